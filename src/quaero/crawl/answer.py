@@ -1,0 +1,148 @@
+"""Reading one answer: which kind it is by its status, and its body within the limits.
+
+It promises a `FetchResult` for a page, a redirect and "not modified", and one of the errors named
+at `Fetcher.fetch` for everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from http import HTTPStatus
+
+from aiohttp import ClientError, ClientResponse
+
+from quaero.crawl.connect import Flight
+from quaero.crawl.decode import BodyDecoder, too_large
+from quaero.crawl.exchange import KIB, FetchRequest, FetchResult, HttpStatus
+from quaero.crawl.headers import absolute, canonical_link, retry_after, text
+from quaero.errors import JobError, Permanent, Refused, RetryLater
+
+_SMALL_BODY = 16 * KIB  # an unwanted body up to this size is read, to keep the connection
+_BRIEF = 1.0  # seconds for that
+_LINE_ENDS = 4  # ": " and CRLF of each header line
+
+_OVERLOADED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
+
+
+async def read_answer(
+    request: FetchRequest, response: ClientResponse, flight: Flight, now: int
+) -> FetchResult:
+    """The answer, its body read; `now` (microseconds UTC) is for dates in it."""
+    _check_header_size(response, flight)
+    status = response.status
+    location = response.headers.get("Location")
+    if 200 <= status < 300:
+        return _result(response, flight, body=await _wanted_body(request, response, flight))
+    await _spare_connection(response)
+    if status == HTTPStatus.NOT_MODIFIED and (request.etag or request.last_modified):
+        return _result(response, flight)
+    if 300 <= status < 400 and location is not None:
+        return _result(response, flight, location=_redirect(text(location), flight))
+    raise _refusal(response, flight, now)
+
+
+async def _wanted_body(
+    request: FetchRequest, response: ClientResponse, flight: Flight
+) -> BodyDecoder:
+    content_type = _header(response, "Content-Type")
+    if request.accept is not None and not request.accept(content_type):
+        await _spare_connection(response)
+        raise Refused(
+            f"{flight.url} is of the type {content_type or 'unknown'}, which is not collected",
+            reason="content-type",
+        )
+    decoder = BodyDecoder(_header(response, "Content-Encoding") or "", flight.limits)
+    if (response.content_length or 0) > flight.limits.wire:
+        raise too_large(flight.limits)
+    await _read(response, decoder, flight)
+    return decoder
+
+
+async def _read(response: ClientResponse, decoder: BodyDecoder, flight: Flight) -> None:
+    """Feed the whole body to the decoder, at no less than the least rate."""
+    limits, content = flight.limits, response.content
+    quota = limits.rate * limits.rate_window
+    due = 0.0
+    while not content.at_eof():
+        if decoder.wire >= due and not content.is_eof():
+            due = decoder.wire + quota
+            flight.wait("the body", limits.rate_window)
+        decoder.feed(await content.readany())
+
+
+async def _spare_connection(response: ClientResponse) -> None:
+    """Read a small body that nobody wants, because its connection can then be used again."""
+    if response.content.is_eof() or not 0 < (response.content_length or 0) <= _SMALL_BODY:
+        return
+    with suppress(ClientError, TimeoutError):
+        async with asyncio.timeout(_BRIEF):
+            await response.read()
+
+
+def _result(
+    response: ClientResponse,
+    flight: Flight,
+    *,
+    body: BodyDecoder | None = None,
+    location: str | None = None,
+) -> FetchResult:
+    headers = response.headers
+    links = headers.getall("Link", ())
+    return FetchResult(
+        url=flight.url,
+        status=response.status,
+        remote=flight.remote,
+        elapsed=flight.elapsed(),
+        body=body.finish() if body is not None else b"",
+        wire=body.wire if body is not None else 0,
+        location=location,
+        content_type=_header(response, "Content-Type"),
+        etag=_header(response, "ETag"),
+        last_modified=_header(response, "Last-Modified"),
+        canonical=canonical_link(map(text, links), flight.url) if links else None,
+        robots=tuple(map(text, headers.getall("X-Robots-Tag", ()))),
+        set_cookie=tuple(map(text, headers.getall("Set-Cookie", ()))),
+    )
+
+
+def _refusal(response: ClientResponse, flight: Flight, now: int) -> JobError:
+    status = response.status
+    said = f"{flight.url} answered {status} {_phrase(status)}".rstrip()
+    if status in _OVERLOADED:
+        after = retry_after(response.headers.get("Retry-After"), now)
+        return RetryLater(said, after=after, hold=True)
+    if status in _PASSING or 500 <= status < 600:
+        return RetryLater(said)
+    return HttpStatus(said, status)
+
+
+def _redirect(location: str, flight: Flight) -> str:
+    target = absolute(location, flight.url)
+    if target is None:
+        raise Permanent(f"{flight.url} redirects to something that is not an address")
+    return target
+
+
+def _check_header_size(response: ClientResponse, flight: Flight) -> None:
+    lines = response.raw_headers
+    if (
+        sum(len(name) + len(value) + _LINE_ENDS for name, value in lines)
+        > flight.limits.header_bytes
+    ):
+        raise Permanent(
+            f"{flight.url} sent more than {flight.limits.header_bytes // KIB} KiB of headers"
+        )
+
+
+def _header(response: ClientResponse, name: str) -> str | None:
+    value = response.headers.get(name)
+    return None if value is None else text(value)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"({HTTPStatus(status).phrase})"
+    except ValueError:
+        return ""

@@ -1,0 +1,149 @@
+"""Connections of the HTTP client, guarded request by request.
+
+The client keeps one pool of open connections for all crawls, while each crawl has its own network
+policy. So the last word is said here: just before a request is written, the address at the other
+end of its connection, new or reused, passes the policy of that request. The same place knows when
+waiting for a connection ends and waiting for an answer begins, and keeps the deadlines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakSet
+
+from aiohttp import (
+    ClientConnectionError,
+    ClientConnectionResetError,
+    ClientConnectorError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    ServerDisconnectedError,
+    TCPConnector,
+)
+from aiohttp.connector import Connection
+
+from quaero.crawl.exchange import FetchLimits, FetchRequest
+from quaero.crawl.resolve import Lookup, PolicyResolver
+
+_KEEP_ALIVE = 30.0  # seconds that an idle connection stays open
+
+
+class ConnectionDroppedError(ClientConnectionError):
+    """A new connection was closed before an answer came; the client does not send again."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """One request under way: what it waits for, and to whom it is connected.
+
+    `started` is in the loop's time; `known` holds the connections that were used before.
+    """
+
+    url: str
+    host: str
+    request: FetchRequest
+    timer: asyncio.Timeout
+    started: float
+    known: WeakSet[Any]
+    waiting_for: str = "the connection"
+    remote: str = ""
+    reused: bool = False
+
+    @property
+    def limits(self) -> FetchLimits:
+        """The request's limits."""
+        return self.request.limits
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return asyncio.get_running_loop().time() - self.started
+
+    def wait(self, waiting_for: str, seconds: float) -> None:
+        """From now on wait at most `seconds` for this, and never beyond the total limit."""
+        self.waiting_for = waiting_for
+        soon = asyncio.get_running_loop().time() + seconds
+        self.timer.reschedule(min(soon, self.started + self.limits.total))
+
+    def board(self, connection: Connection) -> None:
+        """Check the connection that the client chose, before anything is written to it."""
+        transport, protocol = connection.transport, connection.protocol
+        peer = transport.get_extra_info("peername") if transport is not None else None
+        if not peer:
+            raise ClientConnectionResetError("closed before the request was sent")
+        self.remote = peer[0]
+        self.request.policy.check(self.remote, self.host)
+        self.reused = protocol in self.known
+        if not self.reused:
+            self.known.add(protocol)
+        self.wait("an answer", self.limits.headers)
+
+
+FLIGHT: ContextVar[Flight] = ContextVar("quaero_flight")
+"""The request that the running task is sending."""
+
+
+class GuardedRequest(ClientRequest):
+    """A request that is written only to a connection its flight may board."""
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        """Check the connection, then write the request."""
+        FLIGHT.get().board(conn)
+        return await super().send(conn)
+
+
+async def resend_on_reused_only(
+    request: ClientRequest, handler: ClientHandlerType
+) -> ClientResponse:
+    """Let the client send again only where a kept connection turned out to be closed.
+
+    RFC 9112 9.3.1 allows that. The client would do it on a new connection too, and so ask a site
+    that drops requests twice as often as its lane allows.
+    """
+    try:
+        return await handler(request)
+    except ClientConnectorError:
+        raise
+    except (ClientOSError, ServerDisconnectedError) as error:
+        if FLIGHT.get().reused:
+            raise
+        raise ConnectionDroppedError("closed without an answer") from error
+
+
+def open_session(lookup: Lookup, per_host: int, headers: dict[str, str]) -> ClientSession:
+    """The HTTP client: no cookies, no proxies, no redirects or unpacking of its own.
+
+    To be called inside the event loop. `per_host` limits open connections (0: no limit).
+    """
+    connector = TCPConnector(
+        resolver=PolicyResolver(lookup, lambda: FLIGHT.get().request.policy),
+        use_dns_cache=False,
+        limit=0,
+        limit_per_host=per_host,
+        keepalive_timeout=_KEEP_ALIVE,
+        ssl=_tls(),
+    )
+    return ClientSession(
+        connector=connector,
+        cookie_jar=DummyCookieJar(),
+        headers=headers,
+        timeout=ClientTimeout(total=None),
+        auto_decompress=False,
+        trust_env=False,
+        request_class=GuardedRequest,
+        middlewares=(resend_on_reused_only,),
+    )
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,123 @@
+"""Header values, read and written with care.
+
+What a site sends is turned into plain text without line breaks; what goes out is refused if it has
+any, because a line break in a value would be a header of its own (RFC 9110 5.5). No error here
+repeats a value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import ada_url
+
+from quaero.clock import SECOND
+from quaero.errors import BadInput
+
+LONGEST_WAIT = 3600.0
+"""Seconds; a site that asks for more is asked again after this."""
+
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""A header's or a cookie's name, RFC 9110 5.6.2."""
+
+_BREAKS = re.compile(r"[\x00\r\n]")
+_LINK = re.compile(r"<([^<>]*)>([^<]*)")
+_CANONICAL = re.compile(r';\s*rel\s*=\s*("[^"]*\bcanonical\b[^"]*"|canonical\b)', re.IGNORECASE)
+
+OURS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that belong to the connection and are written by the HTTP client alone."""
+
+
+def check_header(name: str, value: str) -> None:
+    """Raise `BadInput` if the header cannot be sent; the message names it without its value.
+
+    A name that is none is not shown either: it may be a value in the wrong place.
+    """
+    if not TOKEN.fullmatch(name):
+        raise BadInput("a header's name is made of letters, digits and signs like - and _ only")
+    if name.lower() in OURS:
+        raise BadInput(f"the header {name} is written by Quaero itself and cannot be given")
+    if _BREAKS.search(value):
+        raise BadInput(f"the value of the header {name} has a line break or NUL in it")
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """`check_header` for each of them."""
+    for name, value in headers.items():
+        check_header(name, value)
+
+
+def text(value: str) -> str:
+    """A received value as clean text: bytes that are not UTF-8 are read as Latin-1."""
+    if value.isascii():
+        if value.isprintable():
+            return value
+    else:
+        raw = value.encode("utf-8", "surrogateescape")
+        try:
+            value = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            value = raw.decode("latin-1")
+    return _BREAKS.sub(" ", value).strip()
+
+
+def retry_after(value: str | None, now: int) -> float | None:
+    """The wait that a `Retry-After` asks for, in seconds from `now` (microseconds UTC).
+
+    Between 0 and `LONGEST_WAIT`; None where the header is missing or unreadable. RFC 9110 10.2.3.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), LONGEST_WAIT)
+    moment = http_date(value)
+    if moment is None:
+        return None
+    return min(max((moment - now) / SECOND, 0.0), LONGEST_WAIT)
+
+
+def http_date(value: str) -> int | None:
+    """A date of HTTP in microseconds UTC, RFC 9110 5.6.7; None if it cannot be read."""
+    try:
+        moment = parsedate_to_datetime(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return int(moment.timestamp()) * SECOND
+    except (ValueError, OverflowError):
+        return None
+
+
+def canonical_link(values: Iterable[str], base: str) -> str | None:
+    """The absolute target of the first `Link` with `rel=canonical`, RFC 8288 and RFC 6596."""
+    for value in values:
+        for target, parameters in _LINK.findall(value):
+            if _CANONICAL.search(parameters):
+                return absolute(target, base)
+    return None
+
+
+def absolute(target: str, base: str) -> str | None:
+    """`target` as seen from `base`, as the URL standard of browsers joins them; None if invalid."""
+    try:
+        return ada_url.URL(target, base).href
+    except ValueError:
+        return None

@@ -1,0 +1,213 @@
+"""One paragraph's text and marks as Markdown that a CommonMark reader reads back the same.
+
+A paragraph is collected as text with marks between (control characters, which page text never
+contains). Here spaces are collapsed, marks become syntax where CommonMark (0.31, section 6) would
+recognise them and vanish where it would not, and whatever in the text would be read as syntax is
+escaped, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+
+CODE, CODE_END = "\x01", "\x02"
+STRONG, STRONG_END = "\x03", "\x04"
+EMPHASIS, EMPHASIS_END = "\x05", "\x06"
+DELETED, DELETED_END = "\x07", "\x08"
+LINK, LINK_ADDRESS, LINK_END = "\x0e", "\x0f", "\x10"
+BREAK = "\x11"
+IMAGE, IMAGE_ADDRESS, IMAGE_END = "\x12", "\x13", "\x14"
+LITERAL, LITERAL_END = "\x17", "\x18"
+
+_MARK = re.compile("[\x01-\x18]")
+_PIECE = re.compile(
+    "(\x01[^\x02]*\x02|\x17[^\x18]*\x18|\x12[^\x14]*\x14|\x0f[^\x10]*\x10|[\x03-\x08\x0e\x11])"
+)
+_OPENERS = re.compile("([\x03\x05\x07\x0e]+)([ \x11]+)")
+_CLOSERS = re.compile("([ \x11]+)((?:[\x04\x06\x08]|\x0f[^\x10]*\x10)+)")
+_EMPTY = re.compile("\x03\x04|\x05\x06|\x07\x08|\x0e\x0f[^\x10]*\x10|\x01 ?\x02")
+_ADJACENT = re.compile("\x02\x01|\x04\x03|\x06\x05|\x08\x07")
+_AROUND_BREAK = re.compile(" *\x11 *")
+
+_SPECIAL = re.compile(
+    r"`+|(?:(?<=\S)|(?=\*+\S))\*+|_+|~~+|<(?=[A-Za-z/!?])|&(?=#?\w{1,32};)"
+    r"|\\(?=[!-/:-@\[-`{-~]|$)|\](?=[(\[])|\[(?=\^)|!(?=\[)"
+)
+_BRACKET = re.compile(r"(?<!\\)[\[\]]")
+_BLOCK_START = re.compile(
+    r"(?m)^(?:(?:#{1,6}|[-+*])(?= |$)|>|~~~|(\d{1,9})([.)])(?= |$)"
+    r"|\[(?=[^\]\n]*\]:)|\[(?=[ xX]\] )|(?:-+|=+)$)"
+)
+_DELIMITERS = {STRONG: "**", EMPHASIS: "*", DELETED: "~~"}
+_OPENING = {STRONG_END: STRONG, EMPHASIS_END: EMPHASIS, DELETED_END: DELETED}
+
+
+def unescape(text: str) -> str:
+    """Undo the four character references that lexbor writes, no-break spaces as spaces."""
+    if "&" in text:
+        text = text.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">")
+        text = text.replace("&quot;", '"').replace("&amp;", "&")
+    return text
+
+
+def render(raw: str) -> str:
+    """Return the paragraph as Markdown, `""` if nothing is to be seen in it.
+
+    Line breaks come out as a backslash and a newline. What only matters at the start of a line
+    is left to `escape_start`.
+    """
+    text = " ".join(unescape(raw).split())
+    if _MARK.search(text) is None:
+        return _SPECIAL.sub(_escaped, text)
+    return _render_marks(_tidy(text))
+
+
+def plain(raw: str) -> str:
+    """Return the paragraph's text without any mark, images as their alternative text."""
+    text = re.sub("\x0f[^\x10]*\x10|\x13[^\x14]*\x14", "", unescape(raw))
+    return " ".join(_MARK.sub("", text.replace(BREAK, " ")).split())
+
+
+def escape_start(text: str) -> str:
+    """Escape what a reader would take for a heading, list, quote or rule at a line's start."""
+    return _BLOCK_START.sub(_escaped_start, text)
+
+
+def code_span(text: str) -> str:
+    """Return `text` as a code span, fenced by more backticks than it contains in a row."""
+    if not text:
+        return ""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if text[0] == "`" or text[-1] == "`" else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _tidy(text: str) -> str:
+    """Move spaces out of marks, drop marks around nothing, join neighbouring code."""
+    text = _ADJACENT.sub("", text)
+    before = ""
+    while before != text:
+        before = text
+        text = _OPENERS.sub(r"\2\1", text)
+        text = _CLOSERS.sub(r"\2\1", text)
+        text = _EMPTY.sub("", text)
+    text = _AROUND_BREAK.sub(BREAK, text)
+    return " ".join(text.split()).strip(BREAK)
+
+
+def _render_marks(text: str) -> str:
+    out: list[str] = []
+    opened: list[tuple[str, int]] = []
+    pieces = _PIECE.split(text)
+    links = 0
+    for place, piece in enumerate(pieces):
+        if not piece:
+            continue
+        mark = piece[0]
+        if place % 2 == 0:
+            out.append(_text(piece, in_link=links > 0, before=_next_mark(pieces, place)))
+        elif mark in _DELIMITERS or mark == LINK:
+            links += mark == LINK
+            opened.append((mark, len(out)))
+            out.append("")
+        elif mark in _OPENING:
+            if opened and opened[-1][0] == _OPENING[mark]:
+                _close(out, opened, _first_character(pieces, place))
+        elif mark == LINK_ADDRESS:
+            links -= 1
+            if opened and opened[-1][0] == LINK:
+                _close_link(out, opened, piece[1:-1])
+        else:
+            out.append(_single(piece))
+    return "".join(out).strip()
+
+
+def _text(text: str, *, in_link: bool, before: str) -> str:
+    if in_link:
+        return _bracketed(text)
+    text = _SPECIAL.sub(_escaped, text)
+    return text[:-1] + "\\!" if before == LINK and text.endswith("!") else text
+
+
+def _single(piece: str) -> str:
+    mark, content = piece[0], piece[1:-1]
+    if mark == CODE:
+        return code_span(content.strip())
+    if mark == LITERAL:
+        return content
+    if mark == IMAGE:
+        alternative, _, address = content.partition(IMAGE_ADDRESS)
+        return f"![{_bracketed(alternative.strip())}]({address})"
+    return "\\\n"
+
+
+def _bracketed(text: str) -> str:
+    return _BRACKET.sub(r"\\\g<0>", _SPECIAL.sub(_escaped, text))
+
+
+def _close(out: list[str], opened: list[tuple[str, int]], following: str) -> None:
+    """Write the delimiters of the innermost mark if they would be recognised where they stand."""
+    mark, start = opened.pop()
+    if any(mark == outer for outer, _ in opened):
+        return
+    content = "".join(out[start:])
+    previous = next((part[-1] for part in reversed(out[:start]) if part), " ")
+    directly_inside = any(not out[place] and place == start - 1 for _, place in opened)
+    touches = previous == "*" and not directly_inside
+    if content.strip() and not touches and _flanks(previous, content, following):
+        out[start] = _DELIMITERS[mark]
+        out.append(_DELIMITERS[mark])
+
+
+def _flanks(previous: str, content: str, following: str) -> bool:
+    """CommonMark 6.2: a left-flanking opener before `content` and a right-flanking closer after."""
+    opens = not _is_punctuation(content[0]) or not previous.isalnum()
+    closes = not _is_punctuation(content[-1]) or not following.isalnum()
+    return opens and closes
+
+
+def _is_punctuation(character: str) -> bool:
+    return not character.isalnum() and not character.isspace()
+
+
+def _close_link(out: list[str], opened: list[tuple[str, int]], address: str) -> None:
+    _, start = opened.pop()
+    if "".join(out[start:]).strip() and not any(mark == LINK for mark, _ in opened):
+        out[start] = "["
+        out.append(f"]({address})")
+
+
+def _next_mark(pieces: list[str], place: int) -> str:
+    return pieces[place + 1][:1] if place + 1 < len(pieces) else ""
+
+
+def _first_character(pieces: list[str], place: int) -> str:
+    """Return the first character that follows, a mark counting as punctuation."""
+    for later in range(place + 1, len(pieces)):
+        piece = pieces[later]
+        if piece and piece[0] not in _OPENING:
+            return piece[0] if later % 2 == 0 else "*"
+    return " "
+
+
+def _escaped(match: re.Match[str]) -> str:
+    run = match[0]
+    if run[0] == "_":
+        return run if _keeps_underscores(match) else run.replace("_", r"\_")
+    if run[0] in "`*~":
+        return "".join("\\" + character for character in run)
+    return "\\" + run
+
+
+def _keeps_underscores(match: re.Match[str]) -> bool:
+    text, start, end = match.string, match.start(), match.end()
+    before = text[start - 1] if start else " "
+    after = text[end] if end < len(text) else " "
+    return (before.isalnum() and after.isalnum()) or (before.isspace() and after.isspace())
+
+
+def _escaped_start(match: re.Match[str]) -> str:
+    if match[1]:
+        return f"{match[1]}\\{match[2]}"
+    return "\\" + match[0]

@@ -1,0 +1,297 @@
+"""What a crawl may reach: its scope, and the choice among the links of a page.
+
+`CrawlScope.refusal` answers for one address, with a word of reason, in the order scheme, scope,
+exclude, include, source rules, trap, depth. `select_links` applies it to the links of a page and
+counts what was refused. Both are pure. What needs the memory of a crawl follows elsewhere: whether
+an address was seen, the page limit, robots.txt; `TrapCounter` is the part of that memory that
+recognises endless variants of one page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from quaero.crawl.patterns import Patterns
+from quaero.crawl.urls import (
+    canonical,
+    has_other_scheme,
+    host_key,
+    site,
+    without_credentials,
+    without_scheme,
+)
+from quaero.errors import BadInput, BadUrl
+
+ScopeName = Literal["host", "domain", "path", "any"]
+SourceRule = Callable[[str], str | None]
+"""Given a canonical address, the word of reason for refusing it, or None."""
+
+MAX_LINK_LENGTH = 2000
+MAX_PATH_DEPTH = 20
+MAX_REPEATS = 2
+SAMPLES = 5
+
+_ASSET = re.compile(
+    r"\.(?:png|jpe?g|gif|webp|avif|svg|ico|bmp|tiff?|heic|psd"
+    r"|woff2?|ttf|otf|eot"
+    r"|zip|gz|tgz|bz2|xz|zst|7z|rar|tar|jar|war|whl|deb|rpm|apk|dmg|pkg|iso|img|exe|msi|bin"
+    r"|mp3|mp4|m4a|m4v|og[gav]|wav|flac|aac|webm|avi|mov|mkv|wmv|mpe?g"
+    r"|css|[mc]?js|map|wasm)\Z",
+    re.IGNORECASE,
+)
+# Below these, a page is named like the file it is about: a wiki's, a forge's.
+_PAGES_ABOUT_FILES = ("/wiki/", "/blob/", "/blame/", "/src/branch/", "/src/commit/")
+
+
+@dataclass(frozen=True)
+class CrawlScope:
+    """Which addresses belong to a crawl.
+
+    `scope` is what the seeds stand for: `host` their host and port, over http and https alike;
+    `domain` their registrable domain with all its hosts and ports; `path` what lies in the
+    directory of a seed (`/docs/` and `/docs/index.html` both stand for `/docs/`, `/docs` for `/`);
+    `any` everything. `max_depth` counts links from a seed, which has depth 0.
+
+    A seed was asked for by name: it is refused by `exclude` only, whatever its depth.
+
+    Raises BadUrl, BadPattern or BadInput when built of something unusable. The seeds are stored in
+    canonical form, without duplicates.
+    """
+
+    seeds: tuple[str, ...]
+    scope: ScopeName = "host"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_depth: int = 3
+    source_rules: tuple[SourceRule, ...] = ()
+    _seeds: frozenset[str] = field(init=False, repr=False, compare=False)
+    _include: Patterns = field(init=False, repr=False, compare=False)
+    _exclude: Patterns = field(init=False, repr=False, compare=False)
+    _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _sites: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.scope not in get_args(ScopeName):
+            raise BadInput(f"The scope {self.scope!r} is none of host, domain, path and any.")
+        if not self.seeds:
+            raise BadInput("A crawl needs at least one address to start from.")
+        if self.max_depth < 0:
+            raise BadInput(f"The depth {self.max_depth} is below 0, which means the seeds only.")
+        seeds = tuple(dict.fromkeys(canonical(seed) for seed in self.seeds))
+        prefix = _directory if self.scope == "path" else _root
+        for name, value in (
+            ("seeds", seeds),
+            ("_seeds", frozenset(seeds)),
+            ("_include", Patterns(self.include)),
+            ("_exclude", Patterns(self.exclude)),
+            ("_prefixes", tuple(prefix(seed) for seed in seeds)),
+            ("_sites", frozenset(site(host_key(seed)) for seed in seeds)),
+        ):
+            object.__setattr__(self, name, value)
+
+    def is_seed(self, url: str) -> bool:
+        """Tell whether the canonical address `url` is one of the seeds."""
+        return url in self._seeds
+
+    def refusal(self, url: str, depth: int) -> str | None:
+        """Return why the canonical address `url`, found at `depth`, is not crawled, or None.
+
+        The reasons are `scheme`, `scope`, `exclude`, `include`, `trap`, `depth` and those of the
+        source rules.
+        """
+        if self.is_seed(url):
+            return "exclude" if self._exclude.match(url) else None
+        if not url.startswith(("https://", "http://")):
+            return "scheme"
+        if not self._in_scope(url):
+            return "scope"
+        if self._exclude.match(url):
+            return "exclude"
+        if self._include and not self._include.match(url):
+            return "include"
+        for rule in self.source_rules:
+            reason = rule(url)
+            if reason is not None:
+                return reason
+        if looks_like_trap(url):
+            return "trap"
+        return "depth" if depth > self.max_depth else None
+
+    def _in_scope(self, url: str) -> bool:
+        if self.scope == "any":
+            return True
+        if self.scope == "domain":
+            return site(host_key(url)) in self._sites
+        return without_scheme(url).startswith(self._prefixes)
+
+
+def _root(seed: str) -> str:
+    return host_key(seed) + "/"
+
+
+def _directory(seed: str) -> str:
+    path = without_scheme(seed).partition("?")[0]
+    return path[: path.rindex("/") + 1]
+
+
+def looks_like_trap(url: str) -> bool:
+    """Tell whether a canonical address has the form of a link that never ends.
+
+    Such are addresses longer than `MAX_LINK_LENGTH`, paths deeper than `MAX_PATH_DEPTH`, and
+    paths in which one segment occurs more than `MAX_REPEATS` times.
+    """
+    if len(url) > MAX_LINK_LENGTH:
+        return True
+    segments = [part for part in without_scheme(url).partition("?")[0].split("/")[1:] if part]
+    if len(segments) > MAX_PATH_DEPTH:
+        return True
+    if len(segments) - len(set(segments)) < MAX_REPEATS:
+        return False
+    return max(Counter(segments).values()) > MAX_REPEATS
+
+
+class TrapCounter:
+    """Recognises, over a whole crawl, pages that exist in endless variants.
+
+    It admits at most `variants_per_path` different queries of one path and, unless 0,
+    `pages_per_host` addresses of one host. Asking again for an address that was admitted admits
+    it again. It remembers at most `capacity` values, and forgets the oldest path or host first.
+    """
+
+    def __init__(
+        self, variants_per_path: int = 100, pages_per_host: int = 0, capacity: int = 200_000
+    ) -> None:
+        if max(variants_per_path, pages_per_host) > capacity:
+            raise BadInput(f"A limit above the {capacity} values remembered would not hold.")
+        self._variants = _Distinct(variants_per_path, capacity)
+        self._pages = _Distinct(pages_per_host, capacity) if pages_per_host else None
+
+    def refusal(self, url: str) -> str | None:
+        """Return `trap` if the canonical address `url` is one variant too many, else None."""
+        path, mark, query = url.partition("?")
+        if mark and not self._variants.admit(path, query):
+            return "trap"
+        if self._pages is not None and not self._pages.admit(host_key(url), url):
+            return "trap"
+        return None
+
+
+class _Distinct:
+    """Counts different values by key, up to a limit for each key."""
+
+    def __init__(self, limit: int, capacity: int) -> None:
+        self._limit = limit
+        self._capacity = capacity
+        self._size = 0
+        self._values: dict[str, set[int]] = {}
+
+    def admit(self, key: str, value: str) -> bool:
+        values = self._values.setdefault(key, set())
+        mark = hash(value)
+        if mark in values:
+            return True
+        if len(values) >= self._limit:
+            return False
+        values.add(mark)
+        self._size += 1
+        if self._size > self._capacity:
+            self._size -= len(self._values.pop(next(iter(self._values))))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChoice:
+    """The links of a page, decided.
+
+    `admitted` are canonical addresses in the order of the page, each once. `refused` counts the
+    different ones that were refused by reason, and `samples` names up to `SAMPLES` of each.
+    """
+
+    admitted: list[str]
+    refused: dict[str, int]
+    samples: dict[str, list[str]]
+
+
+def select_links(
+    hrefs: Iterable[tuple[str, bool]],
+    base: str,
+    scope: CrawlScope,
+    depth: int,
+    *,
+    page: str | None = None,
+    traps: TrapCounter | None = None,
+) -> LinkChoice:
+    """Choose among the links of a page those that its crawl should follow.
+
+    `hrefs` are the links as written, in order, each with whether it is `nofollow`; one that also
+    occurs without is followed. `base` is the canonical address they are resolved against, and
+    `page` that of the page where it is another one; links to the page itself are passed over.
+    `depth` is that of the pages linked to: one more than the page's own.
+
+    To the reasons of `CrawlScope.refusal` come `scheme` for `mailto:` and the like, `invalid`,
+    `asset` for what by its extension is no page (images, fonts, archives, video, styles, scripts)
+    and `nofollow`. Only what passes all of them is shown to `traps`.
+    """
+    admitted: list[str] = []
+    refusals: list[tuple[str, str]] = []
+    decided = {page or base}
+    for href, nofollow in _distinct(hrefs):
+        if has_other_scheme(href):
+            refusals.append(("scheme", href))
+            continue
+        try:
+            url = canonical(href, base)
+        except BadUrl:
+            refusals.append(("invalid", without_credentials(href)))
+            continue
+        if url in decided:
+            continue
+        decided.add(url)
+        reason = "nofollow" if nofollow else _refusal(url, scope, depth, traps)
+        if reason is None:
+            admitted.append(url)
+        else:
+            refusals.append((reason, url))
+    return _choice(admitted, refusals)
+
+
+def _distinct(hrefs: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
+    """Yield each link as written once, those to be followed first: resolving is what costs."""
+    followed: dict[str, None] = {}
+    ignored: dict[str, None] = {}
+    for href, nofollow in hrefs:
+        (ignored if nofollow else followed)[href.strip(" \t\n\r\f")] = None
+    for href in followed:
+        yield href, False
+    for href in ignored:
+        if href not in followed:
+            yield href, True
+
+
+def _refusal(url: str, scope: CrawlScope, depth: int, traps: TrapCounter | None) -> str | None:
+    if not scope.is_seed(url) and _is_asset(url):
+        return "asset"
+    reason = scope.refusal(url, depth)
+    if reason is None and traps is not None:
+        return traps.refusal(url)
+    return reason
+
+
+def _choice(admitted: list[str], refusals: list[tuple[str, str]]) -> LinkChoice:
+    counts = Counter(reason for reason, _ in refusals)
+    samples: dict[str, list[str]] = {reason: [] for reason in counts}
+    for reason, link in refusals:
+        if len(samples[reason]) < SAMPLES:
+            samples[reason].append(link if len(link) <= 200 else link[:200] + "…")
+    return LinkChoice(admitted, dict(counts), samples)
+
+
+def _is_asset(url: str) -> bool:
+    path = without_scheme(url).partition("?")[0].partition("/")[2]
+    if not _ASSET.search(path):
+        return False
+    return not any(mark in f"/{path}" for mark in _PAGES_ABOUT_FILES)

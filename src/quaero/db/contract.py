@@ -1,0 +1,87 @@
+"""What the rest of Quaero knows of a database: a transaction object and two verbs.
+
+A *function* of the database is plain synchronous code over a transaction, `fn(tx, …)`. It touches
+nothing else, so it composes with any other in one transaction and may be run again. `write` runs
+one in the writer and returns when it is durable; `read` runs one on a reader's snapshot.
+
+SQL is written once for both engines: parameters are `$1, $2, …`; `each($1)` is the elements of a
+JSON array (column `value`, taken apart with `value ->> n`), `ints($1)` a JSON array of integers as
+a list for `in`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
+
+Row: TypeAlias = tuple[Any, ...]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class ReadTx(Protocol):
+    """A snapshot: everything read through it belongs to one moment.
+
+    `now` is wall time and `lease_now` the lease clock, both microseconds, both fixed for the
+    function's run.
+    """
+
+    now: int
+    lease_now: int
+
+    def execute(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement and return its rows."""
+
+
+class Tx(ReadTx, Protocol):
+    """A write transaction, as one function sees it.
+
+    `scratch` is for what layers remember until the function's end, by a key of their own.
+    """
+
+    scratch: dict[str, Any]
+
+    def ids(self, name: str, count: int) -> range:
+        """Take the next `count` numbers of a sequence; in order of commit, never given twice."""
+
+    def at_end(self, key: str, finish: Callable[[Tx], None]) -> None:
+        """Call `finish` once when the function has returned, in the same transaction."""
+
+    def signal(self, topic: str) -> None:
+        """Tell the subscribers of `topic`, in every process, once this is committed."""
+
+
+class Database(Protocol):
+    """An open database."""
+
+    async def write(
+        self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run `fn` in a write transaction; return its result once that is durable."""
+
+    def write_sync(
+        self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """`write` for callers without an event loop."""
+
+    async def read(
+        self, fn: Callable[Concatenate[ReadTx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run `fn` on a snapshot."""
+
+    def read_sync(
+        self, fn: Callable[Concatenate[ReadTx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """`read` for callers without an event loop."""
+
+    def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback`, on some thread, after each commit that signals `topic`.
+
+        Returns what ends the subscription.
+        """
+
+    def every(self, seconds: float, work: Callable[[Tx], None]) -> Callable[[], None]:
+        """Run `work` in the writer about every so many seconds, before what others wait for.
+
+        Returns what ends it. The engine's own thread does this: no event loop is needed.
+        """

@@ -1,0 +1,120 @@
+"""Opening a SQLite file the way Quaero needs it, and saying in words what SQLite refuses.
+
+WAL and `synchronous=FULL`: with power cuts replayed, NORMAL lost acknowledged rows. The log is
+filled with zeros once and then rewound, never truncated, because a growing file costs twice as
+much a commit. The busy handler asks again every 0.3 ms; SQLite's own back-off starved processes
+for seconds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from quaero.errors import CorruptDatabase, DiskFull, StorageError
+
+WAL_FILL = 8 * 1024 * 1024
+WAL_LIMIT = 64 * 1024 * 1024
+BUSY_STEP = 0.0003
+BUSY_PATIENCE = 120.0
+_FILE_SIGNATURE = b"SQLite format 3\x00"
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into Quaero's errors, naming the file and the way out."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise DiskFull(
+            f"no room left to write {path}; free some space, work goes on by itself"
+        ) from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise CorruptDatabase(
+            f"{path} is damaged ({error}); nothing was changed. "
+            "Look with `quaero db check`, or restore a backup."
+        ) from error
+    except apsw.IOError as error:
+        raise StorageError(f"{path} could not be read or written: {error}") from error
+    except apsw.CantOpenError as error:
+        raise StorageError(f"{path} cannot be opened: {error}") from error
+    except apsw.BusyError as error:
+        raise StorageError(
+            f"another program has held {path} locked for {BUSY_PATIENCE:.0f} s; close it"
+        ) from error
+    except apsw.ReadOnlyError as error:
+        raise StorageError(f"{path} is read-only for this user") from error
+
+
+def refuse_foreign_file(path: Path) -> None:
+    """Raise `CorruptDatabase` where a file that is no SQLite database lies at `path`."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        head = file.read(len(_FILE_SIGNATURE))
+    if head != _FILE_SIGNATURE:
+        raise CorruptDatabase(
+            f"{path} is not a SQLite database, or its beginning is damaged; it was left as it is. "
+            "Move it away or restore a backup."
+        )
+
+
+def _wait_for_lock(count: int) -> bool:
+    """The busy handler: `count` earlier calls have been made for this one lock."""
+    time.sleep(BUSY_STEP)
+    return count * BUSY_STEP < BUSY_PATIENCE
+
+
+def open_writer(path: Path, vfs: str | None = None) -> apsw.Connection:
+    """The connection of the one writer; creates the file where there is none."""
+    refuse_foreign_file(path)
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
+    connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=256)
+    connection.set_busy_handler(_wait_for_lock)
+    for pragma in (
+        "journal_mode=wal",
+        "synchronous=full",
+        "foreign_keys=on",
+        "trusted_schema=off",
+        "mmap_size=0",
+        "cache_size=-32768",
+        "temp_store=memory",
+        "wal_autocheckpoint=0",
+        f"journal_size_limit={WAL_LIMIT}",
+    ):
+        connection.pragma(*pragma.split("="))
+    keep_wal = ctypes.c_int(1)
+    connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep_wal))
+    return connection
+
+
+def open_reader(path: Path, vfs: str | None = None) -> apsw.Connection:
+    """A connection that cannot write."""
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOMUTEX
+    connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=128)
+    connection.set_busy_handler(_wait_for_lock)
+    for pragma in ("query_only=on", "trusted_schema=off", "mmap_size=0", "cache_size=-8192"):
+        connection.pragma(*pragma.split("="))
+    return connection
+
+
+def fill_wal(path: Path) -> None:
+    """Lengthen the log to its working size with zeros; call it under the write lock.
+
+    A reader takes zeros for the end of the log, so this is safe at any moment. SQLite keeps no
+    locks on this file, so opening it beside SQLite is safe as well.
+    """
+    wal = path.with_name(path.name + "-wal")
+    size = wal.stat().st_size if wal.exists() else 0
+    if size >= WAL_FILL:
+        return
+    with wal.open("ab") as file:
+        file.write(bytes(WAL_FILL - size))
+        file.flush()
+        os.fsync(file.fileno())

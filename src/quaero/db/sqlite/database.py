@@ -1,0 +1,249 @@
+"""A SQLite file as Quaero's database: the contract of `db.contract`, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import apsw
+
+from quaero.clock import Clock, SystemClock
+from quaero.db import migrations
+from quaero.db.contract import ReadTx, Tx
+from quaero.db.sqlite.connection import fill_wal, open_reader, open_writer, storage_errors
+from quaero.db.sqlite.leaseclock import LeaseClock, join_clock
+from quaero.db.sqlite.readers import Readers
+from quaero.db.sqlite.turnstile import Turnstile
+from quaero.db.sqlite.tx import SqliteReadTx, SqliteTx
+from quaero.db.sqlite.writer import Call, Timer, Writer
+from quaero.db.wake import Waker
+from quaero.errors import StorageError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class SqliteDatabase:
+    """An open SQLite database; `open` makes one, `close` ends it."""
+
+    def __init__(
+        self,
+        path: Path,
+        connection: apsw.Connection,
+        clock: LeaseClock,
+        wall: Clock,
+        turnstile: Turnstile,
+        *,
+        reader_threads: int,
+        vfs: str | None,
+    ) -> None:
+        self.path = path
+        self._wall = wall
+        self._lease_clock = clock
+        self._turnstile = turnstile
+        self._readers = Readers(
+            partial(open_reader, path, vfs),
+            lambda reader: SqliteReadTx(reader, wall.wall(), clock.now()),
+            reader_threads,
+        )
+        self._waker = Waker(path)
+        self._writer = Writer(
+            connection,
+            turnstile,
+            begin_tx=lambda: SqliteTx(connection, wall.wall(), clock.now()),
+            committed=self._waker.announce,
+            deliver=_deliver,
+        )
+        self._writer.add_timer(Timer(60.0, clock.note))
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        clock: Clock | None = None,
+        reader_threads: int = 2,
+        vfs: str | None = None,
+        upgrade: bool = True,
+    ) -> SqliteDatabase:
+        """Open the file, create or upgrade it where needed.
+
+        With `upgrade=False` an older file raises `StorageError` in place of being migrated.
+        Raises `NewerDatabase`, `CorruptDatabase`, `DiskFull` or `StorageError`.
+        """
+        wall = clock or SystemClock()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        turnstile = Turnstile(path)
+        with contextlib.ExitStack() as undo, storage_errors(path):
+            undo.callback(turnstile.close)
+            turnstile.enter()
+            connection = open_writer(path, vfs)
+            undo.callback(connection.close)
+            migrations.migrate(connection, upgrade=upgrade)
+            lease_clock = _prepare(connection, wall, path)
+            turnstile.leave()
+            undo.pop_all()
+        return cls(
+            path,
+            connection,
+            lease_clock,
+            wall,
+            turnstile,
+            reader_threads=reader_threads,
+            vfs=vfs,
+        )
+
+    # -- the contract
+
+    async def write(
+        self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run `fn` in the writer; return its result once that is durable."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        self._submit(Call(fn, args, kwargs, loop, future))
+        return await self._explained(future)
+
+    def write_sync(
+        self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run `fn` in a write transaction on this thread if the writer is idle, else in it.
+
+        Raises `RuntimeError` inside an event loop, which it would block.
+        """
+        if _in_loop():
+            raise RuntimeError("write_sync would block the event loop; await write instead")
+        done = threading.Event()
+        call = Call(fn, args, kwargs, waiter=done)
+        if self._closed:
+            raise StorageError(f"{self.path} is closed")
+        if not self._writer.run(call):
+            self._submit(call)
+            done.wait()
+        if call.error is not None:
+            with storage_errors(self.path):
+                raise call.error
+        result: R = call.result
+        return result
+
+    async def read(
+        self, fn: Callable[Concatenate[ReadTx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run `fn` on a snapshot, on a reader's thread."""
+        work = partial(self._readers.run, fn, args, kwargs)
+        loop = asyncio.get_running_loop()
+        return await self._explained(loop.run_in_executor(self._readers.executor, work))
+
+    def read_sync(
+        self, fn: Callable[Concatenate[ReadTx, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run `fn` on a snapshot, on this thread."""
+        with storage_errors(self.path):
+            result: R = self._readers.run(fn, args, kwargs)
+        return result
+
+    def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after each commit that signals `topic`, in whatever process."""
+        return self._waker.subscribe(topic, callback)
+
+    def every(self, seconds: float, work: Callable[[Tx], None]) -> Callable[[], None]:
+        """Run `work` in the writer about every so many seconds."""
+        timer = Timer(seconds, work)
+        self._writer.add_timer(timer)
+        return partial(self._writer.drop_timer, timer)
+
+    # -- beside the contract
+
+    @property
+    def commits(self) -> int:
+        """Transactions committed by this process."""
+        return self._writer.commits
+
+    def lease_now(self) -> int:
+        """The lease clock, microseconds."""
+        return self._lease_clock.now()
+
+    def exclusively(self, work: Callable[[apsw.Connection], R]) -> R:
+        """Run `work` on the bare write connection, between transactions (backup, checks)."""
+        with storage_errors(self.path):
+            result: R = self._writer.exclusively(work)
+        return result
+
+    def close(self) -> None:
+        """Write what is queued, then close; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._readers.close()
+        self._writer.close()
+        self._waker.close()
+        self._turnstile.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _submit(self, call: Call) -> None:
+        if self._closed:
+            raise StorageError(f"{self.path} is closed")
+        self._writer.submit(call)
+
+    async def _explained(self, future: asyncio.Future[R]) -> R:
+        try:
+            return await future
+        except apsw.Error:
+            with storage_errors(self.path):
+                raise
+
+
+def _prepare(connection: apsw.Connection, wall: Clock, path: Path) -> LeaseClock:
+    """Join the lease clock and lengthen the log, under the write lock."""
+    connection.execute("begin immediate")
+    try:
+        clock = join_clock(SqliteTx(connection, wall.wall(), 0), wall)
+        fill_wal(path)
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+    return clock
+
+
+def _in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _deliver(calls: list[Call]) -> None:
+    """Hand outcomes to whoever waits: one wake-up for each event loop, however many calls."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Call]] = {}
+    for call in calls:
+        if call.loop is not None:
+            by_loop.setdefault(call.loop, []).append(call)
+        elif call.waiter is not None:
+            call.waiter.set()
+    for loop, of_loop in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop was closed; nobody waits any more
+            loop.call_soon_threadsafe(_resolve, of_loop)
+
+
+def _resolve(calls: list[Call]) -> None:
+    for call in calls:
+        future: Any = call.waiter
+        if future.done():
+            continue
+        if call.error is not None:
+            future.set_exception(call.error)
+        else:
+            future.set_result(call.result)

@@ -1,0 +1,58 @@
+"""The SQLite transaction as a function of the database sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import apsw
+
+from quaero.db.contract import Row, Tx
+from quaero.db.sqlite.sql import for_sqlite
+
+
+class SqliteReadTx:
+    """One read snapshot; see `contract.ReadTx`."""
+
+    __slots__ = ("_connection", "lease_now", "now")
+
+    def __init__(self, connection: apsw.Connection, now: int, lease_now: int) -> None:
+        self._connection = connection
+        self.now = now
+        self.lease_now = lease_now
+
+    def execute(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
+        """Run one statement and return its rows."""
+        return self._connection.execute(for_sqlite(sql), args).fetchall()
+
+
+class SqliteTx(SqliteReadTx):
+    """One function's share of a write transaction; see `contract.Tx`."""
+
+    __slots__ = ("_finishers", "scratch", "signals")
+
+    def __init__(self, connection: apsw.Connection, now: int, lease_now: int) -> None:
+        super().__init__(connection, now, lease_now)
+        self.scratch: dict[str, Any] = {}
+        self.signals: set[str] = set()
+        self._finishers: dict[str, Callable[[Tx], None]] = {}
+
+    def ids(self, name: str, count: int) -> range:
+        """Take the next `count` numbers of a sequence."""
+        ((last,),) = self.execute(
+            "update sequence set last = last + $2 where name = $1 returning last", (name, count)
+        )
+        return range(last - count + 1, last + 1)
+
+    def at_end(self, key: str, finish: Callable[[Tx], None]) -> None:
+        """Call `finish` once when the function has returned."""
+        self._finishers.setdefault(key, finish)
+
+    def signal(self, topic: str) -> None:
+        """Tell the subscribers of `topic` once this is committed."""
+        self.signals.add(topic)
+
+    def finish(self) -> None:
+        """Run what was asked for with `at_end`, and what that asks for in turn."""
+        while self._finishers:
+            self._finishers.pop(next(iter(self._finishers)))(self)

@@ -1,0 +1,284 @@
+"""The one thread that writes, and group commit.
+
+Whatever callers want written while it commits is the next commit. Every caller's function runs in
+a savepoint of its own, so one that fails undoes nothing of the others; all results are handed over
+after COMMIT. If the transaction itself is lost (a full disk, an I/O error) the batch is rolled
+back and each function runs once more, alone. A caller without an event loop runs its function on
+its own thread when the writer is idle; whoever holds the lock also runs what came in meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from asyncio import AbstractEventLoop
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import apsw
+
+from quaero.db.sqlite.turnstile import Turnstile
+from quaero.db.sqlite.tx import SqliteTx
+
+log = logging.getLogger(__name__)
+
+BATCH_SECONDS = 0.03
+SLOW_SECONDS = 0.05
+PASSIVE_PAGES = 1024  # 4 MiB of log
+RESTART_PAGES = 16_384  # 64 MiB of log
+IDLE_SECONDS = 0.25
+_NO_KEYWORDS: Mapping[str, Any] = {}
+
+
+class Call:
+    """One function to run in the writer, and who waits for its outcome.
+
+    `waiter` is a future of `loop`, or a `threading.Event` where there is no loop, or nobody.
+    """
+
+    __slots__ = ("args", "error", "fn", "kwargs", "loop", "result", "waiter")
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] = _NO_KEYWORDS,
+        loop: AbstractEventLoop | None = None,
+        waiter: Any = None,
+    ) -> None:
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.loop = loop
+        self.waiter = waiter
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Timer:
+    """Work that the writer does by itself from time to time."""
+
+    __slots__ = ("due", "period", "work")
+
+    def __init__(self, period: float, work: Callable[[SqliteTx], None]) -> None:
+        self.period = period
+        self.work = work
+        self.due = time.monotonic() + period
+
+
+class Writer:
+    """Owns the write connection; `submit` and `run` are its two entrances."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        turnstile: Turnstile,
+        begin_tx: Callable[[], SqliteTx],
+        committed: Callable[[set[str]], None],
+        deliver: Callable[[list[Call]], None],
+    ) -> None:
+        self._connection = connection
+        self._turnstile = turnstile
+        self._begin_tx = begin_tx
+        self._committed = committed
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._inbox: deque[Call] = deque()
+        self._stirred = threading.Event()
+        self._timers: list[Timer] = []
+        self._wal_pages = 0
+        self._closing = False
+        self.commits = 0
+        connection.set_wal_hook(self._note_wal)
+        self._thread = threading.Thread(target=self._loop, name="quaero-writer", daemon=True)
+        self._thread.start()
+
+    # -- entrances
+
+    def submit(self, call: Call) -> None:
+        """Queue a call for the writer thread."""
+        self._inbox.append(call)
+        self._stirred.set()
+
+    def run(self, call: Call) -> bool:
+        """Run a call on this thread if the writer is idle; False where it has to be submitted."""
+        if self._inbox or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._run_batch([call])
+            while self._inbox:
+                self._run_batch(self._take())
+        finally:
+            self._lock.release()
+        return True
+
+    def add_timer(self, timer: Timer) -> None:
+        """Start doing a timer's work."""
+        self._timers = [*self._timers, timer]
+        self._stirred.set()
+
+    def drop_timer(self, timer: Timer) -> None:
+        """Stop doing a timer's work."""
+        self._timers = [each for each in self._timers if each is not timer]
+
+    def exclusively(self, work: Callable[[apsw.Connection], Any]) -> Any:
+        """Run `work` on the bare connection, between transactions."""
+        with self._lock:
+            return work(self._connection)
+
+    def close(self) -> None:
+        """Run what is queued, then end the thread and close the connection."""
+        self._closing = True
+        self._stirred.set()
+        self._thread.join()
+        self._connection.close()
+
+    # -- the thread
+
+    def _loop(self) -> None:
+        while True:
+            stirred = self._stirred.wait(0 if self._inbox else self._pause())
+            self._stirred.clear()
+            with self._lock:
+                while self._inbox or self._due_timers():
+                    self._run_batch(self._take())
+                if not stirred and self._wal_pages:
+                    self._checkpoint()
+            if self._closing and not self._inbox:
+                return
+
+    def _pause(self) -> float | None:
+        next_timer = min((timer.due for timer in self._timers), default=None)
+        idle = IDLE_SECONDS if self._wal_pages else None
+        if next_timer is None:
+            return idle
+        until = max(0.0, next_timer - time.monotonic())
+        return until if idle is None else min(until, idle)
+
+    def _due_timers(self) -> list[Timer]:
+        now = time.monotonic()
+        return [timer for timer in self._timers if timer.due <= now]
+
+    def _take(self) -> list[Call]:
+        calls = []
+        while self._inbox:
+            calls.append(self._inbox.popleft())
+        return calls
+
+    # -- one batch
+
+    def _run_batch(self, calls: list[Call]) -> None:
+        """Run calls in as many transactions as keep each short, and hand the outcomes over."""
+        queue = deque(self._periodic())
+        queue.extend(calls)
+        while queue:
+            batch = self._transact(queue)
+            for call in batch:
+                if call.error is not None and call.waiter is None:
+                    log.error("periodic work failed: %s", call.error, exc_info=call.error)
+            self._deliver(batch)
+            if self._wal_pages >= PASSIVE_PAGES:
+                self._checkpoint()
+
+    def _periodic(self) -> list[Call]:
+        """The timers' work that is due, as calls nobody waits for."""
+        due = self._due_timers()
+        now = time.monotonic()
+        for timer in due:
+            timer.due = now + timer.period
+        return [Call(timer.work) for timer in due]
+
+    def _transact(self, queue: deque[Call]) -> list[Call]:
+        """One transaction over the head of the queue; what it did not reach stays queued."""
+        done: list[Call] = []
+        self._turnstile.enter()
+        try:
+            signals = self._commit(queue, done)
+        except Exception as error:  # noqa: BLE001 - handed to the callers it concerns
+            self._roll_back()
+            lost = error
+        else:
+            self.commits += 1
+            if signals:
+                self._committed(signals)
+            return done
+        finally:
+            self._turnstile.leave()
+        if not done:
+            done.append(queue.popleft())
+        if len(done) == 1:
+            done[0].error = done[0].error or lost
+            return done
+        return [each for call in done for each in self._alone(call)]
+
+    def _commit(self, queue: deque[Call], done: list[Call]) -> set[str]:
+        """Run the head of `queue` in one transaction, moving each call to `done` before it runs."""
+        signals: set[str] = set()
+        alone = len(queue) == 1
+        self._connection.execute("begin immediate")
+        deadline = time.monotonic() + BATCH_SECONDS
+        while queue and (not done or time.monotonic() < deadline):
+            call = queue.popleft()
+            done.append(call)
+            signals |= self._run_one(call, savepoint=not alone)
+        self._connection.execute("commit")
+        return signals
+
+    def _alone(self, call: Call) -> list[Call]:
+        call.error, call.result = None, None
+        return self._transact(deque([call]))
+
+    def _run_one(self, call: Call, *, savepoint: bool) -> set[str]:
+        """Run one function; its failure is its own, unless the transaction is gone with it."""
+        connection = self._connection
+        if savepoint:
+            connection.execute("savepoint s")
+        started = time.monotonic()
+        tx = self._begin_tx()
+        try:
+            call.result = call.fn(tx, *call.args, **call.kwargs)
+            tx.finish()
+        except Exception as error:
+            if not connection.in_transaction or not savepoint:
+                call.error = error
+                raise
+            connection.execute("rollback to s")
+            connection.execute("release s")
+            call.error = error
+            return set()
+        if savepoint:
+            connection.execute("release s")
+        if (took := time.monotonic() - started) > SLOW_SECONDS:
+            log.info("slow write: %s took %.0f ms", _name(call.fn), took * 1000)
+        return tx.signals
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("rollback")
+
+    # -- the log
+
+    def _note_wal(self, _: apsw.Connection, __: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """Move the log into the file; the next commit then starts at the log's beginning."""
+        pages = self._wal_pages
+        mode = apsw.SQLITE_CHECKPOINT_PASSIVE
+        if pages >= RESTART_PAGES:
+            mode = apsw.SQLITE_CHECKPOINT_RESTART
+        try:
+            size, moved = self._connection.wal_checkpoint("main", mode)
+        except (apsw.BusyError, apsw.LockedError):
+            return  # a reader or another process is in the way; it is tried again later
+        except (apsw.FullError, apsw.IOError) as error:
+            log.warning("checkpoint put off: %s", error)
+            return
+        self._wal_pages = 0 if moved >= size else pages
+
+
+def _name(fn: Callable[..., Any]) -> str:
+    return getattr(fn, "__qualname__", repr(fn))

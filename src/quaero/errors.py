@@ -1,0 +1,157 @@
+"""Every error Quaero raises on purpose.
+
+    QuaeroError
+    ├── BadInput                something given to us is wrong; nothing was written
+    │   ├── BadConfig           a setting: names the key, the value and what is allowed
+    │   ├── BadPayload          a job's payload does not fit its type
+    │   ├── BadPattern          an include or exclude pattern
+    │   └── BadUrl              an address that cannot be fetched
+    ├── NotFound                no job, message, document … with that id
+    ├── Conflict                the state does not allow it (deleting a running job, say)
+    ├── StaleLease              the lease was lost: another worker has the message, or nobody
+    ├── StorageError            the database refused
+    │   ├── DiskFull            no room; running jobs wait, nothing is lost
+    │   ├── CorruptDatabase     the file is damaged and was set aside or must be
+    │   └── NewerDatabase       written by a later version of Quaero
+    └── JobError                how an executor says what its failure means
+        ├── Permanent           will not get better: never retried
+        │   └── Refused         not allowed: network policy, robots.txt, scope
+        └── RetryLater          try again, after the given time if there is one
+
+A message says what happened, with the value, and what to do. `exit_code` is the command line's,
+`status` and `slug` are the HTTP interface's.
+"""
+
+from __future__ import annotations
+
+
+class QuaeroError(Exception):
+    """Something failed in a way that Quaero knows."""
+
+    exit_code = 1
+    status = 500
+    slug = "error"
+
+
+class BadInput(QuaeroError, ValueError):
+    """What was given is wrong; nothing was written."""
+
+    exit_code = 2
+    status = 400
+    slug = "bad-input"
+
+
+class BadConfig(BadInput):
+    """A setting is unknown or has a value that is not allowed."""
+
+    slug = "bad-config"
+
+
+class BadPayload(BadInput):
+    """The payload does not fit the job type."""
+
+    status = 422
+    slug = "bad-payload"
+
+
+class BadPattern(BadInput):
+    """An include or exclude pattern cannot be used."""
+
+    slug = "bad-pattern"
+
+
+class BadUrl(BadInput):
+    """The address is not one that can be fetched."""
+
+    slug = "bad-url"
+
+
+class NotFound(QuaeroError, LookupError):
+    """There is nothing with that id."""
+
+    exit_code = 3
+    status = 404
+    slug = "not-found"
+
+
+class Conflict(QuaeroError):
+    """The present state does not allow this."""
+
+    exit_code = 4
+    status = 409
+    slug = "conflict"
+
+
+class StaleLease(QuaeroError):
+    """The lease was lost, so nothing was written."""
+
+    exit_code = 4
+    status = 409
+    slug = "stale-lease"
+
+
+class StorageError(QuaeroError):
+    """The database could not do it."""
+
+    exit_code = 5
+    status = 503
+    slug = "storage"
+
+
+class DiskFull(StorageError):
+    """There is no room left where the database lies."""
+
+    status = 507
+    slug = "disk-full"
+
+
+class CorruptDatabase(StorageError):
+    """The database file is damaged."""
+
+    slug = "corrupt-database"
+
+
+class NewerDatabase(StorageError):
+    """The database was written by a later version of Quaero."""
+
+    slug = "newer-database"
+
+
+class JobError(QuaeroError):
+    """A failure of a job's run, raised by its executor."""
+
+    slug = "job-failed"
+
+
+class Permanent(JobError):
+    """Trying again would not help, so it is not tried again."""
+
+    slug = "permanent"
+
+
+class Refused(Permanent):
+    """Not allowed: by the network policy, robots.txt or the crawl's scope.
+
+    `reason` is the short word by which refusals are counted.
+    """
+
+    status = 403
+    slug = "refused"
+
+    def __init__(self, message: str, reason: str = "policy") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class RetryLater(JobError):
+    """Worth another attempt; `after` seconds from now if the other side named a time.
+
+    With `hold` the whole lane waits that long, not only this message.
+    """
+
+    slug = "retry-later"
+
+    def __init__(self, message: str, after: float | None = None, *, hold: bool = False) -> None:
+        super().__init__(message)
+        self.after = after
+        self.hold = hold

@@ -1,0 +1,151 @@
+"""The words of jobs: status, phase, and what it takes to create one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any
+
+from quaero.queue.message import Lane
+
+MAX_DEPTH = 8
+
+
+class Status(IntEnum):
+    """Where a job is; the last three are terminal."""
+
+    PENDING = 0
+    RUNNING = 1
+    COMPLETED = 2
+    FAILED = 3
+    CANCELLED = 4
+
+    @property
+    def open(self) -> bool:
+        """Not terminal."""
+        return self < Status.COMPLETED
+
+    @property
+    def word(self) -> str:
+        """As people and JSON write it."""
+        return self.name.lower()
+
+
+class Phase(IntEnum):
+    """When a child runs: before, as, or after the work of its parent."""
+
+    PRE = 0
+    CORE = 1
+    POST = 2
+
+
+class OwnRun(IntEnum):
+    """How a job's own run ended, its descendants apart."""
+
+    OPEN = 0
+    WELL = 1
+    FAILED = 2
+    STOPPED = 3
+
+
+class Stopping(IntEnum):
+    """Why a tree is being ended early."""
+
+    NO = 0
+    CANCELLED = 1
+    FAILING = 2
+    WITH_ANCESTOR = 3
+
+
+class FailureAction(IntEnum):
+    """What happens when more descendants have failed than `max_child_failures`."""
+
+    CONTINUE = 0
+    MARK_WARNING = 1
+    STOP_ALL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A job to create. `payload` is JSON text that fits the type; `run_at` is a wall time in µs."""
+
+    type: str
+    payload: str = "{}"
+    phase: Phase = Phase.CORE
+    name: str = ""
+    description: str | None = None
+    priority: int = 0
+    run_at: int | None = None
+    lane: Lane | None = None
+    max_child_failures: int = 0
+    failure_action: FailureAction = FailureAction.CONTINUE
+    rerun_of: int | None = None
+    held: bool = False
+
+
+@dataclass(slots=True)
+class JobRow:
+    """A job as `transition` works on it: the columns that decide, none of the large ones."""
+
+    id: int
+    parent_id: int | None
+    root_id: int
+    depth: int
+    type: str
+    phase: int
+    status: Status
+    priority: int
+    attempt: int
+    round: int
+    held: int
+    started_at: int | None
+    completed_at: int | None
+    message_id: int | None
+    queue_id: int
+    own_run: int
+    stopping: int
+    n_pending: int
+    n_running: int
+    n_completed: int
+    n_failed: int
+    n_cancelled: int
+    pre_open: int
+    pre_failed: int
+    core_open: int
+    core_total: int
+    core_failed: int
+    post_open: int
+    wait_core: int
+    wait_post: int
+    max_child_failures: int
+    failure_action: int
+    warnings: int
+    run_at: int | None
+    lane: str | None
+
+    @property
+    def n_open(self) -> int:
+        """Descendants that are not terminal."""
+        return self.n_pending + self.n_running
+
+    @property
+    def has_descendants(self) -> bool:
+        """Whether anything lies below."""
+        return bool(
+            self.n_pending + self.n_running + self.n_completed + self.n_failed + self.n_cancelled
+        )
+
+    @property
+    def core_ended(self) -> bool:
+        """The own run and all pre and core children have ended."""
+        return self.own_run != OwnRun.OPEN and not self.pre_open and not self.core_open
+
+
+COLUMNS = ", ".join(field.name for field in fields(JobRow))
+
+
+def row(values: tuple[Any, ...]) -> JobRow:
+    """A `JobRow` from the values of `COLUMNS`."""
+    made = JobRow(*values)
+    made.status = Status(made.status)
+    return made

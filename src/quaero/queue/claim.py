@@ -1,0 +1,206 @@
+"""Claiming messages: the one hot path that every worker of every process takes.
+
+Messages without a lane are claimed from one index, messages with one from the lanes that are open.
+Priority decides between the two; equals are taken in turns. Nothing here looks at what is delayed,
+leased or dead beyond what is due.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import msgspec
+
+from quaero.db.contract import Row, Tx
+from quaero.queue import counts, lanes
+from quaero.queue.message import Delivery, State
+
+PROMOTE_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who claims how much.
+
+    `lease` is the visibility timeout in microseconds, `holder` the claiming process. With `alone`
+    only suspects are claimed, to be run in isolation. `types` are the types this holder knows:
+    parked messages of these are claimed too.
+    """
+
+    limit: int
+    lease: int
+    holder: int = 0
+    alone: bool = False
+    types: tuple[str, ...] = ()
+
+
+def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
+    """Lease up to `want.limit` messages, best priority first, oldest first among equals."""
+    if want.limit <= 0:
+        return []
+    ((paused, delayed, scheduled, parked),) = tx.execute(
+        "select paused, delayed, scheduled, parked from queue where id = $1", (queue_id,)
+    )
+    if paused:
+        return []
+    if want.alone:
+        return _lease(tx, queue_id, want, _suspects(tx, queue_id, want.limit), State.SUSPECT)
+    if delayed:
+        promote(tx, queue_id, State.DELAYED, tx.lease_now)
+    if scheduled:
+        promote(tx, queue_id, State.SCHEDULED, tx.now)
+    if parked and want.types:
+        unpark(tx, queue_id, want.types)
+    lanes.open_cooled(tx, queue_id)
+    return _lease(tx, queue_id, want, _pick(tx, queue_id, want.limit), State.READY)
+
+
+def _pick(tx: Tx, queue_id: int, limit: int) -> list[Row]:
+    """The messages to take, as (id, priority, lane id)."""
+    free = tx.execute(
+        """
+        select id, priority, 0 from message
+         where queue_id = $1 and lane_id = 0 and state = 0 order by priority desc, id limit $2
+        """,
+        (queue_id, limit),
+    )
+    laned = _from_lanes(tx, queue_id, limit)
+    if not laned or not free:
+        return (free or laned)[:limit]
+    return _by_turns(free, laned)[:limit]
+
+
+def _by_turns(left: list[Row], right: list[Row]) -> list[Row]:
+    """Merge two rows of picks: higher priority first, one from each in turn among equals."""
+    merged: list[Row] = []
+    for priority in sorted({row[1] for row in left} | {row[1] for row in right}, reverse=True):
+        lots = ([row for row in side if row[1] == priority] for side in (left, right))
+        merged += [row for pair in zip_longest(*lots) for row in pair if row is not None]
+    return merged
+
+
+def _from_lanes(tx: Tx, queue_id: int, limit: int) -> list[Row]:
+    open_lanes = tx.execute(
+        """
+        select id, case when min_interval > 0 or pace > 0 then 1 else max_running - running end
+          from lane where queue_id = $1 and state = 1 order by head desc, turn limit $2
+        """,
+        (queue_id, limit),
+    )
+    picks: list[Row] = []
+    for lane_id, room in open_lanes:
+        picks += tx.execute(
+            """
+            select id, priority, lane_id from message
+             where queue_id = $1 and lane_id = $2 and state = 0
+             order by priority desc, id limit $3
+            """,
+            (queue_id, lane_id, room),
+        )
+    picks.sort(key=lambda row: -row[1])
+    return picks
+
+
+def _suspects(tx: Tx, queue_id: int, limit: int) -> list[Row]:
+    return tx.execute(
+        """
+        select m.id, m.priority, m.lane_id from message m left join lane l on l.id = m.lane_id
+         where m.queue_id = $1 and m.state = 6
+           and (l.id is null or (l.running < l.max_running and l.next_start <= $3))
+         order by m.id limit $2
+        """,
+        (queue_id, limit, tx.lease_now),
+    )
+
+
+def _lease(
+    tx: Tx, queue_id: int, want: Claim, picks: Sequence[Row], source: State
+) -> list[Delivery]:
+    if not picks:
+        return []
+    rows = tx.execute(
+        """
+        update message
+           set state = 2, lease_no = lease_no + 1, receives = receives + 1, lease_until = $2,
+               holder = $3
+         where id in ints($1)
+        returning id, lease_no, type, payload, job_id, priority, receives, lane_id
+        """,
+        (
+            msgspec.json.encode([row[0] for row in picks]).decode(),
+            tx.lease_now + want.lease,
+            want.holder,
+        ),
+    )
+    counts.moved(tx, queue_id, source, State.LEASED, len(rows))
+    taken = Counter(row[2] for row in picks if row[2])
+    if taken and source is State.READY:
+        lanes.claimed(tx, queue_id, taken)
+    elif taken:
+        lanes.change(tx, lanes.tally(((row[2], 0) for row in picks), ready=0, running=1))
+    place = {row[0]: n for n, row in enumerate(picks)}
+    rows.sort(key=lambda row: place[row[0]])
+    return [Delivery._make(row) for row in rows]
+
+
+def promote(tx: Tx, queue_id: int, state: State, now: int) -> int:
+    """Make delayed or scheduled messages ready whose time has come; returns how many."""
+    rows = tx.execute(
+        """
+        update message set state = 0, due = $3
+         where id in (select id from message where queue_id = $1 and state = $2 and due <= $4
+                       order by due limit $5)
+        returning lane_id, priority
+        """,
+        (queue_id, state, tx.lease_now, now, PROMOTE_AT_ONCE),
+    )
+    counts.moved(tx, queue_id, state, State.READY, len(rows))
+    lanes.change(tx, lanes.tally(rows, ready=1, running=0))
+    return len(rows)
+
+
+def park(tx: Tx, queue_id: int, ids: Sequence[int]) -> None:
+    """Set leased messages of unknown types aside, uncharged, until a worker knows the type."""
+    rows = tx.execute(
+        """
+        update message set state = 5, receives = receives - 1, holder = 0
+         where id in ints($1) and state = 2 returning lane_id, priority
+        """,
+        (msgspec.json.encode(ids).decode(),),
+    )
+    counts.moved(tx, queue_id, State.LEASED, State.PARKED, len(rows))
+    lanes.change(tx, lanes.tally(rows, ready=0, running=-1))
+    tx.signal(f"queue:{queue_id}")
+
+
+def unpark(tx: Tx, queue_id: int, types: Sequence[str]) -> None:
+    """Make parked messages of these types ready again."""
+    for type_ in types:
+        rows = tx.execute(
+            """
+            update message set state = 0, due = $3
+             where id in (select id from message
+                           where queue_id = $1 and state = 5 and type = $2 order by id limit $4)
+            returning lane_id, priority
+            """,
+            (queue_id, type_, tx.lease_now, PROMOTE_AT_ONCE),
+        )
+        counts.moved(tx, queue_id, State.PARKED, State.READY, len(rows))
+        lanes.change(tx, lanes.tally(rows, ready=1, running=0))
+
+
+def next_due(tx: Tx, queue_id: int) -> int | None:
+    """When, on the lease clock, something becomes claimable by itself; None if nothing will."""
+    rows = tx.execute(
+        """
+        select min(due) from message where queue_id = $1 and state = 1 union all
+        select min(due) - $2 from message where queue_id = $1 and state = 4 union all
+        select min(next_start) from lane where queue_id = $1 and state = 3 union all
+        select min(lease_until) from message where queue_id = $1 and state = 2
+        """,
+        (queue_id, tx.now - tx.lease_now),
+    )
+    return min((row[0] for row in rows if row[0] is not None), default=None)

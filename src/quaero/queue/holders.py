@@ -1,0 +1,157 @@
+"""The processes that hold leases, and how the dead among them are known at once.
+
+A holder keeps a file locked for as long as it lives, and notes in it, in shared memory, which
+messages it has *started*. The kernel unlocks the file when the process dies, however it dies, and
+the notes survive it. So another process can give back what a dead one held without waiting for
+leases to end, and knows which messages may be to blame. After a restart of the machine the notes
+say nothing, and nobody is suspected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quaero.clock import Clock, SystemClock
+from quaero.db.contract import Database, ReadTx, Tx
+from quaero.queue.message import Held
+
+try:
+    import fcntl
+except ImportError:  # Windows: leases simply run out
+    fcntl = None  # type: ignore[assignment]
+
+_CELL = struct.Struct("<q")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadHolder:
+    """A holder whose process is gone, with the ids of the messages it had started."""
+
+    id: int
+    started: frozenset[int]
+
+
+def _insert(tx: Tx, clock: Clock) -> int:
+    (id_,) = tx.ids("holder", 1)
+    tx.execute(
+        "insert into holder(id, pid, host, boot_id, started_at) values($1, $2, $3, $4, $5)",
+        (id_, os.getpid(), socket.gethostname(), clock.boot_id(), tx.now),
+    )
+    return id_
+
+
+def forget(tx: Tx, holder_id: int) -> None:
+    """Remove a holder from the register."""
+    tx.execute("delete from holder where id = $1", (holder_id,))
+
+
+class Holder:
+    """The entry of this process in the register, with one cell for each worker slot."""
+
+    def __init__(self, id_: int, path: Path, slots: int) -> None:
+        self.id = id_
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if fcntl is not None:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        os.ftruncate(self._file, _CELL.size * slots)
+        self._cells = mmap.mmap(self._file, _CELL.size * slots)
+
+    def note(self, slot: int, message_id: int) -> None:
+        """Say that the slot has started a message; 0 says that it has ended it."""
+        _CELL.pack_into(self._cells, slot * _CELL.size, message_id)
+
+    def close(self) -> None:
+        """Leave the file system; the register's row is removed with `forget`."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+        self._cells.close()
+        os.close(self._file)
+
+
+class Holders:
+    """The register of one database."""
+
+    def __init__(self, database: Path, clock: Clock | None = None) -> None:
+        self._folder = database.with_name(database.name + "-holders")
+        self._clock = clock or SystemClock()
+
+    async def join(self, db: Database, slots: int) -> Holder:
+        """Enter this process; `slots` is how many messages it can have started at once."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        # The file must be locked before the row can be seen, so it gets its final name first.
+        id_ = await db.write(_insert, self._clock)
+        return Holder(id_, self._file(id_), slots)
+
+    def dead(self, tx: ReadTx) -> list[DeadHolder]:
+        """The registered holders of this machine that no longer live."""
+        found = []
+        rows = tx.execute("select id, boot_id, host, started_at from holder")
+        for id_, boot_id, host, started_at in rows:
+            if host != socket.gethostname() or fcntl is None:
+                continue
+            young = tx.now - started_at < _JOINING and boot_id == self._clock.boot_id()
+            if not self._is_locked(id_, missing_is_alive=young):
+                notes = self._notes(id_) if boot_id == self._clock.boot_id() else frozenset()
+                found.append(DeadHolder(id_, notes))
+        return found
+
+    def bury(self, holder_id: int) -> None:
+        """Remove a dead holder's file."""
+        with contextlib.suppress(OSError):
+            self._file(holder_id).unlink()
+
+    def _file(self, holder_id: int) -> Path:
+        return self._folder / str(holder_id)
+
+    def _is_locked(self, holder_id: int, *, missing_is_alive: bool) -> bool:
+        try:
+            file = os.open(self._file(holder_id), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return missing_is_alive
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
+    def _notes(self, holder_id: int) -> frozenset[int]:
+        try:
+            data = self._file(holder_id).read_bytes()
+        except FileNotFoundError:
+            return frozenset()
+        whole = len(data) - len(data) % _CELL.size
+        return frozenset(id_ for (id_,) in _CELL.iter_unpack(data[:whole]) if id_)
+
+
+_JOINING = 5_000_000  # a holder that young may not have its file yet
+
+
+def held_by(tx: ReadTx, holder_id: int) -> list[Held]:
+    """Everything a holder has leased, in all queues."""
+    rows = tx.execute(
+        """
+        select m.id, m.lease_no, m.queue_id, m.lane_id, m.priority, m.receives, m.job_id
+          from queue q join message m on m.queue_id = q.id and m.state = 2
+         where m.holder = $1
+        """,
+        (holder_id,),
+    )
+    return [Held._make(row) for row in rows]
+
+
+def split(deliveries: Sequence[Held], started: frozenset[int]) -> tuple[list[Held], list[Held]]:
+    """The deliveries that were started, and those that were not."""
+    return (
+        [each for each in deliveries if each.id in started],
+        [each for each in deliveries if each.id not in started],
+    )

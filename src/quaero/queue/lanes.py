@@ -1,0 +1,154 @@
+"""Lanes: which keys may start a message now is an index, not a test on each message.
+
+A lane's row says how many of its messages run, how many are ready and when the next may start; its
+state follows from these and is written with every change. Claims read open lanes only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from quaero.db.contract import Tx
+from quaero.queue.message import Lane
+
+OPEN_AT_ONCE = 500
+
+
+@dataclass(slots=True)
+class LaneChange:
+    """What a transaction's verb adds to one lane; `head` is the best priority among the added."""
+
+    ready: int = 0
+    running: int = 0
+    head: int | None = None
+
+
+def lane_ids(tx: Tx, queue_id: int, lanes: Iterable[Lane]) -> dict[str, int]:
+    """The ids of lanes by key, created or brought to the given limits where needed."""
+    ids = {}
+    for lane in sorted(set(lanes)):
+        tx.execute(
+            """
+            insert into lane(queue_id, key, max_running, min_interval) values($1, $2, $3, $4)
+                on conflict(queue_id, key)
+                do update set max_running = excluded.max_running,
+                              min_interval = excluded.min_interval
+                    where lane.max_running <> excluded.max_running
+                       or lane.min_interval <> excluded.min_interval
+            """,
+            (queue_id, lane.key, lane.max_running, lane.min_interval),
+        )
+        ((ids[lane.key],),) = tx.execute(
+            "select id from lane where queue_id = $1 and key = $2", (queue_id, lane.key)
+        )
+    return ids
+
+
+def change(tx: Tx, changes: Mapping[int, LaneChange]) -> None:
+    """Apply changes of counts and bring the lanes' states up to date."""
+    rows = [
+        (lane_id, each.ready, each.running, each.head)
+        for lane_id, each in sorted(changes.items())
+        if lane_id
+    ]
+    if not rows:
+        return
+    tx.execute(
+        """
+        update lane
+           set ready = lane.ready + d.ready, running = lane.running + d.running,
+               head = case when d.head is null then lane.head
+                           when lane.ready = 0 or d.head > lane.head then d.head
+                           else lane.head end,
+               state = case when lane.ready + d.ready = 0 then 0
+                            when lane.running + d.running >= max_running then 2
+                            when next_start > $2 then 3 else 1 end
+          from (select value ->> 0 as id, value ->> 1 as ready, value ->> 2 as running,
+                       value ->> 3 as head from each($1)) as d
+         where lane.id = d.id
+        """,
+        (msgspec.json.encode(rows).decode(), tx.lease_now),
+    )
+
+
+def tally(entries: Iterable[tuple[int, int]], *, ready: int, running: int) -> dict[int, LaneChange]:
+    """Changes for messages given as (lane id, priority), each adding the same."""
+    changes: dict[int, LaneChange] = defaultdict(LaneChange)
+    for lane_id, priority in entries:
+        if lane_id:
+            each = changes[lane_id]
+            each.ready += ready
+            each.running += running
+            if ready > 0:
+                each.head = priority if each.head is None else max(each.head, priority)
+    return changes
+
+
+def claimed(tx: Tx, queue_id: int, taken: Mapping[int, int]) -> None:
+    """Count `taken` messages of each lane as running, and turn the lane to the back of the row."""
+    tx.execute(
+        """
+        update lane
+           set ready = ready - d.n, running = running + d.n, turn = $2,
+               next_start = $2 + max(min_interval, pace),
+               head = coalesce((select priority from message
+                                 where queue_id = $3 and lane_id = lane.id and state = 0
+                                 order by priority desc, id limit 1), 0),
+               state = case when ready - d.n = 0 then 0
+                            when running + d.n >= max_running then 2
+                            when max(min_interval, pace) > 0 then 3 else 1 end
+          from (select value ->> 0 as id, value ->> 1 as n from each($1)) as d
+         where lane.id = d.id
+        """,
+        (msgspec.json.encode(sorted(taken.items())).decode(), tx.lease_now, queue_id),
+    )
+
+
+def started(tx: Tx, starts: Iterable[tuple[int, int]]) -> None:
+    """Count intervals from the real starts, given as (lane id, lease time)."""
+    for lane_id, at in sorted(starts):
+        tx.execute(
+            """
+            update lane set next_start = max(next_start, $2 + max(min_interval, pace)),
+                   state = case when state = 1 then 3 else state end
+             where id = $1 and max(min_interval, pace) > 0
+            """,
+            (lane_id, at),
+        )
+
+
+def open_cooled(tx: Tx, queue_id: int) -> None:
+    """Open the lanes whose interval has passed."""
+    tx.execute(
+        """
+        update lane set state = case when running >= max_running then 2 else 1 end
+         where id in (select id from lane where queue_id = $1 and state = 3 and next_start <= $2
+                       order by next_start limit $3)
+        """,
+        (queue_id, tx.lease_now, OPEN_AT_ONCE),
+    )
+
+
+def hold(tx: Tx, lane_id: int, until: int) -> None:
+    """Start nothing of the lane before `until` on the lease clock."""
+    tx.execute(
+        """
+        update lane set next_start = max(next_start, $2),
+               state = case when ready = 0 then 0 when running >= max_running then 2
+                            when max(next_start, $2) > $3 then 3 else 1 end
+         where id = $1
+        """,
+        (lane_id, until, tx.lease_now),
+    )
+
+
+def set_pace(tx: Tx, queue_id: int, key: str, pace: int) -> None:
+    """Keep at least `pace` microseconds between starts in the lane, besides its own interval."""
+    tx.execute(
+        "update lane set pace = $3 where queue_id = $1 and key = $2 and pace <> $3",
+        (queue_id, key, pace),
+    )

@@ -94,6 +94,7 @@ def test_a_pattern_does_not_match(pattern: str, url: str) -> None:
         ("re:(a)\\1", "look-around and back-references are not supported"),
         ("re:(?P<x>a)(?P=x)", "look-around and back-references are not supported"),
         ("re:a\\Z", "invalid escape sequence"),
+        ("re:\\pL{900}", "pattern too large"),
         ("re:a)|(b", "not a regular expression"),
         ("re:\ud800", "not valid text"),
         ("/\ud800", "not valid text"),
@@ -104,7 +105,7 @@ def test_a_bad_pattern_is_refused_with_a_way_out(pattern: str, says: str) -> Non
         Patterns(["/good/*", pattern])
     message = str(caught.value)
     assert says in message
-    assert "(b'" not in message
+    assert "(b'" not in message.replace(pattern, "")
     if pattern not in {"", "re:"}:
         assert repr(pattern) in message
 
@@ -129,7 +130,7 @@ def test_an_empty_list_matches_nothing() -> None:
 
 def test_a_list_that_is_too_large_is_refused() -> None:
     with pytest.raises(BadPattern, match="together too large"):
-        Patterns([f"re:{n}(?:[a-z]{{900}}){{1}}\\pL{{900}}" for n in range(60)])
+        Patterns([f"re:{n}[^a-z]{{900}}" for n in range(200)])
 
 
 def test_hostile_patterns_take_linear_time() -> None:

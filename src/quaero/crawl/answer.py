@@ -10,7 +10,7 @@ import asyncio
 from contextlib import suppress
 from http import HTTPStatus
 
-from aiohttp import ClientError, ClientResponse
+from aiohttp import ClientError, ClientResponse, hdrs
 
 from quaero.crawl.connect import Flight
 from quaero.crawl.decode import BodyDecoder, too_large
@@ -32,7 +32,7 @@ async def read_answer(
     """The answer, its body read; `now` (microseconds UTC) is for dates in it."""
     _check_header_size(response, flight)
     status = response.status
-    location = response.headers.get("Location")
+    location = response.headers.get(hdrs.LOCATION)
     if 200 <= status < 300:
         return _result(response, flight, body=await _wanted_body(request, response, flight))
     await _spare_connection(response)
@@ -46,14 +46,14 @@ async def read_answer(
 async def _wanted_body(
     request: FetchRequest, response: ClientResponse, flight: Flight
 ) -> BodyDecoder:
-    content_type = _header(response, "Content-Type")
+    content_type = _header(response, hdrs.CONTENT_TYPE)
     if request.accept is not None and not request.accept(content_type):
         await _spare_connection(response)
         raise Refused(
             f"{flight.url} is of the type {content_type or 'unknown'}, which is not collected",
             reason="content-type",
         )
-    decoder = BodyDecoder(_header(response, "Content-Encoding") or "", flight.limits)
+    decoder = BodyDecoder(",".join(_headers(response, hdrs.CONTENT_ENCODING)), flight.limits)
     if (response.content_length or 0) > flight.limits.wire:
         raise too_large(flight.limits)
     await _read(response, decoder, flight)
@@ -88,8 +88,7 @@ def _result(
     body: BodyDecoder | None = None,
     location: str | None = None,
 ) -> FetchResult:
-    headers = response.headers
-    links = headers.getall("Link", ())
+    links = _headers(response, hdrs.LINK)
     return FetchResult(
         url=flight.url,
         status=response.status,
@@ -98,12 +97,12 @@ def _result(
         body=body.finish() if body is not None else b"",
         wire=body.wire if body is not None else 0,
         location=location,
-        content_type=_header(response, "Content-Type"),
-        etag=_header(response, "ETag"),
-        last_modified=_header(response, "Last-Modified"),
-        canonical=canonical_link(map(text, links), flight.url) if links else None,
-        robots=tuple(map(text, headers.getall("X-Robots-Tag", ()))),
-        set_cookie=tuple(map(text, headers.getall("Set-Cookie", ()))),
+        content_type=_header(response, hdrs.CONTENT_TYPE),
+        etag=_header(response, hdrs.ETAG),
+        last_modified=_header(response, hdrs.LAST_MODIFIED),
+        canonical=canonical_link(links, flight.url) if links else None,
+        robots=_headers(response, "X-Robots-Tag"),
+        set_cookie=_headers(response, hdrs.SET_COOKIE),
     )
 
 
@@ -111,7 +110,7 @@ def _refusal(response: ClientResponse, flight: Flight, now: int) -> JobError:
     status = response.status
     said = f"{flight.url} answered {status} {_phrase(status)}".rstrip()
     if status in _OVERLOADED:
-        after = retry_after(response.headers.get("Retry-After"), now)
+        after = retry_after(response.headers.get(hdrs.RETRY_AFTER), now)
         return RetryLater(said, after=after, hold=True)
     if status in _PASSING or 500 <= status < 600:
         return RetryLater(said)
@@ -126,19 +125,19 @@ def _redirect(location: str, flight: Flight) -> str:
 
 
 def _check_header_size(response: ClientResponse, flight: Flight) -> None:
-    lines = response.raw_headers
-    if (
-        sum(len(name) + len(value) + _LINE_ENDS for name, value in lines)
-        > flight.limits.header_bytes
-    ):
-        raise Permanent(
-            f"{flight.url} sent more than {flight.limits.header_bytes // KIB} KiB of headers"
-        )
+    most = flight.limits.header_bytes
+    if sum(len(name) + len(value) + _LINE_ENDS for name, value in response.raw_headers) > most:
+        raise Permanent(f"{flight.url} sent more than {most // KIB} KiB of headers")
 
 
 def _header(response: ClientResponse, name: str) -> str | None:
     value = response.headers.get(name)
     return None if value is None else text(value)
+
+
+def _headers(response: ClientResponse, name: str) -> tuple[str, ...]:
+    values = response.headers.getall(name, ())
+    return tuple(map(text, values)) if values else ()
 
 
 def _phrase(status: int) -> str:

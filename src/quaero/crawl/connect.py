@@ -9,6 +9,7 @@ waiting for a connection ends and waiting for an answer begins, and keeps the de
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from aiohttp.connector import Connection
 from quaero.crawl.exchange import FetchLimits, FetchRequest
 from quaero.crawl.resolve import Lookup, PolicyResolver
 
+_TICK = 0.1  # seconds
 _KEEP_ALIVE = 30.0  # seconds that an idle connection stays open
 
 
@@ -41,20 +43,22 @@ class ConnectionDroppedError(ClientConnectionError):
     """A new connection was closed before an answer came; the client does not send again."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Flight:
-    """One request under way: what it waits for, and to whom it is connected.
+    """One request under way: what it waits for, until when, and to whom it is connected.
 
-    `started` is in the loop's time; `known` holds the connections that were used before.
+    `started` and `deadline` are in the loop's time; `timer` surrounds the request and ends it;
+    `known` holds the connections that were used before.
     """
 
     url: str
     host: str
     request: FetchRequest
+    known: WeakSet[Any]
     timer: asyncio.Timeout
     started: float
-    known: WeakSet[Any]
-    waiting_for: str = "the connection"
+    deadline: float = math.inf
+    waiting_for: str = ""
     remote: str = ""
     reused: bool = False
 
@@ -71,7 +75,7 @@ class Flight:
         """From now on wait at most `seconds` for this, and never beyond the total limit."""
         self.waiting_for = waiting_for
         soon = asyncio.get_running_loop().time() + seconds
-        self.timer.reschedule(min(soon, self.started + self.limits.total))
+        self.deadline = min(soon, self.started + self.limits.total)
 
     def board(self, connection: Connection) -> None:
         """Check the connection that the client chose, before anything is written to it."""
@@ -85,6 +89,44 @@ class Flight:
         if not self.reused:
             self.known.add(protocol)
         self.wait("an answer", self.limits.headers)
+
+
+class Watch:
+    """Ends flights that are over their deadline, with one timer for all of them.
+
+    A timer of its own for each phase of each request would cost a tenth of the request. Deadlines
+    are kept to within `_TICK`; the timer runs only while there are flights.
+    """
+
+    def __init__(self) -> None:
+        self._flights: set[Flight] = set()
+        self._next: asyncio.TimerHandle | None = None
+
+    def over(self, flight: Flight) -> asyncio.Timeout:
+        """Watch the flight; what is returned is to be entered at once, and is what ends it."""
+        self._flights.add(flight)
+        if self._next is None:
+            self._next = asyncio.get_running_loop().call_later(_TICK, self._look)
+        return flight.timer
+
+    def forget(self, flight: Flight) -> None:
+        """Watch it no longer."""
+        self._flights.discard(flight)
+
+    def stop(self) -> None:
+        """Forget all flights."""
+        self._flights.clear()
+        if self._next is not None:
+            self._next.cancel()
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        late = {flight for flight in self._flights if flight.deadline <= now}
+        self._flights -= late
+        for flight in late:
+            flight.timer.reschedule(now)
+        self._next = loop.call_later(_TICK, self._look) if self._flights else None
 
 
 FLIGHT: ContextVar[Flight] = ContextVar("quaero_flight")

@@ -30,7 +30,7 @@ from aiohttp import (
 import quaero
 from quaero.clock import Clock, SystemClock
 from quaero.crawl.answer import read_answer
-from quaero.crawl.connect import FLIGHT, Flight, open_session
+from quaero.crawl.connect import FLIGHT, Flight, Watch, open_session
 from quaero.crawl.decode import ACCEPT_ENCODING
 from quaero.crawl.exchange import KIB, FetchLimits, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.headers import check_headers
@@ -71,6 +71,7 @@ class Fetcher:
         self._per_host = per_host
         self._session: ClientSession | None = None
         self._known: WeakSet[object] = WeakSet()
+        self._watch = Watch()
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,6 +88,7 @@ class Fetcher:
         """Close all connections; fetches under way fail."""
         if self._session is not None:
             await self._session.close()
+        self._watch.stop()
         self._system_lookup.close()
 
     async def fetch(self, request: FetchRequest) -> FetchResult:
@@ -99,18 +101,16 @@ class Fetcher:
         a header that cannot be sent.
         """
         url, address = _target(request)
-        headers = _headers(request)
-        host = address.raw_host or ""
+        headers, limits, host = _headers(request), request.limits, address.raw_host or ""
         if literal := literal_address(host):
             request.policy.check(literal, host)
-        loop = asyncio.get_running_loop()
-        started, limits = loop.time(), request.limits
-        timer = asyncio.timeout_at(started + min(limits.connect, limits.total))
-        flight = Flight(url, host, request, timer, started, self._known)
+        now = asyncio.get_running_loop().time()
+        flight = Flight(url, host, request, self._known, asyncio.timeout(None), now)
+        flight.wait("the connection", limits.connect)
         token = FLIGHT.set(flight)
         try:
             async with (
-                timer,
+                self._watch.over(flight),
                 self._client().get(
                     address,
                     headers=headers,
@@ -123,6 +123,7 @@ class Fetcher:
         except (ClientError, TimeoutError) as error:
             raise _meaning(error, flight) from None
         finally:
+            self._watch.forget(flight)
             FLIGHT.reset(token)
 
     def _client(self) -> ClientSession:

@@ -27,12 +27,17 @@ _OPENERS = re.compile("([\x03\x05\x07\x0e]+)([ \x11]+)")
 _CLOSERS = re.compile("([ \x11]+)((?:[\x04\x06\x08]|\x0f[^\x10]*\x10)+)")
 _EMPTY = re.compile("\x03\x04|\x05\x06|\x07\x08|\x0e\x0f[^\x10]*\x10|\x01 ?\x02")
 _ADJACENT = re.compile("\x02\x01|\x04\x03|\x06\x05|\x08\x07")
+_UNTIDY = re.compile(
+    "[\x03\x05\x07\x0e][ \x11]|[ \x11][\x04\x06\x08\x0f]|\x11|\x0e\x0f|\x01 ?\x02"
+    "|\x02\x01|\x03\x04|\x04\x03|\x05\x06|\x06\x05|\x07\x08|\x08\x07"
+)
 _AROUND_BREAK = re.compile(" *\x11 *")
 
 _SPECIAL = re.compile(
     r"`+|(?:(?<=\S)|(?=\*+\S))\*+|_+|~~+|<(?=[A-Za-z/!?])|&(?=#?\w{1,32};)"
     r"|\\(?=[!-/:-@\[-`{-~]|$)|\](?=[(\[])|\[(?=\^)|!(?=\[)"
 )
+_MAYBE_SPECIAL = re.compile(r"[`*_~<&\\\]\[!]")
 _BRACKET = re.compile(r"(?<!\\)[\[\]]")
 _BLOCK_START = re.compile(
     r"(?m)^(?:(?:#{1,6}|[-+*])(?= |$)|>|~~~|(\d{1,9})([.)])(?= |$)"
@@ -58,7 +63,7 @@ def render(raw: str) -> str:
     """
     text = " ".join(unescape(raw).split())
     if _MARK.search(text) is None:
-        return _SPECIAL.sub(_escaped, text)
+        return _escape(text)
     return _render_marks(_tidy(text))
 
 
@@ -85,6 +90,8 @@ def code_span(text: str) -> str:
 
 def _tidy(text: str) -> str:
     """Move spaces out of marks, drop marks around nothing, join neighbouring code."""
+    if _UNTIDY.search(text) is None:
+        return text
     text = _ADJACENT.sub("", text)
     before = ""
     while before != text:
@@ -126,7 +133,7 @@ def _render_marks(text: str) -> str:
 def _text(text: str, *, in_link: bool, before: str) -> str:
     if in_link:
         return _bracketed(text)
-    text = _SPECIAL.sub(_escaped, text)
+    text = _escape(text)
     return text[:-1] + "\\!" if before == LINK and text.endswith("!") else text
 
 
@@ -143,7 +150,7 @@ def _single(piece: str) -> str:
 
 
 def _bracketed(text: str) -> str:
-    return _BRACKET.sub(r"\\\g<0>", _SPECIAL.sub(_escaped, text))
+    return _BRACKET.sub(r"\\\g<0>", _escape(text))
 
 
 def _close(out: list[str], opened: list[tuple[str, int]], following: str) -> None:
@@ -189,6 +196,10 @@ def _first_character(pieces: list[str], place: int) -> str:
         if piece and piece[0] not in _OPENING:
             return piece[0] if later % 2 == 0 else "*"
     return " "
+
+
+def _escape(text: str) -> str:
+    return text if _MAYBE_SPECIAL.search(text) is None else _SPECIAL.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -51,13 +51,13 @@ _KINDS = {
     "pre": "pre", "listing": "pre", "xmp": "raw", "plaintext": "raw",
     "ul": "list", "ol": "list", "menu": "list", "dir": "list", "dl": "list",
     "li": "item", "dt": "term", "dd": "definition", "blockquote": "quote",
-    "table": "table", "tr": "row", "td": "cell", "th": "cell", "caption": "caption",
+    "table": "table", "tr": "row", "td": "cell", "th": "cell", "caption": "caption", "thead": "head",
     "summary": "title", "legend": "title", "footer": "footer", "button": "button",
 }  # fmt: skip
 _KINDS |= {f"h{level}": "heading" for level in range(1, 7)}
 _BLOCKS = frozenset(
     "address article aside body center details dialog div fieldset figcaption figure form frameset"
-    " header hgroup html main marquee option optgroup p search section thead tbody tfoot"
+    " header hgroup html main marquee option optgroup p search section tbody tfoot"
     " colgroup".split()
 )
 
@@ -145,8 +145,8 @@ def _kind_by_class(  # noqa: C901 - one line a convention
             return "pre"
     if name == "dt" and "sig" in classes:
         return "signature"
-    if name in {"div", "p", "span", "h2", "h3", "h4"} and classes & _TITLES:
-        return "title" if name[0] != "h" else "heading"
+    if name in {"div", "p"} and classes & _TITLES:
+        return "title"
     if name == "table" and classes & _CODE_TABLES:
         return "pre"
     if classes & _TOCS or attributes.get("id") in _TOCS:

@@ -15,7 +15,8 @@ _FEW_TAGS = 1500
 _MAX_COPIES = 500_000
 
 _TAG = re.compile(
-    r"<!--.*?-->|<(script|style|textarea|title|xmp|iframe|noembed|noframes)\b.*?</\1|<(/?)([a-z][^\s/>]*)",
+    r"<(?:(/?[a-zA-Z][^\s/>]*)|!--.*?-->)"
+    r"(?:(?<=script)\b.*?</script|(?<=style)\b.*?</style|(?<=textarea)\b.*?</textarea)?",
     re.DOTALL | re.IGNORECASE,
 )
 _CHILDLESS = frozenset(

@@ -44,8 +44,11 @@ class Tx(ReadTx, Protocol):
     def ids(self, name: str, count: int) -> range:
         """Take the next `count` numbers of a sequence; in order of commit, never given twice."""
 
-    def at_end(self, key: str, finish: Callable[[Tx], None]) -> None:
-        """Call `finish` once when the function has returned, in the same transaction."""
+    def at_end(self, key: str, finish: Callable[[Tx], None], rank: int = 0) -> None:
+        """Call `finish` once when the function has returned, in the same transaction.
+
+        Lower ranks go first; what a finisher asks for in turn is done as well.
+        """
 
     def signal(self, topic: str) -> None:
         """Tell the subscribers of `topic`, in every process, once this is committed."""

@@ -23,7 +23,7 @@ def changed(tx: Tx, root_id: int, job_id: int) -> None:
     trees: dict[int, list[int]] | None = tx.scratch.get(_KEY)
     if trees is None:
         trees = tx.scratch[_KEY] = {}
-        tx.at_end(_KEY, _write)
+        tx.at_end(_KEY, _write, rank=9)
     ids = trees.setdefault(root_id, [])
     if len(ids) < IDS and job_id not in ids[-3:]:
         ids.append(job_id)
@@ -60,7 +60,7 @@ def last(tx: ReadTx) -> int:
 
 
 def since(tx: ReadTx, seq: int, limit: int = 500) -> list[Event] | None:
-    """Entries after `seq`, oldest first; None when the place is unknown and all must be reloaded."""
+    """Entries after `seq`, oldest first; None when the place is unknown: load all anew."""
     if seq > last(tx):
         return None
     ((oldest,),) = tx.execute("select coalesce(min(seq), 0) from event")

@@ -48,13 +48,11 @@ def write(tx: Tx, entries: Iterable[Entry]) -> None:
     pending: list[Entry] | None = tx.scratch.get(_KEY)
     if pending is None:
         pending = tx.scratch[_KEY] = []
-        tx.at_end(_KEY, _flush)
+        tx.at_end(_KEY, _flush, rank=3)
     pending.extend(entries)
 
 
-def say(
-    tx: Tx, job: Any, level: Level, message: str, fields: dict[str, Any] | None = None
-) -> None:
+def say(tx: Tx, job: Any, level: Level, message: str, fields: dict[str, Any] | None = None) -> None:
     """Log what the system does to a job (a `JobRow` or anything with its id, root and attempt)."""
     text = None if fields is None else msgspec.json.encode(fields).decode()
     write(tx, [Entry(job.id, job.root_id, job.attempt, tx.now, level, message, text)])
@@ -70,16 +68,138 @@ def _flush(tx: Tx) -> None:
         """,
         (msgspec.json.encode(entries).decode(),),
     )
-    counts: Counter[tuple[int, int, int]] = Counter()
-    for entry in entries:
-        counts[entry.root_id, 0, entry.level] += 1
-        if entry.root_id != entry.job_id or entry.level >= Level.WARN:
-            pass
+    _count(tx, Counter((entry.root_id, entry.level) for entry in entries))
+
+
+def _count(tx: Tx, counts: Counter[tuple[int, int]]) -> None:
     tx.execute(
         """
-        insert into job_log_count(root_id, job_id, level, n)
-        select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from each($1) where true
-            on conflict(root_id, job_id, level) do update set n = n + excluded.n
+        insert into job_log_count(root_id, level, n)
+        select value ->> 0, value ->> 1, value ->> 2 from each($1) where true
+            on conflict(root_id, level) do update set n = n + excluded.n
         """,
         (msgspec.json.encode([(*key, n) for key, n in sorted(counts.items())]).decode(),),
     )
+
+
+# -- reading
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which entries to read.
+
+    Of one job, or of its whole tree; from level `at_least` up, or exactly `levels`; that contain
+    `text`, in any case. Newest first unless `ascending`; `after` is the id of the last entry seen.
+    """
+
+    job_id: int
+    tree: bool = False
+    at_least: Level = Level.DEBUG
+    levels: frozenset[Level] | None = None
+    text: str = ""
+    ascending: bool = False
+    after: int | None = None
+    limit: int = PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One entry as read; of a tree it names its job, type and name (a page's address)."""
+
+    id: int
+    job_id: int
+    attempt: int
+    at: int
+    level: Level
+    message: str
+    fields: str | None
+    type: str
+    name: str
+
+
+def read(tx: ReadTx, query: Query) -> list[LogLine]:
+    """The entries that a query asks for, at most 10,000."""
+    column = "root_id" if query.tree else "job_id"
+    conditions = [f"l.{column} = $1"]
+    args: list[Any] = [query.job_id]
+
+    def also(condition: str, value: Any) -> None:
+        args.append(value)
+        conditions.append(condition.replace("?", f"${len(args)}"))
+
+    if query.after is not None:
+        also("l.id > ?" if query.ascending else "l.id < ?", query.after)
+    if query.levels is not None:
+        also("l.level in ints(?)", msgspec.json.encode(sorted(query.levels)).decode())
+    elif query.at_least > Level.DEBUG:
+        conditions.append(f"l.level >= {int(query.at_least)}")
+    if query.text:
+        also("instr(lower(l.message), lower(?)) > 0", query.text)
+    args.append(min(max(query.limit, 1), LARGEST_PAGE))
+    rows = tx.execute(
+        f"""
+        select l.id, l.job_id, l.attempt, l.at, l.level, l.message, l.fields,
+               coalesce(j.type, ''), coalesce(j.name, '')
+          from job_log l left join job j on j.id = l.job_id
+         where {" and ".join(conditions)}
+         order by l.id {"asc" if query.ascending else "desc"} limit ${len(args)}
+        """,
+        args,
+    )
+    return [_line(row) for row in rows]
+
+
+def _line(row: Row) -> LogLine:
+    id_, job_id, attempt, at, level, message, fields, type_, name = row
+    return LogLine(id_, job_id, attempt, at, Level(level), message, fields, type_, name)
+
+
+def counts(tx: ReadTx, job_id: int, *, tree: bool) -> dict[Level, int]:
+    """How many entries of each level a job or a tree has."""
+    if tree:
+        sql = "select level, n from job_log_count where root_id = $1"
+    else:
+        sql = "select level, count(*) from job_log where job_id = $1 group by level"
+    return dict.fromkeys(Level, 0) | {Level(level): n for level, n in tx.execute(sql, (job_id,))}
+
+
+# -- deleting
+
+
+def delete(tx: Tx, job_ids: Sequence[int]) -> int:
+    """Remove the entries of jobs; returns how many."""
+    return _removed(
+        tx.execute(
+            "delete from job_log where job_id in ints($1) returning root_id, level",
+            (msgspec.json.encode(job_ids).decode(),),
+        ),
+        tx,
+    )
+
+
+def delete_older(tx: Tx, before: int, limit: int = 1_000) -> int:
+    """Remove up to `limit` of the oldest entries, if older than a wall time; returns how many."""
+    return _removed(
+        tx.execute(
+            """
+            delete from job_log where id in (select id from job_log order by id limit $2)
+               and at < $1 returning root_id, level
+            """,
+            (before, limit),
+        ),
+        tx,
+    )
+
+
+def _removed(rows: list[Row], tx: Tx) -> int:
+    gone: Counter[tuple[int, int]] = Counter()
+    for root_id, level in rows:
+        gone[root_id, level] -= 1
+    if gone:
+        _count(tx, gone)
+        tx.execute(
+            "delete from job_log_count where n = 0 and root_id in ints($1)",
+            (msgspec.json.encode(sorted({root_id for root_id, _ in gone})).decode(),),
+        )
+    return len(rows)

@@ -19,7 +19,7 @@ def moved(tx: Tx, queue_id: int, source: State | None, target: State | None, cou
         delta[queue_id, source] -= count
     if target is not None:
         delta[queue_id, target] += count
-    tx.at_end(_KEY, _apply)
+    tx.at_end(_KEY, _apply, rank=5)
 
 
 def _apply(tx: Tx) -> None:

@@ -218,7 +218,10 @@ def dead_letters(tx: ReadTx, queue_id: int, limit: int, after: int) -> list[Dead
         """,
         (queue_id, after, limit),
     )
-    return [DeadLetter(*row, _trail(tx, row[0])) for row in rows]
+    return [
+        DeadLetter(id_, type_, payload, job_id, receives, created, _trail(tx, id_))
+        for id_, type_, payload, job_id, receives, created in rows
+    ]
 
 
 def _trail(tx: ReadTx, message_id: int) -> list[tuple[int, int, str]]:

@@ -35,7 +35,7 @@ class SqliteTx(SqliteReadTx):
         super().__init__(connection, now, lease_now)
         self.scratch: dict[str, Any] = {}
         self.signals: set[str] = set()
-        self._finishers: dict[str, Callable[[Tx], None]] = {}
+        self._finishers: dict[str, tuple[int, Callable[[Tx], None]]] = {}
 
     def ids(self, name: str, count: int) -> range:
         """Take the next `count` numbers of a sequence."""
@@ -44,9 +44,9 @@ class SqliteTx(SqliteReadTx):
         )
         return range(last - count + 1, last + 1)
 
-    def at_end(self, key: str, finish: Callable[[Tx], None]) -> None:
-        """Call `finish` once when the function has returned."""
-        self._finishers.setdefault(key, finish)
+    def at_end(self, key: str, finish: Callable[[Tx], None], rank: int = 0) -> None:
+        """Call `finish` once when the function has returned, lower ranks first."""
+        self._finishers.setdefault(key, (rank, finish))
 
     def signal(self, topic: str) -> None:
         """Tell the subscribers of `topic` once this is committed."""
@@ -55,4 +55,5 @@ class SqliteTx(SqliteReadTx):
     def finish(self) -> None:
         """Run what was asked for with `at_end`, and what that asks for in turn."""
         while self._finishers:
-            self._finishers.pop(next(iter(self._finishers)))(self)
+            key = min(self._finishers, key=lambda each: self._finishers[each][0])
+            self._finishers.pop(key)[1](self)

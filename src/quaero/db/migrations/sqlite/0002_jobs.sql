@@ -101,10 +101,9 @@ create index job_log_root_grave on job_log(root_id, id) where level >= 2;
 
 create table job_log_count(
     root_id integer not null,
-    job_id integer not null,
     level integer not null,
     n integer not null,
-    primary key(root_id, job_id, level)
+    primary key(root_id, level)
 ) without rowid;
 
 -- The change feed: which jobs of a tree changed, in order of commit.

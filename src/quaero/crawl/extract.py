@@ -1,0 +1,222 @@
+"""A fetched body to a `Page`: its text as Markdown, its metadata, its links.
+
+`extract` is pure: bytes in, plain values out, so it runs in a helper process and its result
+crosses as msgpack. No bytes make it raise anything but `Refused` for a type it does not read. Its
+time and memory are linear in the body: what could cost more (see `nesting`) or is larger than
+`MAX_MARKUP` becomes a page of plain text.
+
+`page_of_tree` does the same for a tree that a caller has parsed and wants to read further, as the
+readers of Jira and Confluence pages do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from quaero.crawl import hrefs, plain_text
+from quaero.crawl.addresses import Addresses
+from quaero.crawl.charset import decode
+from quaero.crawl.main_content import main_node
+from quaero.crawl.markdown import Markdown, to_markdown
+from quaero.crawl.metadata import one_line, read_metadata
+from quaero.crawl.nesting import is_treacherous
+from quaero.crawl.page_signs import is_empty_shell, looks_like_login
+from quaero.errors import Refused
+
+MAX_MARKUP = 10 * 1024 * 1024
+
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_TEXT = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
+_TITLE_END = re.compile(r"\s*[-–—|·•:»/\\]\s")
+_WORD = re.compile(r"\w\S*")
+# Scripts written without spaces: each sign counts as a word.
+_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WORD_OR_SIGN = re.compile(rf"[{_UNSPACED}]|\w[^\s{_UNSPACED}]*")
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What one fetched document says.
+
+    `links` are (reference as written, nofollow) in document order, to be resolved against `base`.
+    `content_hash` covers title and Markdown. `open_graph` has its names without `og:`.
+    """
+
+    title: str
+    markdown: str
+    base: str
+    content_hash: str
+    words: int = 0
+    description: str | None = None
+    language: str | None = None
+    author: str | None = None
+    published: str | None = None
+    modified: str | None = None
+    canonical: str | None = None
+    headings: list[tuple[int, str]] = []
+    links: list[tuple[str, bool]] = []
+    noindex: bool = False
+    nofollow: bool = False
+    open_graph: dict[str, str] = {}
+    json_ld: list[Any] = []
+    looks_like_login: bool = False
+    empty_shell: bool = False
+
+
+def extract(body: bytes, url: str, content_type: str | None) -> Page:
+    """Return the page that `body`, fetched from `url`, is.
+
+    `content_type` is the header's value. Raises `Refused` (reason `content-type`) for anything but
+    HTML, plain text and Markdown; without a type the body itself is looked at.
+    """
+    kind = _media_type(body, content_type)
+    if kind in _TEXT:
+        return _page_of_text(decode(body, content_type), url)
+    if kind not in _HTML:
+        raise Refused(f"{url} is {kind}, and only HTML and text are read", "content-type")
+    source = decode(body, content_type)
+    if len(body) > MAX_MARKUP or is_treacherous(source):
+        return _page_of_source(source, url)
+    return page_of_tree(LexborHTMLParser(source, scripting=True), source, url)
+
+
+def page_of_tree(tree: LexborHTMLParser, source: str, url: str) -> Page:
+    """Return the page of a tree built from `source`; the tree may lose what is not content."""
+    base = _base(tree, source, url)
+    addresses = Addresses(base)
+    metadata = read_metadata(tree, addresses)
+    links = hrefs.of_tree(tree)
+    own_heading = tree.css_first("h1") if metadata.title else None
+    heading_text = one_line(own_heading.text()) if own_heading is not None else ""
+    content = _content(main_node(tree, source), addresses)
+    content = _with_own_heading(content, heading_text.rstrip("¶# "), metadata.title)
+    title = _own_title(metadata.title, content.headings) or _last_segment(url)
+    words = count_words(content.text)
+    return Page(
+        title=title,
+        markdown=content.text,
+        base=base,
+        content_hash=content_hash(title, content.text),
+        words=words,
+        description=metadata.description,
+        language=metadata.language,
+        author=metadata.author,
+        published=metadata.published,
+        modified=metadata.modified,
+        canonical=metadata.canonical,
+        headings=content.headings,
+        links=links,
+        noindex=metadata.noindex,
+        nofollow=metadata.nofollow,
+        open_graph=metadata.open_graph,
+        json_ld=metadata.json_ld,
+        looks_like_login=looks_like_login(tree, metadata.title, url, words),
+        empty_shell=is_empty_shell(tree, words),
+    )
+
+
+def content_hash(title: str, markdown: str) -> str:
+    """Return the BLAKE2b hash of a page's content: 16 bytes as 32 hexadecimal digits."""
+    data = f"{title}\n{markdown}".encode("utf-8", "replace")
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def count_words(text: str) -> int:
+    """Count the words of a text, every sign of a script without spaces as one."""
+    return len((_WORD if text.isascii() else _WORD_OR_SIGN).findall(text))
+
+
+def _media_type(body: bytes, content_type: str | None) -> str:
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind:
+        return kind[:100]
+    start = body[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] == b"<" and not start.startswith(b"<?xml"):
+        return "text/html"
+    if b"\0" in start or start.startswith(b"%PDF"):
+        return "application/octet-stream"
+    return "text/html" if b"<html" in start.lower() else "text/plain"
+
+
+def _base(tree: LexborHTMLParser, source: str, url: str) -> str:
+    """Return the address that references are relative to (WHATWG HTML 2.4.3)."""
+    if "<base" not in source and "<BASE" not in source:
+        return url
+    declared = tree.css_first("base[href]")
+    href = declared.attributes.get("href") if declared is not None else None
+    address = Addresses(url).of(href) if href else None
+    return address if address and address.startswith(("http:", "https:")) else url
+
+
+def _content(node: LexborNode | None, addresses: Addresses) -> Markdown:
+    return to_markdown((node.html or "") if node is not None else "", addresses)
+
+
+def _with_own_heading(content: Markdown, heading: str, title: str) -> Markdown:
+    """Put the page's own heading first if it stands outside of the content.
+
+    Only where the title confirms it: it may as well be the name of the site.
+    """
+    if not heading or not title.startswith(heading) or not content.text:
+        return content
+    if any(text == heading or level == 1 for level, text in content.headings):
+        return content
+    text = to_markdown(f"<h1>{_as_markup(heading)}</h1>", Addresses("")).text
+    return Markdown(f"{text}\n{content.text}", [(1, heading), *content.headings])
+
+
+def _as_markup(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _own_title(title: str, headings: list[tuple[int, str]]) -> str:
+    """Return the title without the site's name, where the first heading shows where it ends."""
+    heading = headings[0][1] if headings else ""
+    if not title:
+        return one_line(heading)
+    if heading and title.startswith(heading) and _TITLE_END.match(title, len(heading)):
+        return heading
+    return title
+
+
+def _page_of_source(source: str, url: str) -> Page:
+    markdown = plain_text.text_of_markup(source)
+    title = one_line(plain_text.title_of_markup(source)) or _last_segment(url)
+    return Page(
+        title=title,
+        markdown=markdown,
+        base=url,
+        content_hash=content_hash(title, markdown),
+        words=count_words(markdown),
+        links=hrefs.of_source(source),
+    )
+
+
+def _page_of_text(text: str, url: str) -> Page:
+    markdown = plain_text.tidy(text)
+    headings = plain_text.headings_of(markdown)
+    title = one_line(headings[0][1]) if headings else _last_segment(url)
+    return Page(
+        title=title,
+        markdown=markdown,
+        base=url,
+        content_hash=content_hash(title, markdown),
+        words=count_words(markdown),
+        headings=headings,
+        links=hrefs.of_plain_text(markdown),
+    )
+
+
+def _last_segment(url: str) -> str:
+    """Return the last part of the address's path, else its host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return one_line(url)
+    segment = unquote(parts.path.rstrip("/").rpartition("/")[2])
+    return one_line(segment or parts.netloc or url)

@@ -1,0 +1,84 @@
+"""The references a page makes to other documents, as it writes them.
+
+Strings and nothing more: they are resolved and judged only when the crawl wants them. References
+into the page itself are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import unescape
+
+from selectolax.lexbor import LexborHTMLParser
+
+MAX_LINKS = 10_000
+
+_SELECTOR = "a[href], area[href], frame[src], iframe[src], link[rel], meta[http-equiv]"
+_REFRESH = re.compile(r"^\s*[\d.]*\s*[;,]?\s*url\s*=\s*[\"']?([^\"']+)", re.IGNORECASE)
+_FOLLOWED_RELATIONS = frozenset({"next", "prev"})
+_EMBEDDED_ONLY = ("about:", "data:", "blob:", "javascript:")
+_IN_TEXT = re.compile(
+    r"""<(?:a|area)\s[^>]{0,2000}?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.IGNORECASE
+)
+_IN_MARKDOWN = re.compile(r"\]\(\s*<?([^\s()<>]+(?:\([^\s()]*\)[^\s()<>]*)*)>?|(https?://[^\s<>\"'`\])}]+)")
+
+
+def of_tree(tree: LexborHTMLParser) -> list[tuple[str, bool]]:
+    """Return (reference, nofollow) in document order, each reference once, at most `MAX_LINKS`.
+
+    A reference that occurs both with and without `nofollow` may be followed.
+    """
+    found: dict[str, bool] = {}
+    for node in tree.css(_SELECTOR):
+        name, said = node.tag, node.attrs
+        if name in {"a", "area"}:
+            reference = said.get("href") or ""
+            nofollow = "nofollow" in (said.get("rel") or "").lower().split()
+        else:
+            reference = _other(name or "", node.attributes)
+            nofollow = False
+        reference = reference.strip()
+        if not reference or reference[0] == "#":
+            continue
+        if reference in found:
+            found[reference] = found[reference] and nofollow
+        elif len(found) < MAX_LINKS:
+            found[reference] = nofollow
+        else:
+            break
+    return list(found.items())
+
+
+def of_source(source: str) -> list[tuple[str, bool]]:
+    """Return what `of_tree` would, roughly, from markup that no tree is built of."""
+    return _unique(unescape(m[1] or m[2] or m[3] or "") for m in _IN_TEXT.finditer(source))
+
+
+def of_plain_text(text: str) -> list[tuple[str, bool]]:
+    """Return the Markdown links and bare addresses in a text."""
+    found = _IN_MARKDOWN.finditer(text)
+    return _unique(m[1] or m[2].rstrip(".,;:!?") for m in found)
+
+
+def _unique(references: Iterable[str]) -> list[tuple[str, bool]]:
+    found: dict[str, bool] = {}
+    for reference in references:
+        text = reference.strip()
+        if text and text[0] != "#":
+            found[text] = False
+            if len(found) == MAX_LINKS:
+                break
+    return list(found.items())
+
+
+def _other(name: str, said: dict[str, str | None]) -> str:
+    if name == "link":
+        relations = set((said.get("rel") or "").lower().split())
+        return (said.get("href") or "") if relations & _FOLLOWED_RELATIONS else ""
+    if name == "meta":
+        refreshes = (said.get("http-equiv") or "").lower() == "refresh"
+        target = _REFRESH.match(said.get("content") or "") if refreshes else None
+        return target[1] if target else ""
+    source = (said.get("src") or "").strip()
+    return "" if source.lower().startswith(_EMBEDDED_ONLY) else source

@@ -1,0 +1,264 @@
+"""How inline elements are written: emphasis, links, code, images, formulas.
+
+Each function handles the start of one kind of element in a `Writer` and returns what its end does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from quaero.crawl import markdown_inline as inline
+from quaero.crawl.markdown_blocks import Block, BlockKind
+from quaero.crawl.markdown_writer import Opened, Writer
+from quaero.crawl.markup import Element
+
+_PERMALINKS = frozenset("¶ # § 🔗 ↩ ↩︎ ↑ ⤴ ⏎ ∞ [top] Permalink Anchor".split())
+_NOT_RAISED = frozenset("st nd rd th e er tm sm r c".split())
+_RAISED = re.compile(r"[\w+−-][\w +−*/=().,-]*")
+_TEX_DELIMITERS = re.compile(r"^\\[(\[]|\\[)\]]$")
+_IMAGE_SOURCES = ("src", "data-src", "data-original", "data-lazy-src")
+_UNBALANCED = re.compile(r"[()<>\s]")
+
+
+def _mark(writer: Writer, start: str, end: str) -> Opened:
+    writer.line.append(start)
+    writer.marks.append((start, end))
+
+    def close() -> None:
+        writer.line.append(end)
+        writer.marks.pop()
+
+    return close
+
+
+def strong(writer: Writer, _: Element) -> Opened:
+    """Write bold text, plain within a heading, which is bold already."""
+    if writer.frames[-1].kind == "heading":
+        return None
+    return _mark(writer, inline.STRONG, inline.STRONG_END)
+
+
+def emphasis(writer: Writer, _: Element) -> Opened:
+    """Write emphasised text."""
+    return _mark(writer, inline.EMPHASIS, inline.EMPHASIS_END)
+
+
+def deleted(writer: Writer, _: Element) -> Opened:
+    """Write struck-out text."""
+    return _mark(writer, inline.DELETED, inline.DELETED_END)
+
+
+def quotation(writer: Writer, _: Element) -> Opened:
+    """Write `<q>` in the quotation marks a browser shows."""
+    writer.line.append("“")
+    return lambda: writer.line.append("”")
+
+
+def ruby(writer: Writer, _: Element) -> Opened:
+    """Write a reading aid in parentheses behind its text."""
+    writer.line.append("(")
+    return lambda: writer.line.append(")")
+
+
+def link(writer: Writer, found: Element) -> Opened:
+    """Write a link with its absolute address; one into the page itself as its text."""
+    href = found.attributes.get("href")
+    if href is None:
+        return None
+    if href.startswith("#"):
+        return _fragment_link(writer, found)
+    address = writer.addresses.of(href)
+    if address is None:
+        return None
+    end = f"{inline.LINK_ADDRESS}{_destination(address)}{inline.LINK_END}"
+    return _mark(writer, inline.LINK, end)
+
+
+def _fragment_link(writer: Writer, found: Element) -> Opened:
+    text = writer.pieces[writer.at + 1].strip()
+    if text in _PERMALINKS and writer.pieces[writer.at + 2] == "/a":
+        return writer.skip(found)
+    if "footnote-reference" in found.classes and text.isalnum():
+        writer.line.append("[")
+        return lambda: writer.line.append("]")
+    return None
+
+
+def code(writer: Writer, found: Element) -> Opened:
+    """Write a code span, as a link if one link is all that is in it."""
+    start, end = writer.at, writer.end_of(found.name)
+    href = _only_link(writer, start, end)
+    text, _ = writer.take_code(found)
+    write_code(writer, text, href)
+    return False
+
+
+def _only_link(writer: Writer, start: int, end: int) -> str:
+    """Return the reference of the link that spans all text from `start` to `end`, or ""."""
+    tags = [place for place in range(start + 2, end, 2) if _is_link(writer.pieces[place])]
+    if len(tags) != 2:
+        return ""
+    first, last = tags
+    around = (*writer.pieces[start + 1 : first : 2], *writer.pieces[last + 1 : end : 2])
+    return "" if "".join(around).strip() else _href(writer.pieces[first])
+
+
+def _is_link(tag: str) -> bool:
+    return tag in {"a", "/a"} or tag.startswith("a ")
+
+
+def _href(tag: str) -> str:
+    found = re.search(r' href="([^"]*)"', tag)
+    return inline.unescape(found[1]) if found else ""
+
+
+def write_code(writer: Writer, text: str, href: str = "") -> None:
+    """Append a code span, linked to `href` unless that is in the page or a link is open."""
+    if not text.strip():
+        if writer.line:
+            writer.line.append(text)
+        return
+    span = f"{inline.CODE}{escaped(text)}{inline.CODE_END}"
+    address = writer.addresses.of(href) if href and not href.startswith("#") else None
+    if address is not None and not any(start == inline.LINK for start, _ in writer.marks):
+        destination = _destination(address)
+        span = f"{inline.LINK}{span}{inline.LINK_ADDRESS}{destination}{inline.LINK_END}"
+    writer.line.append(span)
+
+
+def raised(writer: Writer, found: Element) -> Opened:
+    """Write a super- or subscript that follows a word as `^2` or `_2`, `^(n+1)` if it is longer."""
+    sign = "^" if found.kind == "superscript" else "_"
+    start = len(writer.line)
+
+    def close() -> None:
+        text = "".join(writer.line[start:]).strip()
+        before = "".join(writer.line[:start])[-1:]
+        if not before.strip(" \n") or text.lower() in _NOT_RAISED or not _RAISED.fullmatch(text):
+            return
+        writer.line[start:] = [sign + (text if text.isalnum() else f"({text})")]
+
+    return close
+
+
+def image(writer: Writer, found: Element) -> Opened:
+    """Write an image by reference, its alternative text if it is an emoji or inline data."""
+    said = found.attributes
+    sources = (said.get(name, "") for name in _IMAGE_SOURCES)
+    source = next((text for text in sources if text and not text.startswith("data:")), "")
+    label = escaped(" ".join(said.get("alt", "").split()))
+    dots = {said.get("width"), said.get("height")} & {"0", "1"}
+    address = writer.addresses.of(source) if source and not dots else None
+    if address is None or found.classes & {"emoji", "emoticon"}:
+        if label:
+            writer.line.append(label)
+    elif said.get("role") not in {"presentation", "none"}:
+        target = f"{inline.IMAGE_ADDRESS}{_destination(address)}{inline.IMAGE_END}"
+        writer.line.append(f"{inline.IMAGE}{label}{target}")
+    return False
+
+
+def line_break(writer: Writer, _: Element) -> Opened:
+    """Write a line break; two in a row end the paragraph."""
+    for text in reversed(writer.line):
+        if text == inline.BREAK:
+            writer.flush()
+            break
+        if not text.isspace():
+            writer.line.append(inline.BREAK)
+            break
+    return False
+
+
+def check_box(writer: Writer, found: Element) -> Opened:
+    """Write a task's check box at the start of its list item; other inputs are not content."""
+    frame = writer.frames[-1]
+    if found.attributes.get("type") == "checkbox" and frame.kind == "item" and not frame.blocks:
+        frame.box = "[x] " if "checked" in found.attributes else "[ ] "
+    return False
+
+
+def button(writer: Writer, _: Element) -> Opened:
+    """Write a button's label as a paragraph: it may be what opens an accordion or a tab."""
+    if writer.frames[-1].kind == "heading":
+        return None
+    writer.flush()
+    return writer.flush
+
+
+def math(writer: Writer, found: Element) -> Opened:
+    """Write MathML as the TeX it carries, else as its text."""
+    end = writer.end_of("math")
+    places = range(writer.at + 2, end, 2)
+    sources = (writer.pieces[place + 1] for place in places if "x-tex" in writer.pieces[place])
+    tex = found.attributes.get("alttext") or inline.unescape(next(sources, ""))
+    tex = tex.strip()
+    if tex.startswith("{\\displaystyle") and tex.endswith("}"):
+        tex = tex[len("{\\displaystyle") : -1].strip()
+    texts = "".join(writer.pieces[place + 1] for place in range(writer.at, end, 2))
+    writer.line.append(_dollars(tex) if tex else texts)
+    writer.at = end
+    return False
+
+
+def formula(writer: Writer, found: Element) -> Opened:
+    r"""Write TeX that the page holds in `\(…\)` or `\[…\]` between dollar signs."""
+    is_block = found.name != "span"
+    tags = writer.pieces[writer.at + 2 : writer.end_of(found.name) : 2]
+    if any(tag.startswith(("math", "img", "svg", "mjx", "table")) for tag in tags):
+        writer.flush() if is_block else None
+        return writer.flush if is_block else None
+    text = writer.take_code(found)[0].strip()
+    tex = _TEX_DELIMITERS.sub("", text).strip()
+    if not is_block:
+        writer.line.append(_dollars(tex) if tex != text else escaped(text))
+    elif tex:
+        writer.flush()
+        lines = "\n".join(line.rstrip() for line in tex.split("\n") if line.strip())
+        writer.add(Block(BlockKind.CODE, f"$$\n{lines}\n$$"))
+    return False
+
+
+def _dollars(tex: str) -> str:
+    return f"{inline.LITERAL}${escaped(tex)}${inline.LITERAL_END}" if tex else ""
+
+
+def escaped(text: str) -> str:
+    """Write text as the tree is serialised, the form in which a paragraph is collected."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _destination(address: str) -> str:
+    """Write an address so that it ends where it should (CommonMark 6.3), in serialised form."""
+    if _UNBALANCED.search(address) and not _is_balanced(address):
+        address = address.replace("(", "%28").replace(")", "%29")
+    return address.replace("<", "%3C").replace(">", "%3E").replace(" ", "%20").replace("&", "&amp;")
+
+
+def _is_balanced(address: str) -> bool:
+    depth = 0
+    for character in address:
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+SPANS: dict[str, Callable[[Writer, Element], Opened]] = {
+    "strong": strong,
+    "emphasis": emphasis,
+    "deleted": deleted,
+    "quotation": quotation,
+    "ruby": ruby,
+    "link": link,
+    "code": code,
+    "superscript": raised,
+    "subscript": raised,
+    "image": image,
+    "break": line_break,
+    "input": check_box,
+    "button": button,
+    "math": math,
+    "formula": formula,
+}

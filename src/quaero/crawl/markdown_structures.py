@@ -1,0 +1,326 @@
+"""How block elements are written: headings, code blocks, lists, quotations, tables.
+
+Each function handles the start of one kind of element in a `Writer` and returns what its end does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from quaero.crawl import markdown_inline as inline
+from quaero.crawl.markdown_blocks import (
+    Block,
+    BlockKind,
+    Item,
+    code_block,
+    list_block,
+    quote_block,
+)
+from quaero.crawl.markdown_spans import strong, write_code
+from quaero.crawl.markdown_tables import Cell, Row, is_layout, to_table
+from quaero.crawl.markdown_writer import Frame, Opened, Writer
+from quaero.crawl.markup import Element
+
+_MAX_NESTING = 12
+_CLOSING_HASHES = re.compile(r" (#+)$")
+_HREF = re.compile(r'^a .*?\bhref="([^"]*)"')
+# Confluence says the kind of a panel by an icon, that is by a class.
+_MACRO = "confluence-information-macro-"
+_MACRO_TITLES = {"information": "Info", "note": "Note", "tip": "Tip", "warning": "Warning"}
+
+
+def block(writer: Writer, found: Element) -> Opened:
+    """Begin and end a paragraph; a language named here holds for the code within."""
+    writer.flush()
+    if not found.language:
+        return writer.flush
+    writer.languages.append(found.language)
+
+    def close() -> None:
+        writer.flush()
+        writer.languages.pop()
+
+    return close
+
+
+def heading(writer: Writer, found: Element) -> Opened:
+    """Write a heading in one line; the title of an admonition in bold."""
+    if writer.frames[-1].kind == "quote" and any("title" in name for name in found.classes):
+        return title(writer, found)
+    level = int(found.name[1])
+    writer.push("heading")
+
+    def close() -> None:
+        raw = " ".join(writer.pop().raw)
+        text = _CLOSING_HASHES.sub(r" \\\1", inline.render(raw).replace("\\\n", " "))
+        if text:
+            writer.headings.append((level, inline.plain(raw)))
+            writer.add(Block(BlockKind.HEADING, f"{'#' * level} {text}"))
+
+    return close
+
+
+def title(writer: Writer, found: Element) -> Opened:
+    """Write the title of an admonition, a field set or `<details>` as a bold paragraph."""
+    writer.flush()
+    end_mark = strong(writer, found)
+
+    def close() -> None:
+        if callable(end_mark):
+            end_mark()
+        writer.flush()
+
+    return close
+
+
+def rule(writer: Writer, _: Element) -> Opened:
+    """Write a thematic break."""
+    writer.flush()
+    writer.add(Block(BlockKind.RULE, "---"))
+    return False
+
+
+def pre(writer: Writer, found: Element) -> Opened:
+    """Write preformatted text as fenced code."""
+    writer.flush()
+    text, language = writer.take_code(found)
+    around = writer.languages[-1] if writer.languages else ""
+    writer.add(code_block(text.replace("\xa0", " "), language or around))
+    return False
+
+
+def raw(writer: Writer, _: Element) -> Opened:
+    """Write `<xmp>` and `<plaintext>`, whose content is not markup."""
+    writer.flush()
+    content = writer.pieces[writer.at].partition(">")[2].rpartition("</")[0]
+    writer.add(code_block(content, ""))
+    return False
+
+
+def list_(writer: Writer, found: Element) -> Opened:
+    """Write a list; a definition list is one of terms with what they mean."""
+    if writer.nesting >= _MAX_NESTING:
+        return block(writer, found)
+    writer.nesting += 1
+    writer.push("list")
+    ordered = found.name == "ol"
+    start = _number(found.attributes.get("start"), 1)
+
+    def close() -> None:
+        writer.nesting -= 1
+        writer.add(list_block(writer.pop().items, ordered=ordered, start=start))
+
+    return close
+
+
+def item(writer: Writer, found: Element) -> Opened:
+    """Write a list item; outside of any list as a list of one."""
+    if writer.nesting >= _MAX_NESTING and writer.frames[-1].kind != "list":
+        return block(writer, found)
+    number = found.attributes.get("value")
+    alone = writer.frames[-1].kind != "list"
+    writer.push("item")
+
+    def close() -> None:
+        frame = writer.pop()
+        content = Item(frame.blocks, None if number is None else _number(number, 1), frame.box)
+        if alone:
+            writer.add(list_block([content], ordered=False, start=1))
+        else:
+            writer.frames[-1].items.append(content)
+
+    return close
+
+
+def term(writer: Writer, found: Element) -> Opened:
+    """Write a term in bold, as the start of an item; terms in a row share one."""
+    if writer.frames[-1].kind != "list":
+        return title(writer, found)
+    writer.push("item")
+    end_mark = strong(writer, found)
+
+    def close() -> None:
+        if callable(end_mark):
+            end_mark()
+        _end_term(writer)
+
+    return close
+
+
+def signature(writer: Writer, found: Element) -> Opened:
+    """Write the signature of an API reference as a term in code."""
+    in_list = writer.frames[-1].kind == "list"
+    if in_list:
+        writer.push("item")
+    writer.flush()
+    text, _ = writer.take_code(found)
+    write_code(writer, " ".join(text.split()))
+    if in_list:
+        _end_term(writer)
+    writer.flush()
+    return False
+
+
+def _end_term(writer: Writer) -> None:
+    frame = writer.pop()
+    entries = writer.frames[-1]
+    if entries.awaits_definition and entries.items:
+        entries.items[-1].blocks.extend(frame.blocks)
+    else:
+        entries.items.append(Item(frame.blocks))
+    entries.awaits_definition = True
+
+
+def definition(writer: Writer, found: Element) -> Opened:
+    """Write a definition below its term."""
+    if writer.frames[-1].kind != "list":
+        return block(writer, found)
+    writer.push("item")
+
+    def close() -> None:
+        frame = writer.pop()
+        entries = writer.frames[-1]
+        entries.awaits_definition = False
+        if not entries.items:
+            entries.items.append(Item())
+        entries.items[-1].blocks.extend(frame.blocks)
+
+    return close
+
+
+def quote(writer: Writer, found: Element) -> Opened:
+    """Write a quotation."""
+    if writer.nesting >= _MAX_NESTING:
+        return block(writer, found)
+    writer.nesting += 1
+    writer.push("quote")
+
+    def close() -> None:
+        writer.nesting -= 1
+        writer.add(quote_block(writer.pop().blocks))
+
+    return close
+
+
+def admonition(writer: Writer, found: Element) -> Opened:
+    """Write a note or warning as a quotation, its title bold."""
+    end = quote(writer, found)
+    kinds = (name.removeprefix(_MACRO) for name in found.classes if name.startswith(_MACRO))
+    label = next((_MACRO_TITLES[kind] for kind in kinds if kind in _MACRO_TITLES), "")
+    if label:
+        writer.flush()
+        writer.add(Block(BlockKind.PARAGRAPH, f"**{label}**"))
+    return end
+
+
+def table(writer: Writer, found: Element) -> Opened:
+    """Write a table, or its cells one after another if it only arranges them."""
+    frame = writer.push("table")
+    says_layout = found.attributes.get("role") in {"presentation", "none"}
+
+    def close() -> None:
+        writer.pop()
+        _end_table(writer, frame, says_layout=says_layout)
+
+    return close
+
+
+def _end_table(writer: Writer, frame: Frame, *, says_layout: bool) -> None:
+    rows = [row for row in frame.rows if any(cell.blocks for cell in row.cells)]
+    for caption in frame.blocks:
+        writer.add(caption)
+    if says_layout or is_layout(rows):
+        for row in rows:
+            for content in row.cells:
+                for inner in content.blocks:
+                    writer.add(inner)
+    else:
+        writer.add(Block(BlockKind.TABLE, to_table(rows)))
+
+
+def head_rows(writer: Writer, _: Element) -> Opened:
+    """Note that the rows in `<thead>` are the table's head."""
+    writer.flush()
+    frame = writer.frames[-1]
+    before = len(frame.rows)
+
+    def close() -> None:
+        writer.flush()
+        for row in frame.rows[before:]:
+            row.in_head = True
+
+    return close
+
+
+def row(writer: Writer, found: Element) -> Opened:
+    """Begin a row of the open table."""
+    if writer.frames[-1].kind != "table":
+        return block(writer, found)
+    writer.flush()
+    writer.frames[-1].rows.append(Row())
+    return writer.flush
+
+
+def cell(writer: Writer, found: Element) -> Opened:
+    """Collect a cell of the open row."""
+    if writer.frames[-1].kind != "table" or not writer.frames[-1].rows:
+        return block(writer, found)
+    writer.push("cell")
+
+    def close() -> None:
+        blocks = writer.pop().blocks
+        columns = _number(found.attributes.get("colspan"), 1)
+        rows = _number(found.attributes.get("rowspan"), 1)
+        cells = writer.frames[-1].rows[-1].cells
+        cells.append(Cell(blocks, found.name == "th", columns, rows))
+
+    return close
+
+
+def contents(writer: Writer, found: Element) -> Opened:
+    """Leave out a table of contents that leads nowhere but into the page itself."""
+    inside = writer.pieces[writer.at : writer.end_of(found.name) : 2]
+    hrefs = [match[1] for tag in inside if (match := _HREF.match(tag))]
+    if hrefs and all(href.startswith("#") for href in hrefs) and not any(map(_holds_text, inside)):
+        return writer.skip(found)
+    return list_(writer, found) if found.name in {"ul", "ol", "dl"} else block(writer, found)
+
+
+def _holds_text(tag: str) -> bool:
+    return tag in {"p", "pre", "table", "h2"} or tag.startswith(("pre ", "table ", "h2 "))
+
+
+def footer(writer: Writer, found: Element) -> Opened:
+    """Leave out a footer, but keep the source below a quotation."""
+    if any(frame.kind == "quote" for frame in writer.frames):
+        return block(writer, found)
+    return writer.skip(found)
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else default
+
+
+STRUCTURES: dict[str, Callable[[Writer, Element], Opened]] = {
+    "block": block,
+    "heading": heading,
+    "title": title,
+    "rule": rule,
+    "pre": pre,
+    "raw": raw,
+    "list": list_,
+    "item": item,
+    "term": term,
+    "signature": signature,
+    "definition": definition,
+    "quote": quote,
+    "admonition": admonition,
+    "table": table,
+    "head": head_rows,
+    "row": row,
+    "cell": cell,
+    "caption": block,
+    "toc": contents,
+    "footer": footer,
+}

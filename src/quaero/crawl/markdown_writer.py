@@ -1,0 +1,169 @@
+"""The walk from a serialised tree to blocks of Markdown.
+
+The walk is one loop over tags and texts. A handler for the kind of an element says what its start
+does and gives back what its end does; texts gather into the open paragraph, finished blocks into
+the innermost frame. Depth costs stack entries, never recursion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from quaero.crawl import markdown_inline as inline
+from quaero.crawl.addresses import Addresses
+from quaero.crawl.markdown_blocks import Block, BlockKind, Item
+from quaero.crawl.markdown_tables import Row
+from quaero.crawl.markup import Element, element
+
+FrameKind = Literal["page", "item", "list", "quote", "table", "cell", "heading"]
+Closer = Callable[[], None]
+# What a handler returns: what to do at the element's end, None for nothing, False if the handler
+# has already gone past the end (or there is none).
+Opened = Closer | Literal[False] | None
+
+_LINE_ENDS = frozenset({"/div", "/p", "/tr", "/li"})
+
+
+@dataclass(slots=True)
+class Frame:
+    """What an open element collects: blocks, or a list's items, or a table's rows."""
+
+    kind: FrameKind
+    blocks: list[Block] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    raw: list[str] = field(default_factory=list)  # a heading's text, not yet rendered
+    box: str = ""  # an item's check box
+    awaits_definition: bool = False  # the last item of a list is terms only
+
+
+class Writer:
+    """The state of one conversion; handlers of elements are functions over it."""
+
+    def __init__(self, pieces: Sequence[str], addresses: Addresses) -> None:
+        self.pieces = pieces
+        self.at = 1  # the tag being read
+        self.addresses = addresses
+        self.headings: list[tuple[int, str]] = []
+        self.frames = [Frame("page")]
+        self.nesting = 0  # lists and quotations open
+        self.line: list[str] = []  # the open paragraph
+        self.marks: list[tuple[str, str]] = []  # inline elements open around it
+        self.languages: list[str] = []  # declared by elements around
+
+    def walk(self, handlers: Mapping[str, Callable[[Writer, Element], Opened]]) -> list[Block]:
+        """Go through all tags once and return the page's blocks."""
+        pieces, line = self.pieces, self.line
+        opened: list[Closer | None] = []
+        if not pieces[0].isspace():
+            line.append(pieces[0])
+        while self.at < len(pieces):
+            tag = pieces[self.at]
+            if tag.startswith("/"):
+                close = opened.pop() if opened else None
+                if close is not None:
+                    close()
+            else:
+                ending = self._open(element(tag), handlers)
+                if ending is not False:
+                    opened.append(ending)
+            text = pieces[self.at + 1]
+            if text and (line or not text.isspace()):
+                line.append(text)
+            self.at += 2
+        self.flush()
+        return self.frames[0].blocks
+
+    def _open(
+        self, found: Element, handlers: Mapping[str, Callable[[Writer, Element], Opened]]
+    ) -> Opened:
+        if found.is_chrome:
+            return self.skip(found)
+        if found.kind is None:
+            return False if found.is_childless else None
+        return handlers[found.kind](self, found)
+
+    def skip(self, found: Element) -> Literal[False]:
+        """Go to the element's end without reading what is in it."""
+        if not found.is_childless:
+            self.at = self.end_of(found.name)
+        return False
+
+    def flush(self) -> None:
+        """End the open paragraph; marks open around it go on in the next one."""
+        if not self.line:
+            return
+        raw = "".join(self.line)
+        if self.marks:
+            raw += "".join(end for _, end in reversed(self.marks))
+        self.line[:] = [start for start, _ in self.marks]
+        frame = self.frames[-1]
+        if frame.kind == "heading":
+            frame.raw.append(raw)
+            return
+        text = inline.render(raw)
+        if text:
+            self.add(Block(BlockKind.PARAGRAPH, text))
+
+    def add(self, block: Block | None) -> None:
+        """Append a finished block to what is open, within a list to its last item."""
+        if block is None:
+            return
+        frame = self.frames[-1]
+        if frame.kind == "list":
+            if not frame.items:
+                frame.items.append(Item())
+            frame.items[-1].blocks.append(block)
+        else:
+            frame.blocks.append(block)
+
+    def push(self, kind: FrameKind) -> Frame:
+        """Open a frame; what follows goes into it."""
+        self.flush()
+        frame = Frame(kind)
+        self.frames.append(frame)
+        return frame
+
+    def pop(self) -> Frame:
+        """Close the innermost frame and return it."""
+        self.flush()
+        return self.frames.pop()
+
+    def end_of(self, name: str) -> int:
+        """Return the place of the end tag that belongs to the start tag here."""
+        pieces, end, start = self.pieces, "/" + name, name + " "
+        depth = 0
+        for place in range(self.at, len(pieces), 2):
+            tag = pieces[place]
+            if tag == end:
+                depth -= 1
+                if depth == 0:
+                    return place
+            elif tag == name or tag.startswith(start):
+                depth += 1
+        return len(pieces) - 2
+
+    def take_code(self, found: Element) -> tuple[str, str]:
+        """Go to the element's end; return its text with its lines, and the language it names."""
+        end = self.end_of(found.name)
+        language = found.language
+        texts: list[str] = []
+        while self.at < end:
+            texts.append(self.pieces[self.at + 1])
+            self.at += 2
+            tag = self.pieces[self.at]
+            if tag.startswith("/"):
+                if tag in _LINE_ENDS and not "".join(texts[-2:]).endswith("\n"):
+                    texts.append("\n")
+                continue
+            inner = element(tag)
+            if inner.is_chrome_in_code:
+                self.skip(inner)
+            elif inner.name == "br":
+                texts.append("\n")
+            elif not language and inner.name == "code":
+                language = inner.language
+        self.at = end
+        return inline.unescape("".join(texts)), language

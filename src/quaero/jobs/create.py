@@ -1,0 +1,121 @@
+"""Creating jobs: the record and its message in one transaction, many at once.
+
+A job that may run has a message from the start. A child of a phase that has not begun has none
+until the transaction that begins the phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from quaero.db.contract import Row, Tx
+from quaero.errors import BadInput, Conflict
+from quaero.jobs import logs
+from quaero.jobs.logs import Level
+from quaero.jobs.model import MAX_DEPTH, JobRow, JobSpec, Phase
+from quaero.jobs.rows import load, load_one
+from quaero.jobs.transition import entered, examine
+from quaero.queue.message import NewMessage
+from quaero.queue.send import send
+
+
+def create(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent_id: int | None = None) -> range:
+    """Create jobs, at the top or as children; returns their ids in order.
+
+    Raises `NotFound` for the parent, `Conflict` where it has ended or is being cancelled, and
+    `BadInput` below eight levels.
+    """
+    if not specs:
+        return range(0)
+    parent = None if parent_id is None else load_one(tx, parent_id)
+    if parent is not None:
+        accept_children(parent)
+    return insert(tx, queue_id, specs, parent)
+
+
+def accept_children(parent: JobRow) -> None:
+    """Raise where a parent cannot have another child."""
+    if not parent.status.open:
+        raise Conflict(f"job {parent.id} is {parent.status.word}; it takes no more children")
+    if parent.stopping:
+        raise Conflict(f"job {parent.id} is being cancelled; it takes no more children")
+    if parent.depth + 1 > MAX_DEPTH:
+        raise BadInput(f"job {parent.id} lies {parent.depth} deep; {MAX_DEPTH} is the most")
+
+
+def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | None) -> range:
+    """Create jobs under a parent that is known to accept them."""
+    ids = tx.ids("job", len(specs))
+    waiting = _waiting(specs, ids, parent)
+    messages = _send(tx, queue_id, specs, ids, waiting)
+    tx.execute(
+        """
+        insert into job(id, parent_id, root_id, depth, type, phase, name, description, status,
+                        priority, payload, rerun_of, held, created_at, run_at, message_id, queue_id,
+                        max_child_failures, failure_action, lane)
+        select value ->> 0, $2, coalesce($3, value ->> 0), $4, value ->> 1, value ->> 2,
+               value ->> 3, value ->> 4, 0, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
+               $5, value ->> 9, value ->> 10, $6, value ->> 11, value ->> 12, value ->> 13
+          from each($1)
+        """,
+        (
+            msgspec.json.encode(
+                [_values(id_, s, messages.get(id_)) for id_, s in zip(ids, specs, strict=True)]
+            ).decode(),
+            parent.id if parent else None,
+            parent.root_id if parent else None,
+            parent.depth + 1 if parent else 0,
+            tx.now,
+            queue_id,
+        ),
+    )
+    jobs = load(tx, ids)
+    entered(tx, [jobs[id_] for id_ in ids], waiting=waiting)
+    for id_ in ids:
+        logs.say(tx, jobs[id_], Level.INFO, "created")
+    if parent is not None:
+        examine(tx, parent)
+    return ids
+
+
+def _waiting(specs: Sequence[JobSpec], ids: range, parent: JobRow | None) -> frozenset[int]:
+    """The children whose phase has not begun."""
+    if parent is None:
+        return frozenset()
+    gated = parent.pre_open or parent.pre_failed or any(s.phase is Phase.PRE for s in specs)
+    return frozenset(
+        id_
+        for id_, spec in zip(ids, specs, strict=True)
+        if spec.phase is Phase.POST or (spec.phase is Phase.CORE and gated)
+    )
+
+
+def _send(
+    tx: Tx, queue_id: int, specs: Sequence[JobSpec], ids: range, waiting: frozenset[int]
+) -> dict[int, int]:
+    """The messages of the jobs that may run, by job id."""
+    ready = [
+        (id_, spec)
+        for id_, spec in zip(ids, specs, strict=True)
+        if id_ not in waiting and not spec.held
+    ]
+    sent = send(
+        tx,
+        queue_id,
+        [
+            NewMessage(s.type, job_id=id_, priority=s.priority, at=s.run_at, lane=s.lane)
+            for id_, s in ready
+        ],
+    )
+    return {id_: message for (id_, _), message in zip(ready, sent, strict=True)}
+
+
+def _values(id_: int, spec: JobSpec, message_id: int | None) -> Row:
+    lane = None if spec.lane is None else msgspec.json.encode(spec.lane).decode()
+    return (
+        id_, spec.type, spec.phase, spec.name or spec.type, spec.description, spec.priority,
+        spec.payload, spec.rerun_of, int(spec.held), spec.run_at, message_id,
+        spec.max_child_failures, spec.failure_action, lane,
+    )  # fmt: skip

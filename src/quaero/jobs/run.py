@@ -1,0 +1,374 @@
+"""What a worker does to jobs in the database: claim, start, settle, and clear up after the dead.
+
+Everything here is a function of the database over many jobs at once, so that a pool's whole cycle
+(what ended, what started, what comes next) is one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from quaero.clock import SECOND
+from quaero.db.contract import ReadTx, Tx
+from quaero.jobs import feed, logs
+from quaero.jobs.create import insert
+from quaero.jobs.logs import Entry, Level
+from quaero.jobs.model import JobRow, JobSpec, OwnRun, Status, Stopping
+from quaero.jobs.rows import load
+from quaero.jobs.transition import examine, stop, transition
+from quaero.queue import claim as claims
+from quaero.queue import settle
+from quaero.queue.backoff import backoff
+from quaero.queue.message import Delivery, Held, Lane, Token
+
+Effect = Callable[[Tx, JobRow], None]
+
+
+class Work(NamedTuple):
+    """A job to run, with the delivery that allows it."""
+
+    delivery: Delivery
+    job_id: int
+    root_id: int
+    parent_id: int | None
+    type: str
+    name: str
+    payload: str
+    state: str | None
+    round: int
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, counted from 1."""
+        return self.delivery.receives
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended; times are wall times in microseconds, `log` its unwritten entries."""
+
+    work: Work
+    started_at: int
+    log: list[Entry] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Completed(Outcome):
+    """It ended well: `result` is JSON text, children and effects commit with it."""
+
+    result: str | None = None
+    spawn: list[JobSpec] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Failed(Outcome):
+    """It failed; `after` is when to try again, in microseconds, where the other side said so."""
+
+    error: str = ""
+    permanent: bool = False
+    after: int | None = None
+    hold: bool = False
+
+
+@dataclass(slots=True)
+class Deferred(Outcome):
+    """It goes on later, perhaps in another lane, with `state`; no attempt is charged."""
+
+    delay: int = 0
+    lane: Lane | None = None
+    state: str | None = None
+    effects: list[Effect] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class GivenBack(Outcome):
+    """It was not begun, or the worker stops; no attempt is charged. `alone` isolates it."""
+
+    reason: str = ""
+    alone: bool = False
+
+
+# -- claiming
+
+
+def claim(tx: Tx, queue_id: int, want: claims.Claim) -> list[Work]:
+    """Lease messages and load their jobs; parks what this worker does not know."""
+    deliveries = claims.claim(tx, queue_id, want)
+    if not deliveries:
+        return []
+    if unknown := [each for each in deliveries if want.types and each.type not in want.types]:
+        _park(tx, queue_id, unknown)
+    rows = tx.execute(
+        """
+        select id, root_id, parent_id, type, name, payload, state, round from job
+         where id in ints($1)
+        """,
+        (msgspec.json.encode([each.job_id for each in deliveries]).decode(),),
+    )
+    jobs = {row[0]: row for row in rows}
+    strange = {each.id for each in unknown}
+    stopped = _end_stopped(tx, [d.job_id for d in deliveries])
+    return [
+        Work(d, *jobs[d.job_id])
+        for d in deliveries
+        if d.id not in strange and d.job_id in jobs and d.job_id not in stopped
+    ]
+
+
+def _park(tx: Tx, queue_id: int, deliveries: Sequence[Delivery]) -> None:
+    claims.park(tx, queue_id, [each.id for each in deliveries])
+    for job in load(tx, [each.job_id for each in deliveries]).values():
+        logs.say(tx, job, Level.WARN, f"parked: no worker knows the job type {job.type!r}")
+
+
+def _end_stopped(tx: Tx, job_ids: Iterable[int]) -> set[int]:
+    """End the jobs among these that lie in a tree which is being stopped; returns their ids."""
+    stopped = stopping(tx, job_ids)
+    for job in load(tx, stopped).values():
+        if job.status.open and not job.stopping:
+            stop(tx, job, Stopping.WITH_ANCESTOR)
+    return stopped
+
+
+def stopping(tx: ReadTx, job_ids: Iterable[int]) -> set[int]:
+    """The jobs among these that are stopping themselves or lie below one that is."""
+    if not tx.execute("select 1 from job where stopping > 0 and status < 2 limit 1"):
+        return set()
+    rows = tx.execute(
+        """
+        with recursive up(start, id, parent_id, stopping) as (
+            select id, id, parent_id, stopping from job where id in ints($1)
+            union all
+            select up.start, j.id, j.parent_id, j.stopping
+              from up join job j on j.id = up.parent_id where up.stopping = 0)
+        select distinct start from up where stopping > 0
+        """,
+        (msgspec.json.encode(list(job_ids)).decode(),),
+    )
+    return {row[0] for row in rows}
+
+
+def started(tx: Tx, starts: Sequence[tuple[Work, int]]) -> None:
+    """Show jobs as running that have been running since the given wall times."""
+    good = settle.held(tx, (work.delivery.token for work, _ in starts))
+    at = {
+        work.job_id: (moment, work.attempt) for work, moment in starts if work.delivery.id in good
+    }
+    jobs = [job for job in load(tx, at).values() if job.own_run == OwnRun.OPEN]
+    for job in jobs:
+        moment, job.attempt = at[job.id]
+        job.started_at = job.started_at or moment
+        logs.say(tx, job, Level.INFO, f"started, attempt {job.attempt}")
+    transition(tx, jobs, Status.RUNNING)
+
+
+# -- settling
+
+
+def settle_all(tx: Tx, outcomes: Sequence[Outcome], max_receive: int, random: Random) -> None:
+    """Commit how runs ended. An outcome whose lease was lost changes nothing."""
+    good = settle.held(tx, (each.work.delivery.token for each in outcomes))
+    live = [each for each in outcomes if each.work.delivery.id in good]
+    stopped = _end_stopped(tx, [each.work.job_id for each in live])
+    live = [each for each in live if each.work.job_id not in stopped]
+    jobs = load(tx, [each.work.job_id for each in live])
+    logs_of_runs = [entry for each in live for entry in each.log]
+    if logs_of_runs:
+        logs.write(tx, logs_of_runs)
+    ended: list[tuple[Completed, JobRow, Held]] = []
+    for each in live:
+        job, held = jobs[each.work.job_id], good[each.work.delivery.id]
+        job.started_at = job.started_at or each.started_at
+        job.attempt = each.work.attempt
+        match each:
+            case Completed():
+                ended.append((each, job, held))
+            case Failed():
+                _fail(tx, each, job, held, max_receive, random)
+            case Deferred():
+                _defer(tx, each, job, held)
+            case GivenBack():
+                _give_back(tx, each, job, held)
+    if ended:
+        _complete(tx, ended)
+
+
+def _complete(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> None:
+    settle.complete(tx, [held for _, _, held in ended])
+    results = [(job.id, each.result) for each, job, _ in ended]
+    if any(result is not None for _, result in results) or any(j.attempt > 1 for _, j, _ in ended):
+        tx.execute(
+            """
+            update job set result = d.value ->> 1, error = null, state = null
+              from each($1) as d where job.id = d.value ->> 0
+            """,
+            (msgspec.json.encode(results).decode(),),
+        )
+    leaves: list[JobRow] = []
+    parents: list[JobRow] = []
+    for each, job, _ in ended:
+        job.own_run, job.message_id = OwnRun.WELL, None
+        for effect in each.effects:
+            effect(tx, job)
+        if each.spawn:
+            insert(tx, job.queue_id, each.spawn, job)
+        (parents if each.spawn or job.has_descendants else leaves).append(job)
+        took = (tx.now - (each.started_at)) / SECOND
+        if job in leaves:
+            logs.say(tx, job, Level.INFO, f"completed in {max(took, 0):.3f} s")
+        else:
+            logs.say(tx, job, Level.INFO, "own run completed, waiting for the jobs below")
+    transition(tx, leaves, Status.COMPLETED)
+    transition(tx, parents, Status.RUNNING)
+    for job in parents:
+        examine(tx, job)
+
+
+def _fail(
+    tx: Tx, failed: Failed, job: JobRow, held: Held, max_receive: int, random: Random
+) -> None:
+    final = failed.permanent or held.receives >= max_receive
+    _note_attempt(tx, failed, "failed", failed.error)
+    tx.execute("update job set error = $2 where id = $1", (job.id, failed.error))
+    if final:
+        settle.bury(tx, [(held, failed.error)])
+        end_own_run_badly(tx, job, failed.error)
+        return
+    wait = failed.after if failed.after is not None else backoff(held.receives, random)
+    settle.release(tx, [settle.Release(held, wait, failed.error, hold=failed.hold)])
+    _wait_again(tx, job)
+    logs.say(
+        tx,
+        job,
+        Level.WARN,
+        f"attempt {job.attempt} failed: {failed.error}; next in {wait / SECOND:.1f} s",
+    )
+
+
+def end_own_run_badly(tx: Tx, job: JobRow, error: str) -> None:
+    """The job's own run failed for good; its error is written already, its message is dead."""
+    job.own_run = OwnRun.FAILED
+    logs.say(tx, job, Level.ERROR, f"failed: {error}")
+    if job.has_descendants:
+        transition(tx, [job], Status.RUNNING)
+        examine(tx, job)
+    else:
+        transition(tx, [job], Status.FAILED)
+
+
+def _defer(tx: Tx, deferred: Deferred, job: JobRow, held: Held) -> None:
+    for effect in deferred.effects:
+        effect(tx, job)
+    settle.release(tx, [settle.Release(held, deferred.delay, charge=False, lane=deferred.lane)])
+    lane = None if deferred.lane is None else msgspec.json.encode(deferred.lane).decode()
+    tx.execute(
+        "update job set state = $2, lane = coalesce($3, lane) where id = $1",
+        (job.id, deferred.state, lane),
+    )
+    _wait_again(tx, job)
+
+
+def _give_back(tx: Tx, back: GivenBack, job: JobRow, held: Held) -> None:
+    settle.release(tx, [settle.Release(held, charge=False, alone=back.alone)])
+    job.attempt = max(0, job.attempt - 1)
+    if back.reason:
+        logs.say(tx, job, Level.INFO, f"given back: {back.reason}")
+        _wait_again(tx, job)
+
+
+def _wait_again(tx: Tx, job: JobRow) -> None:
+    """A run was let go: the job is pending again, unless it has descendants to wait for."""
+    transition(tx, [job], Status.RUNNING if job.has_descendants else Status.PENDING)
+
+
+def _note_attempt(tx: Tx, outcome: Outcome, word: str, error: str | None) -> None:
+    work = outcome.work
+    note_attempt(tx, work.job_id, work.delivery.token, work.attempt, work.round,
+                 outcome.started_at, word, error)  # fmt: skip
+
+
+def note_attempt(
+    tx: Tx, job_id: int, token: Token, attempt: int, round_: int, started_at: int | None,
+    outcome: str, error: str | None,
+) -> None:  # fmt: skip
+    """Keep what became of an attempt that did not end well."""
+    tx.execute(
+        """
+        insert into job_attempt(job_id, lease_no, attempt, round, started_at, ended_at, outcome,
+                                error)
+        values($1, $2, $3, $4, $5, $6, $7, $8)
+            on conflict(job_id, round, lease_no)
+            do update set outcome = excluded.outcome, error = excluded.error
+        """,
+        (job_id, token.lease_no, attempt, round_, started_at, tx.now, outcome, error),
+    )
+
+
+def checkpoint(
+    tx: Tx, work: Work, state: str | None, effects: Sequence[Effect], log: Sequence[Entry]
+) -> bool:
+    """Commit what a long run has done so far; False, and nothing, where its lease was lost."""
+    if not settle.held(tx, [work.delivery.token]) or stopping(tx, [work.job_id]):
+        return False
+    (job,) = load(tx, [work.job_id]).values()
+    for effect in effects:
+        effect(tx, job)
+    logs.write(tx, log)
+    tx.execute("update job set state = $2 where id = $1", (work.job_id, state))
+    return True
+
+
+def progress(tx: Tx, reports: Sequence[tuple[Work, int | None, int | None, str | None]]) -> None:
+    """Write how far runs have come; reports of lost leases are left out."""
+    good = settle.held(tx, (work.delivery.token for work, *_ in reports))
+    jobs = load(tx, [work.job_id for work, *_ in reports if work.delivery.id in good])
+    for work, current, total, text in reports:
+        if work.job_id in jobs:
+            tx.execute(
+                """
+                update job set progress_current = $2, progress_total = $3, progress_text = $4,
+                       rev = rev + 1 where id = $1
+                """,
+                (work.job_id, current, total, text),
+            )
+            feed.changed(tx, work.root_id, work.job_id)
+
+
+# -- after the dead
+
+
+def lose(
+    tx: Tx, deliveries: Sequence[Held], why: str, max_receive: int, *, charge: bool, alone: bool
+) -> None:
+    """Take back deliveries whose worker is gone.
+
+    Charged ones that are spent become dead letters and their jobs fail; the others wait again, to
+    be run `alone` where they may have killed their worker.
+    """
+    jobs = load(tx, [each.job_id for each in deliveries])
+    for held in deliveries:
+        job = jobs.get(held.job_id)
+        if job is None:
+            settle.complete(tx, [held])
+            continue
+        token = Token(held.id, held.lease_no)
+        if charge or alone:
+            note_attempt(tx, job.id, token, held.receives, job.round, job.started_at, "lost", why)
+        if charge and held.receives >= max_receive:
+            settle.bury(tx, [(held, why)])
+            tx.execute("update job set error = $2 where id = $1", (job.id, why))
+            end_own_run_badly(tx, job, why)
+            continue
+        settle.release(
+            tx, [settle.Release(held, error=why if charge else None, charge=charge, alone=alone)]
+        )
+        if charge or alone:
+            logs.say(tx, job, Level.WARN, f"{why}; it will be run again")
+        if job.status is Status.RUNNING:
+            _wait_again(tx, job)

@@ -1,0 +1,1 @@
+"""For tests, benchmarks and the demo, of Quaero and of whoever builds on it."""

@@ -34,9 +34,10 @@ MAX_MARKUP = 10 * 1024 * 1024
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
 _TITLE_END = re.compile(r"\s*[-–—|·•:»/\\]\s")
-_WORD = re.compile(r"\w\S*")
+_MARKS = ("| ", "- ", "# ", "> ", "---", "```")  # Markdown that stands alone as words do
 # Scripts written without spaces: each sign counts as a word.
 _UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_SIGN = re.compile(f"[{_UNSPACED}]")
 _WORD_OR_SIGN = re.compile(rf"[{_UNSPACED}]|\w[^\s{_UNSPACED}]*")
 
 
@@ -89,8 +90,8 @@ def page_of_tree(tree: LexborHTMLParser, source: str, url: str) -> Page:
     """Return the page of a tree built from `source`; the tree may lose what is not content."""
     base = _base(tree, source, url)
     addresses = Addresses(base)
-    metadata = read_metadata(tree, addresses)
-    links = hrefs.of_tree(tree)
+    metadata = read_metadata(tree, source, addresses)
+    links = hrefs.of_tree(tree, source)
     own_heading = tree.css_first("h1") if metadata.title else None
     heading_text = one_line(own_heading.text()) if own_heading is not None else ""
     content = _content(main_node(tree, source), addresses)
@@ -128,7 +129,11 @@ def content_hash(title: str, markdown: str) -> str:
 
 def count_words(text: str) -> int:
     """Count the words of a text, every sign of a script without spaces as one."""
-    return len((_WORD if text.isascii() else _WORD_OR_SIGN).findall(text))
+    if not text.isascii() and _SIGN.search(text):
+        return len(_WORD_OR_SIGN.findall(text))
+    for mark in _MARKS:
+        text = text.replace(mark, " ")
+    return len(text.split())
 
 
 def _media_type(body: bytes, content_type: str | None) -> str:

@@ -135,13 +135,13 @@ class Fetcher:
 def _target(request: FetchRequest) -> tuple[str, yarl.URL]:
     """The request's URL in normal form, as text and as the HTTP client takes it."""
     most = request.limits.url
-    if len(request.url) > most:
-        raise Refused(f"the address is longer than {most // KIB} KiB", reason="url")
     try:
-        url = ada_url.normalize_url(request.url)
+        url = ada_url.normalize_url(request.url) if len(request.url) <= most else request.url
         address = yarl.URL(url, encoded=True)
     except ValueError:
         raise Refused("the address is not one of the web", reason="url") from None
+    if len(url) > most:
+        raise Refused(f"the address is longer than {most // KIB} KiB", reason="url")
     if address.scheme not in ("http", "https"):
         raise Refused(f"only http and https are fetched, not {address.scheme}", reason="url")
     if address.raw_user is not None or address.raw_password is not None:

@@ -15,6 +15,8 @@ from selectolax.lexbor import LexborHTMLParser
 MAX_LINKS = 10_000
 
 _SELECTOR = "a[href], area[href], frame[src], iframe[src], link[rel], meta[http-equiv]"
+# What occurs in the source of a page with any but the first; few pages have them.
+_RARE = ("<area", "frame", "next", "prev", "refresh", "<AREA", "FRAME", "NEXT", "PREV", "REFRESH")
 _REFRESH = re.compile(r"^\s*[\d.]*\s*[;,]?\s*url\s*=\s*[\"']?([^\"']+)", re.IGNORECASE)
 _FOLLOWED_RELATIONS = frozenset({"next", "prev"})
 _EMBEDDED_ONLY = ("about:", "data:", "blob:", "javascript:")
@@ -24,21 +26,21 @@ _IN_TEXT = re.compile(
 _IN_MARKDOWN = re.compile(r"\]\(\s*<?([^\s()<>]+(?:\([^\s()]*\)[^\s()<>]*)*)>?|(https?://[^\s<>\"'`\])}]+)")
 
 
-def of_tree(tree: LexborHTMLParser) -> list[tuple[str, bool]]:
+def of_tree(tree: LexborHTMLParser, source: str) -> list[tuple[str, bool]]:
     """Return (reference, nofollow) in document order, each reference once, at most `MAX_LINKS`.
 
-    A reference that occurs both with and without `nofollow` may be followed.
+    `source` is what the tree was built from. A reference that occurs both with and without `nofollow` may be followed.
     """
     found: dict[str, bool] = {}
-    for node in tree.css(_SELECTOR):
-        name, said = node.tag, node.attrs
-        if name in {"a", "area"}:
-            reference = said.get("href") or ""
-            nofollow = "nofollow" in (said.get("rel") or "").lower().split()
+    judged = "nofollow" in source
+    for node in tree.css(_SELECTOR if any(mark in source for mark in _RARE) else "a[href]"):
+        said = node.attrs
+        if node.tag == "a":
+            reference = (said["href"] or "").strip()
+            nofollow = judged and _forbids(said.get("rel"))
         else:
-            reference = _other(name or "", node.attributes)
-            nofollow = False
-        reference = reference.strip()
+            reference = _other(node.tag or "", node.attributes).strip()
+            nofollow = judged and node.tag == "area" and _forbids(said.get("rel"))
         if not reference or reference[0] == "#":
             continue
         if reference in found:
@@ -48,6 +50,10 @@ def of_tree(tree: LexborHTMLParser) -> list[tuple[str, bool]]:
         else:
             break
     return list(found.items())
+
+
+def _forbids(relations: str | None) -> bool:
+    return "nofollow" in (relations or "").lower().split()
 
 
 def of_source(source: str) -> list[tuple[str, bool]]:
@@ -80,5 +86,7 @@ def _other(name: str, said: dict[str, str | None]) -> str:
         refreshes = (said.get("http-equiv") or "").lower() == "refresh"
         target = _REFRESH.match(said.get("content") or "") if refreshes else None
         return target[1] if target else ""
+    if name == "area":
+        return said.get("href") or ""
     source = (said.get("src") or "").strip()
     return "" if source.lower().startswith(_EMBEDDED_ONLY) else source

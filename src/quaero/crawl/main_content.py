@@ -42,6 +42,7 @@ _GENERAL = (
 _WHOLE_BODY = ("navheader", "navfooter", "contentContainer", "bottomNav")
 
 _SCARCE = 250  # characters: less than this is checked against the rest of the page
+_AMPLE = 1500  # with all its white space: more is believed at once
 _SHARE = 4  # a scarce container is not believed if the rest has this many times its text
 _HOLDS = 0.8  # of the text that is not link text, to be worth going into
 _LEVELS = 40
@@ -94,6 +95,8 @@ def _outermost(nodes: list[LexborNode]) -> list[LexborNode]:
 
 def _is_believable(found: LexborNode, body: LexborNode) -> bool:
     """Say whether the container holds text, and not a scrap of a page full of it."""
+    if len(found.text_lexbor()) >= _AMPLE:
+        return True
     length = len(found.text(strip=True))
     if length >= _SCARCE:
         return True

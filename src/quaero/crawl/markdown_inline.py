@@ -43,6 +43,7 @@ _BLOCK_START = re.compile(
     r"(?m)^(?:(?:#{1,6}|[-+*])(?= |$)|>|~~~|(\d{1,9})([.)])(?= |$)"
     r"|\[(?=[^\]\n]*\]:)|\[(?=[ xX]\] )|(?:-+|=+)$)"
 )
+_BACKTICKS = re.compile("`+")
 _DELIMITERS = {STRONG: "**", EMPHASIS: "*", DELETED: "~~"}
 _OPENING = {STRONG_END: STRONG, EMPHASIS_END: EMPHASIS, DELETED_END: DELETED}
 
@@ -62,7 +63,7 @@ def render(raw: str) -> str:
     is left to `escape_start`.
     """
     text = " ".join(unescape(raw).split())
-    if _MARK.search(text) is None:
+    if text.isprintable():  # which marks are not
         return _escape(text)
     return _render_marks(_tidy(text))
 
@@ -82,7 +83,9 @@ def code_span(text: str) -> str:
     """Return `text` as a code span, fenced by more backticks than it contains in a row."""
     if not text:
         return ""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    if "`" not in text:
+        return f"`{text}`"
+    longest = max(map(len, _BACKTICKS.findall(text)))
     fence = "`" * (longest + 1)
     pad = " " if text[0] == "`" or text[-1] == "`" else ""
     return f"{fence}{pad}{text}{pad}{fence}"
@@ -113,34 +116,29 @@ def _render_marks(text: str) -> str:
             continue
         mark = piece[0]
         if place % 2 == 0:
-            out.append(_text(piece, in_link=links > 0, before=_next_mark(pieces, place)))
-        elif mark in _DELIMITERS or mark == LINK:
+            text = _bracketed(piece) if links else _escape(piece)
+            is_before_link = text[-1] == "!" and pieces[place + 1 : place + 2] == [LINK]
+            out.append(text[:-1] + "\\!" if is_before_link else text)
+        elif mark == CODE:
+            out.append(code_span(piece[1:-1].strip()))
+        elif mark == LINK or mark in _DELIMITERS:
             links += mark == LINK
             opened.append((mark, len(out)))
             out.append("")
-        elif mark in _OPENING:
-            if opened and opened[-1][0] == _OPENING[mark]:
-                _close(out, opened, _first_character(pieces, place))
         elif mark == LINK_ADDRESS:
             links -= 1
             if opened and opened[-1][0] == LINK:
                 _close_link(out, opened, piece[1:-1])
+        elif mark in _OPENING:
+            if opened and opened[-1][0] == _OPENING[mark]:
+                _close(out, opened, _first_character(pieces, place))
         else:
             out.append(_single(piece))
     return "".join(out).strip()
 
 
-def _text(text: str, *, in_link: bool, before: str) -> str:
-    if in_link:
-        return _bracketed(text)
-    text = _escape(text)
-    return text[:-1] + "\\!" if before == LINK and text.endswith("!") else text
-
-
 def _single(piece: str) -> str:
     mark, content = piece[0], piece[1:-1]
-    if mark == CODE:
-        return code_span(content.strip())
     if mark == LITERAL:
         return content
     if mark == IMAGE:
@@ -183,10 +181,6 @@ def _close_link(out: list[str], opened: list[tuple[str, int]], address: str) -> 
     if "".join(out[start:]).strip() and not any(mark == LINK for mark, _ in opened):
         out[start] = "["
         out.append(f"]({address})")
-
-
-def _next_mark(pieces: list[str], place: int) -> str:
-    return pieces[place + 1][:1] if place + 1 < len(pieces) else ""
 
 
 def _first_character(pieces: list[str], place: int) -> str:

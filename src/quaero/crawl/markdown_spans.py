@@ -6,7 +6,7 @@ Each function handles the start of one kind of element in a `Writer` and returns
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from quaero.crawl import markdown_inline as inline
 from quaero.crawl.markdown_blocks import Block, BlockKind
@@ -87,21 +87,26 @@ def _fragment_link(writer: Writer, found: Element) -> Opened:
 
 def code(writer: Writer, found: Element) -> Opened:
     """Write a code span, as a link if one link is all that is in it."""
-    start, end = writer.at, writer.end_of(found.name)
-    href = _only_link(writer, start, end)
+    start, pieces = writer.at, writer.pieces
+    if pieces[start + 2] == "/" + found.name:
+        writer.at = start + 2
+        text = pieces[start + 1]
+        writer.line.append(f"{inline.CODE}{text}{inline.CODE_END}" if text.strip() else text)
+        return False
     text, _ = writer.take_code(found)
+    href = _only_link(pieces, start, writer.at) if "/a" in pieces[start : writer.at : 2] else ""
     write_code(writer, text, href)
     return False
 
 
-def _only_link(writer: Writer, start: int, end: int) -> str:
+def _only_link(pieces: Sequence[str], start: int, end: int) -> str:
     """Return the reference of the link that spans all text from `start` to `end`, or ""."""
-    tags = [place for place in range(start + 2, end, 2) if _is_link(writer.pieces[place])]
+    tags = [place for place in range(start + 2, end, 2) if _is_link(pieces[place])]
     if len(tags) != 2:
         return ""
     first, last = tags
-    around = (*writer.pieces[start + 1 : first : 2], *writer.pieces[last + 1 : end : 2])
-    return "" if "".join(around).strip() else _href(writer.pieces[first])
+    around = (*pieces[start + 1 : first : 2], *pieces[last + 1 : end : 2])
+    return "" if "".join(around).strip() else _href(pieces[first])
 
 
 def _is_link(tag: str) -> bool:

@@ -52,11 +52,13 @@ class Writer:
         self.line: list[str] = []  # the open paragraph
         self.marks: list[tuple[str, str]] = []  # inline elements open around it
         self.languages: list[str] = []  # declared by elements around
+        self.known: dict[str, Element] = {}
 
     def walk(self, handlers: Mapping[str, Callable[[Writer, Element], Opened]]) -> list[Block]:
         """Go through all tags once and return the page's blocks."""
         pieces, line = self.pieces, self.line
         opened: list[Closer | None] = []
+        known = self.known
         if not pieces[0].isspace():
             line.append(pieces[0])
         while self.at < len(pieces):
@@ -66,9 +68,15 @@ class Writer:
                 if close is not None:
                     close()
             else:
-                ending = self._open(element(tag), handlers)
-                if ending is not False:
-                    opened.append(ending)
+                found = known.get(tag) or self.read(tag)
+                if found.is_chrome:
+                    self.skip(found)
+                elif found.kind is not None:
+                    ending = handlers[found.kind](self, found)
+                    if ending is not False:
+                        opened.append(ending)
+                elif not found.is_childless:
+                    opened.append(None)
             text = pieces[self.at + 1]
             if text and (line or not text.isspace()):
                 line.append(text)
@@ -76,14 +84,12 @@ class Writer:
         self.flush()
         return self.frames[0].blocks
 
-    def _open(
-        self, found: Element, handlers: Mapping[str, Callable[[Writer, Element], Opened]]
-    ) -> Opened:
-        if found.is_chrome:
-            return self.skip(found)
-        if found.kind is None:
-            return False if found.is_childless else None
-        return handlers[found.kind](self, found)
+    def read(self, tag: str) -> Element:
+        """Read a start tag, each different one once."""
+        found = self.known.get(tag)
+        if found is None:
+            found = self.known[tag] = element(tag)
+        return found
 
     def skip(self, found: Element) -> Literal[False]:
         """Go to the element's end without reading what is in it."""
@@ -147,23 +153,30 @@ class Writer:
 
     def take_code(self, found: Element) -> tuple[str, str]:
         """Go to the element's end; return its text with its lines, and the language it names."""
-        end = self.end_of(found.name)
+        pieces, end = self.pieces, "/" + found.name
         language = found.language
-        texts: list[str] = []
-        while self.at < end:
-            texts.append(self.pieces[self.at + 1])
+        texts = [pieces[self.at + 1]]
+        depth = 1
+        last = len(pieces) - 2
+        while self.at < last:
             self.at += 2
-            tag = self.pieces[self.at]
+            tag = pieces[self.at]
+            if tag == end:
+                depth -= 1
+                if depth == 0:
+                    break
             if tag.startswith("/"):
                 if tag in _LINE_ENDS and not "".join(texts[-2:]).endswith("\n"):
                     texts.append("\n")
-                continue
-            inner = element(tag)
-            if inner.is_chrome_in_code:
-                self.skip(inner)
-            elif inner.name == "br":
-                texts.append("\n")
-            elif not language and inner.name == "code":
-                language = inner.language
-        self.at = end
+            else:
+                inner = self.read(tag)
+                if inner.is_chrome_in_code:
+                    self.skip(inner)
+                elif inner.name == found.name:
+                    depth += 1
+                elif inner.name == "br":
+                    texts.append("\n")
+                elif inner.name == "code":
+                    language = language or inner.language
+            texts.append(pieces[self.at + 1])
         return inline.unescape("".join(texts)), language

@@ -20,7 +20,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from quaero.crawl.addresses import Addresses
 from quaero.crawl.markdown import without_controls
 
-_SELECTOR = "meta, title, link[rel], script[type], time[datetime]"
+_IN_HEAD = "meta, title, link[rel], script[type]"
+_IN_BODY = "meta, script[type], time[datetime]"
 _MAX_JSON_LD = 64 * 1024
 _MAX_VALUE = 2000
 _MAX_OPEN_GRAPH = 64
@@ -55,19 +56,21 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     json_ld: list[Any]
 
 
-def read_metadata(tree: LexborHTMLParser, addresses: Addresses) -> Metadata:
-    """Read the metadata of a page; `title` is "" if the page names none."""
+def read_metadata(tree: LexborHTMLParser, source: str, addresses: Addresses) -> Metadata:
+    """Read the metadata of a page; `title` is "" if the page names none.
+
+    `source` is the text that the tree was built from.
+    """
     titles: list[str] = []
     said: dict[str, str] = {}
     times: dict[str, str] = {}
     scripts: list[str] = []
     canonical = ""
-    for node in tree.css(_SELECTOR):
+    for node in _nodes(tree, source):
         if node.tag == "meta":
             _read_meta(node, said)
         elif node.tag == "title":
-            if not titles and not _in_drawing(node):
-                titles.append(node.text())
+            titles.append(node.text())
         elif node.tag == "script":
             if (node.attributes.get("type") or "").strip().lower() == "application/ld+json":
                 scripts.append(node.text())
@@ -92,6 +95,15 @@ def read_metadata(tree: LexborHTMLParser, addresses: Addresses) -> Metadata:
         open_graph=dict(list(open_graph.items())[:_MAX_OPEN_GRAPH]),
         json_ld=json_ld,
     )
+
+
+def _nodes(tree: LexborHTMLParser, source: str) -> list[LexborNode]:
+    """Return the elements that hold metadata; the body is searched only if it can hold some."""
+    head = tree.head.css(_IN_HEAD) if tree.head is not None else []
+    in_body = source.count("<meta") > sum(node.tag == "meta" for node in head)
+    if tree.body is not None and (in_body or "<time" in source or "ld+json" in source):
+        head += tree.body.css(_IN_BODY)
+    return head
 
 
 def one_line(text: str) -> str:
@@ -123,10 +135,6 @@ def _read_time(node: LexborNode, times: dict[str, str]) -> None:
     date = iso_date(attributes.get("datetime") or "")
     if kind and date:
         times.setdefault(kind, date)
-
-
-def _in_drawing(node: LexborNode) -> bool:
-    return node.parent is not None and node.parent.tag not in {"head", "body", "html"}
 
 
 def _canonical_of(node: LexborNode) -> str:

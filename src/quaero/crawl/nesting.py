@@ -2,8 +2,9 @@
 
 The tree construction of HTML is quadratic in two ways that a hostile or broken page can use:
 elements nested very deeply (each start tag walks the open ones) and formatting elements left open
-(each new block gets copies of them). This module estimates both from the tags alone, in one linear
-pass, before anything is built. Markup with few tags is not looked at: it cannot cost much.
+(each new block gets copies of them: 1,500 pairs of `<b><p>` make a million nodes). This module
+estimates both from the tags alone, in one linear pass, before anything is built. Markup that has
+too few tags to cost much is not looked at.
 """
 
 from __future__ import annotations
@@ -12,60 +13,70 @@ import re
 
 MAX_DEPTH = 400
 _FEW_TAGS = 1500
+_SOME_TAGS = 6000
 _MAX_COPIES = 500_000
 
+_RAW = "script|style|textarea|title|xmp|iframe|noembed|noframes|noscript"
 _TAG = re.compile(
-    r"<(?:(/?[a-zA-Z][^\s/>]*)|!--.*?-->)"
-    r"(?:(?<=script)\b.*?</script|(?<=style)\b.*?</style|(?<=textarea)\b.*?</textarea)?",
-    re.DOTALL | re.IGNORECASE,
-)
-_CHILDLESS = frozenset(
-    "area base basefont bgsound br col embed frame hr img input keygen link meta param source track"
-    " wbr path rect circle line polygon polyline ellipse use stop".split()
-)
-_END_OPTIONAL = frozenset(
-    "p li dt dd tr td th thead tbody tfoot option optgroup colgroup caption rt rp body html head"
-    " a nobr button h1 h2 h3 h4 h5 h6".split()
+    rf"<!--.*?-->|<({_RAW})\b.*?</\1|<(/?[a-z][^\s/>]*)", re.DOTALL | re.IGNORECASE
 )
 _FORMATTING = frozenset("b big code em font i s small strike strong tt u".split())
+_FORMATTING_START = re.compile(rf"<(?:{'|'.join(sorted(_FORMATTING))})[\s/>]", re.IGNORECASE)
+# Elements without children, or whose end the parser supplies, do not nest in themselves.
+_SHALLOW = frozenset(
+    "area base basefont bgsound br col embed frame hr img input keygen link meta param source track"
+    " wbr path rect circle line polygon polyline ellipse use stop p li dt dd tr thead tbody tfoot"
+    " option optgroup colgroup caption rt rp body html head a nobr button h1 h2 h3 h4 h5 h6".split()
+)
 
 
 def is_treacherous(markup: str) -> bool:
     """Say whether building a tree of `markup` could cost far more than its length."""
-    return markup.count("<") > _FEW_TAGS and _exceeds(markup)
+    tags = markup.count("<")
+    if tags <= _FEW_TAGS:
+        return False
+    if tags <= _SOME_TAGS:
+        formatting = len(_FORMATTING_START.findall(markup))
+        if formatting * (tags - formatting) <= 2 * _MAX_COPIES:
+            return False
+    return _exceeds(markup)
 
 
 def _exceeds(markup: str) -> bool:
+    """Follow the open elements through the tags, as the parser would in the main."""
     opened: list[str] = []
     formatting = copies = 0
     outside: list[int] = []  # formatting left open outside of each open table
-    for match in _TAG.finditer(markup):
-        name = match[3]
-        if name is None:
+    for raw, written in _TAG.findall(markup):
+        if raw or not written:
             continue
-        name = name.lower()
+        name = written.lower()
         copies += formatting
-        if match[2]:
+        if name[0] == "/":
+            name = name[1:]
             if name in _FORMATTING:
                 formatting = max(0, formatting - 1)
             elif name == "table" and outside:
                 formatting = outside.pop()
             _close(opened, name)
-        elif name in {"td", "th"} and outside:
-            formatting = 0
-        elif name not in _CHILDLESS and name not in _END_OPTIONAL:
+        elif name in _SHALLOW:
+            continue
+        elif name in {"td", "th"}:
+            formatting = 0 if outside else formatting
+        else:
             opened.append(name)
             if name in _FORMATTING:
                 formatting += 1
             elif name == "table":
                 outside.append(formatting)
-        if len(opened) > MAX_DEPTH or copies > _MAX_COPIES:
-            return True
-    return False
+            if len(opened) > MAX_DEPTH:
+                return True
+    return copies > _MAX_COPIES
 
 
 def _close(opened: list[str], name: str) -> None:
-    for place in range(len(opened) - 1, -1, -1):
-        if opened[place] == name:
-            del opened[place:]
-            return
+    if opened and opened[-1] == name:
+        opened.pop()
+    elif name in opened:
+        while opened.pop() != name:
+            pass

@@ -22,7 +22,7 @@ from quaero.jobs.model import JobRow, JobSpec, OwnRun, Status, Stopping
 from quaero.jobs.rows import load
 from quaero.jobs.transition import examine, stop, transition
 from quaero.queue import claim as claims
-from quaero.queue import settle
+from quaero.queue import lanes, settle
 from quaero.queue.backoff import backoff
 from quaero.queue.message import Delivery, Held, Lane, Token
 
@@ -154,12 +154,14 @@ def stopping(tx: ReadTx, job_ids: Iterable[int]) -> set[int]:
     return {row[0] for row in rows}
 
 
-def started(tx: Tx, starts: Sequence[tuple[Work, int]]) -> None:
-    """Show jobs as running that have been running since the given wall times."""
-    good = settle.held(tx, (work.delivery.token for work, _ in starts))
-    at = {
-        work.job_id: (moment, work.attempt) for work, moment in starts if work.delivery.id in good
-    }
+def started(tx: Tx, starts: Sequence[tuple[Work, int, int]]) -> None:
+    """Show jobs as running; each has been since a wall time and a lease time."""
+    good = settle.held(tx, (work.delivery.token for work, *_ in starts))
+    held = [start for start in starts if start[0].delivery.id in good]
+    lanes.started(
+        tx, ((work.delivery.lane_id, lease) for work, _, lease in held if work.delivery.paced)
+    )
+    at = {work.job_id: (moment, work.attempt) for work, moment, _ in held}
     jobs = [job for job in load(tx, at).values() if job.own_run == OwnRun.OPEN]
     for job in jobs:
         moment, job.attempt = at[job.id]

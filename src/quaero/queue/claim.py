@@ -59,10 +59,10 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
 
 
 def _pick(tx: Tx, queue_id: int, limit: int) -> list[Row]:
-    """The messages to take, as (id, priority, lane id)."""
+    """The messages to take, as (id, priority, lane id, paced)."""
     free = tx.execute(
         """
-        select id, priority, 0 from message
+        select id, priority, 0, 0 from message
          where queue_id = $1 and lane_id = 0 and state = 0 order by priority desc, id limit $2
         """,
         (queue_id, limit),
@@ -85,20 +85,21 @@ def _by_turns(left: list[Row], right: list[Row]) -> list[Row]:
 def _from_lanes(tx: Tx, queue_id: int, limit: int) -> list[Row]:
     open_lanes = tx.execute(
         """
-        select id, case when min_interval > 0 or pace > 0 then 1 else max_running - running end
+        select id, case when min_interval > 0 or pace > 0 then 1 else max_running - running end,
+               min_interval > 0 or pace > 0
           from lane where queue_id = $1 and state = 1 order by head desc, turn limit $2
         """,
         (queue_id, limit),
     )
     picks: list[Row] = []
-    for lane_id, room in open_lanes:
+    for lane_id, room, paced in open_lanes:
         picks += tx.execute(
             """
-            select id, priority, lane_id from message
+            select id, priority, lane_id, $4 from message
              where queue_id = $1 and lane_id = $2 and state = 0
              order by priority desc, id limit $3
             """,
-            (queue_id, lane_id, room),
+            (queue_id, lane_id, room, paced),
         )
     picks.sort(key=lambda row: -row[1])
     return picks
@@ -107,7 +108,8 @@ def _from_lanes(tx: Tx, queue_id: int, limit: int) -> list[Row]:
 def _suspects(tx: Tx, queue_id: int, limit: int) -> list[Row]:
     return tx.execute(
         """
-        select m.id, m.priority, m.lane_id from message m left join lane l on l.id = m.lane_id
+        select m.id, m.priority, m.lane_id, coalesce(l.min_interval + l.pace, 0) > 0
+          from message m left join lane l on l.id = m.lane_id
          where m.queue_id = $1 and m.state = 6
            and (l.id is null or (l.running < l.max_running and l.next_start <= $3))
          order by m.id limit $2
@@ -141,9 +143,8 @@ def _lease(
         lanes.claimed(tx, queue_id, taken)
     elif taken:
         lanes.change(tx, lanes.tally(((row[2], 0) for row in picks), ready=0, running=1))
-    place = {row[0]: n for n, row in enumerate(picks)}
-    rows.sort(key=lambda row: place[row[0]])
-    return [Delivery._make(row) for row in rows]
+    leased = {row[0]: row for row in rows}
+    return [Delivery._make((*leased[pick[0]], bool(pick[3]))) for pick in picks]
 
 
 def promote(tx: Tx, queue_id: int, state: State, now: int) -> int:

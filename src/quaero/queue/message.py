@@ -66,7 +66,10 @@ class Token(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A received message, leased to the receiver."""
+    """A received message, leased to the receiver.
+
+    `paced` says that its lane keeps an interval, counted from the real start.
+    """
 
     id: int
     lease_no: int
@@ -76,6 +79,7 @@ class Delivery(NamedTuple):
     priority: int
     receives: int
     lane_id: int
+    paced: bool = False
 
     @property
     def token(self) -> Token:

@@ -114,6 +114,10 @@ class Queue:
             ],
         )
 
+    def give_up_or_isolate(self, tx: Tx, deliveries: Sequence[Held]) -> None:
+        """Take back what a dead process had started: uncharged, to be run alone."""
+        settle.release(tx, [settle.Release(each, charge=False, alone=True) for each in deliveries])
+
     def complete(self, tx: Tx, *deliveries: Delivery | Token) -> None:
         """The work is done; the messages are deleted.
 

@@ -16,7 +16,7 @@ from quaero.queue import counts, lanes
 from quaero.queue.message import Held, Lane, State, Token
 
 
-def held(tx: Tx, tokens: Iterable[Token]) -> dict[int, Held]:
+def held(tx: ReadTx, tokens: Iterable[Token]) -> dict[int, Held]:
     """The deliveries among `tokens` whose lease still stands, by message id."""
     rows = tx.execute(
         """

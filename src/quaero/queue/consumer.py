@@ -1,0 +1,445 @@
+"""Running work from a queue: concurrent slots, claims in blocks, one commit for what ended and what
+comes next.
+
+A consumer has two halves. *Slots* take claimed work from a local row and run it; the *pump* writes:
+each of its transactions settles what has ended, notes what has started and claims what fits. While
+a commit is under way the slots go on, so the next transaction carries all that ended meanwhile. How
+much is claimed ahead follows from how long work takes: about 50 ms of it, so short jobs share a
+commit and long ones are claimed singly. What was claimed and not begun goes back uncharged.
+
+What the work is, a `Backend` says; the queue's own is in `quaero.queue.handler`, that of jobs in
+`quaero.work.pool`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Generic, Protocol, TypeVar
+
+from quaero.clock import SECOND, Clock, SystemClock
+from quaero.db.contract import Database, ReadTx, Tx
+from quaero.errors import StorageError
+from quaero.queue import settle
+from quaero.queue.claim import Claim, next_due
+from quaero.queue.holders import Holder
+from quaero.queue.message import Delivery, Token
+
+log = logging.getLogger(__name__)
+
+AHEAD_SECONDS = 0.05
+MOST_AHEAD = 2_000
+WAITED_TOO_LONG = 0.5
+UNBROKEN_SECONDS = 0.002
+SHOW_START_AFTER = 0.01
+SWEEP_SECONDS = 0.5
+
+W = TypeVar("W")
+O = TypeVar("O")  # noqa: E741 - an outcome
+
+
+class Backend(Protocol[W, O]):
+    """What a consumer runs, and how it is claimed and settled."""
+
+    queue_id: int
+
+    def delivery(self, work: W) -> Delivery:
+        """The delivery behind a piece of work."""
+
+    def claim(self, tx: Tx, want: Claim) -> list[W]:
+        """Lease up to `want.limit` pieces of work."""
+
+    def started(self, tx: Tx, starts: Sequence[tuple[W, int, int]]) -> None:
+        """Note work that has begun, each with its wall and lease time."""
+
+    def settle(self, tx: Tx, outcomes: Sequence[O]) -> None:
+        """Commit how work ended."""
+
+    def sweep(self, tx: Tx) -> None:
+        """Clear up what ended leases and dead processes left."""
+
+    def lost(self, tx: ReadTx, works: Sequence[W]) -> list[W]:
+        """The work among these that may no longer be committed."""
+
+    async def handle(self, work: W, started_at: int) -> O:
+        """Run one piece of work to its outcome; only cancellation is raised."""
+
+    def give_back(self, work: W, reason: str) -> O:
+        """The outcome of work that was not done."""
+
+    def failed(self, outcome: O, error: Exception) -> O:
+        """The outcome in place of one that could not be committed."""
+
+    def renew_until(self, work: W) -> float:
+        """For how many seconds from its start a lease is renewed."""
+
+
+@dataclass(slots=True)
+class Running(Generic[W]):
+    """What a slot is doing; times of the wall and of the lease clock, in microseconds."""
+
+    work: W
+    started_at: int
+    lease_at: int
+    task: asyncio.Task[None]
+    shown: bool = False
+
+
+class Consumer(Generic[W, O]):
+    """Runs a backend's work until it is stopped."""
+
+    def __init__(
+        self,
+        db: Database,
+        backend: Backend[W, O],
+        *,
+        lease_now: Any,
+        concurrency: int = 5,
+        lease: int = 300 * SECOND,
+        poll_interval: float = 1.0,
+        types: tuple[str, ...] = (),
+        alone: bool = False,
+        holder: Holder | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._db = db
+        self._backend = backend
+        self._lease_now = lease_now
+        self._concurrency = concurrency
+        self._lease = lease
+        self._poll_interval = poll_interval
+        self._types = types
+        self._alone = alone
+        self._holder = holder
+        self._clock = clock or SystemClock()
+        self._local: deque[tuple[W, float]] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._running: dict[int, Running[W]] = {}
+        self._leases: dict[int, tuple[Token, int | None]] = {}
+        self._outcomes: list[O] = []
+        self._lost: set[int] = set()
+        self._stir = asyncio.Event()
+        self._hungry = True
+        self._stopping = False
+        self._mean_seconds = AHEAD_SECONDS
+        self._swept = 0.0
+        self._checked = True
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.settled = 0
+        self.largest_claim = 0
+
+    # -- life
+
+    async def run(self, grace: float = 10.0) -> None:
+        """Work until `stop`; then give running work `grace` seconds, and the rest back."""
+        self._loop = asyncio.get_running_loop()
+        topic = f"queue:{self._backend.queue_id}"
+        ends = [
+            self._db.subscribe(topic, self._from_any_thread(self._look)),
+            self._db.subscribe("cancel", self._from_any_thread(self._check_leases)),
+            self._db.every(self._lease / SECOND / 3, self._renew),
+        ]
+        slots = [asyncio.create_task(self._slot(n)) for n in range(self._concurrency)]
+        try:
+            while not self._stopping:
+                await self._cycle()
+            await self._wind_down(grace)
+        finally:
+            for end in ends:
+                end()
+            for slot in slots:
+                slot.cancel()
+            await asyncio.gather(*slots, return_exceptions=True)
+
+    def stop(self) -> None:
+        """Claim nothing more and let `run` end."""
+        self._stopping = True
+        self._stir.set()
+
+    @property
+    def busy(self) -> int:
+        """How many slots are running something."""
+        return len(self._running)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is held, running or unsettled."""
+        return not (self._running or self._local or self._outcomes)
+
+    def running(self) -> list[Running[W]]:
+        """What the slots are doing now."""
+        return list(self._running.values())
+
+    async def _wind_down(self, grace: float) -> None:
+        self._return_local("the worker stops")
+        deadline = perf_counter() + grace
+        while self._running and perf_counter() < deadline:
+            await self._write(want=0)
+            if self._running:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stir.wait(), max(0.0, deadline - perf_counter()))
+                self._stir.clear()
+        for running in self._running.values():
+            running.task.cancel()
+        while self._running:
+            await self._stir.wait()
+            self._stir.clear()
+        while self._outcomes:
+            await self._write(want=0)
+
+    # -- the pump
+
+    async def _cycle(self) -> None:
+        want = self._want()
+        starts_due = any(not each.shown for each in self._running.values())
+        if self._outcomes or starts_due or (want and self._hungry):
+            due = await self._write(want=want if self._hungry or self._outcomes else 0)
+        else:
+            due = None if self._hungry else self._next_look
+        self._next_look = due
+        await self._sweep()
+        if not self._outcomes and not (self._hungry and self._want()) and not self._stir.is_set():
+            await self._wait(due)
+        self._stir.clear()
+
+    _next_look: int | None = None
+
+    async def _wait(self, due: int | None) -> None:
+        """Sleep until something stirs, is due, or the safety net's time has come."""
+        seconds = min(self._poll_interval, SWEEP_SECONDS) if self._running else self._poll_interval
+        if due is not None:
+            seconds = min(seconds, max(0.0, (due - self._lease_now()) / SECOND))
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stir.wait()
+        except TimeoutError:
+            self._hungry = True
+
+    def _want(self) -> int:
+        """How many more to claim: free slots, and what will be done within 50 ms."""
+        if self._stopping:
+            return 0
+        ahead = 0
+        if not self._alone and self._mean_seconds < AHEAD_SECONDS:
+            ahead = min(MOST_AHEAD, int(self._concurrency * AHEAD_SECONDS / self._mean_seconds))
+        return max(0, self._concurrency - len(self._running) + ahead - len(self._local))
+
+    async def _write(self, want: int) -> int | None:
+        """One transaction of the pump; returns when to look again by itself, in lease time."""
+        outcomes, self._outcomes = self._outcomes, []
+        fresh = [each for each in self._running.values() if not each.shown]
+        for each in fresh:
+            each.shown = True
+        starts = [(each.work, each.started_at, each.lease_at) for each in fresh]
+        self._hungry = False
+        try:
+            works, due = await self._db.write(self._transact, outcomes, starts, want)
+        except StorageError as error:
+            await self._hold_out(outcomes, fresh, error)
+            return None
+        except Exception as error:  # noqa: BLE001 - an effect's fault; found out one by one
+            log.warning("settling %d together failed: %s", len(outcomes), error)
+            await self._settle_singly(outcomes)
+            self._hungry = True
+            return None
+        for outcome in outcomes:
+            self._leases.pop(self._id_of(outcome), None)
+        self.settled += len(outcomes)
+        self._take(works)
+        if want and len(works) >= want:
+            self._hungry = True
+        return due
+
+    def _transact(
+        self, tx: Tx, outcomes: Sequence[O], starts: Sequence[tuple[W, int, int]], want: int
+    ) -> tuple[list[W], int | None]:
+        backend = self._backend
+        if outcomes:
+            backend.settle(tx, outcomes)
+        if starts:
+            backend.started(tx, starts)
+        if not want:
+            return [], next_due(tx, backend.queue_id)
+        holder = self._holder.id if self._holder else 0
+        claim = Claim(want, self._lease, holder, alone=self._alone, types=self._types)
+        works = backend.claim(tx, claim)
+        return works, (next_due(tx, backend.queue_id) if len(works) < want else None)
+
+    async def _hold_out(
+        self, outcomes: list[O], fresh: list[Running[W]], error: StorageError
+    ) -> None:
+        """The database cannot write now: keep everything and try again soon."""
+        log.warning("cannot write, trying again: %s", error)
+        self._outcomes = outcomes + self._outcomes
+        for each in fresh:
+            each.shown = False
+        self._hungry = True
+        await asyncio.sleep(self._poll_interval)
+
+    async def _settle_singly(self, outcomes: Sequence[O]) -> None:
+        for outcome in outcomes:
+            try:
+                await self._db.write(self._backend.settle, [outcome])
+            except StorageError:
+                self._outcomes.append(outcome)
+                continue
+            except Exception as error:  # noqa: BLE001 - becomes the job's error
+                self._outcomes.append(self._backend.failed(outcome, error))
+                continue
+            self._leases.pop(self._id_of(outcome), None)
+            self.settled += 1
+
+    def _id_of(self, outcome: O) -> int:
+        work: W = outcome.work  # type: ignore[attr-defined]
+        return self._backend.delivery(work).id
+
+    async def _sweep(self) -> None:
+        now = perf_counter()
+        if now - self._swept < SWEEP_SECONDS:
+            return
+        self._swept = now
+        try:
+            await self._db.write(self._backend.sweep)
+        except StorageError as error:
+            log.warning("cannot look after lost work now: %s", error)
+        await self._end_lost()
+        self._return_overdue(now)
+
+    # -- local work
+
+    def _take(self, works: Sequence[W]) -> None:
+        now = perf_counter()
+        self.largest_claim = max(self.largest_claim, len(works))
+        for work in works:
+            delivery = self._backend.delivery(work)
+            self._leases[delivery.id] = (delivery.token, None)
+            self._local.append((work, now))
+        for _ in range(min(len(works), len(self._idle))):
+            self._wake_one()
+
+    def _wake_one(self) -> None:
+        while self._idle:
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _return_local(self, reason: str) -> None:
+        while self._local:
+            self._outcomes.append(self._backend.give_back(self._local.popleft()[0], reason))
+
+    def _return_overdue(self, now: float) -> None:
+        """Give back what has waited here too long: another worker may be free."""
+        if self._local and now - self._local[0][1] > WAITED_TOO_LONG:
+            self._mean_seconds = max(self._mean_seconds, AHEAD_SECONDS)
+            self._return_local("")
+
+    async def _slot(self, number: int) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        unbroken = perf_counter()
+        while True:
+            if not self._local:
+                waiter = asyncio.get_running_loop().create_future()
+                self._idle.append(waiter)
+                await waiter
+                unbroken = perf_counter()
+                continue
+            work, _ = self._local.popleft()
+            await self._run_one(number, work, task)
+            if perf_counter() - unbroken > UNBROKEN_SECONDS:
+                await asyncio.sleep(0)
+                unbroken = perf_counter()
+
+    async def _run_one(self, number: int, work: W, task: asyncio.Task[None]) -> None:
+        id_ = self._backend.delivery(work).id
+        running = Running(work, self._clock.wall(), self._lease_now(), task)
+        self._running[number] = running
+        renew_until = running.lease_at + int(self._backend.renew_until(work) * SECOND)
+        self._leases[id_] = (self._leases[id_][0], renew_until)
+        if self._holder is not None:
+            self._holder.note(number, id_)
+        show = self._show_start(work)
+        began = perf_counter()
+        try:
+            outcome = await self._backend.handle(work, running.started_at)
+        except asyncio.CancelledError:
+            if id_ not in self._lost and not self._stopping:
+                raise
+            task.uncancel()
+            outcome = self._backend.give_back(work, "the worker stops")
+        finally:
+            show.cancel()
+            if self._holder is not None:
+                self._holder.note(number, 0)
+            del self._running[number]
+        self._mean_seconds += 0.1 * (perf_counter() - began - self._mean_seconds)
+        if id_ in self._lost:
+            self._lost.discard(id_)
+            self._leases.pop(id_, None)
+        else:
+            self._outcomes.append(outcome)
+        self._stir.set()
+
+    def _show_start(self, work: W) -> asyncio.Handle:
+        loop = asyncio.get_running_loop()
+        if self._backend.delivery(work).paced:
+            return loop.call_soon(self._stir.set)
+        return loop.call_later(SHOW_START_AFTER, self._stir.set)
+
+    # -- leases
+
+    def _renew(self, tx: Tx) -> None:
+        """Runs in the writer's thread, so a blocked event loop does not lose its leases."""
+        held = list(self._leases.values())
+        tokens = [token for token, until in held if until is None or tx.lease_now < until]
+        lost = set(tokens) - settle.extend(tx, tokens, self._lease) if tokens else set()
+        if lost and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the work
+                self._loop.call_soon_threadsafe(self._cancel, {token.id for token in lost})
+
+    def _cancel(self, ids: set[int]) -> None:
+        """Stop what is running under leases that were lost; settled work is not concerned."""
+        for running in self._running.values():
+            id_ = self._backend.delivery(running.work).id
+            if id_ in ids and id_ not in self._lost:
+                self._lost.add(id_)
+                running.task.cancel()
+        kept = [entry for entry in self._local if self._backend.delivery(entry[0]).id not in ids]
+        self._local = deque(kept)
+
+    async def _end_lost(self) -> None:
+        if self._checked and not self._running:
+            return
+        self._checked = True
+        works = [each.work for each in self._running.values()]
+        works += [work for work, _ in self._local]
+        if works:
+            gone = await self._db.read(self._backend.lost, works)
+            self._cancel({self._backend.delivery(work).id for work in gone})
+
+    # -- wake-ups
+
+    def _from_any_thread(self, callback: Any) -> Any:
+        loop = self._loop
+        assert loop is not None
+
+        def call() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(callback)
+
+        return call
+
+    def _look(self) -> None:
+        self._hungry = True
+        self._stir.set()
+
+    def _check_leases(self) -> None:
+        self._checked = False
+        self._swept = 0.0
+        self._stir.set()

@@ -1,0 +1,157 @@
+"""Running a plain handler over a queue's messages.
+
+    async def deliver(message: Delivery) -> None: ...
+
+    async with consuming(db, mail, deliver):
+        ...
+
+The handler's return completes the message; an exception releases it with back-off, and after
+`max_receive` attempts makes it a dead letter. `Permanent` does so at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import NamedTuple
+
+from quaero.clock import SECOND
+from quaero.db.contract import ReadTx, Tx
+from quaero.db.sqlite.database import SqliteDatabase
+from quaero.errors import Permanent, RetryLater
+from quaero.queue import holders, lanes, settle
+from quaero.queue.backoff import backoff
+from quaero.queue.claim import Claim, claim
+from quaero.queue.consumer import Consumer
+from quaero.queue.message import Delivery, Held
+from quaero.queue.queue import Queue
+from quaero.queue.settle import Release
+
+Handler = Callable[[Delivery], Awaitable[None]]
+
+
+class Ended(NamedTuple):
+    """How a message's handling ended: well, with an error, or not at all (`given_back`)."""
+
+    work: Delivery
+    error: Exception | None = None
+    given_back: bool = False
+
+
+class HandlerBackend:
+    """A queue's messages and one handler, as a consumer runs them."""
+
+    def __init__(self, queue: Queue, handler: Handler, register: holders.Holders) -> None:
+        self.queue_id = queue.id
+        self._queue = queue
+        self._handler = handler
+        self._register = register
+        self._random = Random()
+
+    def delivery(self, work: Delivery) -> Delivery:
+        """The work is the delivery."""
+        return work
+
+    def claim(self, tx: Tx, want: Claim) -> list[Delivery]:
+        """Lease messages."""
+        return claim(tx, self.queue_id, want)
+
+    def started(self, tx: Tx, starts: Sequence[tuple[Delivery, int, int]]) -> None:
+        """Count lanes' intervals from the real starts."""
+        lanes.started(tx, ((work.lane_id, lease) for work, _, lease in starts if work.paced))
+
+    def settle(self, tx: Tx, outcomes: Sequence[Ended]) -> None:
+        """Complete, release or bury; what was lost is passed over."""
+        good = settle.held(tx, (each.work.token for each in outcomes))
+        live = [(each, good[each.work.id]) for each in outcomes if each.work.id in good]
+        done = [held for each, held in live if each.error is None and not each.given_back]
+        if done:
+            settle.complete(tx, done)
+        if len(done) == len(live):
+            return
+        back = [Release(held, charge=False) for each, held in live if each.given_back]
+        failed = [(held, each.error) for each, held in live if each.error is not None]
+        spent = [pair for pair in failed if self._is_spent(*pair)]
+        settle.bury(tx, [(held, describe(error)) for held, error in spent])
+        again = [self._again(held, error) for held, error in failed if (held, error) not in spent]
+        settle.release(tx, back + again)
+
+    def sweep(self, tx: Tx) -> None:
+        """Give back what ran out of time and what dead processes held."""
+        self._queue.sweep(tx)
+        for dead in self._register.dead(tx):
+            started, unstarted = holders.split(holders.held_by(tx, dead.id), dead.started)
+            settle.release(tx, [Release(each, charge=False) for each in unstarted])
+            self._queue.give_up_or_isolate(tx, started)
+            holders.forget(tx, dead.id)
+            self._register.bury(dead.id)
+
+    def lost(self, tx: ReadTx, works: Sequence[Delivery]) -> list[Delivery]:
+        """The deliveries whose lease has gone."""
+        good = settle.held(tx, (each.token for each in works))
+        return [each for each in works if each.id not in good]
+
+    async def handle(self, work: Delivery, started_at: int) -> Ended:  # noqa: ARG002
+        """Call the handler."""
+        try:
+            await self._handler(work)
+        except Exception as error:  # noqa: BLE001 - a handler may fail in any way
+            return Ended(work, error)
+        return Ended(work)
+
+    def give_back(self, work: Delivery, reason: str) -> Ended:  # noqa: ARG002
+        """Not done: released uncharged."""
+        return Ended(work, given_back=True)
+
+    def failed(self, outcome: Ended, error: Exception) -> Ended:
+        """The settling itself failed."""
+        return Ended(outcome.work, error)
+
+    def renew_until(self, work: Delivery) -> float:  # noqa: ARG002
+        """As long as the handler runs."""
+        return 10 * 365 * 86_400.0
+
+    def _is_spent(self, held: Held, error: Exception | None) -> bool:
+        return isinstance(error, Permanent) or held.receives >= self._queue.max_receive
+
+    def _again(self, held: Held, error: Exception | None) -> Release:
+        wait = backoff(held.receives, self._random)
+        hold = False
+        if isinstance(error, RetryLater):
+            wait = int(error.after * SECOND) if error.after is not None else wait
+            hold = error.hold
+        return Release(held, wait, describe(error), hold=hold)
+
+
+def describe(error: BaseException | None) -> str:
+    """An error in one line: its own words where it has any."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+@asynccontextmanager
+async def consuming(
+    db: SqliteDatabase, queue: Queue, handler: Handler, *, concurrency: int = 5,
+    poll_interval: float = 1.0, grace: float = 10.0,
+) -> AsyncIterator[Consumer[Delivery, Ended]]:  # fmt: skip
+    """Run `handler` over the queue's messages while the block runs, then stop gracefully."""
+    register = holders.Holders(db.path)
+    holder = await register.join(db, concurrency)
+    consumer: Consumer[Delivery, Ended] = Consumer(
+        db,
+        HandlerBackend(queue, handler, register),
+        lease_now=db.lease_now,
+        concurrency=concurrency,
+        lease=queue.lease,
+        poll_interval=poll_interval,
+        holder=holder,
+    )
+    running = asyncio.create_task(consumer.run(grace))
+    try:
+        yield consumer
+    finally:
+        consumer.stop()
+        await running
+        await db.write(holders.forget, holder.id)
+        holder.close()

@@ -113,7 +113,9 @@ def test_a_bad_pattern_is_refused_with_a_way_out(pattern: str, says: str) -> Non
 def test_any_of_a_list_is_enough() -> None:
     patterns = Patterns(["/a/*", "re:(?i)B$", "*c*"])
     assert patterns.texts == ("/a/*", "re:(?i)B$", "*c*")
-    assert [patterns.match(f"https://x.example/{path}") for path in ("a/1", "b", "c", "d", "A/1")] == [
+    assert [
+        patterns.match(f"https://x.example/{path}") for path in ("a/1", "b", "c", "d", "A/1")
+    ] == [
         True,
         True,
         True,

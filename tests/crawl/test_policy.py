@@ -103,10 +103,8 @@ NEVER = [
 def refused(policy: NetworkPolicy, address: str, host: str = "site.example") -> bool:
     try:
         policy.check(address, host)
-    except Refused as error:
-        assert error.reason == "network"
-        assert address in str(error)
-        return True
+    except Refused as refusal:
+        return refusal.reason == "network" and address in str(refusal)
     return False
 
 
@@ -160,7 +158,7 @@ def test_an_allowed_network_allows_what_it_contains_and_no_more():
 
 
 def test_a_network_that_is_none_is_an_error_that_names_it():
-    with pytest.raises(BadConfig, match="10.0.0.0/99"):
+    with pytest.raises(BadConfig, match=r"10\.0\.0\.0/99"):
         NetworkPolicy(["10.0.0.0/99"])
 
 
@@ -191,7 +189,7 @@ async def test_a_name_with_none_but_refused_addresses_is_refused():
     async def lookup(host):
         return ["127.0.0.1", "::1"]
 
-    with pytest.raises(Refused, match="site.example is at 127.0.0.1"):
+    with pytest.raises(Refused, match=r"site\.example is at 127\.0\.0\.1"):
         await admitted("site.example", NetworkPolicy(), lookup)
 
 

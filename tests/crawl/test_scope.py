@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from quaero.crawl.scope import CrawlScope, ScopeName, TrapCounter, looks_like_trap, select_links
@@ -77,7 +79,9 @@ def test_the_first_reason_of_the_order_is_given(url: str, depth: int, reason: st
 
 def test_a_seed_is_refused_by_exclude_only() -> None:
     deep = "https://example.org/" + "a/" * 30
-    scope = CrawlScope((deep, "https://example.org/b"), include=("/c/*",), exclude=("/b",), max_depth=0)
+    scope = CrawlScope(
+        (deep, "https://example.org/b"), include=("/c/*",), exclude=("/b",), max_depth=0
+    )
     assert scope.refusal(deep, 7) is None
     assert scope.refusal("https://example.org/b", 0) == "exclude"
     assert scope.refusal("https://example.org/d", 0) == "include"
@@ -102,7 +106,7 @@ def test_seeds_are_stored_canonically_and_once() -> None:
     ],
 )
 def test_an_unusable_scope_is_refused(
-    change: dict[str, object], error: type[Exception], says: str
+    change: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error) as caught:
         CrawlScope(**{"seeds": (SEED,), **change})
@@ -166,7 +170,9 @@ def follow(*hrefs: str) -> list[tuple[str, bool]]:
 def test_links_are_admitted_in_document_order_and_once() -> None:
     scope = CrawlScope((SEED,))
     choice = select_links(
-        follow("b.html", "/a", "b.html#x", "  b.html\n", "HTTPS://DOCS.example.org/a", "c?utm_id=1"),
+        follow(
+            "b.html", "/a", "b.html#x", "  b.html\n", "HTTPS://DOCS.example.org/a", "c?utm_id=1"
+        ),
         SEED,
         scope,
         1,
@@ -189,7 +195,11 @@ def test_links_to_the_page_itself_are_passed_over() -> None:
 
 def test_with_a_base_element_the_page_and_not_the_base_is_passed_over() -> None:
     choice = select_links(
-        follow("/", "guide/index.html"), "https://docs.example.org/", CrawlScope((SEED,)), 1, page=SEED
+        follow("/", "guide/index.html"),
+        "https://docs.example.org/",
+        CrawlScope((SEED,)),
+        1,
+        page=SEED,
     )
     assert choice.admitted == ["https://docs.example.org/"]
 

@@ -61,7 +61,7 @@ def test_addresses_of_images_are_not_pages() -> None:
 
 
 def test_what_comes_before_a_fault_is_kept_and_the_fault_told() -> None:
-    sitemap = parse_sitemap(urlset(A) [:-9] + b"<url><loc>https://example.org/b</url>")
+    sitemap = parse_sitemap(urlset(A)[:-9] + b"<url><loc>https://example.org/b</url>")
     assert sitemap.urls == (A,)
     assert sitemap.problem is not None
     assert "mismatched tag" in sitemap.problem

@@ -10,24 +10,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
-DROPPED_TAGS = frozenset(
+from quaero.crawl.name_sets import names
+
+DROPPED_TAGS = names(
     "audio canvas datalist embed head iframe link meta nav noembed noframes noscript object"
-    " rp script select style svg template textarea title video".split()
+    " rp script select style svg template textarea title video"
 )
 
-_ROLES = frozenset(
-    "alertdialog banner contentinfo dialog menu menubar navigation search toolbar tooltip".split()
+_ROLES = names(
+    "alertdialog banner contentinfo dialog menu menubar navigation search toolbar tooltip"
 )
 
-_CLASSES = frozenset(
+_CLASSES = names(
     # reading aids that are not seen
     "sr-only visually-hidden visuallyhidden screen-reader-text skip-link skiplink skip-to-content"
     " skip-nav mw-jump-link show-for-sr"
     # permalinks, source and edit links
     " headerlink hash-link header-anchor heading-anchor heading-link anchor-link anchorjs-link"
     " octicon-link zeroclipboard-container mw-editsection viewcode-link viewcode-back edit-page"
-    " edit-this-page theme-edit-this-page edit-page-link edit-link edit-on-github md-content__button"
-    " btn-clipboard copybtn copy-button copy-btn clipboard-copy code-copy"
+    " edit-this-page theme-edit-this-page edit-page-link edit-link edit-on-github"
+    " md-content__button btn-clipboard copybtn copy-button copy-btn clipboard-copy code-copy"
     " toolbar-item github-edit page-actions"
     # where one is and where one can go
     " breadcrumb breadcrumbs wy-breadcrumbs theme-doc-breadcrumbs breadcrumb-nav sphinxsidebar"
@@ -48,20 +50,22 @@ _CLASSES = frozenset(
     " issue-link-summary-icon page-metadata-banner"
     # line numbers beside code
     " linenos lineno linenodiv line-numbers-rows blob-num js-line-number"
-    " react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter".split()
+    " react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter"
 )
 
-_IDS = frozenset(
+_IDS = names(
     "skip-link skip-nav breadcrumbs breadcrumb-section breadcrumb-nav cookie-banner cookie-notice"
     " cookie-consent cookieConsent onetrust-consent-sdk CybotCookiebotDialog siteSub contentSub"
     " jump-to-nav catlinks mw-navigation mw-head mw-panel footer site-footer page-footer"
     " site-header navbar top-nav sphinxsidebar likes-and-labels-container"
-    " stalker opsbar-opsbar-operations sidebar-container".split()
+    " stalker opsbar-opsbar-operations sidebar-container"
 )
 
 # Names that are furniture on these elements only.
 _ON_TAG = {
-    "a": frozenset({"anchor", "permalink", "anchor-icon", "self-link", "src", "srclink", "docblock"}),
+    "a": frozenset(
+        {"anchor", "permalink", "anchor-icon", "self-link", "src", "srclink", "docblock"}
+    ),
     "td": frozenset({"gutter"}),
     "th": frozenset({"gutter"}),
     "pre": frozenset({"lineno", "gutter"}),
@@ -70,9 +74,9 @@ _ON_TAG = {
     "button": frozenset({"anchor"}),
 }
 
-_ASIDES = frozenset(
+_ASIDES = names(
     "toc sidebar-nav related related-posts share sharing social nav navigation menu promo ad ads"
-    " advertisement newsletter secondary widget widget-area table-of-contents md-sidebar".split()
+    " advertisement newsletter secondary widget widget-area table-of-contents md-sidebar"
 )
 _BUTTON_WORDS = ("copy", "clipboard", "close", "menu", "theme", "share", "feedback", "edit", "nav")
 

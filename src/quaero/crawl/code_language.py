@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from quaero.crawl.name_sets import names
+
 # Sphinx and GitHub (highlight-…), Prism, highlight.js and CommonMark (language-…, lang-…),
 # MediaWiki, SyntaxHighlighter and Confluence (brush: …).
 _CLASS = re.compile(
@@ -15,10 +17,10 @@ _SECOND = re.compile(r"(?:^|\s)(?:sourceCode|hljs|src|rust)\s+([a-z][\w+#-]*)")
 _JIRA = re.compile(r"(?:^|\s)code-([a-z][\w+#-]*)")
 _BRUSH = re.compile(r"brush:\s*([\w+#-]+)")
 
-_NO_LANGUAGE = frozenset(
+_NO_LANGUAGE = names(
     "text txt plain plaintext none nohighlight no-highlight default undefined literal output auto"
     " block container wrapper code language line lines numbers rust-example-rendered"
-    " plaintext-rouge".split()
+    " plaintext-rouge"
 )
 _SAME = {
     "python3": "python",

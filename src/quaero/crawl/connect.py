@@ -171,7 +171,6 @@ def open_session(lookup: Lookup, per_host: int, headers: dict[str, str]) -> Clie
         limit=0,
         limit_per_host=per_host,
         keepalive_timeout=_KEEP_ALIVE,
-        ssl=_tls(),
     )
     return ClientSession(
         connector=connector,
@@ -185,7 +184,8 @@ def open_session(lookup: Lookup, per_host: int, headers: dict[str, str]) -> Clie
     )
 
 
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
+    """Certificates are checked against those that the system trusts (or `SSL_CERT_FILE` names)."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

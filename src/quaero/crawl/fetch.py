@@ -10,6 +10,7 @@ value. Which page to fetch, when, and with which credentials is for others to sa
 from __future__ import annotations
 
 import asyncio
+import ssl
 from types import TracebackType
 from typing import Self
 from weakref import WeakSet
@@ -30,7 +31,7 @@ from aiohttp import (
 import quaero
 from quaero.clock import Clock, SystemClock
 from quaero.crawl.answer import read_answer
-from quaero.crawl.connect import FLIGHT, Flight, Watch, open_session
+from quaero.crawl.connect import FLIGHT, Flight, Watch, open_session, tls_context
 from quaero.crawl.decode import ACCEPT_ENCODING
 from quaero.crawl.exchange import KIB, FetchLimits, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.headers import check_headers
@@ -70,6 +71,7 @@ class Fetcher:
         self._clock = clock or SystemClock()
         self._per_host = per_host
         self._session: ClientSession | None = None
+        self._tls_context: ssl.SSLContext | None = None
         self._known: WeakSet[object] = WeakSet()
         self._watch = Watch()
 
@@ -115,6 +117,7 @@ class Fetcher:
                     address,
                     headers=headers,
                     allow_redirects=False,
+                    ssl=self._tls() if address.scheme == "https" else True,
                     max_field_size=limits.header_bytes,
                     max_headers=_MOST_HEADER_LINES,
                 ) as response,
@@ -130,6 +133,12 @@ class Fetcher:
         if self._session is None:
             self._session = open_session(self.lookup, self._per_host, _ALWAYS)
         return self._session
+
+    def _tls(self) -> ssl.SSLContext:
+        """Made when first needed: it reads some hundred certificates, which takes 20 ms."""
+        if self._tls_context is None:
+            self._tls_context = tls_context()
+        return self._tls_context
 
 
 def _target(request: FetchRequest) -> tuple[str, yarl.URL]:

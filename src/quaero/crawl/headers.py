@@ -96,14 +96,19 @@ def retry_after(value: str | None, now: int) -> float | None:
 
 
 def http_date(value: str) -> int | None:
-    """A date of HTTP in microseconds UTC, RFC 9110 5.6.7; None if it cannot be read."""
-    try:
-        moment = parsedate_to_datetime(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return int(moment.timestamp()) * SECOND
-    except (ValueError, OverflowError):
-        return None
+    """A date of HTTP in microseconds UTC, RFC 9110 5.6.7; None if it cannot be read.
+
+    All its forms mean GMT, also where that is not said.
+    """
+    for spelling in (value, f"{value} GMT"):
+        try:
+            moment = parsedate_to_datetime(spelling)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            return int(moment.timestamp()) * SECOND
+        except (ValueError, OverflowError):
+            continue
+    return None
 
 
 def canonical_link(values: Iterable[str], base: str) -> str | None:

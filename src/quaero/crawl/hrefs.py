@@ -23,13 +23,16 @@ _EMBEDDED_ONLY = ("about:", "data:", "blob:", "javascript:")
 _IN_TEXT = re.compile(
     r"""<(?:a|area)\s[^>]{0,2000}?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.IGNORECASE
 )
-_IN_MARKDOWN = re.compile(r"\]\(\s*<?([^\s()<>]+(?:\([^\s()]*\)[^\s()<>]*)*)>?|(https?://[^\s<>\"'`\])}]+)")
+_IN_MARKDOWN = re.compile(
+    r"\]\(\s*<?([^\s()<>]+(?:\([^\s()]*\)[^\s()<>]*)*)>?|(https?://[^\s<>\"'`\])}]+)"
+)
 
 
 def of_tree(tree: LexborHTMLParser, source: str) -> list[tuple[str, bool]]:
     """Return (reference, nofollow) in document order, each reference once, at most `MAX_LINKS`.
 
-    `source` is what the tree was built from. A reference that occurs both with and without `nofollow` may be followed.
+    `source` is what the tree was built from. A reference that occurs both with and without
+    `nofollow` may be followed.
     """
     found: dict[str, bool] = {}
     judged = "nofollow" in source

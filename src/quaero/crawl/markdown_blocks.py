@@ -56,9 +56,8 @@ def _texts(blocks: Iterable[Block]) -> list[str]:
     texts: list[str] = []
     previous: BlockKind | None = None
     swapped = False
-    for kind, text in blocks:
-        if kind is BlockKind.PARAGRAPH:
-            text = escape_start(text)
+    for kind, written in blocks:
+        text = escape_start(written) if kind is BlockKind.PARAGRAPH else written
         swapped = kind in _LISTS and kind is previous and not swapped
         texts.append(_with_other_marker(kind, text) if swapped else text)
         previous = kind

@@ -12,9 +12,10 @@ from quaero.crawl import markdown_inline as inline
 from quaero.crawl.markdown_blocks import Block, BlockKind
 from quaero.crawl.markdown_writer import Opened, Writer
 from quaero.crawl.markup import Element
+from quaero.crawl.name_sets import names
 
-_PERMALINKS = frozenset("¶ # § 🔗 ↩ ↩︎ ↑ ⤴ ⏎ ∞ [top] Permalink Anchor".split())
-_NOT_RAISED = frozenset("st nd rd th e er tm sm r c".split())
+_PERMALINKS = names("¶ # § 🔗 ↩ ↩︎ ↑ ⤴ ⏎ ∞ [top] Permalink Anchor")
+_NOT_RAISED = names("st nd rd th e er tm sm r c")
 _RAISED = re.compile(r"[\w+−-][\w +−*/=().,-]*")
 _TEX_DELIMITERS = re.compile(r"^\\[(\[]|\\[)\]]$")
 _IMAGE_SOURCES = ("src", "data-src", "data-original", "data-lazy-src")

@@ -103,7 +103,7 @@ def list_(writer: Writer, found: Element) -> Opened:
     if writer.nesting >= _MAX_NESTING:
         return block(writer, found)
     writer.nesting += 1
-    writer.push("list")
+    writer.push("list").is_contents = found.name == "dl" and "toc" in found.classes
     ordered = found.name == "ol"
     start = _number(found.attributes.get("start"), 1)
 
@@ -135,10 +135,11 @@ def item(writer: Writer, found: Element) -> Opened:
 
 def term(writer: Writer, found: Element) -> Opened:
     """Write a term in bold, as the start of an item; terms in a row share one."""
-    if writer.frames[-1].kind != "list":
+    entries = writer.frames[-1]
+    if entries.kind != "list":
         return title(writer, found)
     writer.push("item")
-    end_mark = strong(writer, found)
+    end_mark = None if entries.is_contents else strong(writer, found)
 
     def close() -> None:
         if callable(end_mark):
@@ -169,7 +170,7 @@ def _end_term(writer: Writer) -> None:
         entries.items[-1].blocks.extend(frame.blocks)
     else:
         entries.items.append(Item(frame.blocks))
-    entries.awaits_definition = True
+    entries.awaits_definition = not entries.is_contents
 
 
 def definition(writer: Writer, found: Element) -> Opened:

@@ -37,6 +37,7 @@ class Frame:
     raw: list[str] = field(default_factory=list)  # a heading's text, not yet rendered
     box: str = ""  # an item's check box
     awaits_definition: bool = False  # the last item of a list is terms only
+    is_contents: bool = False  # a definition list that DocBook makes of chapter titles
 
 
 class Writer:

@@ -15,6 +15,7 @@ from html import unescape
 
 from quaero.crawl.chrome import is_chrome
 from quaero.crawl.code_language import language_of
+from quaero.crawl.name_sets import names
 
 # Their content is written as it is, so it is taken into the tag's piece.
 _RAW = ("script", "style", "iframe", "noembed", "noframes", "noscript", "xmp", "plaintext")
@@ -25,21 +26,21 @@ _SPLIT = re.compile(
 _ATTRIBUTE = re.compile(r' (=?[^\s=]*)="([^"]*)"')
 _LONGEST_CACHED = 200
 
-_CHILDLESS = frozenset(
+_CHILDLESS = names(
     "area base basefont bgsound br col embed frame hr img input keygen link meta param source track"
-    " wbr".split()
+    " wbr"
 )
 
-_ADMONITIONS = frozenset(
+_ADMONITIONS = names(
     "admonition theme-admonition markdown-alert notecard admonitionblock"
-    " confluence-information-macro starlight-aside callout".split()
+    " confluence-information-macro starlight-aside callout"
 )
-_ADMONITION_NAMES = frozenset("note tip warning caution important".split())
-_TITLES = frozenset(
+_ADMONITION_NAMES = names("note tip warning caution important")
+_TITLES = names(
     "admonition-title markdown-alert-title starlight-aside__title callout-title"
-    " admonition-heading title topic-title sidebar-title".split()
+    " admonition-heading title topic-title sidebar-title"
 )
-_TOCS = frozenset("toc table-of-contents toctree localtoc contents page-toc".split())
+_TOCS = names("toc table-of-contents toctree localtoc contents page-toc")
 _CODE_TABLES = frozenset({"js-file-line-container", "hljs-ln"})
 
 _KINDS = {
@@ -51,14 +52,14 @@ _KINDS = {
     "pre": "pre", "listing": "pre", "xmp": "raw", "plaintext": "raw",
     "ul": "list", "ol": "list", "menu": "list", "dir": "list", "dl": "list",
     "li": "item", "dt": "term", "dd": "definition", "blockquote": "quote",
-    "table": "table", "tr": "row", "td": "cell", "th": "cell", "caption": "caption", "thead": "head",
-    "summary": "title", "legend": "title", "footer": "footer", "button": "button",
+    "table": "table", "tr": "row", "td": "cell", "th": "cell", "caption": "caption",
+    "thead": "head", "summary": "title", "legend": "title", "footer": "footer", "button": "button",
 }  # fmt: skip
 _KINDS |= {f"h{level}": "heading" for level in range(1, 7)}
-_BLOCKS = frozenset(
+_BLOCKS = names(
     "address article aside body center details dialog div fieldset figcaption figure form frameset"
     " header hgroup html main marquee option optgroup p search section tbody tfoot"
-    " colgroup".split()
+    " colgroup"
 )
 
 
@@ -94,7 +95,9 @@ def _read(tag: str) -> Element:
     raw = name.startswith(_RAW) and "</" in tag
     if raw or name.startswith("!--"):
         return _raw_element(tag)
-    attributes = {key: _value(value) for key, value in _ATTRIBUTE.findall(" " + rest)} if rest else {}
+    attributes = (
+        {key: _value(value) for key, value in _ATTRIBUTE.findall(" " + rest)} if rest else {}
+    )
     classes = frozenset(attributes.get("class", "").split())
     return Element(
         name,
@@ -131,9 +134,7 @@ def _kind(name: str, attributes: dict[str, str], classes: frozenset[str]) -> str
     return "block" if name in _BLOCKS else None
 
 
-def _kind_by_class(  # noqa: C901 - one line a convention
-    name: str, attributes: dict[str, str], classes: frozenset[str]
-) -> str | None:
+def _kind_by_class(name: str, attributes: dict[str, str], classes: frozenset[str]) -> str | None:
     if name == "span":
         return "formula" if classes & {"math", "arithmatex"} else None
     if name in {"div", "aside", "section"}:

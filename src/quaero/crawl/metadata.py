@@ -27,7 +27,14 @@ _MAX_VALUE = 2000
 _MAX_OPEN_GRAPH = 64
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
 
-_AUTHOR = ("author", "article:author", "dc.creator", "dcterms.creator", "parsely-author", "citation_author")
+_AUTHOR = (
+    "author",
+    "article:author",
+    "dc.creator",
+    "dcterms.creator",
+    "parsely-author",
+    "citation_author",
+)
 _PUBLISHED = (
     "article:published_time", "datepublished", "date", "dc.date", "dcterms.created",
     "dcterms.issued", "dc.date.issued", "pubdate", "publish_date", "citation_publication_date",
@@ -84,7 +91,9 @@ def read_metadata(tree: LexborHTMLParser, source: str, addresses: Addresses) -> 
     robots = _robots(said)
     return Metadata(
         title=one_line(titles[0] if titles else "") or open_graph.get("title", ""),
-        description=_first(said, "description", "og:description", "dc.description", "twitter:description"),
+        description=_first(
+            said, "description", "og:description", "dc.description", "twitter:description"
+        ),
         language=_language(tree, said),
         author=_author(said, things),
         published=_date(said, _PUBLISHED, things, "datePublished") or times.get("datepublished"),

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import re
 
+from quaero.crawl.name_sets import names
+
 MAX_DEPTH = 400
 _FEW_TAGS = 1500
 _SOME_TAGS = 6000
 _MAX_COPIES = 500_000
 
 _RAW = "script|style|textarea|title|xmp|iframe|noembed|noframes|noscript"
-_TAG = re.compile(
-    rf"<!--.*?-->|<({_RAW})\b.*?</\1|<(/?[a-z][^\s/>]*)", re.DOTALL | re.IGNORECASE
-)
-_FORMATTING = frozenset("b big code em font i s small strike strong tt u".split())
+_TAG = re.compile(rf"<!--.*?-->|<({_RAW})\b.*?</\1|<(/?[a-z][^\s/>]*)", re.DOTALL | re.IGNORECASE)
+_FORMATTING = names("b big code em font i s small strike strong tt u")
 _FORMATTING_START = re.compile(rf"<(?:{'|'.join(sorted(_FORMATTING))})[\s/>]", re.IGNORECASE)
 # Elements without children, or whose end the parser supplies, do not nest in themselves.
-_SHALLOW = frozenset(
+_SHALLOW = names(
     "area base basefont bgsound br col embed frame hr img input keygen link meta param source track"
     " wbr path rect circle line polygon polyline ellipse use stop p li dt dd tr thead tbody tfoot"
-    " option optgroup colgroup caption rt rp body html head a nobr button h1 h2 h3 h4 h5 h6".split()
+    " option optgroup colgroup caption rt rp body html head a nobr button h1 h2 h3 h4 h5 h6"
 )
 
 

@@ -20,7 +20,8 @@ _MAX_PLAIN_LOGIN_WORDS = 40
 _MAX_SHELL_WORDS = 25
 _ROOTS = (
     "#root, #app, #__next, #__nuxt, #___gatsby, #svelte, #q-app, #app-root, #react-root, #main-app,"
-    " #application, #mount, #ember-app, app-root, [ng-app], [data-reactroot], [ng-version], [data-server-rendered]"
+    " #application, #mount, #ember-app, app-root, [ng-app], [data-reactroot], [ng-version],"
+    " [data-server-rendered]"
 )
 _NEEDS_SCRIPT = re.compile(r"java\s?script", re.IGNORECASE)
 

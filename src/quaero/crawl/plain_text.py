@@ -41,7 +41,7 @@ def title_of_markup(source: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """Return a text with `\\n` line ends, no spaces at them, no control characters."""
+    r"""Return a text with `\n` line ends, no spaces at them, no control characters."""
     text = without_controls(text.replace("\r\n", "\n").replace("\r", "\n"))
     return _ended("\n".join(line.rstrip() for line in text.split("\n")).strip("\n"))
 

@@ -41,7 +41,7 @@ _NOTHING_ALLOWED = b"User-agent: *\nDisallow: /\n"
 
 @dataclass(frozen=True, slots=True)
 class Robots:
-    """A robots.txt that was read.
+    """A robots.txt that was read; `body` is that part of it which was.
 
     `sitemaps` are as written, in the order of the file; a relative one is to be resolved against
     the address of the file. `temporary` says that the file could not be had, so that nothing is
@@ -74,7 +74,8 @@ class Robots:
     @classmethod
     def _read(cls, body: bytes, limit: int, *, temporary: bool) -> Self:
         reader = _Reader()
-        for key, value in _records(_cut(body, limit)):
+        body = _cut(body, limit)
+        for key, value in _records(body):
             reader.take(key, value)
         groups = {token: draft.group() for token, draft in reader.drafts.items()}
         return cls(body, tuple(reader.sitemaps), temporary, groups)

@@ -54,10 +54,11 @@ def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | Non
         """
         insert into job(id, parent_id, root_id, depth, type, phase, name, description, status,
                         priority, payload, rerun_of, held, created_at, run_at, message_id, queue_id,
-                        max_child_failures, failure_action, lane)
+                        max_child_failures, failure_action, lane, timeout)
         select value ->> 0, $2, coalesce($3, value ->> 0), $4, value ->> 1, value ->> 2,
                value ->> 3, value ->> 4, 0, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-               $5, value ->> 9, value ->> 10, $6, value ->> 11, value ->> 12, value ->> 13
+               $5, value ->> 9, value ->> 10, $6, value ->> 11, value ->> 12, value ->> 13,
+               value ->> 14
           from each($1)
         """,
         (
@@ -117,5 +118,5 @@ def _values(id_: int, spec: JobSpec, message_id: int | None) -> Row:
     return (
         id_, spec.type, spec.phase, spec.name or spec.type, spec.description, spec.priority,
         spec.payload, spec.rerun_of, int(spec.held), spec.run_at, message_id,
-        spec.max_child_failures, spec.failure_action, lane,
+        spec.max_child_failures, spec.failure_action, lane, spec.timeout,
     )  # fmt: skip

@@ -67,7 +67,10 @@ class FailureAction(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """A job to create. `payload` is JSON text that fits the type; `run_at` is a wall time in µs."""
+    """A job to create. `payload` is JSON text that fits the type; `run_at` is a wall time in µs.
+
+    `timeout`, in microseconds, is for each attempt, in place of the job type's.
+    """
 
     type: str
     payload: str = "{}"
@@ -81,6 +84,7 @@ class JobSpec:
     failure_action: FailureAction = FailureAction.CONTINUE
     rerun_of: int | None = None
     held: bool = False
+    timeout: int | None = None
 
 
 @dataclass(slots=True)

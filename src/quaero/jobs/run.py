@@ -41,6 +41,7 @@ class Work(NamedTuple):
     payload: str
     state: str | None
     round: int
+    timeout: int | None = None
 
     @property
     def attempt(self) -> int:
@@ -55,6 +56,7 @@ class Outcome:
     work: Work
     started_at: int
     log: list[Entry] = field(default_factory=list)
+    progress: tuple[int | None, int | None, str | None] | None = field(default=None, kw_only=True)
 
 
 @dataclass(slots=True)
@@ -106,7 +108,7 @@ def claim(tx: Tx, queue_id: int, want: claims.Claim) -> list[Work]:
         _park(tx, queue_id, unknown)
     rows = tx.execute(
         """
-        select id, root_id, parent_id, type, name, payload, state, round from job
+        select id, root_id, parent_id, type, name, payload, state, round, timeout from job
          where id in ints($1)
         """,
         (msgspec.json.encode([each.job_id for each in deliveries]).decode(),),
@@ -199,6 +201,9 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome], max_receive: int, random: Ra
                 _give_back(tx, each, job, held)
     if ended:
         _complete(tx, ended)
+    for each in live:
+        if each.progress is not None:
+            _set_progress(tx, each.work.job_id, *each.progress)
 
 
 def _complete(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> None:
@@ -220,12 +225,13 @@ def _complete(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> None:
             effect(tx, job)
         if each.spawn:
             insert(tx, job.queue_id, each.spawn, job)
-        (parents if each.spawn or job.has_descendants else leaves).append(job)
-        took = (tx.now - (each.started_at)) / SECOND
-        if job in leaves:
-            logs.say(tx, job, Level.INFO, f"completed in {max(took, 0):.3f} s")
-        else:
+        if each.spawn or job.has_descendants:
+            parents.append(job)
             logs.say(tx, job, Level.INFO, "own run completed, waiting for the jobs below")
+        else:
+            leaves.append(job)
+            took = max(0, tx.now - each.started_at) / SECOND
+            logs.say(tx, job, Level.INFO, f"completed in {took:.3f} s")
     transition(tx, leaves, Status.COMPLETED)
     transition(tx, parents, Status.RUNNING)
     for job in parents:
@@ -332,14 +338,20 @@ def progress(tx: Tx, reports: Sequence[tuple[Work, int | None, int | None, str |
     jobs = load(tx, [work.job_id for work, *_ in reports if work.delivery.id in good])
     for work, current, total, text in reports:
         if work.job_id in jobs:
-            tx.execute(
-                """
-                update job set progress_current = $2, progress_total = $3, progress_text = $4,
-                       rev = rev + 1 where id = $1
-                """,
-                (work.job_id, current, total, text),
-            )
+            _set_progress(tx, work.job_id, current, total, text)
             feed.changed(tx, work.root_id, work.job_id)
+
+
+def _set_progress(
+    tx: Tx, job_id: int, current: int | None, total: int | None, text: str | None
+) -> None:
+    tx.execute(
+        """
+        update job set progress_current = $2, progress_total = $3, progress_text = $4,
+               rev = rev + 1 where id = $1
+        """,
+        (job_id, current, total, text),
+    )
 
 
 # -- after the dead

@@ -240,13 +240,13 @@ def _spec_of(tx: ReadTx, job_id: int, payload: str | None) -> JobSpec:
     rows = tx.execute(
         """
         select type, payload, phase, name, description, priority, lane, max_child_failures,
-               failure_action from job where id = $1
+               failure_action, timeout from job where id = $1
         """,
         (job_id,),
     )
     if not rows:
         raise NotFound(f"there is no job {job_id}")
-    type_, own, phase, name, description, priority, lane, limit, action = rows[0]
+    type_, own, phase, name, description, priority, lane, limit, action, timeout = rows[0]
     return JobSpec(
         type_,
         own if payload is None else payload,
@@ -257,6 +257,7 @@ def _spec_of(tx: ReadTx, job_id: int, payload: str | None) -> JobSpec:
         lane=None if lane is None else Lane(*msgspec.json.decode(lane)),
         max_child_failures=limit,
         failure_action=FailureAction(action),
+        timeout=timeout,
     )
 
 

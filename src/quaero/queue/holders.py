@@ -36,13 +36,17 @@ class DeadHolder:
 
     id: int
     started: frozenset[int]
+    parent_id: int = 0
 
 
-def _insert(tx: Tx, clock: Clock) -> int:
+def _insert(tx: Tx, clock: Clock, parent_id: int) -> int:
     (id_,) = tx.ids("holder", 1)
     tx.execute(
-        "insert into holder(id, pid, host, boot_id, started_at) values($1, $2, $3, $4, $5)",
-        (id_, os.getpid(), socket.gethostname(), clock.boot_id(), tx.now),
+        """
+        insert into holder(id, pid, host, boot_id, started_at, parent_id)
+        values($1, $2, $3, $4, $5, $6)
+        """,
+        (id_, os.getpid(), socket.gethostname(), clock.boot_id(), tx.now, parent_id),
     )
     return id_
 
@@ -83,25 +87,39 @@ class Holders:
         self._folder = database.with_name(database.name + "-holders")
         self._clock = clock or SystemClock()
 
-    async def join(self, db: Database, slots: int) -> Holder:
-        """Enter this process; `slots` is how many messages it can have started at once."""
+    async def join(self, db: Database, slots: int, parent_id: int = 0) -> Holder:
+        """Enter this process; `slots` is how many messages it can have started at once.
+
+        A holder with a parent is cleared up after by that parent, while the parent lives.
+        """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         # The file must be locked before the row can be seen, so it gets its final name first.
-        id_ = await db.write(_insert, self._clock)
+        id_ = await db.write(_insert, self._clock, parent_id)
         return Holder(id_, self._file(id_), slots)
 
     def dead(self, tx: ReadTx) -> list[DeadHolder]:
         """The registered holders of this machine that no longer live."""
         found = []
-        rows = tx.execute("select id, boot_id, host, started_at from holder")
-        for id_, boot_id, host, started_at in rows:
+        rows = tx.execute("select id, boot_id, host, started_at, parent_id from holder")
+        for id_, boot_id, host, started_at, parent_id in rows:
             if host != socket.gethostname() or fcntl is None:
                 continue
             young = tx.now - started_at < _JOINING and boot_id == self._clock.boot_id()
             if not self._is_locked(id_, missing_is_alive=young):
                 notes = self._notes(id_) if boot_id == self._clock.boot_id() else frozenset()
-                found.append(DeadHolder(id_, notes))
-        return found
+                found.append(DeadHolder(id_, notes, parent_id))
+        gone = {each.id for each in found}
+        alive = {row[0] for row in rows} - gone
+        return [each for each in found if each.parent_id not in alive]
+
+    def dead_child(self, tx: ReadTx, parent_id: int) -> list[DeadHolder]:
+        """The dead holders that a living parent has to clear up after."""
+        rows = tx.execute("select id from holder where parent_id = $1", (parent_id,))
+        return [
+            DeadHolder(id_, self._notes(id_), parent_id)
+            for (id_,) in rows
+            if not self._is_locked(id_, missing_is_alive=False)
+        ]
 
     def bury(self, holder_id: int) -> None:
         """Remove a dead holder's file."""

@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from quaero import errors
-from quaero.errors import JobError, QuaeroError
+from quaero.errors import JobError, Permanent, QuaeroError
 from quaero.work.cpu_child import OUT_OF_MEMORY
 
 MAX_MESSAGE = 256 * 1024 * 1024
@@ -70,8 +70,8 @@ class CpuHelpers:
 
     `memory` limits the address space of each in bytes, `cpu_seconds` the CPU time and
     `task_timeout` the wall time of each task in seconds; `preload` names modules that a helper
-    imports when it starts. An instance belongs to one event loop, asyncio's or uvloop's,
-    and on Linux its helpers end with the thread of that loop.
+    imports when it starts. An instance belongs to one event loop, asyncio's or uvloop's, and on
+    Linux its helpers end with the thread of that loop.
     """
 
     def __init__(
@@ -104,12 +104,13 @@ class CpuHelpers:
         lists, tuples and dicts of these. A tuple arrives as a list.
 
         Raises what the function raised if that is an error of `quaero.errors`, else TaskFailed;
-        HelperDied if the helper ended or was ended for taking too long. A call that is cancelled
-        ends its helper. There is no second attempt.
+        HelperDied if the helper ended or was ended for taking too long; Permanent if the arguments
+        are larger than `MAX_MESSAGE`. A call that is cancelled ends its helper. There is no second
+        attempt.
         """
         request = msgspec.msgpack.encode((task, args))
         if len(request) > MAX_MESSAGE:
-            raise HelperDied(f"The arguments of {task} are larger than {MAX_MESSAGE} bytes.")
+            raise Permanent(f"The arguments of {task} are larger than {MAX_MESSAGE} bytes.")
         async with self._slots:
             helper = self._take()
             try:

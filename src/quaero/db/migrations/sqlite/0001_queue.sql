@@ -84,11 +84,13 @@ create table delivery_error(
     primary key(message_id, lease_no)
 ) without rowid;
 
--- The processes that hold leases; a dead one is known by its unlocked file.
+-- The processes that hold leases; a dead one is known by its unlocked file. A parent watches over
+-- its child and speaks for it.
 create table holder(
     id integer primary key,
     pid integer not null,
     host text not null,
     boot_id text not null,
-    started_at integer not null
+    started_at integer not null,
+    parent_id integer not null default 0
 );

@@ -21,6 +21,7 @@ create table job(
     error text,
     state text,
     lane text,
+    timeout integer,
     attempt integer not null default 0,
     round integer not null default 1,
     rerun_of integer,

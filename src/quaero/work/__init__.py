@@ -1,0 +1,1 @@
+"""Running jobs: executors and their registry, the pool, its middleware, and what guards it."""

@@ -1,0 +1,88 @@
+"""Suspects run alone: in a child process of their own, one after another.
+
+What a dead process had started may have killed it. Such messages are only claimed by a child that
+runs one at a time and is watched from here. If the child dies, the one it had started is guilty and
+is charged; all others go back as they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+
+from quaero.db.contract import Database, ReadTx, Tx
+from quaero.jobs import run
+from quaero.queue.holders import Holders, forget, held_by, split
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+LONGEST_PAUSE = 30.0
+
+
+class Isolation:
+    """Starts the child when there are suspects, and judges its death."""
+
+    def __init__(
+        self, db: Database, queue_id: int, register: Holders, holder_id: int,
+        command: Sequence[str], max_receive: int,
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._queue_id = queue_id
+        self._register = register
+        self._holder_id = holder_id
+        self._command = (*command, "--alone", str(holder_id))
+        self._max_receive = max_receive
+
+    async def run(self) -> None:
+        """Look for suspects until cancelled; the child ends with this process."""
+        pause = LOOK_SECONDS
+        while True:
+            if not await self._db.read(_suspects, self._queue_id):
+                await asyncio.sleep(LOOK_SECONDS)
+                continue
+            code = await self._child()
+            judged = await self._db.write(self._judge, code)
+            pause = LOOK_SECONDS if judged or code == 0 else min(pause * 2, LONGEST_PAUSE)
+            if code != 0 and not judged:
+                log.warning("the isolated worker ended with %d before it ran anything", code)
+            if code != 0:
+                await asyncio.sleep(pause)
+
+    async def _child(self) -> int:
+        child = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        )
+        try:
+            return await child.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                child.terminate()
+            await child.wait()
+            await self._db.write(self._judge, 0)
+            raise
+
+    def _judge(self, tx: Tx, code: int) -> int:
+        """Clear up after a dead child; returns how many messages it is blamed on."""
+        guilty = 0
+        why = f"it ended its worker, alone ({_cause(code)})"
+        for dead in self._register.dead_child(tx, self._holder_id):
+            started, unstarted = split(held_by(tx, dead.id), dead.started)
+            charge = code != 0
+            run.lose(tx, unstarted, why, self._max_receive, charge=False, alone=True)
+            run.lose(tx, started, why, self._max_receive, charge=charge, alone=True)
+            guilty += len(started)
+            forget(tx, dead.id)
+            self._register.bury(dead.id)
+        return guilty
+
+
+def _suspects(tx: ReadTx, queue_id: int) -> int:
+    ((count, paused),) = tx.execute("select suspect, paused from queue where id = $1", (queue_id,))
+    return 0 if paused else int(count)
+
+
+def _cause(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,21 @@
+"""An attempt that takes too long is ended, and counts as a failed attempt."""
+
+from __future__ import annotations
+
+import asyncio
+
+from quaero.errors import RetryLater
+from quaero.jobs.run import Outcome
+from quaero.work.middleware import Next, Run
+
+
+async def timeout(run: Run, go_on: Next) -> Outcome:
+    """Raise `RetryLater` when the run's time is over."""
+    limit = asyncio.timeout(run.timeout)
+    try:
+        async with limit:
+            return await go_on()
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise RetryLater(f"timed out after {run.timeout:g} s") from error

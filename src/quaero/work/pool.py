@@ -1,0 +1,253 @@
+"""The worker pool: jobs as a queue consumer runs them.
+
+`JobBackend` is the seam between `queue.consumer` and `jobs.run`: it routes work to executors
+through the middleware, collects what they did, and settles it. `Pool` adds the process's place in
+the register of holders, its journal, and the child in which suspects run alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
+from quaero.db.contract import ReadTx, Tx
+from quaero.db.sqlite.database import SqliteDatabase
+from quaero.errors import StaleLease
+from quaero.jobs import feed, run, steer
+from quaero.jobs.create import insert
+from quaero.jobs.logs import Entry
+from quaero.jobs.model import JobSpec
+from quaero.jobs.rows import load_one
+from quaero.jobs.run import Completed, Deferred, Effect, Failed, GivenBack, Outcome, Work
+from quaero.queue import settle
+from quaero.queue.claim import Claim
+from quaero.queue.consumer import Consumer
+from quaero.queue.holders import Holder, Holders, forget, held_by, split
+from quaero.queue.message import Delivery
+from quaero.work.context import JobContext, JobLog
+from quaero.work.isolation import Isolation
+from quaero.work.journal import Journal
+from quaero.work.middleware import Middleware, Run, wrap
+from quaero.work.middleware.log import log
+from quaero.work.middleware.metrics import Metrics
+from quaero.work.middleware.retry import outcome_of, retry
+from quaero.work.middleware.timeout import timeout
+from quaero.work.registry import Later, Registry, encode_value
+
+GRACE_SECONDS = 10.0
+FEED_KEPT = DAY
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """How a pool works; times in seconds unless a name says otherwise."""
+
+    concurrency: int = 5
+    visibility_timeout: float = 300.0
+    max_receive: int = 3
+    poll_interval: float = 1.0
+    grace: float = GRACE_SECONDS
+    alone: bool = False
+    parent_holder: int = 0
+    alone_command: tuple[str, ...] = ()
+
+
+class JobBackend:
+    """Jobs, as a consumer runs them."""
+
+    def __init__(
+        self, db: SqliteDatabase, queue_id: int, registry: Registry, journal: Journal,
+        register: Holders, options: PoolOptions, clock: Clock, metrics: Metrics,
+    ) -> None:  # fmt: skip
+        self.queue_id = queue_id
+        self._db = db
+        self._registry = registry
+        self._journal = journal
+        self._register = register
+        self._options = options
+        self._clock = clock
+        self._random = Random()
+        self._pruned = 0
+        self._layers: tuple[Middleware, ...] = (metrics.middleware(), log, retry, timeout)
+
+    def delivery(self, work: Work) -> Delivery:
+        """The delivery that a job runs under."""
+        return work.delivery
+
+    def claim(self, tx: Tx, want: Claim) -> list[Work]:
+        """Lease jobs."""
+        return run.claim(tx, self.queue_id, want)
+
+    def started(self, tx: Tx, starts: Sequence[tuple[Work, int, int]]) -> None:
+        """Show jobs as running."""
+        run.started(tx, starts)
+
+    def settle(self, tx: Tx, outcomes: Sequence[Outcome]) -> None:
+        """Commit how runs ended."""
+        run.settle_all(tx, outcomes, self._options.max_receive, self._random)
+
+    def sweep(self, tx: Tx) -> None:
+        """Take back what is lost, go on with large cancels, and keep the feed short."""
+        limit = self._options.max_receive
+        late = settle.expired(tx, self.queue_id)
+        run.lose(tx, late, "its lease ran out", limit, charge=True, alone=False)
+        for dead in self._register.dead(tx):
+            started, unstarted = split(held_by(tx, dead.id), dead.started)
+            run.lose(tx, unstarted, "its worker died", limit, charge=False, alone=False)
+            run.lose(tx, started, "its worker died", limit, charge=False, alone=True)
+            forget(tx, dead.id)
+            self._register.bury(dead.id)
+        if steer.cancel_more(tx):
+            tx.signal("cancel")
+        if tx.lease_now - self._pruned > MINUTE:
+            self._pruned = tx.lease_now
+            feed.prune(tx, tx.now - FEED_KEPT)
+
+    def lost(self, tx: ReadTx, works: Sequence[Work]) -> list[Work]:
+        """The jobs whose lease has gone, or whose tree is being stopped."""
+        good = settle.held(tx, (work.delivery.token for work in works))
+        stopped = run.stopping(tx, [work.job_id for work in works])
+        return [w for w in works if w.delivery.id not in good or w.job_id in stopped]
+
+    async def handle(self, work: Work, started_at: int) -> Outcome:
+        """Run one job through the middleware."""
+        job_log = JobLog(work, self._clock, self._journal.noted)
+        context = JobContext(work, job_log, partial(self._checkpoint, work, job_log))
+        limit = self._timeout(work)
+        attempt = Run(work, context, started_at, limit, self._options.alone, self._clock)
+        self._journal.open(work, context)
+        try:
+            outcome = await wrap(attempt, self._layers, partial(self._execute, attempt))()
+        finally:
+            self._journal.close(work)
+        outcome.progress = context.reported
+        return outcome
+
+    async def _execute(self, attempt: Run) -> Outcome:
+        work, context = attempt.work, attempt.context
+        job_type = self._registry.get(work.type)
+        done = await job_type.run(context, job_type.decode(work.payload))
+        if isinstance(done, Later):
+            return Deferred(
+                work, attempt.started_at, context.log.take(), delay=int(done.delay * SECOND),
+                lane=done.lane, state=encode_value(done.state), effects=list(done.effects),
+            )  # fmt: skip
+        value = None if done is None else encode_value(done.value)
+        effects = [] if done is None else list(done.effects)
+        return Completed(
+            work, attempt.started_at, context.log.take(), result=value, spawn=context.spawned,
+            effects=effects,
+        )  # fmt: skip
+
+    def give_back(self, work: Work, reason: str) -> Outcome:
+        """Not done: no attempt is charged."""
+        return GivenBack(work, self._clock.wall(), reason=reason)
+
+    def failed(self, outcome: Outcome, error: Exception) -> Outcome:
+        """What cannot be committed is the job's failure."""
+        job_log = JobLog(outcome.work, self._clock, lambda _: None)
+        job_log.pending = list(outcome.log)
+        context = JobContext(
+            outcome.work, job_log, partial(self._checkpoint, outcome.work, job_log)
+        )
+        attempt = Run(outcome.work, context, outcome.started_at, 0.0, True, self._clock)
+        result = outcome_of(attempt, error)
+        if isinstance(outcome, Failed):  # even the failure cannot be written as it is
+            return GivenBack(outcome.work, outcome.started_at, reason="could not be settled")
+        return result
+
+    def renew_until(self, work: Work) -> float:
+        """Until the attempt must have ended, and some grace."""
+        return self._timeout(work) + self._options.grace
+
+    def _timeout(self, work: Work) -> float:
+        if work.timeout is not None:
+            return work.timeout / SECOND
+        return self._registry.get(work.type).timeout
+
+    async def _checkpoint(
+        self, work: Work, job_log: JobLog, state: str | None, effects: Sequence[Effect],
+        specs: Sequence[JobSpec],
+    ) -> None:  # fmt: skip
+        if not await self._db.write(_save, work, state, effects, specs, job_log.take()):
+            raise StaleLease(f"the lease of job {work.job_id} was lost; nothing was saved")
+
+
+def _save(
+    tx: Tx, work: Work, state: str | None, effects: Sequence[Effect], specs: Sequence[JobSpec],
+    entries: Sequence[Entry],
+) -> bool:  # fmt: skip
+    if not run.checkpoint(tx, work, state, effects, entries):
+        return False
+    if specs:
+        job = load_one(tx, work.job_id)
+        insert(tx, job.queue_id, specs, job)
+    return True
+
+
+class Pool:
+    """N slots that run the jobs of one queue until stopped."""
+
+    def __init__(
+        self, db: SqliteDatabase, queue_id: int, registry: Registry,
+        options: PoolOptions | None = None, clock: Clock | None = None,
+    ) -> None:  # fmt: skip
+        self._db = db
+        self._queue_id = queue_id
+        self._registry = registry
+        self._options = options or PoolOptions()
+        self._clock = clock or SystemClock()
+        self._register = Holders(db.path, self._clock)
+        self.metrics = Metrics()
+        self.consumer: Consumer[Work, Outcome] | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Work until `stop`; what runs then gets the grace time, the rest goes back uncharged."""
+        options = self._options
+        journal = Journal(self._db)
+        holder = await self._register.join(
+            self._db, options.concurrency, parent_id=options.parent_holder
+        )
+        backend = JobBackend(
+            self._db, self._queue_id, self._registry, journal, self._register, options,
+            self._clock, self.metrics,
+        )  # fmt: skip
+        self.consumer = Consumer(
+            self._db, backend, lease_now=self._db.lease_now, concurrency=options.concurrency,
+            lease=int(options.visibility_timeout * SECOND), poll_interval=options.poll_interval,
+            types=self._registry.names(), alone=options.alone, holder=holder, clock=self._clock,
+        )  # fmt: skip
+        if self._stopping:
+            self.consumer.stop()
+        beside = [asyncio.create_task(journal.run())]
+        if options.alone_command and not options.alone:
+            isolation = Isolation(
+                self._db, self._queue_id, self._register, holder.id, options.alone_command,
+                options.max_receive,
+            )  # fmt: skip
+            beside.append(asyncio.create_task(isolation.run()))
+        try:
+            await self.consumer.run(options.grace)
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await journal.flush()
+            await self._leave(holder)
+
+    def stop(self) -> None:
+        """Let `run` end."""
+        self._stopping = True
+        if self.consumer is not None:
+            self.consumer.stop()
+
+    async def _leave(self, holder: Holder) -> None:
+        with contextlib.suppress(Exception):
+            await self._db.write(forget, holder.id)
+        holder.close()

@@ -1,0 +1,178 @@
+"""Job types: a name, a payload model, and the function that does the work.
+
+    class Greet(BaseModel):
+        name: str
+
+    @executor("greet", Greet, timeout=30)
+    async def greet(job: JobContext, payload: Greet) -> Result:
+        job.log.info("greeting", name=payload.name)
+        return Result({"said": f"Hello {payload.name}"})
+
+    registry.add(greet)
+
+Packages offer theirs as entry points of the group `quaero.job_types`; configuration can name
+modules in `work.job_types`. Either names a `JobType` or a list of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from quaero.errors import BadConfig, BadPayload, NotFound
+from quaero.jobs.run import Effect
+from quaero.queue.message import Lane
+from quaero.work.context import JobContext
+
+M = TypeVar("M", bound=BaseModel)
+ENTRY_POINTS = "quaero.job_types"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run did: a value JSON can hold, and effects to commit with the completion."""
+
+    value: Any = None
+    effects: Sequence[Effect] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A run that goes on another time: after `delay` seconds, perhaps in another lane.
+
+    `state` is there at the next start as `job.state`. No attempt is charged.
+    """
+
+    delay: float = 0.0
+    lane: Lane | None = None
+    state: Any = None
+    effects: Sequence[Effect] = ()
+
+
+Executor = Callable[[JobContext, Any], Awaitable[Result | Later | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class JobType(Generic[M]):
+    """One kind of work; `timeout` is in seconds and for each attempt."""
+
+    name: str
+    payload: type[M]
+    run: Executor = field(repr=False)
+    timeout: float = 600.0
+
+    def encode(self, payload: Any) -> str:
+        """A payload as JSON text that fits the model. Raises `BadPayload`, naming each field."""
+        try:
+            if isinstance(payload, str | bytes):
+                made = self.payload.model_validate_json(payload)
+            elif isinstance(payload, BaseModel):
+                made = self.payload.model_validate(payload.model_dump())
+            else:
+                made = self.payload.model_validate(payload)
+        except ValidationError as error:
+            raise BadPayload(f"payload of {self.name!r}: {_say(error)}") from error
+        return made.model_dump_json(exclude_defaults=False)
+
+    def decode(self, text: str) -> M:
+        """The payload of a stored job. Raises `BadPayload`."""
+        try:
+            return self.payload.model_validate_json(text)
+        except ValidationError as error:
+            raise BadPayload(f"payload of {self.name!r}: {_say(error)}") from error
+
+
+def _say(error: ValidationError) -> str:
+    parts = []
+    for each in error.errors(include_url=False):
+        place = ".".join(str(part) for part in each["loc"]) or "the whole"
+        parts.append(f"{place}: {each['msg']} (got {_short(each.get('input'))})")
+    return "; ".join(parts)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def executor(
+    name: str, payload: type[M], *, timeout: float = 600.0
+) -> Callable[[Callable[[JobContext, M], Awaitable[Result | Later | None]]], JobType[M]]:
+    """Make a job type of an async function."""
+
+    def made(run: Callable[[JobContext, M], Awaitable[Result | Later | None]]) -> JobType[M]:
+        return JobType(name, payload, run, timeout)
+
+    return made
+
+
+class Registry:
+    """The job types a process knows."""
+
+    def __init__(self, types: Iterable[JobType[Any]] = ()) -> None:
+        self._types: dict[str, JobType[Any]] = {}
+        for each in types:
+            self.add(each)
+
+    def add(self, job_type: JobType[Any]) -> None:
+        """Make a type known. Raises `BadConfig` where the name is taken."""
+        if job_type.name in self._types:
+            raise BadConfig(f"two job types are named {job_type.name!r}; rename one")
+        self._types[job_type.name] = job_type
+
+    def get(self, name: str) -> JobType[Any]:
+        """The type of that name. Raises `NotFound` naming those there are."""
+        try:
+            return self._types[name]
+        except KeyError:
+            known = ", ".join(sorted(self._types))
+            raise NotFound(f"there is no job type {name!r}; known are {known}") from None
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        return tuple(sorted(self._types))
+
+    def __iter__(self) -> Any:
+        return iter(self._types.values())
+
+    def add_installed(self) -> None:
+        """Add what installed packages offer. Raises `BadConfig` for an offer that is broken."""
+        for entry in entry_points(group=ENTRY_POINTS):
+            try:
+                offered = entry.load()
+            except Exception as error:
+                raise BadConfig(f"job types {entry.value!r} cannot be loaded: {error}") from error
+            self._add_offered(offered, entry.value)
+
+    def add_module(self, place: str) -> None:
+        """Add the types at `module:name`, or `module` with a `job_types`. Raises `BadConfig`."""
+        module, _, name = place.partition(":")
+        try:
+            offered = getattr(importlib.import_module(module), name or "job_types")
+        except (ImportError, AttributeError) as error:
+            raise BadConfig(f"work.job_types: {place!r} cannot be loaded: {error}") from error
+        self._add_offered(offered, place)
+
+    def _add_offered(self, offered: Any, place: str) -> None:
+        for each in offered if isinstance(offered, Sequence) else [offered]:
+            if not isinstance(each, JobType):
+                raise BadConfig(f"{place!r} offers {each!r}, which is no JobType")
+            self.add(each)
+
+
+def encode_value(value: Any) -> str | None:
+    """A result or state as JSON text. Raises `BadPayload` for what JSON cannot hold."""
+    if value is None:
+        return None
+    try:
+        if isinstance(value, BaseModel):
+            return value.model_dump_json()
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError) as error:
+        raise BadPayload(f"the result cannot be written as JSON: {error}") from error

@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 from aiohttp import ClientError, ClientResponse, hdrs
 
+from quaero.clock import Clock
 from quaero.crawl.connect import Flight
 from quaero.crawl.decode import BodyDecoder, too_large
 from quaero.crawl.exchange import KIB, FetchRequest, FetchResult, HttpStatus
@@ -27,20 +28,20 @@ _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 
 
 async def read_answer(
-    request: FetchRequest, response: ClientResponse, flight: Flight, now: int
+    request: FetchRequest, response: ClientResponse, flight: Flight, clock: Clock
 ) -> FetchResult:
-    """The answer, its body read; `now` (microseconds UTC) is for dates in it."""
+    """The answer, its body read; `clock` tells the time for dates in it."""
     _check_header_size(response, flight)
     status = response.status
-    location = response.headers.get(hdrs.LOCATION)
     if 200 <= status < 300:
         return _result(response, flight, body=await _wanted_body(request, response, flight))
     await _spare_connection(response)
     if status == HTTPStatus.NOT_MODIFIED and (request.etag or request.last_modified):
         return _result(response, flight)
+    location = response.headers.get(hdrs.LOCATION)
     if 300 <= status < 400 and location is not None:
         return _result(response, flight, location=_redirect(text(location), flight))
-    raise _refusal(response, flight, now)
+    raise _refusal(response, flight, clock)
 
 
 async def _wanted_body(
@@ -106,11 +107,11 @@ def _result(
     )
 
 
-def _refusal(response: ClientResponse, flight: Flight, now: int) -> JobError:
+def _refusal(response: ClientResponse, flight: Flight, clock: Clock) -> JobError:
     status = response.status
     said = f"{flight.url} answered {status} {_phrase(status)}".rstrip()
     if status in _OVERLOADED:
-        after = retry_after(response.headers.get(hdrs.RETRY_AFTER), now)
+        after = retry_after(response.headers.get(hdrs.RETRY_AFTER), clock.wall())
         return RetryLater(said, after=after, hold=True)
     if status in _PASSING or 500 <= status < 600:
         return RetryLater(said)

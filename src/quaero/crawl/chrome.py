@@ -39,7 +39,8 @@ _CLASSES = names(
     " nav-chapters mobile-nav-chapters navbar navbar-nav topNav bottomNav subNav subNavList"
     " top-nav sub-nav navbox vertical-navbox catlinks mw-indicators printfooter noprint"
     " page-metadata-breadcrumbs theme-doc-toc-mobile theme-doc-toc-desktop table-of-contents-nav"
-    " bread-crumbs sidebar-nav side-nav sidenav sidebar-nav-fixed nav-menu menu-bar menubar"
+    " bread-crumbs aui-nav-breadcrumbs mw-cite-backlink"
+    " sidebar-nav side-nav sidenav sidebar-nav-fixed nav-menu menu-bar menubar"
     # banners, sharing, feedback
     " cookie-banner cookie-notice cookie-consent cookie-bar cookiebanner cookieconsent cc-window"
     " cc-banner gdpr-banner consent-banner share-buttons sharing-buttons social-share addtoany"
@@ -63,9 +64,7 @@ _IDS = names(
 
 # Names that are furniture on these elements only.
 _ON_TAG = {
-    "a": frozenset(
-        {"anchor", "permalink", "anchor-icon", "self-link", "src", "srclink", "docblock"}
-    ),
+    "a": frozenset({"srclink", "src"}),
     "td": frozenset({"gutter"}),
     "th": frozenset({"gutter"}),
     "pre": frozenset({"lineno", "gutter"}),
@@ -80,8 +79,9 @@ _ASIDES = names(
 )
 _BUTTON_WORDS = ("copy", "clipboard", "close", "menu", "theme", "share", "feedback", "edit", "nav")
 
-# A hidden panel of one of these still holds content that a click would show.
-_REVEALED = ("tab", "panel", "collaps", "accordion", "expand")
+# A hidden part with one of these in its name still holds content: a click would show it, or it is
+# the text behind a picture of a formula.
+_REVEALED = ("tab", "panel", "collaps", "accordion", "expand", "mathml")
 
 
 def is_chrome(
@@ -94,7 +94,7 @@ def is_chrome(
     if name in DROPPED_TAGS or (classes and not classes.isdisjoint(_CLASSES)):
         return True
     if not attributes:
-        return False
+        return name == "dialog" and not in_code
     if name in _ON_TAG and not classes.isdisjoint(_ON_TAG[name]):
         return True
     if _is_hidden(attributes, name):
@@ -125,6 +125,6 @@ def _is_hidden(attributes: Mapping[str, str], name: str) -> bool:
         or ("display" in style and "display:none" in style.replace(" ", "").lower())
     )
     if not hidden or name == "details":
-        return hidden and name != "details"
+        return False
     said = attributes.get("class", "") + attributes.get("role", "") + attributes.get("id", "")
     return not any(word in said.lower() for word in _REVEALED)

@@ -37,6 +37,8 @@ def language_of(name: str, attributes: Mapping[str, str]) -> str:
     said = attributes.get("data-lang") or attributes.get("data-language")
     if not said:
         said = _from_parameters(attributes) or _from_class(name, attributes.get("class", ""))
+    if not said:
+        return ""
     said = said.lower().removeprefix("src-").removeprefix("source-")
     said = said if re.fullmatch(r"[\w+#.-]{1,40}", said) else ""
     return "" if said in _NO_LANGUAGE else _SAME.get(said, said)

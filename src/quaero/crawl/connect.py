@@ -118,6 +118,7 @@ class Watch:
         self._flights.clear()
         if self._next is not None:
             self._next.cancel()
+            self._next = None
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()

@@ -88,7 +88,7 @@ def extract(body: bytes, url: str, content_type: str | None) -> Page:
 
 
 def page_of_tree(tree: LexborHTMLParser, source: str, url: str) -> Page:
-    """Return the page of a tree built from `source`; the tree may lose what is not content."""
+    """Return the page of a tree built from `source`."""
     base = _base(tree, source, url)
     addresses = Addresses(base)
     metadata = read_metadata(tree, source, addresses)

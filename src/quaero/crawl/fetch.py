@@ -44,7 +44,6 @@ __all__ = ["USER_AGENT", "FetchLimits", "FetchRequest", "FetchResult", "Fetcher"
 USER_AGENT = f"Quaero/{quaero.__version__}"
 
 _ALWAYS = {
-    "User-Agent": USER_AGENT,
     "Accept": "text/html, application/xhtml+xml, */*;q=0.8",
     "Accept-Encoding": ACCEPT_ENCODING,
 }
@@ -54,7 +53,8 @@ _MOST_HEADER_LINES = 256
 class Fetcher:
     """Fetches over one pool of kept connections, in the event loop of its first fetch.
 
-    `lookup` finds the addresses of names, `clock` reads dates in answers, `per_host` limits the
+    `user_agent` is the name told to sites, `lookup` finds the addresses of names, `clock` reads dates
+    in answers, `per_host` limits the
     open connections to one host (0: no limit, as the lanes of the queue limit requests). Close it,
     or use it with `async with`.
     """
@@ -65,7 +65,9 @@ class Fetcher:
         lookup: Lookup | None = None,
         clock: Clock | None = None,
         per_host: int = 0,
+        user_agent: str = USER_AGENT,
     ) -> None:
+        self.user_agent = user_agent
         self._system_lookup = SystemLookup()
         self.lookup: Lookup = lookup or self._system_lookup
         self._clock = clock or SystemClock()
@@ -115,14 +117,14 @@ class Fetcher:
                 self._watch.over(flight),
                 self._client().get(
                     address,
-                    headers=headers,
+                    headers=headers or None,
                     allow_redirects=False,
                     ssl=self._tls() if address.scheme == "https" else True,
                     max_field_size=limits.header_bytes,
                     max_headers=_MOST_HEADER_LINES,
                 ) as response,
             ):
-                return await read_answer(request, response, flight, self._clock.wall())
+                return await read_answer(request, response, flight, self._clock)
         except (ClientError, TimeoutError) as error:
             raise _meaning(error, flight) from None
         finally:
@@ -131,7 +133,9 @@ class Fetcher:
 
     def _client(self) -> ClientSession:
         if self._session is None:
-            self._session = open_session(self.lookup, self._per_host, _ALWAYS)
+            self._session = open_session(
+                self.lookup, self._per_host, _ALWAYS | {"User-Agent": self.user_agent}
+            )
         return self._session
 
     def _tls(self) -> ssl.SSLContext:

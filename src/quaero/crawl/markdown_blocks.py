@@ -98,6 +98,7 @@ def _is_simple(blocks: Sequence[Block]) -> bool:
 
 def _item_text(item: Item, marker: str, *, tight: bool) -> str:
     text = item.box + ("\n" if tight else "\n\n").join(_texts(item.blocks))
+    text = text.rstrip()
     if "\n" not in text:
         return marker + text
     indent = " " * len(marker)

@@ -9,6 +9,8 @@ escaped, and nothing else.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 
 CODE, CODE_END = "\x01", "\x02"
 STRONG, STRONG_END = "\x03", "\x04"
@@ -23,25 +25,26 @@ _MARK = re.compile("[\x01-\x18]")
 _PIECE = re.compile(
     "(\x01[^\x02]*\x02|\x17[^\x18]*\x18|\x12[^\x14]*\x14|\x0f[^\x10]*\x10|[\x03-\x08\x0e\x11])"
 )
-_OPENERS = re.compile("([\x03\x05\x07\x0e]+)([ \x11]+)")
-_CLOSERS = re.compile("([ \x11]+)((?:[\x04\x06\x08]|\x0f[^\x10]*\x10)+)")
-_EMPTY = re.compile("\x03\x04|\x05\x06|\x07\x08|\x0e\x0f[^\x10]*\x10|\x01 ?\x02")
+_OPENERS = re.compile("([\x01\x03\x05\x07\x0e]+)([ \x11]+)")
+_CLOSERS = re.compile("([ \x11]+)((?:[\x02\x04\x06\x08]|\x0f[^\x10]*\x10)+)")
+_EMPTY = re.compile("\x03\x04|\x05\x06|\x07\x08|\x0e\x0f[^\x10]*\x10|\x01\x02")
 _ADJACENT = re.compile("\x02\x01|\x04\x03|\x06\x05|\x08\x07")
 _UNTIDY = re.compile(
-    "[\x03\x05\x07\x0e][ \x11]|[ \x11][\x04\x06\x08\x0f]|\x11|\x0e\x0f|\x01 ?\x02"
+    "[\x01\x03\x05\x07\x0e][ \x11]|[ \x11][\x02\x04\x06\x08\x0f]|\x11|\x0e\x0f|\x01\x02"
     "|\x02\x01|\x03\x04|\x04\x03|\x05\x06|\x06\x05|\x07\x08|\x08\x07"
 )
 _AROUND_BREAK = re.compile(" *\x11 *")
 
+# NUL stands for the end of a text where a mark follows or precedes.
 _SPECIAL = re.compile(
-    r"`+|(?:(?<=\S)|(?=\*+\S))\*+|_+|~~+|<(?=[A-Za-z/!?])|&(?=#?\w{1,32};)"
-    r"|\\(?=[!-/:-@\[-`{-~]|$)|\](?=[(\[])|\[(?=\^)|!(?=\[)"
+    r"`+|(?:(?<=\S)|(?=\*+\S))\*+|_+|~~+|~(?=\0)|(?<=\0)~|<(?=[A-Za-z/!?\0])|&(?=#?\w{1,32};)"
+    r"|\\(?=[!-/:-@\[-`{-~\0]|$)|\](?=[(\[])|\[(?=\^)|!(?=\[)"
 )
 _MAYBE_SPECIAL = re.compile(r"[`*_~<&\\\]\[!]")
 _BRACKET = re.compile(r"(?<!\\)[\[\]]")
 _BLOCK_START = re.compile(
     r"(?m)^(?:(?:#{1,6}|[-+*])(?= |$)|>|~~~|(\d{1,9})([.)])(?= |$)"
-    r"|\[(?=[^\]\n]*\]:)|\[(?=[ xX]\] )|(?:-+|=+)$)"
+    r"|\[(?=[^\]\n]*\]:)|\[(?=[ xX]\] )|_(?=[_ ]*$)|(?:-+|=+)$)"
 )
 _BACKTICKS = re.compile("`+")
 _DELIMITERS = {STRONG: "**", EMPHASIS: "*", DELETED: "~~"}
@@ -74,6 +77,11 @@ def plain(raw: str) -> str:
     return " ".join(_MARK.sub("", text.replace(BREAK, " ")).split())
 
 
+def without_bold(raw: str) -> str:
+    """Return the paragraph without marks of bold text."""
+    return raw.replace(STRONG, "").replace(STRONG_END, "")
+
+
 def escape_start(text: str) -> str:
     """Escape what a reader would take for a heading, list, quote or rule at a line's start."""
     return _BLOCK_START.sub(_escaped_start, text)
@@ -95,13 +103,12 @@ def _tidy(text: str) -> str:
     """Move spaces out of marks, drop marks around nothing, join neighbouring code."""
     if _UNTIDY.search(text) is None:
         return text
-    text = _ADJACENT.sub("", text)
     before = ""
     while before != text:
         before = text
         text = _OPENERS.sub(r"\2\1", text)
         text = _CLOSERS.sub(r"\2\1", text)
-        text = _EMPTY.sub("", text)
+        text = _ADJACENT.sub("", _EMPTY.sub("", text))
     text = _AROUND_BREAK.sub(BREAK, text)
     return " ".join(text.split()).strip(BREAK)
 
@@ -116,11 +123,14 @@ def _render_marks(text: str) -> str:
             continue
         mark = piece[0]
         if place % 2 == 0:
-            text = _bracketed(piece) if links else _escape(piece)
+            text = _escape(f"\0{piece}\0")[1:-1]
+            text = _BRACKET.sub(r"\\\g<0>", text) if links else text
             is_before_link = text[-1] == "!" and pieces[place + 1 : place + 2] == [LINK]
             out.append(text[:-1] + "\\!" if is_before_link else text)
         elif mark == CODE:
-            out.append(code_span(piece[1:-1].strip()))
+            code = piece[1:-1].strip()
+            is_free = _last_character(out, len(out)) != "`"  # else the fences would run together
+            out.append(code_span(code) if is_free else _escape(code))
         elif mark == LINK or mark in _DELIMITERS:
             links += mark == LINK
             opened.append((mark, len(out)))
@@ -131,7 +141,7 @@ def _render_marks(text: str) -> str:
                 _close_link(out, opened, piece[1:-1])
         elif mark in _OPENING:
             if opened and opened[-1][0] == _OPENING[mark]:
-                _close(out, opened, _first_character(pieces, place))
+                _close(out, opened, islice(pieces, place + 1, None))
         else:
             out.append(_single(piece))
     return "".join(out).strip()
@@ -151,18 +161,48 @@ def _bracketed(text: str) -> str:
     return _BRACKET.sub(r"\\\g<0>", _escape(text))
 
 
-def _close(out: list[str], opened: list[tuple[str, int]], following: str) -> None:
-    """Write the delimiters of the innermost mark if they would be recognised where they stand."""
+def _close(out: list[str], opened: list[tuple[str, int]], rest: Iterable[str]) -> None:
+    """Write the delimiters of the innermost mark if they would be recognised where they stand.
+
+    `rest` are the pieces that follow. A mark within a mark is written only where its delimiters
+    cannot be read as anything else: at the edge of the outer one or clearly between words.
+    """
     mark, start = opened.pop()
-    if any(mark == outer for outer, _ in opened):
-        return
     content = "".join(out[start:])
-    previous = next((part[-1] for part in reversed(out[:start]) if part), " ")
-    directly_inside = any(not out[place] and place == start - 1 for _, place in opened)
-    touches = previous == "*" and not directly_inside
+    previous = _last_character(out, start)
+    ends_outer, following = _what_follows(rest)
+    outer = [place for other, place in opened if other != LINK]
+    if outer:
+        opens = outer[-1] == start - 1 or _is_clear(previous, content[:1])
+        closes = ends_outer or _is_clear(following, content[-1:])
+        if not (opens and closes) or any(mark == other for other, _ in opened):
+            return
+    touches = previous == _DELIMITERS[mark][0]  # the end of what stands before would run into it
     if content.strip() and not touches and _flanks(previous, content, following):
         out[start] = _DELIMITERS[mark]
         out.append(_DELIMITERS[mark])
+
+
+def _last_character(out: list[str], end: int) -> str:
+    place = end - 1
+    while place >= 0 and not out[place]:
+        place -= 1
+    return out[place][-1] if place >= 0 else " "
+
+
+def _what_follows(rest: Iterable[str]) -> tuple[bool, str]:
+    """Say whether a mark ends here too, and what the next character is after marks of emphasis.
+
+    Links, images and code count as punctuation.
+    """
+    ends = False
+    for piece in rest:
+        if piece:
+            if piece[0] in _OPENING:
+                ends = True
+            elif piece[0] not in _DELIMITERS:
+                return ends, "[" if _MARK.match(piece) else piece[0]
+    return ends, " "
 
 
 def _flanks(previous: str, content: str, following: str) -> bool:
@@ -170,6 +210,11 @@ def _flanks(previous: str, content: str, following: str) -> bool:
     opens = not _is_punctuation(content[0]) or not previous.isalnum()
     closes = not _is_punctuation(content[-1]) or not following.isalnum()
     return opens and closes
+
+
+def _is_clear(outside: str, inside: str) -> bool:
+    """Say whether a delimiter between these characters can only open (or only close)."""
+    return outside.isspace() or (not outside.isalnum() and inside.isalnum())
 
 
 def _is_punctuation(character: str) -> bool:
@@ -181,15 +226,6 @@ def _close_link(out: list[str], opened: list[tuple[str, int]], address: str) -> 
     if "".join(out[start:]).strip() and not any(mark == LINK for mark, _ in opened):
         out[start] = "["
         out.append(f"]({address})")
-
-
-def _first_character(pieces: list[str], place: int) -> str:
-    """Return the first character that follows, a mark counting as punctuation."""
-    for later in range(place + 1, len(pieces)):
-        piece = pieces[later]
-        if piece and piece[0] not in _OPENING:
-            return piece[0] if later % 2 == 0 else "*"
-    return " "
 
 
 def _escape(text: str) -> str:

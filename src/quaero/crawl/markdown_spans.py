@@ -15,6 +15,7 @@ from quaero.crawl.markup import Element
 from quaero.crawl.name_sets import names
 
 _PERMALINKS = names("¶ # § 🔗 ↩ ↩︎ ↑ ⤴ ⏎ ∞ [top] Permalink Anchor")
+_FOOTNOTES = names("footnote-reference footnote-ref fnref")
 _NOT_RAISED = names("st nd rd th e er tm sm r c")
 _RAISED = re.compile(r"[\w+−-][\w +−*/=().,-]*")
 _TEX_DELIMITERS = re.compile(r"^\\[(\[]|\\[)\]]$")
@@ -34,9 +35,7 @@ def _mark(writer: Writer, start: str, end: str) -> Opened:
 
 
 def strong(writer: Writer, _: Element) -> Opened:
-    """Write bold text, plain within a heading, which is bold already."""
-    if writer.frames[-1].kind == "heading":
-        return None
+    """Write bold text."""
     return _mark(writer, inline.STRONG, inline.STRONG_END)
 
 
@@ -67,6 +66,8 @@ def link(writer: Writer, found: Element) -> Opened:
     href = found.attributes.get("href")
     if href is None:
         return None
+    if "#" in href and _is_permalink(writer):
+        return writer.skip(found)
     if href.startswith("#"):
         return _fragment_link(writer, found)
     address = writer.addresses.of(href)
@@ -76,14 +77,23 @@ def link(writer: Writer, found: Element) -> Opened:
     return _mark(writer, inline.LINK, end)
 
 
+def _is_permalink(writer: Writer) -> bool:
+    text, tag = writer.pieces[writer.at + 1 : writer.at + 3]
+    return tag == "/a" and text.strip() in _PERMALINKS
+
+
 def _fragment_link(writer: Writer, found: Element) -> Opened:
-    text = writer.pieces[writer.at + 1].strip()
-    if text in _PERMALINKS and writer.pieces[writer.at + 2] == "/a":
-        return writer.skip(found)
-    if "footnote-reference" in found.classes and text.isalnum():
-        writer.line.append("[")
-        return lambda: writer.line.append("]")
-    return None
+    """Write a link into the page as its text, the reference to a footnote in brackets."""
+    if found.classes.isdisjoint(_FOOTNOTES) and found.attributes.get("role") != "doc-noteref":
+        return None
+    start = len(writer.line)
+
+    def close() -> None:
+        text = "".join(writer.line[start:]).strip("^ ")
+        if text.isalnum():
+            writer.line[start:] = [f"[{text}]"]
+
+    return close
 
 
 def code(writer: Writer, found: Element) -> Opened:

@@ -6,7 +6,7 @@ Each function handles the start of one kind of element in a `Writer` and returns
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from quaero.crawl import markdown_inline as inline
 from quaero.crawl.markdown_blocks import (
@@ -23,6 +23,7 @@ from quaero.crawl.markdown_writer import Frame, Opened, Writer
 from quaero.crawl.markup import Element
 
 _MAX_NESTING = 12
+_LONG_HEADING = 300
 _CLOSING_HASHES = re.compile(r" (#+)$")
 _HREF = re.compile(r'^a .*?\bhref="([^"]*)"')
 # Confluence says the kind of a panel by an icon, that is by a class.
@@ -45,20 +46,36 @@ def block(writer: Writer, found: Element) -> Opened:
 
 
 def heading(writer: Writer, found: Element) -> Opened:
-    """Write a heading in one line; the title of an admonition in bold."""
+    """Write a heading in one line; the title of an admonition in bold.
+
+    Blocks that a heading cannot hold (its end tag is missing, most often) follow it.
+    """
     if writer.frames[-1].kind == "quote" and any("title" in name for name in found.classes):
         return title(writer, found)
     level = int(found.name[1])
     writer.push("heading")
 
     def close() -> None:
-        raw = " ".join(writer.pop().raw)
-        text = _CLOSING_HASHES.sub(r" \\\1", inline.render(raw).replace("\\\n", " "))
+        frame = writer.pop()
+        own = _heading_length(frame.blocks)
+        text = " ".join(text for _, text in frame.blocks[:own]).replace("\\\n", " ")
         if text:
-            writer.headings.append((level, inline.plain(raw)))
+            plain = [text for text in map(inline.plain, frame.raw) if text]
+            writer.headings.append((level, " ".join(plain[:own])))
+            text = _CLOSING_HASHES.sub(r" \\\1", text)
             writer.add(Block(BlockKind.HEADING, f"{'#' * level} {text}"))
+        for following in frame.blocks[own:]:
+            writer.add(following)
 
     return close
+
+
+def _heading_length(blocks: Sequence[Block]) -> int:
+    """Return how many of the blocks within a heading are its text, the others following it."""
+    only_text = all(inner.kind is BlockKind.PARAGRAPH for inner in blocks)
+    if only_text and sum(len(inner.text) for inner in blocks) <= _LONG_HEADING:
+        return len(blocks)
+    return 1 if blocks and blocks[0].kind is BlockKind.PARAGRAPH else 0
 
 
 def title(writer: Writer, found: Element) -> Opened:
@@ -103,7 +120,8 @@ def list_(writer: Writer, found: Element) -> Opened:
     if writer.nesting >= _MAX_NESTING:
         return block(writer, found)
     writer.nesting += 1
-    writer.push("list").is_contents = found.name == "dl" and "toc" in found.classes
+    is_contents = "toc" in found.classes or any(frame.is_contents for frame in writer.frames)
+    writer.push("list").is_contents = found.name == "dl" and is_contents
     ordered = found.name == "ol"
     start = _number(found.attributes.get("start"), 1)
 
@@ -218,20 +236,20 @@ def admonition(writer: Writer, found: Element) -> Opened:
 def table(writer: Writer, found: Element) -> Opened:
     """Write a table, or its cells one after another if it only arranges them."""
     frame = writer.push("table")
-    says_layout = found.attributes.get("role") in {"presentation", "none"}
+    frame.is_layout = found.attributes.get("role") in {"presentation", "none"}
 
     def close() -> None:
         writer.pop()
-        _end_table(writer, frame, says_layout=says_layout)
+        _end_table(writer, frame)
 
     return close
 
 
-def _end_table(writer: Writer, frame: Frame, *, says_layout: bool) -> None:
+def _end_table(writer: Writer, frame: Frame) -> None:
     rows = [row for row in frame.rows if any(cell.blocks for cell in row.cells)]
     for caption in frame.blocks:
         writer.add(caption)
-    if says_layout or is_layout(rows):
+    if frame.is_layout or is_layout(rows):
         for row in rows:
             for content in row.cells:
                 for inner in content.blocks:
@@ -267,6 +285,8 @@ def cell(writer: Writer, found: Element) -> Opened:
     """Collect a cell of the open row."""
     if writer.frames[-1].kind != "table" or not writer.frames[-1].rows:
         return block(writer, found)
+    if "icon" in found.classes:  # of an admonition, as AsciiDoc writes them
+        writer.frames[-1].is_layout = True
     writer.push("cell")
 
     def close() -> None:
@@ -321,7 +341,6 @@ STRUCTURES: dict[str, Callable[[Writer, Element], Opened]] = {
     "head": head_rows,
     "row": row,
     "cell": cell,
-    "caption": block,
     "toc": contents,
     "footer": footer,
 }

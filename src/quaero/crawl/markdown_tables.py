@@ -16,7 +16,7 @@ from quaero.crawl.markdown_blocks import Block, BlockKind
 from quaero.crawl.markdown_inline import code_span
 
 _MAX_SPAN = 50
-_MAX_ROW_SPAN = 1000
+_MAX_SPREAD = 20
 _BLOCKS_OF_LAYOUT = frozenset({BlockKind.TABLE, BlockKind.HEADING, BlockKind.RULE})
 _PIPE = re.compile(r"\|")
 
@@ -66,7 +66,11 @@ def to_table(rows: Sequence[Row]) -> str:
 
 
 def _grid(rows: Sequence[Row]) -> list[list[str]]:
-    """Place each cell's text in its column, leaving room for what spans from above."""
+    """Place each cell's text in its column, leaving room for what spans from above.
+
+    Spans that would make the table many times larger than what is in it are not believed.
+    """
+    spans = not _is_mostly_span(rows)
     reaching: dict[int, int] = {}  # column: rows that a cell above still covers
     grid = []
     for row in rows:
@@ -75,15 +79,24 @@ def _grid(rows: Sequence[Row]) -> list[list[str]]:
         for cell in row.cells:
             while reaching.get(len(line)):
                 line.append("")
-            columns = min(max(cell.columns, 1), _MAX_SPAN)
+            columns = min(max(cell.columns, 1), _MAX_SPAN) if spans else 1
             for column in range(len(line), len(line) + columns):
-                below[column] = min(max(cell.rows, 1), _MAX_ROW_SPAN)
+                below[column] = max(cell.rows, 1) if spans else 1
             line += [_cell_text(cell.blocks), *[""] * (columns - 1)]
         grid.append(line)
         for column, count in below.items():
             reaching[column] = max(count, reaching.get(column, 0))
         reaching = {column: count - 1 for column, count in reaching.items() if count > 1}
     return grid
+
+
+def _is_mostly_span(rows: Sequence[Row]) -> bool:
+    area = cells = 0
+    for place, row in enumerate(rows):
+        for cell in row.cells:
+            cells += 1
+            area += min(cell.columns, _MAX_SPAN) * min(cell.rows, len(rows) - place)
+    return area > _MAX_SPREAD * cells + _MAX_SPREAD**2
 
 
 def _line(cells: Sequence[str]) -> str:

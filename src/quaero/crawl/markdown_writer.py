@@ -24,6 +24,8 @@ Closer = Callable[[], None]
 Opened = Closer | Literal[False] | None
 
 _LINE_ENDS = frozenset({"/div", "/p", "/tr", "/li"})
+# What follows these is the white space between rows of a table that holds lines of code.
+_BETWEEN_CELLS = frozenset({"tr", "/tr", "/td", "/th", "tbody", "/tbody", "thead", "/thead"})
 
 
 @dataclass(slots=True)
@@ -34,9 +36,10 @@ class Frame:
     blocks: list[Block] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
-    raw: list[str] = field(default_factory=list)  # a heading's text, not yet rendered
+    raw: list[str] = field(default_factory=list)  # a heading's paragraphs, not rendered
     box: str = ""  # an item's check box
     awaits_definition: bool = False  # the last item of a list is terms only
+    is_layout: bool = False  # a table that only arranges
     is_contents: bool = False  # a definition list that DocBook makes of chapter titles
 
 
@@ -108,8 +111,8 @@ class Writer:
         self.line[:] = [start for start, _ in self.marks]
         frame = self.frames[-1]
         if frame.kind == "heading":
+            raw = inline.without_bold(raw)
             frame.raw.append(raw)
-            return
         text = inline.render(raw)
         if text:
             self.add(Block(BlockKind.PARAGRAPH, text))
@@ -173,11 +176,13 @@ class Writer:
                 inner = self.read(tag)
                 if inner.is_chrome_in_code:
                     self.skip(inner)
+                    tag = pieces[self.at]
                 elif inner.name == found.name:
                     depth += 1
                 elif inner.name == "br":
                     texts.append("\n")
                 elif inner.name == "code":
                     language = language or inner.language
-            texts.append(pieces[self.at + 1])
+            if tag not in _BETWEEN_CELLS:
+                texts.append(pieces[self.at + 1])
         return inline.unescape("".join(texts)), language

@@ -31,6 +31,8 @@ _CHILDLESS = names(
     " wbr"
 )
 
+_NAMING_LANGUAGE = names("pre code div figure table section listing")
+
 _ADMONITIONS = names(
     "admonition theme-admonition markdown-alert notecard admonitionblock"
     " confluence-information-macro starlight-aside callout"
@@ -40,7 +42,7 @@ _TITLES = names(
     "admonition-title markdown-alert-title starlight-aside__title callout-title"
     " admonition-heading title topic-title sidebar-title"
 )
-_TOCS = names("toc table-of-contents toctree localtoc contents page-toc")
+_TOCS = names("toc table-of-contents toctree localtoc contents page-toc toc-macro")
 _CODE_TABLES = frozenset({"js-file-line-container", "hljs-ln"})
 
 _KINDS = {
@@ -52,7 +54,7 @@ _KINDS = {
     "pre": "pre", "listing": "pre", "xmp": "raw", "plaintext": "raw",
     "ul": "list", "ol": "list", "menu": "list", "dir": "list", "dl": "list",
     "li": "item", "dt": "term", "dd": "definition", "blockquote": "quote",
-    "table": "table", "tr": "row", "td": "cell", "th": "cell", "caption": "caption",
+    "table": "table", "tr": "row", "td": "cell", "th": "cell", "caption": "title",
     "thead": "head", "summary": "title", "legend": "title", "footer": "footer", "button": "button",
 }  # fmt: skip
 _KINDS |= {f"h{level}": "heading" for level in range(1, 7)}
@@ -99,14 +101,15 @@ def _read(tag: str) -> Element:
         {key: _value(value) for key, value in _ATTRIBUTE.findall(" " + rest)} if rest else {}
     )
     classes = frozenset(attributes.get("class", "").split())
+    drops = is_chrome(name, attributes, classes)
     return Element(
         name,
         _kind(name, attributes, classes),
         attributes,
         classes,
-        language_of(name, attributes) if attributes else "",
-        is_chrome(name, attributes, classes),
-        is_chrome(name, attributes, classes, in_code=True),
+        language_of(name, attributes) if attributes and name in _NAMING_LANGUAGE else "",
+        drops,
+        drops and is_chrome(name, attributes, classes, in_code=True),
         name in _CHILDLESS,
     )
 
@@ -146,7 +149,9 @@ def _kind_by_class(name: str, attributes: dict[str, str], classes: frozenset[str
             return "pre"
     if name == "dt" and "sig" in classes:
         return "signature"
-    if name in {"div", "p"} and classes & _TITLES:
+    if name in {"div", "p"} and (
+        classes & _TITLES or any(known.startswith("admonitionHeading") for known in classes)
+    ):
         return "title"
     if name == "table" and classes & _CODE_TABLES:
         return "pre"

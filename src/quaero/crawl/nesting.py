@@ -22,11 +22,12 @@ _RAW = "script|style|textarea|title|xmp|iframe|noembed|noframes|noscript"
 _TAG = re.compile(rf"<!--.*?-->|<({_RAW})\b.*?</\1|<(/?[a-z][^\s/>]*)", re.DOTALL | re.IGNORECASE)
 _FORMATTING = names("b big code em font i s small strike strong tt u")
 _FORMATTING_START = re.compile(rf"<(?:{'|'.join(sorted(_FORMATTING))})[\s/>]", re.IGNORECASE)
+_CELLS = names("td th tr")
 # Elements without children, or whose end the parser supplies, do not nest in themselves.
 _SHALLOW = names(
     "area base basefont bgsound br col embed frame hr img input keygen link meta param source track"
-    " wbr path rect circle line polygon polyline ellipse use stop p li dt dd tr thead tbody tfoot"
-    " option optgroup colgroup caption rt rp body html head a nobr button h1 h2 h3 h4 h5 h6"
+    " wbr path rect circle line polygon polyline ellipse use stop p li dt dd tr td th thead tbody"
+    " tfoot option optgroup colgroup caption rt rp body html head a nobr button h1 h2 h3 h4 h5 h6"
 )
 
 
@@ -59,10 +60,12 @@ def _exceeds(markup: str) -> bool:
             elif name == "table" and outside:
                 formatting = outside.pop()
             _close(opened, name)
+        elif name in _CELLS and outside:
+            formatting = 0  # what the last cell left open ends with it
+            while opened[-1] != "table":
+                opened.pop()
         elif name in _SHALLOW:
             continue
-        elif name in {"td", "th"}:
-            formatting = 0 if outside else formatting
         else:
             opened.append(name)
             if name in _FORMATTING:
@@ -75,8 +78,10 @@ def _exceeds(markup: str) -> bool:
 
 
 def _close(opened: list[str], name: str) -> None:
-    if opened and opened[-1] == name:
-        opened.pop()
-    elif name in opened:
-        while opened.pop() != name:
-            pass
+    """Close the innermost element of that name, but none outside of the open table."""
+    for place in range(len(opened) - 1, -1, -1):
+        if opened[place] == name:
+            del opened[place:]
+            return
+        if opened[place] == "table":
+            return

@@ -20,7 +20,7 @@ from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry, Level
 from quaero.jobs.model import JobRow, JobSpec, OwnRun, Status, Stopping
 from quaero.jobs.rows import load
-from quaero.jobs.transition import examine, stop, transition
+from quaero.jobs.transition import examine, gains, stop, transition
 from quaero.queue import claim as claims
 from quaero.queue import lanes, settle
 from quaero.queue.backoff import backoff
@@ -225,7 +225,7 @@ def _complete(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> None:
             effect(tx, job)
         if each.spawn:
             insert(tx, job.queue_id, each.spawn, job)
-        if each.spawn or job.has_descendants:
+        if each.spawn or job.has_descendants or gains(tx, job):
             parents.append(job)
             logs.say(tx, job, Level.INFO, "own run completed, waiting for the jobs below")
         else:

@@ -1,8 +1,8 @@
 """What people do to jobs: cancel, fail, retry, requeue, rerun, copy, start, reprioritise, delete.
 
 Each is a function of the database, or a few: what may touch many jobs works in slices, every slice
-a whole transaction with exact counts, so that no worker waits long. `JobSteering` in `jobs.actions`
-strings the slices together.
+a whole transaction with exact counts, so that no worker waits long. `jobs.actions` strings the
+slices together.
 """
 
 from __future__ import annotations
@@ -192,6 +192,25 @@ def requeue(tx: Tx, message_ids: Sequence[int]) -> int:
     plain = [id_ for id_, job_id in rows if not job_id]
     jobs = [job_id for _, job_id in rows if job_id]
     return len(settle.requeue(tx, plain)) + (reopen(tx, jobs) if jobs else 0)
+
+
+def reopen_parent(tx: Tx, job_id: int) -> JobRow:
+    """Let an ended job take children again; its own run is not repeated. Returns it, open.
+
+    Raises `NotFound`, or `Conflict` where it was cancelled.
+    """
+    job = load_one(tx, job_id)
+    if job.status.open:
+        return job
+    if job.status is Status.CANCELLED or job.own_run != OwnRun.WELL:
+        raise Conflict(f"job {job_id} is {job.status.word} and cannot go on; rerun it")
+    _reopen_ancestors(tx, [job])
+    job.round += 1
+    job.stopping, job.warnings = Stopping.NO, 0
+    tx.execute("update job set error = null where id = $1", (job_id,))
+    transition(tx, [job], Status.RUNNING)
+    logs.say(tx, job, Level.INFO, f"reopened, round {job.round}")
+    return job
 
 
 def rerun(tx: Tx, job_id: int, payload: str | None = None) -> int:

@@ -82,6 +82,12 @@ def examine(tx: Tx, job: JobRow) -> None:
     _pending(tx).setdefault(job.depth, {}).setdefault(job.id, Counter())
 
 
+def gains(tx: Tx, job: JobRow) -> bool:
+    """Whether anything below a job was counted in this function."""
+    pending: dict[int, dict[int, Delta]] = tx.scratch.get(_ANCESTORS, {})
+    return job.id in pending.get(job.depth, {})
+
+
 def _count(tx: Tx, job: JobRow, source: Status | None, target: Status | None) -> None:
     if source is target:
         return

@@ -74,10 +74,14 @@ def _pick(tx: Tx, queue_id: int, limit: int) -> list[Row]:
 
 
 def _by_turns(left: list[Row], right: list[Row]) -> list[Row]:
-    """Merge two rows of picks: higher priority first, one from each in turn among equals."""
+    """Merge two rows of picks: higher priority first, one from each in turn among equals.
+
+    The side that has the oldest message begins, so that claims of one starve neither.
+    """
     merged: list[Row] = []
     for priority in sorted({row[1] for row in left} | {row[1] for row in right}, reverse=True):
-        lots = ([row for row in side if row[1] == priority] for side in (left, right))
+        lots = [[row for row in side if row[1] == priority] for side in (left, right)]
+        lots.sort(key=lambda lot: min((row[0] for row in lot), default=0))
         merged += [row for pair in zip_longest(*lots) for row in pair if row is not None]
     return merged
 
@@ -106,13 +110,18 @@ def _from_lanes(tx: Tx, queue_id: int, limit: int) -> list[Row]:
 
 
 def _suspects(tx: Tx, queue_id: int, limit: int) -> list[Row]:
+    """The suspects to take; their lanes' limits hold for them too."""
     return tx.execute(
         """
-        select m.id, m.priority, m.lane_id, coalesce(l.min_interval + l.pace, 0) > 0
-          from message m left join lane l on l.id = m.lane_id
-         where m.queue_id = $1 and m.state = 6
-           and (l.id is null or (l.running < l.max_running and l.next_start <= $3))
-         order by m.id limit $2
+        with suspect as (
+            select m.id, m.priority, m.lane_id, l.min_interval > 0 or l.pace > 0 as paced,
+                   l.max_running - l.running as room,
+                   row_number() over (partition by m.lane_id order by m.priority desc, m.id) as nth
+              from message m left join lane l on l.id = m.lane_id
+             where m.queue_id = $1 and m.state = 6 and (l.id is null or l.next_start <= $3))
+        select id, priority, lane_id, coalesce(paced, 0) from suspect
+         where lane_id = 0 or (nth <= room and (nth = 1 or not paced))
+         order by priority desc, id limit $2
         """,
         (queue_id, limit, tx.lease_now),
     )
@@ -139,10 +148,8 @@ def _lease(
     )
     counts.moved(tx, queue_id, source, State.LEASED, len(rows))
     taken = Counter(row[2] for row in picks if row[2])
-    if taken and source is State.READY:
-        lanes.claimed(tx, queue_id, taken)
-    elif taken:
-        lanes.change(tx, lanes.tally(((row[2], 0) for row in picks), ready=0, running=1))
+    if taken:
+        lanes.claimed(tx, queue_id, taken, ready=taken if source is State.READY else {})
     leased = {row[0]: row for row in rows}
     return [Delivery._make((*leased[pick[0]], bool(pick[3]))) for pick in picks]
 

@@ -65,7 +65,9 @@ class HandlerBackend:
     def settle(self, tx: Tx, outcomes: Sequence[Ended]) -> None:
         """Complete, release or bury; what was lost is passed over."""
         good = settle.held(tx, (each.work.token for each in outcomes))
-        live = [(each, good[each.work.id]) for each in outcomes if each.work.id in good]
+        live = [
+            (each, good[each.work.id]) for each in outcomes if settle.stands(good, each.work.token)
+        ]
         done = [held for each, held in live if each.error is None and not each.given_back]
         if done:
             settle.complete(tx, done)
@@ -91,7 +93,7 @@ class HandlerBackend:
     def lost(self, tx: ReadTx, works: Sequence[Delivery]) -> list[Delivery]:
         """The deliveries whose lease has gone."""
         good = settle.held(tx, (each.token for each in works))
-        return [each for each in works if each.id not in good]
+        return [each for each in works if not settle.stands(good, each.token)]
 
     async def handle(self, work: Delivery, started_at: int) -> Ended:  # noqa: ARG002
         """Call the handler."""

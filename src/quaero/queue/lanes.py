@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from quaero.db.contract import Tx
+from quaero.errors import BadInput
 from quaero.queue.message import Lane
 
 OPEN_AT_ONCE = 500
@@ -28,19 +29,30 @@ class LaneChange:
 
 
 def lane_ids(tx: Tx, queue_id: int, lanes: Iterable[Lane]) -> dict[str, int]:
-    """The ids of lanes by key, created or brought to the given limits where needed."""
+    """The ids of lanes by key, created or brought to the given limits where needed.
+
+    Raises `BadInput` for limits under which nothing could ever start.
+    """
     ids = {}
     for lane in sorted(set(lanes)):
+        if lane.max_running < 1 or lane.min_interval < 0:
+            raise BadInput(
+                f"lane {lane.key!r} cannot have max_running {lane.max_running} and min_interval "
+                f"{lane.min_interval}; use at least 1, and 0 or more microseconds"
+            )
         tx.execute(
             """
             insert into lane(queue_id, key, max_running, min_interval) values($1, $2, $3, $4)
                 on conflict(queue_id, key)
                 do update set max_running = excluded.max_running,
-                              min_interval = excluded.min_interval
+                              min_interval = excluded.min_interval,
+                              state = case when lane.ready = 0 then 0
+                                           when lane.running >= excluded.max_running then 2
+                                           when lane.next_start > $5 then 3 else 1 end
                     where lane.max_running <> excluded.max_running
                        or lane.min_interval <> excluded.min_interval
             """,
-            (queue_id, lane.key, lane.max_running, lane.min_interval),
+            (queue_id, lane.key, lane.max_running, lane.min_interval, tx.lease_now),
         )
         ((ids[lane.key],),) = tx.execute(
             "select id from lane where queue_id = $1 and key = $2", (queue_id, lane.key)
@@ -88,23 +100,47 @@ def tally(entries: Iterable[tuple[int, int]], *, ready: int, running: int) -> di
     return changes
 
 
-def claimed(tx: Tx, queue_id: int, taken: Mapping[int, int]) -> None:
-    """Count `taken` messages of each lane as running, and turn the lane to the back of the row."""
+def correct_heads(tx: Tx, lane_ids: Iterable[int]) -> None:
+    """Bring the best priority of lanes up to date after ready messages went or changed."""
+    tx.execute(
+        """
+        update lane set head = coalesce((select priority from message
+                                          where queue_id = lane.queue_id and lane_id = lane.id
+                                            and state = 0
+                                          order by priority desc, id limit 1), 0)
+         where id in ints($1)
+        """,
+        (msgspec.json.encode(sorted(lane_ids)).decode(),),
+    )
+
+
+def claimed(tx: Tx, queue_id: int, taken: Mapping[int, int], *, ready: Mapping[int, int]) -> None:
+    """Count `taken` messages of each lane as running, and turn the lane to the back of the row.
+
+    `ready` says how many of them were ready before: suspects are not.
+    """
     tx.execute(
         """
         update lane
-           set ready = ready - d.n, running = running + d.n, turn = $2,
+           set ready = ready - d.gone, running = running + d.n, turn = $2,
                next_start = $2 + max(min_interval, pace),
                head = coalesce((select priority from message
                                  where queue_id = $3 and lane_id = lane.id and state = 0
                                  order by priority desc, id limit 1), 0),
-               state = case when ready - d.n = 0 then 0
+               state = case when ready - d.gone = 0 then 0
                             when running + d.n >= max_running then 2
                             when max(min_interval, pace) > 0 then 3 else 1 end
-          from (select value ->> 0 as id, value ->> 1 as n from each($1)) as d
+          from (select value ->> 0 as id, value ->> 1 as n, value ->> 2 as gone
+                  from each($1)) as d
          where lane.id = d.id
         """,
-        (msgspec.json.encode(sorted(taken.items())).decode(), tx.lease_now, queue_id),
+        (
+            msgspec.json.encode(
+                [(lane_id, n, ready.get(lane_id, 0)) for lane_id, n in sorted(taken.items())]
+            ).decode(),
+            tx.lease_now,
+            queue_id,
+        ),
     )
 
 

@@ -166,7 +166,7 @@ class Queue:
 
     def requeue(self, tx: Tx, *ids: int) -> int:
         """Make dead letters ready again; returns how many. Raises `NotFound` when none is dead."""
-        done = settle.requeue(tx, ids)
+        done = settle.requeue(tx, _of_queue(tx, self.id, ids))
         if ids and not done:
             raise NotFound(f"no dead letter with id {', '.join(map(str, ids))}")
         return len(done)
@@ -193,10 +193,10 @@ class Queue:
         return stats(tx, self.id)
 
     def _held(self, tx: Tx, deliveries: Sequence[Delivery | Token]) -> list[Held]:
-        tokens = [_token(each) for each in deliveries]
+        tokens = list(dict.fromkeys(_token(each) for each in deliveries))
         good = settle.held(tx, tokens)
         for token in tokens:
-            if token.id not in good:
+            if not settle.stands(good, token):
                 raise _stale(token)
         return [good[token.id] for token in tokens]
 
@@ -245,6 +245,14 @@ def unheld(tx: ReadTx, queue_id: int, limit: int) -> list[int]:
                 )
             ]
     return ids
+
+
+def _of_queue(tx: ReadTx, queue_id: int, ids: Sequence[int]) -> list[int]:
+    rows = tx.execute(
+        "select id from message where id in ints($1) and queue_id = $2",
+        (msgspec.json.encode(ids).decode(), queue_id),
+    )
+    return [row[0] for row in rows]
 
 
 def encode(payload: Any) -> str:

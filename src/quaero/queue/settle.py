@@ -6,7 +6,7 @@ token finds nothing. All verbs take many deliveries at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -17,7 +17,10 @@ from quaero.queue.message import Held, Lane, State, Token
 
 
 def held(tx: ReadTx, tokens: Iterable[Token]) -> dict[int, Held]:
-    """The deliveries among `tokens` whose lease still stands, by message id."""
+    """The deliveries among `tokens` whose lease still stands, by message id.
+
+    Where an older lease of the same message may be among the tokens, ask `stands` of each.
+    """
     rows = tx.execute(
         """
         select m.id, m.lease_no, m.queue_id, m.lane_id, m.priority, m.receives, m.job_id
@@ -29,10 +32,16 @@ def held(tx: ReadTx, tokens: Iterable[Token]) -> dict[int, Held]:
     return {row[0]: Held._make(row) for row in rows}
 
 
+def stands(good: Mapping[int, Held], token: Token) -> bool:
+    """Whether a token is the one that `held` found good for its message."""
+    found = good.get(token.id)
+    return found is not None and found.lease_no == token.lease_no
+
+
 def complete(tx: Tx, deliveries: Sequence[Held]) -> None:
     """The work is done: the messages leave the queue."""
     _leave(tx, deliveries)
-    if any(each.receives > 1 for each in deliveries):
+    if any(each.lease_no > 1 for each in deliveries):
         _forget_errors(tx, [each.id for each in deliveries])
 
 
@@ -183,7 +192,8 @@ def discard(tx: Tx, ids: Sequence[int]) -> list[Row]:
     for row in rows:
         counts.moved(tx, row[2], State(row[4]), None, 1)
     ready = [(row[3], 0) for row in rows if row[4] == State.READY]
-    lanes.change(tx, {k: lanes.LaneChange(ready=-v.ready) for k, v in _counted(ready).items()})
+    lanes.change(tx, lanes.tally(ready, ready=-1, running=0))
+    lanes.correct_heads(tx, {lane_id for lane_id, _ in ready})
     leased = [(row[3], 0) for row in rows if row[4] == State.LEASED]
     lanes.change(tx, lanes.tally(leased, ready=0, running=-1))
     if leased:
@@ -193,23 +203,13 @@ def discard(tx: Tx, ids: Sequence[int]) -> list[Row]:
     return [row[:2] for row in rows]
 
 
-def _counted(entries: list[tuple[int, int]]) -> dict[int, lanes.LaneChange]:
-    return lanes.tally(entries, ready=1, running=0)
-
-
 def reprioritise(tx: Tx, ids: Sequence[int], priority: int) -> None:
-    """Give waiting messages another priority."""
+    """Give messages another priority; it counts from their next delivery on."""
     rows = tx.execute(
-        """
-        update message set priority = $2 where id in ints($1) and state <> 2
-        returning state, lane_id
-        """,
+        "update message set priority = $2 where id in ints($1) returning state, lane_id",
         (msgspec.json.encode(ids).decode(), priority),
     )
-    changes = {
-        lane_id: lanes.LaneChange(head=priority) for state, lane_id in rows if state == State.READY
-    }
-    lanes.change(tx, changes)
+    lanes.correct_heads(tx, {lane_id for state, lane_id in rows if state == State.READY})
 
 
 def trail(tx: ReadTx, message_id: int) -> list[Row]:

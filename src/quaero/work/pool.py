@@ -52,6 +52,7 @@ class PoolOptions:
     max_receive: int = 3
     poll_interval: float = 1.0
     grace: float = GRACE_SECONDS
+    default_timeout: float = 600.0
     alone: bool = False
     parent_holder: int = 0
     alone_command: tuple[str, ...] = ()
@@ -168,7 +169,7 @@ class JobBackend:
     def _timeout(self, work: Work) -> float:
         if work.timeout is not None:
             return work.timeout / SECOND
-        return self._registry.get(work.type).timeout
+        return self._registry.get(work.type).timeout or self._options.default_timeout
 
     async def _checkpoint(
         self, work: Work, job_log: JobLog, state: str | None, effects: Sequence[Effect],
@@ -205,6 +206,7 @@ class Pool:
         self._register = Holders(db.path, self._clock)
         self.metrics = Metrics()
         self.consumer: Consumer[Work, Outcome] | None = None
+        self._backend: JobBackend | None = None
         self._stopping = False
 
     async def run(self) -> None:
@@ -218,6 +220,7 @@ class Pool:
             self._db, self._queue_id, self._registry, journal, self._register, options,
             self._clock, self.metrics,
         )  # fmt: skip
+        self._backend = backend
         self.consumer = Consumer(
             self._db, backend, lease_now=self._db.lease_now, concurrency=options.concurrency,
             lease=int(options.visibility_timeout * SECOND), poll_interval=options.poll_interval,
@@ -246,6 +249,16 @@ class Pool:
         self._stopping = True
         if self.consumer is not None:
             self.consumer.stop()
+
+    def overdue(self) -> bool:
+        """Whether something runs past its timeout and grace; safe to ask from any thread."""
+        if self.consumer is None or self._backend is None:
+            return False
+        now = self._db.lease_now()
+        return any(
+            now > each.lease_at + self._backend.renew_until(each.work) * SECOND
+            for each in self.consumer.running()
+        )
 
     async def _leave(self, holder: Holder) -> None:
         with contextlib.suppress(Exception):

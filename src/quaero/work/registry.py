@@ -60,12 +60,12 @@ Executor = Callable[[JobContext, Any], Awaitable[Result | Later | None]]
 
 @dataclass(frozen=True, slots=True)
 class JobType(Generic[M]):
-    """One kind of work; `timeout` is in seconds and for each attempt."""
+    """One kind of work; `timeout` is in seconds and for each attempt, None the pool's default."""
 
     name: str
     payload: type[M]
     run: Executor = field(repr=False)
-    timeout: float = 600.0
+    timeout: float | None = None
 
     def encode(self, payload: Any) -> str:
         """A payload as JSON text that fits the model. Raises `BadPayload`, naming each field."""
@@ -102,7 +102,7 @@ def _short(value: Any) -> str:
 
 
 def executor(
-    name: str, payload: type[M], *, timeout: float = 600.0
+    name: str, payload: type[M], *, timeout: float | None = None
 ) -> Callable[[Callable[[JobContext, M], Awaitable[Result | Later | None]]], JobType[M]]:
     """Make a job type of an async function."""
 

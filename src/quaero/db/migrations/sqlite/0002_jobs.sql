@@ -61,6 +61,7 @@ create index job_child on job(parent_id, id) where parent_id is not null;
 create index job_child_open on job(parent_id, id) where status < 2 and parent_id is not null;
 create index job_child_flawed on job(parent_id, id)
     where (status > 2 or n_failed > 0 or n_cancelled > 0) and parent_id is not null;
+create index job_top_ended on job(completed_at) where parent_id is null and status > 1;
 create index job_stopping on job(id) where stopping > 0 and status < 2;
 
 -- Jobs by type and status, top-level ones apart; changed in the transaction that changes a job.

@@ -1,0 +1,153 @@
+"""The composition root: the only place that builds the parts and wires them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from quaero.clock import DAY, SECOND, SystemClock
+from quaero.crawl.executors import CrawlExecutors
+from quaero.crawl.fetch import Fetcher
+from quaero.crawl.session import Crawls, Login
+from quaero.db.sqlite.database import SqliteDatabase
+from quaero.queue.queue import open_queue
+from quaero.settings import Settings
+from quaero.upkeep.cleanup import cleanup_type
+from quaero.work.cpu import CpuHelpers
+from quaero.work.pool import Pool, PoolOptions
+from quaero.work.registry import Registry
+from quaero.work.supervisor import watch_lifeline
+from quaero.work.watchdog import Watchdog
+
+R = TypeVar("R")
+SWITCH_SECONDS = 0.0005
+PRELOAD = ("quaero.crawl.digest",)
+
+
+def open_database(settings: Settings, *, upgrade: bool = True) -> SqliteDatabase:
+    """The database that the settings name, made or upgraded where needed."""
+    return SqliteDatabase.open(settings.database_file, upgrade=upgrade)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What runs jobs in this process, ready to run."""
+
+    db: SqliteDatabase
+    queue_id: int
+    registry: Registry
+    pool: Pool
+
+
+@asynccontextmanager
+async def worker(
+    settings: Settings,
+    *,
+    login: Login | None = None,
+    isolate: tuple[str, ...] = (),
+    alone_for: int | None = None,
+) -> AsyncIterator[Worker]:
+    """A worker of this process over an open database.
+
+    `isolate` is the command that starts a child for suspects; `alone_for` makes this process such a
+    child, and is its parent's holder id.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    clock = SystemClock()
+    db = open_database(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(db.close)
+        fetcher = await stack.enter_async_context(
+            Fetcher(clock=clock, user_agent=settings.crawl.user_agent)
+        )
+        helpers = CpuHelpers(1 if alone_for else settings.work.helpers, preload=PRELOAD)
+        stack.push_async_callback(helpers.close)
+        crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login)
+        crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock)
+        registry = Registry(crawler.job_types())
+        registry.add(cleanup_type(db, settings.logs.retention / (DAY / SECOND)))
+        registry.add_installed()
+        for place in settings.work.job_types:
+            registry.add_module(place)
+        queue_id = await db.write(open_queue, settings.queue.name)
+        options = PoolOptions(
+            concurrency=1 if alone_for else settings.queue.concurrency,
+            visibility_timeout=settings.queue.visibility_timeout,
+            max_receive=settings.queue.max_receive,
+            poll_interval=settings.queue.poll_interval,
+            grace=settings.work.grace,
+            default_timeout=settings.work.default_timeout,
+            alone=alone_for is not None,
+            parent_holder=alone_for or 0,
+            alone_command=isolate,
+        )
+        yield Worker(db, queue_id, registry, Pool(db, queue_id, registry, options, clock))
+
+
+def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
+    """The job types, for checking payloads where nothing is run."""
+    fetcher = Fetcher()
+    crawls = Crawls(db, fetcher, (), None)
+    crawler = CrawlExecutors(db, crawls, fetcher, CpuHelpers(0), SystemClock())
+    registry = Registry(crawler.job_types())
+    registry.add(cleanup_type(db, settings.logs.retention / (DAY / SECOND)))
+    registry.add_installed()
+    for place in settings.work.job_types:
+        registry.add_module(place)
+    return registry
+
+
+async def work(
+    settings: Settings, *, isolate: tuple[str, ...] = (), alone_for: int | None = None
+) -> None:
+    """Run jobs until SIGTERM or SIGINT; in a child for suspects, until there are none."""
+    watch_lifeline()
+    limit_memory(settings.work.memory)
+    async with worker(settings, isolate=isolate, alone_for=alone_for) as made:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, made.pool.stop)
+        watchdog = Watchdog(made.pool.overdue)
+        watchdog.start()
+        ending = asyncio.create_task(_end_when_done(made)) if alone_for is not None else None
+        try:
+            await made.pool.run()
+        finally:
+            watchdog.stop()
+            if ending is not None:
+                ending.cancel()
+
+
+async def _end_when_done(made: Worker) -> None:
+    """Stop a child for suspects when the last one has ended."""
+    while True:
+        await asyncio.sleep(0.2)
+        rows = await made.db.read(
+            lambda tx: tx.execute("select suspect from queue where id = $1", (made.queue_id,))
+        )
+        consumer = made.pool.consumer
+        if not rows[0][0] and consumer is not None and consumer.idle:
+            made.pool.stop()
+            return
+
+
+def limit_memory(most: int) -> None:
+    """Let this process have at most so many bytes of data, where the system can keep to it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def run(main: Coroutine[Any, Any, R]) -> R:
+    """Run a coroutine on uvloop."""
+    import uvloop
+
+    return uvloop.run(main)

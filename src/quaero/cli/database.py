@@ -1,0 +1,64 @@
+"""`quaero db`: check, migrate and back up the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quaero.cli.options import Json, database, load_settings
+
+app = typer.Typer(help="Look after the database.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def check(*, as_json: Json = False) -> None:
+    """Check the file and every kept count; exits with 5 where something is wrong.
+
+    Example: quaero db check
+    """
+    from quaero.cli.output import print_json
+    from quaero.db.sqlite.upkeep import damage
+    from quaero.errors import CorruptDatabase
+    from quaero.jobs.check import faults
+
+    with database() as db:
+        found = db.exclusively(damage)
+        if not found:
+            found = db.read_sync(faults)
+        if as_json:
+            print_json({"path": str(db.path), "faults": found})
+        elif not found:
+            typer.echo(f"{db.path} is sound: the file, and every count by a recount")
+        if found:
+            raise CorruptDatabase(f"{db.path}: " + "; ".join(found))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this program's schema; other commands do so by themselves.
+
+    Example: quaero db migrate
+    """
+    from quaero.db.migrations import newest
+
+    with database(must_exist=False) as db:
+        typer.echo(f"{db.path} has schema {newest()}, the one of this program")
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+) -> None:
+    """Write a copy of the database while everything goes on.
+
+    Example: quaero db backup ./quaero-backup.db
+    """
+    from quaero.cli.output import say
+    from quaero.db.sqlite.upkeep import backup_to
+
+    path = load_settings().database_file
+    with database():
+        size = backup_to(path, target)
+    say(f"{target}: {size / 1e6:.1f} MB, checked")

@@ -1,0 +1,161 @@
+"""`quaero queue`: the queue's numbers, its dead letters, pause and purge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from quaero.cli.options import Json, database, load_settings, suggest, with_database
+
+if TYPE_CHECKING:
+    from quaero.db.contract import Database
+    from quaero.queue.queue import Queue
+
+app = typer.Typer(help="Look after the queue.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def _queue(db: Any) -> Queue:
+    from quaero.queue.queue import Queue
+
+    settings = load_settings().queue
+    return Queue.open(
+        db,
+        settings.name,
+        visibility_timeout=settings.visibility_timeout,
+        max_receive=settings.max_receive,
+    )
+
+
+@app.command()
+def stats(*, as_json: Json = False) -> None:
+    """Show how many messages wait, run and failed, and the busiest lanes.
+
+    Example: quaero queue stats
+    """
+    from quaero.cli.output import print_json, safe, span, table
+    from quaero.queue.stats import lane_stats
+
+    with database() as db:
+        queue = _queue(db)
+        numbers = db.read_sync(queue.stats)
+        lanes = db.read_sync(lane_stats, queue.id, 10)
+    if as_json:
+        print_json({"queue": numbers, "lanes": lanes})
+        return
+    typer.echo(f"queue      {safe(numbers.name)}{' (paused)' if numbers.paused else ''}")
+    for word in ("ready", "delayed", "scheduled", "in_flight", "parked", "suspect", "dead"):
+        typer.echo(f"{word.replace('_', ' '):<10} {getattr(numbers, word):>8}")
+    typer.echo(f"oldest     {span(numbers.oldest_ready):>8}")
+    if lanes:
+        rows = [(lane.key, lane.state, lane.ready, lane.running, lane.max_running,
+                 span(lane.min_interval)) for lane in lanes]  # fmt: skip
+        table(("lane", "state", "ready", "running", "most", "interval"), rows)
+
+
+@app.command()
+def dead(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    after: Annotated[int, typer.Option(help="From the letter after this id on.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """List dead letters with their errors.
+
+    Example: quaero queue dead
+    """
+    from quaero.cli.output import moment, print_json, safe, say, shorten, table
+
+    with database() as db:
+        letters = db.read_sync(_queue(db).dead, limit, after)
+    if as_json:
+        print_json([
+            {"id": d.id, "type": d.type, "job_id": d.job_id, "receives": d.receives,
+             "created_at": d.created_at,
+             "errors": [{"lease_no": n, "at": at, "error": e} for n, at, e in d.errors]}
+            for d in letters
+        ])  # fmt: skip
+        return
+    if not letters:
+        say("no dead letters")
+        return
+    rows = [
+        (d.id, d.job_id or "-", d.type, d.receives, moment(d.created_at),
+         shorten(safe(d.errors[-1][2] if d.errors else "-"), 70))
+        for d in letters
+    ]  # fmt: skip
+    table(("id", "job", "type", "starts", "created", "last error"), rows)
+    say(f"another try: {suggest('queue', 'requeue', str(letters[0].id))}")
+
+
+@app.command()
+def requeue(
+    ids: Annotated[list[int] | None, typer.Argument(help="Ids of dead letters.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
+) -> None:
+    """Give dead letters another try; their jobs are reopened.
+
+    Example: quaero queue requeue 17
+    """
+    from quaero.errors import BadInput
+    from quaero.jobs import steer
+
+    if bool(ids) is every:
+        raise BadInput("name the ids of dead letters, or --all")
+    with database() as db:
+        queue = _queue(db)
+        if ids:
+            count = db.write_sync(steer.requeue, ids)
+        else:
+            count, last = 0, 0
+            while letters := db.read_sync(queue.dead, 500, last):
+                count += db.write_sync(steer.requeue, [letter.id for letter in letters])
+                last = letters[-1].id
+    typer.echo(f"{count} messages are ready again")
+
+
+@app.command()
+def pause() -> None:
+    """Start nothing more until `queue resume`; what runs goes on.
+
+    Example: quaero queue pause
+    """
+    with database() as db:
+        queue = _queue(db)
+        db.write_sync(queue.pause)
+    typer.echo(f"{queue.name} is paused; {suggest('queue', 'resume')}")
+
+
+@app.command()
+def resume() -> None:
+    """Go on after `queue pause`.
+
+    Example: quaero queue resume
+    """
+    with database() as db:
+        queue = _queue(db)
+        db.write_sync(queue.resume)
+    typer.echo(f"{queue.name} goes on")
+
+
+@app.command()
+def purge(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Remove every message that no worker holds, and cancel their jobs.
+
+    Example: quaero queue purge --yes
+    """
+    from quaero.jobs import actions
+
+    with database() as db:
+        queue = _queue(db)
+        length = db.read_sync(queue.stats).length
+    if not yes:
+        typer.confirm(
+            f"Remove {length} messages of {queue.name} and cancel their jobs?", abort=True
+        )
+
+    async def work(db: Database) -> int:
+        return await actions.purge(db, queue.id)
+
+    typer.echo(f"{with_database(work)} messages removed")

@@ -1,0 +1,38 @@
+"""Running one job in this process until it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from quaero.errors import QuaeroError
+
+if TYPE_CHECKING:
+    from quaero.app import Worker
+
+LOOK_SECONDS = 0.05
+
+
+async def run_job(made: Worker, type_: str, payload: Any) -> Any:
+    """Create a job, work until it has ended, and return its result.
+
+    Raises `BadPayload`, or `QuaeroError` with the job's error where it failed.
+    """
+    from quaero.jobs.create import create
+    from quaero.jobs.model import JobSpec, Status
+    from quaero.jobs.read import get
+
+    text = made.registry.get(type_).encode(payload)
+    (job_id,) = await made.db.write(create, made.queue_id, [JobSpec(type_, text)])
+    working = asyncio.create_task(made.pool.run())
+    try:
+        while (job := await made.db.read(get, job_id)).summary.status.open:
+            if working.done():
+                working.result()
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        made.pool.stop()
+        await working
+    if job.summary.status is not Status.COMPLETED:
+        raise QuaeroError(f"job {job_id} {job.summary.status.word}: {job.summary.error}")
+    return job.result

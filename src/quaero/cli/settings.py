@@ -1,0 +1,48 @@
+"""`quaero config`: what is set, and where it was set."""
+
+from __future__ import annotations
+
+import typer
+
+from quaero.cli.options import Json, load_settings
+
+app = typer.Typer(help="Look at the configuration.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def show(*, as_json: Json = False) -> None:
+    """Show every setting with its value and where it comes from.
+
+    Example: quaero config show
+    """
+    from quaero.cli.output import print_json, say, table
+    from quaero.settings import config_file, origins, texts
+
+    settings = load_settings()
+    values, where = texts(settings), origins(settings)
+    if as_json:
+        print_json(
+            {
+                "file": str(config_file(settings) or ""),
+                "settings": {
+                    name: {"value": value, "source": where[name].source, "where": where[name].where}
+                    for name, value in values.items()
+                },
+            }
+        )
+        return
+    say(f"configuration file: {config_file(settings) or 'none'}")
+    rows = [(name, value, str(where[name])) for name, value in values.items()]
+    table(("setting", "value", "from"), rows)
+
+
+@app.command()
+def check() -> None:
+    """Check the configuration; says what is wrong and exits with 2, or says that all is well.
+
+    Example: quaero --config ./quaero.toml config check
+    """
+    from quaero.settings import config_file
+
+    settings = load_settings()
+    typer.echo(f"the configuration is good ({config_file(settings) or 'no file'})")

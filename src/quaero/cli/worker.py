@@ -1,0 +1,46 @@
+"""`quaero work`: run jobs until told to stop."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from quaero.cli.options import global_arguments, load_settings
+
+
+def work(
+    *,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Jobs to run at once; else queue.concurrency.")
+    ] = None,
+    alone: Annotated[int | None, typer.Option(hidden=True)] = None,
+    inner: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Run jobs until SIGTERM or Ctrl-C; several may work on one database.
+
+    Example: quaero work --concurrency 10
+    """
+    overrides = {} if concurrency is None else {"queue.concurrency": concurrency}
+    settings = load_settings(overrides)
+    own = [*global_arguments(), "work", "--inner"]
+    if concurrency is not None:
+        own += ["--concurrency", str(concurrency)]
+    if alone is None and not inner:
+        from quaero.work.supervisor import Supervisor, worker_command
+
+        sys.exit(Supervisor(worker_command(*own)).run())
+    _run(settings, alone, own)
+
+
+def _run(settings: object, alone: int | None, own: list[str]) -> None:
+    from quaero import app
+    from quaero.cli.logs import log_to_stderr
+    from quaero.settings import Settings
+    from quaero.work.supervisor import worker_command
+
+    assert isinstance(settings, Settings)
+    log_to_stderr(settings.logs.level)
+    isolate = () if alone is not None else tuple(worker_command(*own))
+    app.run(app.work(settings, isolate=isolate, alone_for=alone))

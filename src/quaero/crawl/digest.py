@@ -1,0 +1,86 @@
+"""What a helper process makes of one fetched page: text, metadata, and the links to follow.
+
+`digest` and `choose_again` run in helpers, so they take and return plain data. Compiled scopes and
+the counters against endless variants are kept in the helper between pages of a crawl.
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from typing import Any
+
+import msgspec
+
+from quaero.crawl.extract import Page, extract
+from quaero.crawl.scope import CrawlScope, LinkChoice, TrapCounter, select_links
+from quaero.crawl.urls import canonical
+from quaero.errors import BadUrl
+
+ScopeArgs = tuple[Any, ...]
+CRAWLS_KEPT = 64
+
+
+class Digest(msgspec.Struct, frozen=True):
+    """A page, the choice among its links, and its links packed for recrawls."""
+
+    page: Page
+    admitted: list[str]
+    refused: dict[str, int]
+    samples: dict[str, list[str]]
+    packed: bytes
+
+
+def scope_args(scope: CrawlScope) -> ScopeArgs:
+    """A scope as plain data."""
+    return (scope.seeds, scope.scope, scope.include, scope.exclude, scope.max_depth)
+
+
+@functools.lru_cache(maxsize=CRAWLS_KEPT)
+def _scope(packed: bytes) -> CrawlScope:
+    seeds, name, include, exclude, depth = msgspec.msgpack.decode(packed)
+    return CrawlScope(tuple(seeds), name, tuple(include), tuple(exclude), depth)
+
+
+@functools.lru_cache(maxsize=CRAWLS_KEPT)
+def _traps(root_id: int) -> TrapCounter:  # noqa: ARG001 - one for each crawl
+    return TrapCounter()
+
+
+def digest(
+    body: bytes, url: str, content_type: str | None, scope: bytes, root_id: int, depth: int,
+    follow: bool,  # noqa: FBT001 - the arguments cross a pipe
+) -> Any:  # fmt: skip
+    """Read a page and choose among its links; `depth` is the page's own.
+
+    Returns a `Digest` as plain data. Raises `Refused` for a type that is not read.
+    """
+    page = extract(body, url, content_type)
+    links = [] if page.nofollow else page.links
+    choice = _choose(links, page.base, url, scope, root_id, depth, follow=follow)
+    packed = zlib.compress(msgspec.msgpack.encode((page.base, links)), 1)
+    bare = msgspec.structs.replace(page, links=[])
+    made = Digest(bare, choice.admitted, choice.refused, choice.samples, packed)
+    return msgspec.to_builtins(made, builtin_types=(bytes,))
+
+
+def choose_again(
+    packed: bytes, url: str, scope: bytes, root_id: int, depth: int
+) -> tuple[list[str], dict[str, int], dict[str, list[str]]]:
+    """Choose among the links of a page that has not changed."""
+    base, links = msgspec.msgpack.decode(zlib.decompress(packed))
+    choice = _choose(links, base, url, scope, root_id, depth, follow=True)
+    return choice.admitted, choice.refused, choice.samples
+
+
+def _choose(
+    links: list[Any], base: str, url: str, scope: bytes, root_id: int, depth: int, *, follow: bool
+) -> LinkChoice:
+    if not follow or not links:
+        return LinkChoice([], {}, {})
+    try:
+        base = canonical(base)
+    except BadUrl:
+        base = url
+    pairs = ((href, nofollow) for href, nofollow in links)
+    return select_links(pairs, base, _scope(scope), depth + 1, page=url, traps=_traps(root_id))

@@ -1,0 +1,344 @@
+"""The executors of a crawl: `crawler` begins one, `crawler_url` is one page of it.
+
+A page is fetched, read, saved, and its links become jobs in the transaction that completes it. One
+start of a page is one request to its host, so lanes see every request: a redirect or a robots.txt
+to be fetched first lets the job go on later, in the lane it then belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from quaero.clock import SECOND, Clock
+from quaero.crawl import frontier
+from quaero.crawl.digest import Digest
+from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
+from quaero.crawl.frontier import Found
+from quaero.crawl.payloads import Crawl, CrawlPage
+from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules
+from quaero.crawl.urls import canonical, host_key
+from quaero.db.contract import Database, Tx
+from quaero.documents import store
+from quaero.documents.model import DetailLevel, NewDocument, Outcome
+from quaero.documents.store import Seen, Validators
+from quaero.errors import BadUrl, Permanent, Refused, RetryLater
+from quaero.jobs.model import JobRow
+from quaero.jobs.rows import load_one
+from quaero.jobs.run import Effect
+from quaero.jobs.steer import fail
+from quaero.queue import lanes
+from quaero.work.context import JobContext
+from quaero.work.cpu import CpuHelpers
+from quaero.work.registry import JobType, Later, Result
+
+NO_SOURCE = 0
+MOST_HOPS = 20
+WAIT_FOR_LOGIN = 5.0
+ROBOTS_WAIT = 60.0
+READABLE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
+_DIGEST = "quaero.crawl.digest:digest"
+_CHOOSE_AGAIN = "quaero.crawl.digest:choose_again"
+
+
+class CrawlExecutors:
+    """The crawler's job types over one database, fetcher and set of helpers."""
+
+    def __init__(
+        self, db: Database, crawls: Crawls, fetcher: Fetcher, helpers: CpuHelpers, clock: Clock
+    ) -> None:
+        self._db = db
+        self._crawls = crawls
+        self._fetcher = fetcher
+        self._helpers = helpers
+        self._clock = clock
+        self._robots = RobotsRules(fetcher, clock)
+
+    def job_types(self) -> tuple[JobType[Any], ...]:
+        """`crawler` and `crawler_url`."""
+        return (
+            JobType("crawler", Crawl, self.begin),
+            JobType("crawler_url", CrawlPage, self.page, timeout=180.0),
+        )
+
+    # -- crawler
+
+    async def begin(self, job: JobContext, settings: Crawl) -> Result:
+        """Admit the seeds; the rest of the crawl is their consequence."""
+        crawl = await self._crawls.make(job.id, settings)
+        seeds = [Found(seed, 0, None) for seed in crawl.scope.seeds]
+        refused = {seed.url: crawl.scope.refusal(seed.url, 0) for seed in seeds}
+        good = [seed for seed in seeds if refused[seed.url] is None]
+        for url, reason in refused.items():
+            if reason is not None:
+                job.log.warn(f"seed {url} is refused by {reason}")
+        if not good:
+            raise Refused("all seeds are refused by the crawl's own patterns", "exclude")
+        return Result({"seeds": len(good)}, [partial(_admit_seeds, crawl, good)])
+
+    # -- crawler_url
+
+    async def page(self, job: JobContext, page: CrawlPage) -> Result | Later:
+        """Fetch one page and everything that follows from it."""
+        crawl = await self._crawls.get(job.root_id)
+        if crawl.settings.private and not self._crawls.may_log_in(crawl.settings):
+            return Later(WAIT_FOR_LOGIN, state=job.state)
+        state = job.state or {}
+        url = state.get("url", page.url)
+        if crawl.settings.respect_robots:
+            rules = self._robots.known(url)
+            if rules is None:
+                return await self._ask_robots(job, crawl, url)
+            if rules.temporary:
+                raise RetryLater(f"robots.txt of {host_key(url)} cannot be had now", ROBOTS_WAIT)
+            if not rules.allowed(url, self._fetcher.user_agent):
+                raise Refused(f"robots.txt of {host_key(url)} disallows {url}", "robots")
+        known = await self._known(crawl, url)
+        if known is not None and crawl.settings.refresh == "missing":
+            return await self._unchanged(job, crawl, url, page, "kept", [])
+        return await self._fetch(job, crawl, url, page, known, state.get("hops", 0))
+
+    async def _ask_robots(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Later:
+        """Spend this start of the lane on robots.txt; the page comes at the next."""
+        rules = await self._robots.fetch(url, crawl)
+        pace = int((rules.crawl_delay(self._fetcher.user_agent) or 0) * SECOND)
+        effect = partial(_set_pace, key=host_key(url), pace=pace)
+        return Later(state=job.state, effects=[effect])
+
+    async def _known(self, crawl: ActiveCrawl, url: str) -> Validators | None:
+        if crawl.settings.refresh == "always":
+            return None
+        found = await self._db.read(store.validators, NO_SOURCE, [url])
+        return found.get(url)
+
+    async def _fetch(
+        self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
+        known: Validators | None, hops: int,
+    ) -> Result | Later:  # fmt: skip
+        now = self._clock.wall()
+        request = FetchRequest(
+            url=url,
+            policy=crawl.policy,
+            headers=crawl.credentials.headers_for(url, now),
+            etag=known.etag if known else None,
+            last_modified=known.last_modified if known else None,
+            accept=_readable,
+        )
+        try:
+            result = await self._fetcher.fetch(request)
+        except HttpStatus as error:
+            if known is not None and error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                await self._db.write(_note_gone, job.root_id, url)
+            raise
+        crawl.credentials.remember(url, result.set_cookie, now)
+        if result.location is not None:
+            return await self._redirected(job, crawl, url, page, result.location, hops)
+        if result.not_modified:
+            effect: Effect = partial(_touch, url=url, result=result)
+            return await self._unchanged(job, crawl, url, page, "unchanged", [effect])
+        return await self._read(job, crawl, url, page, result, hops)
+
+    async def _redirected(
+        self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage, location: str,
+        hops: int,
+    ) -> Result | Later:  # fmt: skip
+        if hops >= MOST_HOPS:
+            raise Permanent(f"more than {MOST_HOPS} redirects from {page.url}")
+        try:
+            target = canonical(location)
+        except BadUrl as error:
+            raise Permanent(f"{url} redirects to an address that cannot be fetched") from error
+        reason = crawl.scope.refusal(target, page.depth)
+        if reason is not None and not _same_seed(url, target, page):
+            job.log.info(f"redirect to {target} is refused by {reason}")
+            effect = partial(_refuse, refused={reason: 1}, samples={reason: [target]})
+            return Result({"outcome": "redirect refused", "to": target}, [effect])
+        mine = await self._db.write(frontier.follow_redirect, job.root_id, job.id, target)
+        if not mine:
+            return Result({"outcome": "redirected", "to": target})
+        job.log.debug(f"redirected to {target}")
+        state = {"url": target, "hops": hops + 1}
+        return Later(lane=crawl.politeness.lane(target), state=state)
+
+    async def _read(
+        self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
+        result: FetchResult, hops: int,
+    ) -> Result:  # fmt: skip
+        raw = await self._helpers.run(
+            _DIGEST, result.body, url, result.content_type, crawl.packed_scope, job.root_id,
+            page.depth, crawl.settings.follow_links,
+        )  # fmt: skip
+        made = msgspec.convert(raw, Digest, builtin_types=(bytes,))
+        directives = ",".join(result.robots).lower()
+        await self._stop_at_login(job, crawl, url, made, hops)
+        effects = [self._links_effect(job, crawl, url, page, made.admitted, made.refused,
+                                      made.samples)]  # fmt: skip
+        effects.append(partial(_keep_links, url=url, packed=made.packed))
+        if made.page.noindex or "noindex" in directives:
+            job.log.info("not saved: the page asks not to be indexed")
+            return Result({"outcome": "noindex", "status": result.status}, effects)
+        if made.page.looks_like_login:
+            return Result({"outcome": "login page", "status": result.status}, effects)
+        document = _document(job, crawl, url, result, made)
+        effects.append(partial(_save, document=document))
+        value = {"outcome": "saved", "status": result.status, "words": made.page.words}
+        return Result(value, effects)
+
+    async def _stop_at_login(
+        self, job: JobContext, crawl: ActiveCrawl, url: str, made: Digest, hops: int
+    ) -> None:
+        """A login page in place of what was asked for ends the crawl, with the reason."""
+        if not made.page.looks_like_login:
+            return
+        if not (crawl.settings.private or crawl.scope.is_seed(url)) or (
+            hops == 0 and not crawl.scope.is_seed(url)
+        ):
+            return
+        text = f"{host_key(url)} shows a login page at {url} in place of content: "
+        text += (
+            "the login has expired or is not accepted; log in again and give the new cookies"
+            if crawl.settings.private
+            else "give your login with --cookie-file or --header"
+        )
+        await self._db.write(fail, job.root_id, text)
+        raise Permanent(text)
+
+    async def _unchanged(
+        self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage, outcome: str,
+        effects: list[Effect],
+    ) -> Result:  # fmt: skip
+        """Go on from a page that need not be read again, by the links it had."""
+        packed = await self._db.read(frontier.kept_links, NO_SOURCE, url)
+        if packed is not None and crawl.settings.follow_links:
+            admitted, refused, samples = await self._helpers.run(
+                _CHOOSE_AGAIN, packed, url, crawl.packed_scope, job.root_id, page.depth
+            )
+            effects.append(self._links_effect(job, crawl, url, page, admitted, refused, samples))
+        return Result({"outcome": outcome}, effects)
+
+    def _links_effect(
+        self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
+        admitted: list[str], refused: Mapping[str, int], samples: Mapping[str, list[str]],
+    ) -> Effect:  # fmt: skip
+        """Admit the links that the crawl may follow; count the others."""
+        refused, samples = dict(refused), dict(samples)
+        admitted = self._by_robots(crawl, admitted, refused, samples)
+        if refused:
+            job.log.debug("links refused", **refused, samples=samples)
+            if not admitted and set(refused) != {"scheme"}:
+                job.log.warn(f"all {sum(refused.values())} links of the page are refused")
+        found = [Found(link, page.depth + 1, url) for link in admitted]
+        return partial(_discover, crawl=crawl, found=found, refused=refused, samples=samples)
+
+    def _by_robots(
+        self, crawl: ActiveCrawl, links: list[str], refused: dict[str, int],
+        samples: dict[str, list[str]],
+    ) -> list[str]:  # fmt: skip
+        """The links that robots rules allow, as far as these are known already."""
+        if not crawl.settings.respect_robots:
+            return links
+        allowed = []
+        for link in links:
+            rules = self._robots.known(link)
+            if rules is None or rules.temporary or rules.allowed(link, self._fetcher.user_agent):
+                allowed.append(link)
+                continue
+            refused["robots"] = refused.get("robots", 0) + 1
+            samples.setdefault("robots", []).append(link)
+        return allowed
+
+
+def _readable(content_type: str | None) -> bool:
+    return content_type is None or content_type.partition(";")[0].strip().lower() in READABLE
+
+
+def _same_seed(url: str, target: str, page: CrawlPage) -> bool:
+    """A seed that moved (to https, or to www) takes its crawl along."""
+    return page.found_on is None and host_key(target).removeprefix("www.") == host_key(
+        url
+    ).removeprefix("www.")
+
+
+def _document(
+    job: JobContext, crawl: ActiveCrawl, url: str, result: FetchResult, made: Digest
+) -> NewDocument:
+    page = made.page
+    level = DetailLevel[crawl.settings.detail_level.upper()]
+    return NewDocument(
+        source_id=NO_SOURCE,
+        url=url,
+        title=page.title,
+        text=page.markdown if level is DetailLevel.FULL else "",
+        description=page.description,
+        language=page.language,
+        author=page.author,
+        published=page.published,
+        modified=page.modified,
+        etag=result.etag,
+        last_modified=result.last_modified,
+        content_hash=page.content_hash,
+        words=page.words,
+        detail_level=level,
+        source_type=crawl.settings.source_type,
+        metadata={
+            "canonical": page.canonical or result.canonical,
+            "headings": page.headings,
+            "open_graph": page.open_graph,
+            "json_ld": page.json_ld,
+        },
+        job_id=job.id,
+        root_id=job.root_id,
+    )
+
+
+# -- effects: functions of the database that commit with the completion
+
+
+def _admit_seeds(crawl: ActiveCrawl, seeds: list[Found], tx: Tx, job: JobRow) -> None:
+    frontier.begin(tx, job.id, frontier.identity_of(crawl.scope.seeds), crawl.settings.max_pages)
+    frontier.admit(tx, job, seeds, crawl.politeness)
+
+
+def _discover(
+    tx: Tx, job: JobRow, *, crawl: ActiveCrawl, found: list[Found], refused: Mapping[str, int],
+    samples: Mapping[str, list[str]],
+) -> None:  # fmt: skip
+    if refused:
+        frontier.refuse(tx, job.root_id, refused, samples)
+    if found:
+        frontier.admit(tx, load_one(tx, job.root_id), found, crawl.politeness)
+
+
+def _refuse(
+    tx: Tx, job: JobRow, *, refused: Mapping[str, int], samples: Mapping[str, list[str]]
+) -> None:
+    frontier.refuse(tx, job.root_id, refused, samples)
+
+
+def _set_pace(tx: Tx, job: JobRow, *, key: str, pace: int) -> None:
+    lanes.set_pace(tx, job.queue_id, key, pace)
+
+
+def _keep_links(tx: Tx, job: JobRow, *, url: str, packed: bytes) -> None:  # noqa: ARG001
+    frontier.keep_links(tx, NO_SOURCE, url, packed)
+
+
+def _save(tx: Tx, job: JobRow, *, document: NewDocument) -> None:
+    (saved,) = store.save(tx, [document])
+    kept = saved.outcome is Outcome.KEPT_FULL
+    frontier.total(tx, job.root_id, Outcome.UNCHANGED if kept else saved.outcome)
+
+
+def _touch(tx: Tx, job: JobRow, *, url: str, result: FetchResult) -> None:
+    seen = Seen(url, NO_SOURCE, result.etag, result.last_modified, job.id, job.root_id)
+    store.touch(tx, [seen])
+    frontier.total(tx, job.root_id, "unchanged")
+
+
+def _note_gone(tx: Tx, root_id: int, url: str) -> None:
+    store.mark_gone(tx, NO_SOURCE, [url])
+    frontier.total(tx, root_id, "gone")

@@ -1,0 +1,301 @@
+"""The frontier of a crawl: which addresses it knows, which became jobs, which wait or were refused.
+
+All of it lies in tables and changes with the completion of the page that found the links, so a
+page is crawled once however often it is found, the page limit is exact over all processes, and a
+crash forgets nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from quaero.crawl.urls import host_key, url_hash
+from quaero.db.contract import ReadTx, Tx
+from quaero.errors import Conflict, NotFound
+from quaero.jobs.create import insert
+from quaero.jobs.model import JobRow, JobSpec
+from quaero.jobs.steer import reopen_parent
+from quaero.jobs.transition import examine
+from quaero.queue.message import Lane
+
+SAMPLES = 5
+FORGET_AT_ONCE = 1_000
+_TOTALS = ("created", "changed", "unchanged", "gone", "empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An address that belongs to the crawl, with where it was found."""
+
+    url: str
+    depth: int
+    found_on: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Politeness:
+    """How a crawl treats a host: requests at a time, microseconds between their starts."""
+
+    concurrency: int
+    interval: int
+
+    def lane(self, url: str) -> Lane:
+        """The lane of an address."""
+        return Lane(host_key(url), self.concurrency, self.interval)
+
+
+def begin(tx: Tx, root_id: int, identity: str, max_pages: int) -> None:
+    """Note that a crawl begins; a second time changes nothing."""
+    tx.execute(
+        """
+        insert into crawl(root_id, identity, max_pages) values($1, $2, $3) on conflict do nothing
+        """,
+        (root_id, identity, max_pages),
+    )
+
+
+def admit(tx: Tx, root: JobRow, found: Sequence[Found], politeness: Politeness) -> int:
+    """Make jobs of addresses that are new, as far as the page limit goes; returns how many.
+
+    What is new and beyond the limit waits, in the order found.
+    """
+    by_hash = {url_hash(each.url): each for each in found}
+    fresh = [by_hash[hash_] for hash_ in _unseen(tx, root.id, by_hash)]
+    if not fresh:
+        return 0
+    fresh.sort(key=found.index)
+    room = _take_room(tx, root.id, len(fresh))
+    _create(tx, root, fresh[:room], politeness)
+    _hold_back(tx, root.id, fresh[room:])
+    return room
+
+
+def _unseen(tx: Tx, root_id: int, hashes: Iterable[bytes]) -> list[bytes]:
+    """Enter addresses; returns the hashes of those that were not known."""
+    return [
+        hash_
+        for hash_ in sorted(hashes)
+        if tx.execute(
+            """
+            insert into crawl_url(root_id, hash) values($1, $2) on conflict do nothing
+            returning 1
+            """,
+            (root_id, hash_),
+        )
+    ]
+
+
+def _take_room(tx: Tx, root_id: int, wanted: int) -> int:
+    ((admitted, most),) = tx.execute(
+        "select admitted, max_pages from crawl where root_id = $1", (root_id,)
+    )
+    room = wanted if not most else max(0, min(wanted, most - admitted))
+    if room:
+        tx.execute("update crawl set admitted = admitted + $2 where root_id = $1", (root_id, room))
+    return room
+
+
+def _create(tx: Tx, root: JobRow, pages: Sequence[Found], politeness: Politeness) -> None:
+    specs = [
+        JobSpec(
+            "crawler_url",
+            msgspec.json.encode(
+                {"url": page.url, "depth": page.depth, "found_on": page.found_on}
+            ).decode(),
+            name=page.url,
+            priority=root.priority,
+            lane=politeness.lane(page.url),
+        )
+        for page in pages
+    ]
+    if specs:
+        insert(tx, root.queue_id, specs, root)
+
+
+def _hold_back(tx: Tx, root_id: int, pages: Sequence[Found]) -> None:
+    if not pages:
+        return
+    tx.execute(
+        """
+        insert into crawl_waiting(root_id, url, depth, found_on)
+        select $2, value ->> 0, value ->> 1, value ->> 2 from each($1)
+        """,
+        (
+            msgspec.json.encode([(p.url, p.depth, p.found_on) for p in pages]).decode(),
+            root_id,
+        ),
+    )
+    tx.execute("update crawl set waiting = waiting + $2 where root_id = $1", (root_id, len(pages)))
+
+
+def go_on(tx: Tx, root_id: int, max_pages: int, politeness: Politeness) -> int:
+    """Raise a crawl's page limit and make jobs of what waited; returns how many.
+
+    A crawl that has ended is reopened. Raises `NotFound`, or `Conflict` where nothing waits.
+    """
+    rows = tx.execute("select waiting from crawl where root_id = $1", (root_id,))
+    if not rows:
+        raise NotFound(f"job {root_id} is not a crawl")
+    waiting = rows[0][0]
+    if not waiting:
+        raise Conflict(f"crawl {root_id} has no known links left; crawl again to look for new ones")
+    root = reopen_parent(tx, root_id)
+    tx.execute("update crawl set max_pages = $2 where root_id = $1", (root_id, max_pages))
+    room = _take_room(tx, root_id, waiting)
+    rows = tx.execute(
+        """
+        delete from crawl_waiting where id in
+            (select id from crawl_waiting where root_id = $1 order by id limit $2)
+        returning id, url, depth, found_on
+        """,
+        (root_id, room),
+    )
+    tx.execute("update crawl set waiting = waiting - $2 where root_id = $1", (root_id, len(rows)))
+    pages = [Found(url, depth, found_on) for _, url, depth, found_on in sorted(rows)]
+    _create(tx, root, pages, politeness)
+    examine(tx, root)
+    return len(pages)
+
+
+def follow_redirect(tx: Tx, root_id: int, job_id: int, url: str) -> bool:
+    """Whether a job that was redirected to an address is the one to fetch it.
+
+    False where the crawl knows the address already. Asking again gives the same answer, so a crash
+    between this and the fetch loses nothing.
+    """
+    hash_ = url_hash(url)
+    tx.execute(
+        "insert into crawl_url(root_id, hash, job_id) values($1, $2, $3) on conflict do nothing",
+        (root_id, hash_, job_id),
+    )
+    ((owner,),) = tx.execute(
+        "select job_id from crawl_url where root_id = $1 and hash = $2", (root_id, hash_)
+    )
+    return bool(owner == job_id)
+
+
+def refuse(
+    tx: Tx, root_id: int, refused: Mapping[str, int], samples: Mapping[str, Sequence[str]]
+) -> None:
+    """Count refused links by reason, and keep the first few of each as samples."""
+    for reason in sorted(refused):
+        rows = tx.execute(
+            "select samples from crawl_refusal where root_id = $1 and reason = $2",
+            (root_id, reason),
+        )
+        kept: list[str] = msgspec.json.decode(rows[0][0]) if rows else []
+        for sample in samples.get(reason, ()):
+            if len(kept) < SAMPLES and sample not in kept:
+                kept.append(sample)
+        tx.execute(
+            """
+            insert into crawl_refusal(root_id, reason, n, samples) values($1, $2, $3, $4)
+                on conflict(root_id, reason)
+                do update set n = crawl_refusal.n + excluded.n, samples = excluded.samples
+            """,
+            (root_id, reason, refused[reason], msgspec.json.encode(kept).decode()),
+        )
+
+
+def total(tx: Tx, root_id: int, what: str) -> None:
+    """Count a page among the created, changed, unchanged, gone or empty ones."""
+    if what not in _TOTALS:
+        raise ValueError(f"{what!r} is not counted; known are {', '.join(_TOTALS)}")
+    tx.execute(f"update crawl set {what} = {what} + 1 where root_id = $1", (root_id,))
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlReport:
+    """What is known of a crawl besides its jobs; `refused` is (count, samples) by reason."""
+
+    root_id: int
+    max_pages: int
+    admitted: int
+    waiting: int
+    created: int
+    changed: int
+    unchanged: int
+    gone: int
+    empty: int
+    refused: dict[str, tuple[int, list[str]]]
+
+
+def report(tx: ReadTx, root_id: int) -> CrawlReport | None:
+    """The report of a crawl; None before its first run, or where the job is no crawl."""
+    rows = tx.execute(
+        """
+        select root_id, max_pages, admitted, waiting, created, changed, unchanged, gone, empty
+          from crawl where root_id = $1
+        """,
+        (root_id,),
+    )
+    if not rows:
+        return None
+    refused = {
+        reason: (n, msgspec.json.decode(samples))
+        for reason, n, samples in tx.execute(
+            "select reason, n, samples from crawl_refusal where root_id = $1 order by n desc",
+            (root_id,),
+        )
+    }
+    id_, most, admitted, waiting, created, changed, unchanged, gone, empty = rows[0]
+    return CrawlReport(
+        id_, most, admitted, waiting, created, changed, unchanged, gone, empty, refused
+    )
+
+
+def newest(tx: ReadTx, identity: str) -> int | None:
+    """The newest crawl of these seeds."""
+    rows = tx.execute(
+        "select root_id from crawl where identity = $1 order by root_id desc limit 1", (identity,)
+    )
+    return int(rows[0][0]) if rows else None
+
+
+def identity_of(seeds: Iterable[str]) -> str:
+    """What makes two crawls the same undertaking: their seeds."""
+    return url_hash("\n".join(sorted(seeds))).hex()
+
+
+# -- forgetting
+
+
+def forget(tx: Tx, root_id: int) -> int:
+    """Remove up to a thousand rows that a crawl left; returns how many, 0 when all is gone."""
+    for table, key in (("crawl_url", "hash"), ("crawl_waiting", "id"), ("crawl_refusal", "reason")):
+        rows = tx.execute(
+            f"""
+            delete from {table} where root_id = $1 and {key} in
+                (select {key} from {table} where root_id = $1 limit $2) returning 1
+            """,
+            (root_id, FORGET_AT_ONCE),
+        )
+        if rows:
+            return len(rows)
+    return len(tx.execute("delete from crawl where root_id = $1 returning 1", (root_id,)))
+
+
+# -- links of pages, for recrawls
+
+
+def keep_links(tx: Tx, source_id: int, url: str, links: bytes) -> None:
+    """Keep the packed links of a page."""
+    tx.execute(
+        """
+        insert into page_links(source_id, hash, links) values($1, $2, $3)
+            on conflict(source_id, hash) do update set links = excluded.links
+        """,
+        (source_id, url_hash(url), links),
+    )
+
+
+def kept_links(tx: ReadTx, source_id: int, url: str) -> bytes | None:
+    """The packed links of a page as it was last fetched."""
+    rows = tx.execute(
+        "select links from page_links where source_id = $1 and hash = $2",
+        (source_id, url_hash(url)),
+    )
+    return rows[0][0] if rows else None

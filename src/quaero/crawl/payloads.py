@@ -1,0 +1,66 @@
+"""What the jobs of a crawl are told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from quaero.crawl.scope import CrawlScope, ScopeName
+
+Pattern = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class Crawl(BaseModel):
+    """A crawl: where it starts, how far it goes, and how it treats the sites.
+
+    `max_pages` counts pages admitted over the whole tree, failed ones included; 0 is no limit.
+    `delay` is in seconds, between two requests to one host. `private` names the login session that
+    pages need; only a process that holds that session fetches them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seeds: Annotated[list[str], Field(min_length=1, max_length=1_000)]
+    source_type: Literal["web"] = "web"
+    entity_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "page"
+    max_depth: Annotated[int, Field(ge=0, le=1_000)] = 3
+    max_pages: Annotated[int, Field(ge=0, le=100_000_000)] = 100
+    include: list[Pattern] = []
+    exclude: list[Pattern] = []
+    scope: ScopeName = "host"
+    follow_links: bool = True
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    delay: Annotated[float, Field(ge=0, le=3_600)] = 0.0
+    respect_robots: bool = True
+    detail_level: Literal["metadata", "full"] = "full"
+    refresh: Literal["changed", "always", "missing"] = "changed"
+    private: str | None = None
+
+    @model_validator(mode="after")
+    def _check_scope(self) -> Self:
+        self.to_scope()
+        return self
+
+    def to_scope(self) -> CrawlScope:
+        """The rules for addresses. Raises `BadInput` for seeds or patterns that cannot be used."""
+        return CrawlScope(
+            tuple(self.seeds), self.scope, tuple(self.include), tuple(self.exclude), self.max_depth
+        )
+
+
+class CrawlPage(BaseModel):
+    """One page of a crawl, in canonical form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    depth: Annotated[int, Field(ge=0)] = 0
+    found_on: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _fetchable(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url

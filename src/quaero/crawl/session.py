@@ -1,0 +1,162 @@
+"""What a worker knows of the crawls it works on: settings, policy, credentials, robots rules."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from quaero.clock import SECOND, Clock
+from quaero.crawl.cookies import Cookie, ScopedCredentials
+from quaero.crawl.digest import scope_args
+from quaero.crawl.fetch import Fetcher, FetchRequest
+from quaero.crawl.frontier import Politeness
+from quaero.crawl.payloads import Crawl
+from quaero.crawl.policy import NetworkPolicy
+from quaero.crawl.resolve import inside_seeds
+from quaero.crawl.robots import Robots
+from quaero.crawl.scope import CrawlScope
+from quaero.crawl.urls import canonical, host_key
+from quaero.db.contract import Database, ReadTx
+from quaero.errors import BadUrl, JobError, NotFound, RetryLater
+
+CRAWLS_KEPT = 256
+ROBOTS_SECONDS = 86_400
+ROBOTS_RETRY_SECONDS = 60
+ROBOTS_HOPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Cookies and headers given to this process, for crawls that name their session."""
+
+    session: str
+    cookies: Sequence[Cookie]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveCrawl:
+    """One crawl as its pages need it."""
+
+    root_id: int
+    settings: Crawl
+    scope: CrawlScope
+    packed_scope: bytes
+    policy: NetworkPolicy
+    credentials: ScopedCredentials
+    politeness: Politeness
+
+
+class Crawls:
+    """The crawls this process has worked on lately."""
+
+    def __init__(
+        self, db: Database, fetcher: Fetcher, allow_networks: Sequence[str], login: Login | None
+    ) -> None:
+        self._db = db
+        self._fetcher = fetcher
+        self._allow_networks = tuple(allow_networks)
+        self._login = login
+        self._known: OrderedDict[int, ActiveCrawl] = OrderedDict()
+        self._loading = asyncio.Lock()
+
+    async def get(self, root_id: int) -> ActiveCrawl:
+        """The crawl with that root. Raises `NotFound`."""
+        if root_id not in self._known:
+            async with self._loading:
+                if root_id not in self._known:
+                    text = await self._db.read(_payload, root_id)
+                    self._known[root_id] = await self.make(root_id, Crawl.model_validate_json(text))
+        self._known.move_to_end(root_id)
+        while len(self._known) > CRAWLS_KEPT:
+            self._known.popitem(last=False)
+        return self._known[root_id]
+
+    async def make(self, root_id: int, settings: Crawl) -> ActiveCrawl:
+        """A crawl of these settings; looks up where its seeds are."""
+        scope = settings.to_scope()
+        inside = await inside_seeds(scope.seeds, self._fetcher.lookup)
+        login = self._login if self.may_log_in(settings) else None
+        return ActiveCrawl(
+            root_id,
+            settings,
+            scope,
+            msgspec.msgpack.encode(scope_args(scope)),
+            NetworkPolicy(self._allow_networks, inside),
+            ScopedCredentials(
+                scope.seeds, login.cookies if login else (), login.headers if login else None
+            ),
+            Politeness(settings.concurrency, int(settings.delay * SECOND)),
+        )
+
+    def may_log_in(self, settings: Crawl) -> bool:
+        """Whether this process holds the session that a crawl names."""
+        return self._login is not None and settings.private == self._login.session
+
+
+def _payload(tx: ReadTx, root_id: int) -> str:
+    rows = tx.execute("select payload from job where id = $1 and type = 'crawler'", (root_id,))
+    if not rows:
+        raise NotFound(f"job {root_id} is not a crawl, or was deleted")
+    return str(rows[0][0])
+
+
+class RobotsRules:
+    """The robots.txt of hosts, fetched once a day by one request at a time for each host."""
+
+    def __init__(self, fetcher: Fetcher, clock: Clock) -> None:
+        self._fetcher = fetcher
+        self._clock = clock
+        self._known: dict[str, tuple[Robots, int]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def known(self, url: str) -> Robots | None:
+        """The rules for an address, if they were fetched lately."""
+        found = self._known.get(_origin(url))
+        if found is None or found[1] < self._clock.boot():
+            return None
+        return found[0]
+
+    async def fetch(self, url: str, crawl: ActiveCrawl) -> Robots:
+        """Fetch the rules for an address.
+
+        Raises `RetryLater` while the host cannot say what it allows.
+        """
+        origin = _origin(url)
+        async with self._locks.setdefault(origin, asyncio.Lock()):
+            rules = self.known(url)
+            if rules is None:
+                rules = await self._read(f"{origin}/robots.txt", crawl)
+                kept = ROBOTS_RETRY_SECONDS if rules.temporary else ROBOTS_SECONDS
+                self._known[origin] = (rules, self._clock.boot() + kept * SECOND)
+        return rules
+
+    async def _read(self, url: str, crawl: ActiveCrawl) -> Robots:
+        for _ in range(ROBOTS_HOPS):
+            request = FetchRequest(
+                url=url,
+                policy=crawl.policy,
+                headers=crawl.credentials.headers_for(url, self._clock.wall()),
+            )
+            try:
+                result = await self._fetcher.fetch(request)
+            except RetryLater:
+                return Robots.from_status(None)
+            except JobError as error:
+                return Robots.from_status(getattr(error, "code", 404))
+            if result.location is None:
+                return Robots.from_status(result.status, result.body)
+            try:
+                url = canonical(result.location)
+            except BadUrl:
+                break
+        return Robots.from_status(404)
+
+
+def _origin(url: str) -> str:
+    scheme = url.partition("://")[0]
+    return f"{scheme}://{host_key(url)}"

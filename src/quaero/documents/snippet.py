@@ -1,0 +1,147 @@
+"""A few words of a text around what was looked for.
+
+A snippet is one line of plain text and the places in it that match. It has no control characters
+and none that turn the direction of writing, so a terminal can print it; HTML is made by escaping
+its `pieces`. Cutting it reads no more than the first `MAX_TEXT` characters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from quaero.documents.query import WORD, Text
+
+LENGTH = 240
+MAX_TEXT = 200_000
+_LEAD = 60
+_ROOM = 3 * LENGTH
+_MAX_FOUND = 200
+
+# C0, DEL, C1, zero-width and bidirectional controls, line and paragraph separators, BOM.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s\"[^\"]*\")?\)")
+_LINK_TAIL = re.compile(r"\]\([^()\s]*\)?")
+_MARKS = re.compile(r"(?:^|(?<=\s))(?:#{1,6}|>|[-*+]|\|)(?=\s)|\*\*|`+|\|(?:\s*:?-{3,}:?\s*\|)+|(?<=\s)\|(?=\s)")
+_BLANKS = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """One line of text; `marks` are the (start, end) of what matched, in order, apart."""
+
+    text: str
+    marks: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def pieces(self) -> list[tuple[str, bool]]:
+        """The text in pieces, and whether each is marked."""
+        found, place = [], 0
+        for start, end in self.marks:
+            found += [(self.text[place:start], False), (self.text[start:end], True)]
+            place = end
+        found.append((self.text[place:], False))
+        return [piece for piece in found if piece[0]]
+
+
+class Finder:
+    """Finds what a query looks for in texts; `exact` as written, else as the index does."""
+
+    def __init__(self, terms: Sequence[Text], *, exact: bool) -> None:
+        self._exact = exact
+        patterns = {_pattern(term, exact=exact) for term in terms if term.words}
+        self._patterns = sorted(patterns, key=lambda each: (-len(each), each))
+        self._any = re.compile("|".join(f"(?:{each})" for each in self._patterns) or r"(?!)")
+
+    def marks(self, text: str) -> list[tuple[int, int]]:
+        """The first places of `text` that match."""
+        searched = text if self._exact else fold(text)
+        return [match.span() for match, _ in zip(self._any.finditer(searched), range(_MAX_FOUND))]
+
+    def snippet(self, text: str) -> Snippet:
+        """The line of a Markdown text that shows the most of what matches, else its beginning."""
+        head = text[:MAX_TEXT]
+        start = _best(self.marks(head), head if self._exact else fold(head))
+        line = plain(head[max(0, start - _LEAD) : start + _ROOM] if start else head[:_ROOM])
+        found = self.marks(line)
+        begin = _word_start(line, max(0, found[0][0] - _LEAD)) if found else 0
+        end = _word_end(line, begin + LENGTH)
+        shown, before = line[begin:end], "…" if begin or start > _LEAD else ""
+        after = "…" if end < len(line) or start + _ROOM < len(text) else ""
+        shift = len(before) - begin
+        marks = tuple((a + shift, b + shift) for a, b in found if b <= end)
+        return Snippet(f"{before}{shown}{after}", marks)
+
+
+def fold(text: str) -> str:
+    """The text in small letters without diacritics, sign by sign: places stay the same."""
+    return text.lower() if text.isascii() else "".join(map(_fold_sign, text))
+
+
+@lru_cache(maxsize=8192)
+def _fold_sign(sign: str) -> str:
+    base = unicodedata.normalize("NFD", sign)[0]
+    small = base.lower()
+    return small if len(small) == 1 else base
+
+
+def plain(markdown: str) -> str:
+    """A piece of Markdown as one line, without the marks of links, headings, lists and tables."""
+    text = _LINK_TAIL.sub("", _LINK.sub(r"\1", markdown))
+    text = _BLANKS.sub(" ", _MARKS.sub(" ", text))
+    return safe(text).strip()
+
+
+def safe(text: str) -> str:
+    """The text without what could steer a terminal or turn the direction of writing."""
+    return _UNSAFE.sub(" ", text)
+
+
+def _pattern(term: Text, *, exact: bool) -> str:
+    """The regular expression for a term's words in a row, between boundaries of words."""
+    words = [re.escape(word if exact else fold(word)) for word in term.words]
+    end = r"[^\W_]*" if term.prefix else r"(?![^\W_])"
+    if words and _unspaced(term.words[0]) and not term.prefix:
+        return r"[\W_]*".join(words)
+    return r"(?<![^\W_])" + r"[\W_]{1,20}".join(words) + end
+
+
+def _unspaced(word: str) -> bool:
+    return not word.isascii() and any("\u0e00" <= sign <= "\u0eff" or "\u3040" <= sign <= "\ufaff" for sign in word)
+
+
+def _best(found: Sequence[tuple[int, int]], text: str) -> int:
+    """Where to begin so that the most different matches fit in a snippet, then the most."""
+    best, begin = (0, 0), 0
+    first = 0
+    inside: dict[str, int] = {}
+    for last, (start, end) in enumerate(found):
+        word = text[start:end]
+        inside[word] = inside.get(word, 0) + 1
+        while found[first][0] < start - (LENGTH - _LEAD):
+            left = text[slice(*found[first])]
+            inside[left] -= 1
+            if not inside[left]:
+                del inside[left]
+            first += 1
+        worth = (len(inside), last - first)
+        if worth > best:
+            best, begin = worth, found[first][0]
+    return begin
+
+
+def _word_start(line: str, place: int) -> int:
+    if place == 0:
+        return 0
+    blank = line.find(" ", place)
+    return blank + 1 if 0 <= blank < place + _LEAD // 2 else place
+
+
+def _word_end(line: str, place: int) -> int:
+    if place >= len(line):
+        return len(line)
+    blank = line.rfind(" ", 0, place)
+    return blank if blank > place - _LEAD else place

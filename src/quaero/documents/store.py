@@ -1,0 +1,414 @@
+"""Documents as a crawl brings them: save, touch, mark gone, tag, delete.
+
+All verbs take many documents at once and work through them sorted by (source id, address). An
+unchanged page costs its row and nothing else; a changed one keeps the text it had (`versions`).
+Counts follow every change in the same transaction (`counts`), and so does the full-text index
+(`fulltext`). Reading is in `read`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from quaero.db.contract import ReadTx, Row, Tx
+from quaero.documents import counts, fulltext, versions
+from quaero.documents.model import DetailLevel, NewDocument, Outcome, Saved, normal_tag
+from quaero.documents.prepare import Prepared, prepare
+
+SLICE = 1_000
+
+Key: TypeAlias = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A page that the server says is as it was (304), with the validators it gave this time."""
+
+    url: str
+    source_id: int = 0
+    etag: str | None = None
+    last_modified: str | None = None
+    job_id: int | None = None
+    root_id: int | None = None
+
+
+class Validators(NamedTuple):
+    """What a conditional request is made of, and the hash that the answer is compared with."""
+
+    etag: str | None
+    last_modified: str | None
+    content_hash: str
+
+
+class _Known(NamedTuple):
+    id: int
+    source_id: int
+    url: str
+    source_type: str
+    site: str
+    content_hash: str
+    detail_level: int
+    version: int
+    words: int
+    bytes: int
+    gone: int
+    changed_at: int
+
+
+def validators(tx: ReadTx, source_id: int, urls: Sequence[str]) -> dict[str, Validators]:
+    """What is known of pages about to be fetched, by address; unknown ones are left out."""
+    rows = tx.execute(
+        """
+        select d.url, d.etag, d.last_modified, d.content_hash
+          from each($2) as e join document d on d.source_id = $1 and d.url = e.value
+        """,
+        (source_id, _json(urls)),
+    )
+    return {row[0]: Validators(*row[1:]) for row in rows}
+
+
+# -- saving
+
+
+def save(tx: Tx, documents: Sequence[NewDocument]) -> list[Saved]:
+    """Create or update documents; returns what became of each, in the order given.
+
+    Where an address is given twice the last one counts. A document whose hash is the one kept is
+    unchanged: its text and index stay untouched. One given with `METADATA` never replaces a full
+    one. Any answer makes a gone document present again.
+    """
+    wanted = {(each.source_id, each.url): each for each in documents}
+    known = _find(tx, wanted)
+    saved: dict[Key, Saved] = {}
+    created: list[Prepared] = []
+    changed: list[tuple[Prepared, _Known]] = []
+    same: list[tuple[NewDocument, _Known]] = []
+    kept: list[tuple[NewDocument, _Known]] = []
+    for key, new in sorted(wanted.items()):
+        old = known.get(key)
+        if old is None:
+            created.append(prepare(new, tx.now))
+        elif new.detail_level < old.detail_level:
+            kept.append((new, old))
+        elif new.content_hash == old.content_hash and new.detail_level == old.detail_level:
+            same.append((new, old))
+        else:
+            changed.append((prepare(new, tx.now), old))
+    _create(tx, created, saved)
+    _change(tx, changed, saved)
+    _keep(tx, same, kept, saved)
+    _add_tags(tx, ((saved[key].id, tag) for key, new in sorted(wanted.items()) for tag in new.tags))
+    return [saved[each.source_id, each.url] for each in documents]
+
+
+def _find(tx: ReadTx, keys: Iterable[Key]) -> dict[Key, _Known]:
+    rows = tx.execute(
+        """
+        select d.id, d.source_id, d.url, d.source_type, d.site, d.content_hash, d.detail_level,
+               d.version, d.words, d.bytes, case when d.gone_at is null then 0 else 1 end,
+               d.changed_at
+          from each($1) as e
+          join document d on d.source_id = e.value ->> 0 and d.url = e.value ->> 1
+        """,
+        (_json(sorted(keys)),),
+    )
+    return {(row[1], row[2]): _Known._make(row) for row in rows}
+
+
+def _create(tx: Tx, documents: Sequence[Prepared], saved: dict[Key, Saved]) -> None:
+    if not documents:
+        return
+    ids = tx.ids("document", len(documents))
+    numbered = list(zip(ids, documents, strict=True))
+    tx.execute(
+        """
+        insert into document(id, source_id, url, site, source_type, title, description, language,
+                             author, published, modified, dated, etag, last_modified, content_hash,
+                             words, bytes, detail_level, job_id, root_id, first_seen, fetched_at,
+                             changed_at)
+        select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+               value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11,
+               value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16, value ->> 17,
+               value ->> 18, value ->> 19, $2, $2, $2
+          from each($1)
+        """,
+        (_json([(id_, *each.row) for id_, each in numbered]), tx.now),
+    )
+    tx.execute(
+        """
+        insert into document_text(document_id, text, metadata)
+        select value ->> 0, value ->> 1, value ->> 2 from each($1)
+        """,
+        (_json([(id_, each.text, each.metadata) for id_, each in numbered]),),
+    )
+    fulltext.put(tx, [(id_, each.title, each.text) for id_, each in numbered], new=True)
+    for id_, each in numbered:
+        saved[each.key] = Saved(id_, *each.key, Outcome.CREATED, 1)
+        groups = counts.keys_of(each.source_id, each.source_type, each.site)
+        counts.add(tx, groups, 1, 0, each.words, each.bytes)
+
+
+def _change(tx: Tx, documents: Sequence[tuple[Prepared, _Known]], saved: dict[Key, Saved]) -> None:
+    if not documents:
+        return
+    ids = [old.id for _, old in documents]
+    archived = versions.archive(tx, ids)
+    numbers = {old.id: old.version + (old.id in archived) for _, old in documents}
+    tx.execute(
+        """
+        update document
+           set site = d.value ->> 3, source_type = d.value ->> 4, title = d.value ->> 5,
+               description = d.value ->> 6, language = d.value ->> 7, author = d.value ->> 8,
+               published = d.value ->> 9, modified = d.value ->> 10, dated = d.value ->> 11,
+               etag = d.value ->> 12, last_modified = d.value ->> 13,
+               content_hash = d.value ->> 14, words = d.value ->> 15, bytes = d.value ->> 16,
+               detail_level = d.value ->> 17, job_id = coalesce(d.value ->> 18, job_id),
+               root_id = coalesce(d.value ->> 19, root_id), version = d.value ->> 20,
+               fetched_at = $2, changed_at = $2, gone_at = null
+          from each($1) as d
+         where document.id = d.value ->> 0
+        """,
+        (_json([(old.id, *new.row, numbers[old.id]) for new, old in documents]), tx.now),
+    )
+    tx.execute(
+        """
+        update document_text set text = d.value ->> 1, metadata = d.value ->> 2
+          from each($1) as d where document_id = d.value ->> 0
+        """,
+        (_json([(old.id, new.text, new.metadata) for new, old in documents]),),
+    )
+    fulltext.put(tx, [(old.id, new.title, new.text) for new, old in documents], new=False)
+    tags = _tags_of(tx, ids)
+    for new, old in documents:
+        saved[new.key] = Saved(old.id, *new.key, Outcome.CHANGED, numbers[old.id])
+        _count(tx, old, tags[old.id], -1)
+        groups = counts.keys_of(new.source_id, new.source_type, new.site)
+        counts.add(tx, groups + counts.tag_keys(tags[old.id]), 1, 0, new.words, new.bytes)
+
+
+def _keep(
+    tx: Tx,
+    same: Sequence[tuple[NewDocument, _Known]],
+    kept: Sequence[tuple[NewDocument, _Known]],
+    saved: dict[Key, Saved],
+) -> None:
+    """Note that pages were seen again whose text stays.
+
+    A page of which only metadata came keeps its validators: with newer ones the next full fetch
+    would be answered "not modified" although the text is older.
+    """
+    for outcome, pairs in ((Outcome.UNCHANGED, same), (Outcome.KEPT_FULL, kept)):
+        for _, old in pairs:
+            saved[old.source_id, old.url] = Saved(
+                old.id, old.source_id, old.url, outcome, old.version
+            )
+    _visit(tx, [(old.id, None, None, new.job_id, new.root_id) for new, old in kept])
+    _refresh(tx, same)
+    _revive(tx, [old for _, old in (*same, *kept)])
+
+
+def _refresh(tx: Tx, same: Sequence[tuple[NewDocument, _Known]]) -> None:
+    """Write what may differ though title and text are the same."""
+    if not same:
+        return
+    rows, metadata = [], []
+    for new, old in same:
+        ready = prepare(new, old.changed_at)
+        rows.append(
+            (old.id, new.description, new.language, new.author, new.published, new.modified,
+             ready.dated, new.etag, new.last_modified, new.job_id, new.root_id)
+        )  # fmt: skip
+        metadata.append((old.id, ready.metadata))
+    tx.execute(
+        """
+        update document
+           set description = d.value ->> 1, language = d.value ->> 2, author = d.value ->> 3,
+               published = d.value ->> 4, modified = d.value ->> 5, dated = d.value ->> 6,
+               etag = d.value ->> 7, last_modified = d.value ->> 8,
+               job_id = coalesce(d.value ->> 9, job_id),
+               root_id = coalesce(d.value ->> 10, root_id), fetched_at = $2, gone_at = null
+          from each($1) as d
+         where document.id = d.value ->> 0
+        """,
+        (_json(rows), tx.now),
+    )
+    tx.execute(
+        """
+        update document_text set metadata = d.value ->> 1
+          from each($1) as d where document_id = d.value ->> 0 and metadata <> d.value ->> 1
+        """,
+        (_json(metadata),),
+    )
+
+
+# -- without a text
+
+
+def touch(tx: Tx, pages: Sequence[Seen]) -> list[int]:
+    """The server says these are as they were; returns the ids of those that are known."""
+    known = _find(tx, {(each.source_id, each.url) for each in pages})
+    by_key = {(each.source_id, each.url): each for each in pages}
+    rows: list[Row] = [
+        (old.id, by_key[key].etag, by_key[key].last_modified, by_key[key].job_id,
+         by_key[key].root_id)
+        for key, old in known.items()
+    ]  # fmt: skip
+    _visit(tx, rows)
+    _revive(tx, known.values())
+    return [row[0] for row in rows]
+
+
+def mark_gone(tx: Tx, source_id: int, urls: Sequence[str]) -> list[int]:
+    """The server says these are no more (404, 410); returns the ids that were there until now.
+
+    They are kept, and left out of searches, until a crawl finds them again.
+    """
+    known = [old for old in _find(tx, {(source_id, url) for url in urls}).values() if not old.gone]
+    ids = [old.id for old in known]
+    tx.execute("update document set gone_at = $2 where id in ints($1)", (_json(ids), tx.now))
+    tags = _tags_of(tx, ids)
+    for old in known:
+        groups = counts.keys_of(old.source_id, old.source_type, old.site)
+        counts.add(tx, groups + counts.tag_keys(tags[old.id]), 0, 1, 0, 0)
+    return ids
+
+
+def _visit(tx: Tx, rows: Sequence[Row]) -> None:
+    """Note (id, etag, last_modified, job_id, root_id) as seen now; None changes nothing."""
+    if not rows:
+        return
+    tx.execute(
+        """
+        update document
+           set fetched_at = $2, gone_at = null, etag = coalesce(d.value ->> 1, etag),
+               last_modified = coalesce(d.value ->> 2, last_modified),
+               job_id = coalesce(d.value ->> 3, job_id),
+               root_id = coalesce(d.value ->> 4, root_id)
+          from each($1) as d
+         where document.id = d.value ->> 0
+        """,
+        (_json(rows), tx.now),
+    )
+
+
+def _revive(tx: Tx, documents: Iterable[_Known]) -> None:
+    """Count documents as present that were gone."""
+    gone = [old for old in documents if old.gone]
+    tags = _tags_of(tx, [old.id for old in gone])
+    for old in gone:
+        groups = counts.keys_of(old.source_id, old.source_type, old.site)
+        counts.add(tx, groups + counts.tag_keys(tags[old.id]), 0, -1, 0, 0)
+
+
+# -- tags
+
+
+def tag(tx: Tx, ids: Sequence[int], tags: Iterable[str]) -> int:
+    """Give documents tags; returns how many they did not have. Unknown ids do not matter."""
+    there = [old.id for old in _load(tx, ids)]
+    wanted = list(tags)
+    return _add_tags(tx, ((id_, each) for id_ in there for each in wanted))
+
+
+def untag(tx: Tx, ids: Sequence[int], tags: Iterable[str]) -> int:
+    """Take tags from documents; returns how many they had."""
+    rows = tx.execute(
+        """
+        delete from document_tag where document_id in ints($1)
+           and tag in (select value from each($2)) returning document_id, tag
+        """,
+        (_json(ids), _json(sorted({normal_tag(each) for each in tags}))),
+    )
+    _count_tags(tx, rows, -1)
+    return len(rows)
+
+
+def _add_tags(tx: Tx, pairs: Iterable[tuple[int, str]]) -> int:
+    wanted = {(id_, normal_tag(each)) for id_, each in pairs} - {(0, "")}
+    rows = sorted(pair for pair in wanted if pair[1])
+    if not rows:
+        return 0
+    added = tx.execute(
+        """
+        insert into document_tag(document_id, tag)
+        select value ->> 0, value ->> 1 from each($1) where true
+            on conflict do nothing returning document_id, tag
+        """,
+        (_json(rows),),
+    )
+    _count_tags(tx, added, 1)
+    return len(added)
+
+
+def _count_tags(tx: Tx, rows: Sequence[Row], sign: int) -> None:
+    documents = {old.id: old for old in _load(tx, sorted({row[0] for row in rows}))}
+    for id_, name in rows:
+        old = documents[id_]
+        counts.add(
+            tx,
+            counts.tag_keys([name]),
+            sign,
+            sign * old.gone,
+            sign * old.words,
+            sign * old.bytes,
+        )
+
+
+def _tags_of(tx: ReadTx, ids: Sequence[int]) -> Mapping[int, list[str]]:
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    if ids:
+        rows = tx.execute(
+            "select document_id, tag from document_tag where document_id in ints($1)",
+            (_json(ids),),
+        )
+        for id_, name in rows:
+            found[id_].append(name)
+    return found
+
+
+# -- deleting
+
+
+def delete(tx: Tx, ids: Sequence[int]) -> int:
+    """Delete documents with their versions and tags; returns how many there were.
+
+    One transaction: give at most `SLICE` ids at a time.
+    """
+    known = _load(tx, ids)
+    if not known:
+        return 0
+    there = [old.id for old in known]
+    tags = _tags_of(tx, there)
+    fulltext.remove(tx, there)
+    for table in ("document_version", "document_tag", "document_text"):
+        tx.execute(f"delete from {table} where document_id in ints($1)", (_json(there),))
+    tx.execute("delete from document where id in ints($1)", (_json(there),))
+    for old in known:
+        _count(tx, old, tags[old.id], -1)
+    return len(known)
+
+
+def _count(tx: Tx, old: _Known, tags: Iterable[str], sign: int) -> None:
+    groups = counts.keys_of(old.source_id, old.source_type, old.site) + counts.tag_keys(tags)
+    counts.add(tx, groups, sign, sign * old.gone, sign * old.words, sign * old.bytes)
+
+
+def _load(tx: ReadTx, ids: Sequence[int]) -> list[_Known]:
+    rows = tx.execute(
+        """
+        select id, source_id, url, source_type, site, content_hash, detail_level, version, words,
+               bytes, case when gone_at is null then 0 else 1 end, changed_at
+          from document where id in ints($1) order by source_id, url
+        """,
+        (_json(ids),),
+    )
+    return [_Known._make(row) for row in rows]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

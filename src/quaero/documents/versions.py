@@ -1,0 +1,105 @@
+"""Earlier texts of documents, compressed, in order of their numbers.
+
+A version is written by the transaction that replaces its text. The present text is not among them:
+it is the document itself, and its number is the document's `version`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from quaero.db.contract import ReadTx, Tx
+from quaero.errors import NotFound
+
+_LEVEL = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One earlier state of a document: what it said from `since` until `until`."""
+
+    number: int
+    title: str
+    content_hash: str
+    words: int
+    since: int
+    until: int
+
+
+def archive(tx: Tx, ids: Sequence[int]) -> set[int]:
+    """Keep the present texts of documents that are about to change; returns whose.
+
+    A document that has no text yet has nothing to keep.
+    """
+    rows = tx.execute(
+        """
+        select d.id, d.version, d.title, d.content_hash, d.words, d.changed_at, t.text
+          from document d join document_text t on t.document_id = d.id
+         where d.id in ints($1) and t.text <> ''
+        """,
+        (msgspec.json.encode(ids).decode(),),
+    )
+    for *values, text in rows:
+        tx.execute(
+            """
+            insert into document_version(document_id, number, title, content_hash, words, since,
+                                         until, text)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            """,
+            (*values, tx.now, zlib.compress(text.encode(), _LEVEL)),
+        )
+    return {row[0] for row in rows}
+
+
+def listing(tx: ReadTx, document_id: int) -> list[Version]:
+    """The earlier versions of a document, newest first."""
+    rows = tx.execute(
+        """
+        select number, title, content_hash, words, since, until from document_version
+         where document_id = $1 order by number desc
+        """,
+        (document_id,),
+    )
+    return [Version(*row) for row in rows]
+
+
+def text(tx: ReadTx, document_id: int, number: int) -> str:
+    """The Markdown of an earlier version. Raises `NotFound`."""
+    rows = tx.execute(
+        "select text from document_version where document_id = $1 and number = $2",
+        (document_id, number),
+    )
+    if not rows:
+        raise NotFound(f"document {document_id} has no earlier version {number}")
+    return zlib.decompress(rows[0][0]).decode()
+
+
+def prune(tx: Tx, keep: int, after: int = 0, limit: int = 500) -> int | None:
+    """Delete all but the `keep` newest earlier versions of up to `limit` documents.
+
+    Goes through the documents that have versions, from the one after id `after`. Returns the id to
+    go on from, or None at the end.
+    """
+    ids = [
+        row[0]
+        for row in tx.execute(
+            """
+            select distinct document_id from document_version where document_id > $1
+             order by document_id limit $2
+            """,
+            (after, limit),
+        )
+    ]
+    tx.execute(
+        """
+        delete from document_version where document_id in ints($1) and number <=
+               (select max(v.number) - $2 from document_version v
+                 where v.document_id = document_version.document_id)
+        """,
+        (msgspec.json.encode(ids).decode(), keep),
+    )
+    return ids[-1] if len(ids) == limit else None

@@ -1,0 +1,51 @@
+"""Actions on trees of any size: slices of `jobs.steer`, one transaction each, until all is done.
+
+The first slice has the effect: after it nothing of a cancelled tree starts or commits. If the
+process dies in between, any worker goes on with a cancel; the others are simply asked for again.
+"""
+
+from __future__ import annotations
+
+from quaero.db.contract import Database
+from quaero.jobs import steer
+from quaero.jobs.model import Status
+
+
+async def cancel(db: Database, job_id: int) -> Status:
+    """Cancel a job and all below it; returns the status it had. Raises `NotFound`."""
+    before = await db.write(steer.cancel, job_id)
+    while before.open and await db.write(steer.cancel_more):
+        pass
+    return before
+
+
+async def fail(db: Database, job_id: int, reason: str) -> None:
+    """End a job as failed, and cancel all below it. Raises `NotFound` or `Conflict`."""
+    await db.write(steer.fail, job_id, reason)
+    while await db.write(steer.cancel_more):
+        pass
+
+
+async def retry(db: Database, job_id: int) -> int:
+    """Run the failed jobs of a tree again; returns how many. Raises `NotFound` or `Conflict`."""
+    ids = await db.read(steer.retryable, job_id)
+    done = 0
+    for start in range(0, len(ids), steer.SLICE):
+        done += await db.write(steer.reopen, ids[start : start + steer.SLICE])
+    return done
+
+
+async def delete(db: Database, job_id: int) -> int:
+    """Delete a job and all below it; returns how many. Raises `Conflict` while it is running."""
+    done = 0
+    while count := await db.write(steer.delete, job_id):
+        done += count
+    return done
+
+
+async def purge(db: Database, queue_id: int) -> int:
+    """Empty a queue of what nobody holds, cancelling the jobs; returns how many messages went."""
+    done = 0
+    while count := await db.write(steer.purge, queue_id):
+        done += count
+    return done

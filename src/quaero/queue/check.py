@@ -1,0 +1,60 @@
+"""The check on what a queue keeps: counts, lanes and leases, by recount."""
+
+from __future__ import annotations
+
+from quaero.db.contract import ReadTx
+from quaero.queue.message import State
+from quaero.queue.stats import recount
+
+_LANE_MESSAGES = "select count(*) from message m where m.lane_id = l.id and m.queue_id = l.queue_id"
+_CHECKS = {
+    "lanes with wrong counts": f"""
+        select l.key from lane l
+         where l.running <> ({_LANE_MESSAGES} and m.state = 2)
+            or l.ready <> ({_LANE_MESSAGES} and m.state = 0)
+    """,
+    "lanes in a wrong state": """
+        select key from lane
+         where case when ready = 0 then state <> 0 when running >= max_running then state <> 2
+                    else state not in (1, 3) or (state = 1 and next_start > $1) end
+    """,
+    "lanes that do not know their best priority": """
+        select key from lane l
+         where ready > 0
+           and head <> (select max(priority) from message m
+                         where m.queue_id = l.queue_id and m.lane_id = l.id and m.state = 0)
+    """,
+    "messages of a lane that is not there": """
+        select id from message where lane_id <> 0 and lane_id not in (select id from lane)
+    """,
+    "messages charged for more than they were delivered": """
+        select id from message where receives > lease_no or receives < 0
+    """,
+    "dead letters that hold a deduplication key": """
+        select id from message where state = 3 and dedup is not null
+    """,
+    "errors of messages that are gone": """
+        select distinct message_id from delivery_error
+         where message_id not in (select id from message)
+    """,
+}
+
+
+def faults(tx: ReadTx, limit: int = 20) -> list[str]:
+    """What is wrong with the queues of a database, in words. Costs a pass over all messages."""
+    found = []
+    for what, sql in _CHECKS.items():
+        args = (tx.lease_now,) if "$1" in sql else ()
+        if rows := tx.execute(f"{sql} limit {limit}", args):
+            found.append(f"{what}: {', '.join(str(row[0]) for row in rows)}")
+    return found + _counts(tx)
+
+
+def _counts(tx: ReadTx) -> list[str]:
+    found = []
+    columns = [state.name.lower() for state in State]
+    for id_, name, *kept in tx.execute(f"select id, name, {', '.join(columns)} from queue"):
+        real = recount(tx, id_)
+        if kept != [real.get(state, 0) for state in State]:
+            found.append(f"queue {name}: counts {kept} where there are {real}")
+    return found

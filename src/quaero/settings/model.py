@@ -1,0 +1,271 @@
+"""The settings themselves: their names, types, ranges, defaults and meanings.
+
+Durations come in as text (`"5m"`) and are seconds here, sizes likewise bytes. A model is frozen,
+refuses names that it does not have, and converts nothing silently: a whole number in quotes is not
+a whole number.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+import quaero
+from quaero.settings.units import format_duration, format_size, parse_duration, parse_size
+
+MILLISECOND = 0.001
+SECOND = 1.0
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+MB = 1000**2
+GB = 1000**3
+TB = 1000**4
+
+
+def quoted(value: Any) -> str:
+    """A value as TOML has it, on one line and without control characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How values of a kind are written: in words for people, and one of them as text."""
+
+    words: str
+    text: Callable[[Any], str] = quoted
+
+
+def _duration(value: object) -> float:
+    return parse_duration(_string(value))
+
+
+def _size(value: object) -> int:
+    return parse_size(_string(value))
+
+
+def _queue_name(value: object) -> str:
+    name = _string(value)
+    if not name.isprintable() or len(name) > 200:
+        raise ValueError(f"{name!r} is no queue name")
+    return name
+
+
+def _header_text(value: object) -> str:
+    text = _string(value)
+    if not (text.isascii() and text.isprintable()) or text != text.strip() or len(text) > 200:
+        raise ValueError(f"{text!r} cannot be sent in a header")
+    return text
+
+
+def _path(value: object) -> Path:
+    text = str(value) if isinstance(value, Path) else _string(value)
+    if "\0" in text:
+        raise ValueError(f"{text!r} is no path")
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - leaves a `~` that means nobody
+
+
+def _networks(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{value!r} is no list")  # noqa: TRY004 - pydantic's way
+    return tuple(str(ipaddress.ip_network(_string(each), strict=False)) for each in value)
+
+
+def _places(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{value!r} is no list")  # noqa: TRY004 - pydantic's way
+    places = tuple(_string(each) for each in value)
+    for place in places:
+        if not all(part.isidentifier() for part in place.replace(":", ".", 1).split(".")):
+            raise ValueError(f"{place!r} is no module")
+    return places
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    Written("a duration", lambda seconds: quoted(format_duration(seconds))),
+]
+Size = Annotated[
+    int, BeforeValidator(_size), Written("a size", lambda size: quoted(format_size(size)))
+]
+QueueName = Annotated[str, BeforeValidator(_queue_name), Written("1 to 200 printable characters")]
+HeaderText = Annotated[
+    str, BeforeValidator(_header_text), Written("1 to 200 printable ASCII characters")
+]
+Location = Annotated[Path, BeforeValidator(_path), Written("a path that is not empty")]
+Networks = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_networks),
+    Written('a list of networks such as ["10.0.0.0/8", "fd00::/8"]'),
+]
+
+
+Places = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_places),
+    Written('a list of modules such as ["mypackage.jobs", "mypackage.jobs:job_types"]'),
+]
+
+
+class Section(BaseModel):
+    """Settings that belong together: one table of the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class QueueSettings(Section):
+    """The queue and the workers of this process."""
+
+    poll_interval: Duration = Field(
+        default=SECOND,
+        ge=10 * MILLISECOND,
+        le=HOUR,
+        description="how often to look for work where nothing woke us",
+    )
+    concurrency: int = Field(
+        default=5, ge=1, le=1000, description="jobs that this process runs at once"
+    )
+    visibility_timeout: Duration = Field(
+        default=5 * MINUTE,
+        ge=SECOND,
+        le=DAY,
+        description="how long a received message is hidden; renewed while run",
+    )
+    max_receive: int = Field(
+        default=3, ge=1, le=100, description="starts before a message is given up"
+    )
+    name: QueueName = Field(
+        default="quaero_jobs", alias="queue_name", description="the queue of the jobs"
+    )
+
+
+class CrawlSettings(Section):
+    """What a crawl does unless it is told otherwise."""
+
+    allow_networks: Networks = Field(
+        default=(), description="private networks that may be crawled from a seed outside them"
+    )
+    concurrency: int = Field(
+        default=4, ge=1, le=100, description="pages fetched from one host at once"
+    )
+    delay: Duration = Field(
+        default=0.0, ge=0, le=HOUR, description="least time between pages of one host"
+    )
+    user_agent: HeaderText = Field(
+        default=f"Quaero/{quaero.__version__}", description="the name told to the servers"
+    )
+    respect_robots: bool = Field(default=True, description="obey robots.txt")
+    max_depth: int = Field(
+        default=3, ge=0, le=1000, description="links to follow from a seed, at most"
+    )
+    max_pages: int = Field(
+        default=100,
+        ge=0,
+        le=1_000_000_000,
+        description="pages of one crawl, at most; 0 is no limit",
+    )
+
+
+class WorkSettings(Section):
+    """The worker processes."""
+
+    grace: Duration = Field(
+        default=10 * SECOND,
+        ge=0,
+        le=HOUR,
+        description="time for running jobs to end when the program stops",
+    )
+    default_timeout: Duration = Field(
+        default=10 * MINUTE,
+        ge=SECOND,
+        le=7 * DAY,
+        description="longest run of a job whose type names no other",
+    )
+    memory: Size = Field(
+        default=4 * GB, ge=256 * MB, le=TB, description="most memory of a worker process"
+    )
+    helpers: int = Field(
+        default=1, ge=1, le=64, description="processes that extract text from pages"
+    )
+    job_types: Places = Field(
+        default=(), description="modules whose `job_types` are known besides the built-in ones"
+    )
+
+
+class LogsSettings(Section):
+    """The logs of jobs and of the program."""
+
+    level: Literal["debug", "info", "warn", "error"] = Field(
+        default="info", description="the least level that is kept"
+    )
+    retention: Duration = Field(
+        default=30 * DAY,
+        ge=HOUR,
+        le=3650 * DAY,
+        description="how long logs of finished jobs are kept",
+    )
+
+
+class DatabaseSettings(Section):
+    """Where everything is stored."""
+
+    path: Location = Field(
+        default=Path("quaero.db"), description="the database file, relative to the data directory"
+    )
+
+
+def _user_data_dir() -> Path:
+    import platformdirs
+
+    return platformdirs.user_data_path("quaero", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """All settings, checked; `load` makes them from their four places.
+
+    Made directly, everything not named has its default, and nothing outside is looked at.
+    """
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+    data_dir: Location = Field(
+        default_factory=_user_data_dir, description="the folder of the database and all files"
+    )
+    queue: QueueSettings = QueueSettings()
+    crawl: CrawlSettings = CrawlSettings()
+    work: WorkSettings = WorkSettings()
+    logs: LogsSettings = LogsSettings()
+    database: DatabaseSettings = DatabaseSettings()
+
+    @property
+    def database_file(self) -> Path:
+        """The path of the database, in the data directory unless its own is absolute."""
+        return self.data_dir / self.database.path
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed in; the process's own environment is not read."""
+        return (init_settings,)

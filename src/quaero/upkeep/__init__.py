@@ -1,0 +1,1 @@
+"""Looking after the database: cleaning up what is old."""

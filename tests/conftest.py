@@ -1,0 +1,41 @@
+"""What all tests share: how hard hypothesis looks, and an open database of every engine.
+
+The suite runs 300 examples of each property, the same ones every time. With
+`QUAERO_SOAK_EXAMPLES=20000` as many new ones are looked for, without a time limit.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from .opening import ENGINES, Opened
+
+_SOAK = os.environ.get("QUAERO_SOAK_EXAMPLES")
+
+settings.register_profile(
+    "suite",
+    max_examples=300,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "soak", settings.get_profile("suite"), max_examples=int(_SOAK or 1), derandomize=False
+)
+settings.load_profile("soak" if _SOAK else "suite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if _SOAK:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0))
+
+
+@pytest.fixture(params=ENGINES)
+def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
+    """A new database with a clock that stands still; `opened.db` is the database."""
+    with Opened(request.param) as opened:
+        yield opened

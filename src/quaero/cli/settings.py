@@ -32,7 +32,10 @@ def show(*, as_json: Json = False) -> None:
         )
         return
     say(f"configuration file: {config_file(settings) or 'none'}")
-    rows = [(name, value, str(where[name])) for name, value in values.items()]
+    rows = [
+        (name, value, f"{where[name].source.value} {where[name].where}".rstrip())
+        for name, value in values.items()
+    ]
     table(("setting", "value", "from"), rows)
 
 

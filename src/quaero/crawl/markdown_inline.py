@@ -124,9 +124,7 @@ def _render_marks(text: str) -> str:
         mark = piece[0]
         if place % 2 == 0:
             text = _escape(f"\0{piece}\0")[1:-1]
-            text = _BRACKET.sub(r"\\\g<0>", text) if links else text
-            is_before_link = text[-1] == "!" and pieces[place + 1 : place + 2] == [LINK]
-            out.append(text[:-1] + "\\!" if is_before_link else text)
+            out.append(_BRACKET.sub(r"\\\g<0>", text) if links else text)
         elif mark == CODE:
             code = piece[1:-1].strip()
             is_free = _last_character(out, len(out)) != "`"  # else the fences would run together
@@ -183,10 +181,15 @@ def _close(out: list[str], opened: list[tuple[str, int]], rest: Iterable[str]) -
         out.append(_DELIMITERS[mark])
 
 
-def _last_character(out: list[str], end: int) -> str:
+def _last_place(out: list[str], end: int) -> int:
     place = end - 1
     while place >= 0 and not out[place]:
         place -= 1
+    return place
+
+
+def _last_character(out: list[str], end: int) -> str:
+    place = _last_place(out, end)
     return out[place][-1] if place >= 0 else " "
 
 
@@ -224,6 +227,9 @@ def _is_punctuation(character: str) -> bool:
 def _close_link(out: list[str], opened: list[tuple[str, int]], address: str) -> None:
     _, start = opened.pop()
     if "".join(out[start:]).strip() and not any(mark == LINK for mark, _ in opened):
+        place = _last_place(out, start)
+        if place >= 0 and out[place][-1] == "!":  # which would make it an image
+            out[place] = out[place][:-1] + "\\!"
         out[start] = "["
         out.append(f"]({address})")
 

@@ -68,7 +68,8 @@ def tag_keys(tags: Iterable[str]) -> list[tuple[str, str]]:
 
 def _apply(tx: Tx) -> None:
     delta: dict[tuple[str, str], list[int]] = tx.scratch.pop(_KEY)
-    rows = [(*key, *sums) for key, sums in sorted(delta.items()) if any(sums)]
+    changed = [(key, sums) for key, sums in sorted(delta.items()) if any(sums)]
+    rows = [(*key, *sums) for key, sums in changed]
     if not rows:
         return
     tx.execute(
@@ -84,7 +85,7 @@ def _apply(tx: Tx) -> None:
         """,
         (msgspec.json.encode(rows).decode(),),
     )
-    if shrunk := [row[:2] for row in rows if row[2] < 0]:
+    if shrunk := [key for key, sums in changed if sums[0] < 0]:
         tx.execute(
             """
             delete from document_count where documents = 0 and (kind, key) in

@@ -94,7 +94,7 @@ def clear(tx: Tx) -> None:
 
 
 def rebuild_some(tx: Tx, after: int = 0, limit: int = 100) -> int | None:
-    """Index the next `limit` documents after id `after` anew; the id to go on from, None at the end.
+    """Index the next `limit` documents after id `after` anew. Returns where to go on, or None.
 
     Documents saved meanwhile are not disturbed.
     """
@@ -115,7 +115,7 @@ def rebuild_some(tx: Tx, after: int = 0, limit: int = 100) -> int | None:
 def phrase(text: str, *, title: bool = False, prefix: bool = False) -> str:
     """The expression for words in a row, the first 64; only letters and digits of `text` get in."""
     words = _WORD.findall(spaced(text))[:MAX_WORDS]
-    return f"{'title : ' if title else ''}\"{' '.join(words)}\"{' *' if prefix else ''}"
+    return f'{"title : " if title else ""}"{" ".join(words)}"{" *" if prefix else ""}'
 
 
 def any_of(expressions: Sequence[str]) -> str:

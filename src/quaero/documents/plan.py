@@ -73,18 +73,14 @@ def _words(term: Text) -> str:
     return fulltext.phrase(term.text, title=term.title, prefix=term.prefix)
 
 
-def _add_condition(
-    tx: ReadTx, made: Plan, clause: Clause, sources: Mapping[str, int]
-) -> None:
+def _add_condition(tx: ReadTx, made: Plan, clause: Clause, sources: Mapping[str, int]) -> None:
     found = [_condition(tx, term, sources) for term in clause.terms]
     either = " or ".join(condition for condition, _ in found)
     made.conditions.append(f"{'not ' if clause.sign is Sign.NOT else ''}({either})")
     made.args += [value for _, values in found for value in values]
 
 
-def _condition(
-    tx: ReadTx, term: Term, sources: Mapping[str, int]
-) -> tuple[str, Sequence[Any]]:
+def _condition(tx: ReadTx, term: Term, sources: Mapping[str, int]) -> tuple[str, Sequence[Any]]:
     if isinstance(term, Text):
         return _IN_INDEX, (_words(term),)
     if isinstance(term, Before):

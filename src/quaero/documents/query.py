@@ -219,7 +219,7 @@ def _clauses(items: list[_Item]) -> list[Clause]:
 
 
 def _stands_between(item: _Item, clauses: list[Clause], following: _Item | None) -> bool:
-    """Tell whether `OR` or `AND` has terms on both sides; a word that must not be there has none."""
+    """Tell whether `OR` or `AND` has terms on both sides, none of them excluded."""
     if not clauses or following is None or following.term is None:
         return False
     return item.typed == "AND" or Sign.NOT not in (clauses[-1].sign, following.sign)

@@ -67,7 +67,7 @@ def listing(
 
 
 def ids_after(tx: ReadTx, wanted: Filter, after: int, limit: int = LARGEST_PAGE) -> list[int]:
-    """The ids of the next documents after an id, oldest first: for work on all of them in slices."""
+    """The ids of the next documents after an id, oldest first; for work in slices."""
     table, conditions, args = _conditions(wanted)
     args += [after, limit]
     rows = tx.execute(
@@ -139,6 +139,9 @@ def _with_tags(tx: ReadTx, rows: Sequence[Row]) -> list[Summary]:
         )
         for id_, tag in found:
             tags[id_].append(tag)
-    return [
-        Summary(*row[:13], DetailLevel(row[13]), *row[14:], tuple(tags[row[0]])) for row in rows
-    ]
+    return [_summary(row, tags[row[0]]) for row in rows]
+
+
+def _summary(row: Row, tags: Sequence[str]) -> Summary:
+    values = (*row[:13], DetailLevel(row[13]), *row[14:], tuple(tags))
+    return Summary(*values)

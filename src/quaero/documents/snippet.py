@@ -12,8 +12,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
-from quaero.documents.query import WORD, Text
+from quaero.documents.query import Text
 
 LENGTH = 240
 MAX_TEXT = 200_000
@@ -22,10 +23,14 @@ _ROOM = 3 * LENGTH
 _MAX_FOUND = 200
 
 # C0, DEL, C1, zero-width and bidirectional controls, line and paragraph separators, BOM.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+")
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
+)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s\"[^\"]*\")?\)")
 _LINK_TAIL = re.compile(r"\]\([^()\s]*\)?")
-_MARKS = re.compile(r"(?:^|(?<=\s))(?:#{1,6}|>|[-*+]|\|)(?=\s)|\*\*|`+|\|(?:\s*:?-{3,}:?\s*\|)+|(?<=\s)\|(?=\s)")
+_MARKS = re.compile(
+    r"(?:^|(?<=\s))(?:#{1,6}|>|[-*+]|\|)(?=\s)|\*\*|`+|\|(?:\s*:?-{3,}:?\s*\|)+|(?<=\s)\|(?=\s)"
+)
 _BLANKS = re.compile(r"\s+")
 
 
@@ -59,7 +64,11 @@ class Finder:
     def marks(self, text: str) -> list[tuple[int, int]]:
         """The first places of `text` that match."""
         searched = text if self._exact else fold(text)
-        return [match.span() for match, _ in zip(self._any.finditer(searched), range(_MAX_FOUND))]
+        return [match.span() for match in islice(self._any.finditer(searched), _MAX_FOUND)]
+
+    def found(self, text: str) -> bool:
+        """Tell whether anything in `text` matches."""
+        return self._any.search(text if self._exact else fold(text)) is not None
 
     def snippet(self, text: str) -> Snippet:
         """The line of a Markdown text that shows the most of what matches, else its beginning."""
@@ -110,7 +119,9 @@ def _pattern(term: Text, *, exact: bool) -> str:
 
 
 def _unspaced(word: str) -> bool:
-    return not word.isascii() and any("\u0e00" <= sign <= "\u0eff" or "\u3040" <= sign <= "\ufaff" for sign in word)
+    return not word.isascii() and any(
+        "\u0e00" <= sign <= "\u0eff" or "\u3040" <= sign <= "\ufaff" for sign in word
+    )
 
 
 def _best(found: Sequence[tuple[int, int]], text: str) -> int:

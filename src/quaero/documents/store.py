@@ -17,7 +17,7 @@ import msgspec
 
 from quaero.db.contract import ReadTx, Row, Tx
 from quaero.documents import counts, fulltext, versions
-from quaero.documents.model import DetailLevel, NewDocument, Outcome, Saved, normal_tag
+from quaero.documents.model import NewDocument, Outcome, Saved, normal_tag
 from quaero.documents.prepare import Prepared, prepare
 
 SLICE = 1_000

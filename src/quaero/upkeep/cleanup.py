@@ -53,6 +53,7 @@ def cleanup_type(db: Database, log_days: float) -> JobType[Cleanup]:
         for n, root_id in enumerate(ended):
             job.progress(n, len(ended), "deleting trees")
             jobs += await delete_tree(db, root_id)
+        job.progress(len(ended), len(ended), "deleting trees")
         rest = await _rest(db, log_days)
         job.log.info(f"deleted {len(ended)} trees with {jobs} jobs", **rest)
         return Result({"dry_run": False, "trees": len(ended), "jobs": jobs, **rest})

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
 STABLE_SECONDS = 60.0
-LIFELINE = "QUAERO_LIFELINE"
+LIFELINE = "_QUAERO_LIFELINE"
 
 
 class Supervisor:

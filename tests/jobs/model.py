@@ -1,0 +1,356 @@
+"""Trees of jobs as SPEC section 4 tells them: the reference that the real ones are held to.
+
+Counts are counted when asked for and waiting children are found by looking. Every change ends with
+`settle`, which does what the new state calls for until nothing more follows.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from quaero.errors import Conflict
+from quaero.jobs.model import FailureAction, JobSpec, OwnRun, Phase, Status, Stopping
+from quaero.jobs.run import Completed, Deferred, Failed, GivenBack, Outcome, Work
+from quaero.queue import State
+
+
+@dataclass
+class Message:
+    """The message of a job; its id is learnt when it is first delivered."""
+
+    state: State = State.READY
+    due: int = 0
+    id: int | None = None
+    lease_no: int = 0
+    receives: int = 0
+    lease_until: int = 0
+
+
+@dataclass(eq=False)
+class Job:
+    """A job; `own` is how its own run ended, `why` it was ended early."""
+
+    id: int
+    spec: JobSpec
+    parent: "Job | None"
+    held: bool
+    status: Status = Status.PENDING
+    own: OwnRun = OwnRun.OPEN
+    why: Stopping = Stopping.NO
+    round: int = 1
+    warnings: int = 0
+    failures_seen: int = 0
+    message: Message | None = None
+    children: "list[Job]" = field(default_factory=list)
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.parent is None else self.parent.depth + 1
+
+    def ancestors(self) -> "Iterator[Job]":
+        if self.parent is not None:
+            yield self.parent
+            yield from self.parent.ancestors()
+
+    def below(self) -> "Iterator[Job]":
+        for child in self.children:
+            yield child
+            yield from child.below()
+
+    def counts(self) -> Counter[Status]:
+        return Counter(job.status for job in self.below())
+
+    def of_phase(self, phase: Phase) -> "list[Job]":
+        return [child for child in self.children if child.spec.phase is phase]
+
+    @property
+    def pre_ended_badly(self) -> bool:
+        return any(
+            pre.status in (Status.FAILED, Status.CANCELLED) for pre in self.of_phase(Phase.PRE)
+        )
+
+    @property
+    def core_ended(self) -> bool:
+        before_post = self.of_phase(Phase.PRE) + self.of_phase(Phase.CORE)
+        return self.own is not OwnRun.OPEN and not any(job.status.open for job in before_post)
+
+    @property
+    def may_run(self) -> bool:
+        """Whether the phase of the job has begun."""
+        if self.parent is None or self.spec.phase is Phase.PRE:
+            return True
+        if self.spec.phase is Phase.CORE:
+            pre = self.parent.of_phase(Phase.PRE)
+            return all(job.status is Status.COMPLETED for job in pre)
+        return self.parent.core_ended
+
+
+class JobsModel:
+    """All jobs of one database. `now` is the lease clock."""
+
+    def __init__(self, lease: int, max_receive: int) -> None:
+        self.lease = lease
+        self.max_receive = max_receive
+        self.jobs: dict[int, Job] = {}
+
+    # -- creating
+
+    def refuse_children(self, parent: Job) -> None:
+        if not parent.status.open:
+            raise Conflict
+
+    def created(self, ids: Sequence[int], specs: Sequence[JobSpec], parent: Job | None) -> None:
+        for id_, spec in zip(ids, specs, strict=True):
+            job = self.jobs[id_] = Job(id_, spec, parent, spec.held)
+            if parent is not None:
+                parent.children.append(job)
+
+    # -- what follows
+
+    def settle(self, now: int) -> None:
+        again = True
+        while again:
+            by_depth = sorted(self.jobs.values(), key=lambda job: -job.depth)
+            again = any([self._look(job, now) for job in by_depth if job.status.open])
+
+    def _look(self, job: Job, now: int) -> bool:
+        """Do the first thing that is due for an open job; True where there was one."""
+        failed = job.counts()[Status.FAILED]
+        more, job.failures_seen = failed > job.failures_seen, failed
+        if more and 0 < job.spec.max_child_failures < failed:
+            if job.spec.failure_action is FailureAction.STOP_ALL:
+                self.stop(job, Stopping.FAILING)
+                return True
+            if job.spec.failure_action is FailureAction.MARK_WARNING:
+                job.warnings = failed
+        if job.own is OwnRun.FAILED or job.pre_ended_badly:
+            self.stop(job, Stopping.FAILING)
+            return True
+        if job.own is OwnRun.OPEN and job.message is None and not job.held and job.may_run:
+            job.message = Message(due=now)
+            return True
+        if job.own is not OwnRun.OPEN and not any(each.status.open for each in job.below()):
+            self._end(job)
+            return True
+        return False
+
+    def _end(self, job: Job) -> None:
+        core = job.of_phase(Phase.CORE)
+        if core and all(child.status is Status.FAILED for child in core):
+            job.status = Status.FAILED
+        else:
+            job.status = Status.COMPLETED
+            job.warnings = job.counts()[Status.FAILED]
+
+    def stop(self, job: Job, why: Stopping) -> None:
+        for each in job.below():
+            if each.status.open:
+                self._stop_one(each, Stopping.WITH_ANCESTOR)
+        self._stop_one(job, why)
+
+    def _stop_one(self, job: Job, why: Stopping) -> None:
+        job.why = why
+        job.status = Status.FAILED if why is Stopping.FAILING else Status.CANCELLED
+        if job.own is OwnRun.OPEN:
+            job.own, job.message = OwnRun.STOPPED, None
+
+    # -- running
+
+    def is_current(self, work: Work) -> bool:
+        job = self.jobs.get(work.job_id)
+        return (
+            job is not None
+            and job.message is not None
+            and job.message.state is State.LEASED
+            and (job.message.id, job.message.lease_no) == work.delivery.token
+        )
+
+    def claimed(self, works: Sequence[Work], limit: int, now: int, *, alone: bool) -> None:
+        """Judge what a claim delivered."""
+        wanted = State.SUSPECT if alone else State.READY
+        possible = {}
+        for job in self.jobs.values():
+            message = job.message
+            if message is None:
+                continue
+            if message.state is State.DELAYED and message.due <= now and not alone:
+                message.state = State.READY
+            if message.state is wanted:
+                possible[job.id] = message
+        assert len(works) == min(limit, len(possible))
+        assert len({work.job_id for work in works}) == len(works)
+        for work in works:
+            message = possible[work.job_id]
+            assert message.id in (None, work.delivery.id), "one message a job"
+            message.id = work.delivery.id
+            message.state, message.lease_until = State.LEASED, now + self.lease
+            message.lease_no += 1
+            message.receives += 1
+            assert work.delivery.lease_no == message.lease_no
+            assert (work.attempt, work.round) == (message.receives, self.jobs[work.job_id].round)
+
+    def started(self, works: Iterable[Work]) -> None:
+        for work in works:
+            if self.is_current(work):
+                self.jobs[work.job_id].status = Status.RUNNING
+
+    def settled(self, outcomes: Sequence[Outcome], now: int, ids: Iterator[int]) -> None:
+        """Apply those that are current; `ids` are what spawned children got, in order."""
+        live = [each for each in outcomes if self.is_current(each.work)]
+        for each in live:
+            if not isinstance(each, Completed):
+                self._let_go(each, now)
+        for each in live:
+            if isinstance(each, Completed):
+                job = self.jobs[each.work.job_id]
+                job.own, job.message = OwnRun.WELL, None
+                self.created([next(ids) for _ in each.spawn], each.spawn, job)
+                job.status = Status.RUNNING if job.children else Status.COMPLETED
+        self.settle(now)
+
+    def _let_go(self, outcome: Outcome, now: int) -> None:
+        job = self.jobs[outcome.work.job_id]
+        message = job.message
+        assert message is not None
+        match outcome:
+            case Failed(permanent=permanent, after=after):
+                if permanent or message.receives >= self.max_receive:
+                    self._give_up(job, message)
+                    return
+                self._wait(message, now, after or 0)
+            case Deferred(delay=delay):
+                message.receives -= 1
+                self._wait(message, now, delay)
+            case GivenBack(alone=alone):
+                message.receives -= 1
+                message.state = State.SUSPECT if alone else State.READY
+                if job.status is Status.PENDING:
+                    return
+        job.status = Status.RUNNING if job.children else Status.PENDING
+
+    def _wait(self, message: Message, now: int, delay: int) -> None:
+        message.state, message.due = (State.DELAYED if delay else State.READY), now + delay
+
+    def _give_up(self, job: Job, message: Message) -> None:
+        message.state = State.DEAD
+        job.own = OwnRun.FAILED
+        job.status = Status.RUNNING if job.children else Status.FAILED
+
+    def overdue(self, now: int) -> list[Job]:
+        return [
+            job
+            for job in self.jobs.values()
+            if job.message and job.message.state is State.LEASED and job.message.lease_until <= now
+        ]
+
+    def lost(self, jobs: Iterable[Job], now: int, *, charge: bool, alone: bool) -> None:
+        for job in jobs:
+            message = job.message
+            assert message is not None
+            if charge and message.receives >= self.max_receive:
+                self._give_up(job, message)
+                continue
+            message.receives -= 0 if charge else 1
+            message.state = State.SUSPECT if alone else State.READY
+            if job.status is Status.RUNNING and not job.children:
+                job.status = Status.PENDING
+        self.settle(now)
+
+    # -- steering
+
+    def cancelled(self, job: Job, now: int) -> None:
+        if job.status.open:
+            self.stop(job, Stopping.CANCELLED)
+            self.settle(now)
+
+    def failed_by_hand(self, job: Job, now: int) -> None:
+        if not job.status.open:
+            raise Conflict
+        self.stop(job, Stopping.FAILING)
+        self.settle(now)
+
+    def retryable(self, job: Job) -> list[Job]:
+        """What failed at or below a job, and what was ended because of that."""
+        found = []
+        if job.status is Status.FAILED and job.own is not OwnRun.WELL:
+            found.append(job)
+        if job.status is Status.CANCELLED and job.why is Stopping.WITH_ANCESTOR:
+            found.append(job)
+        for child in job.children:
+            if child.status is not Status.CANCELLED or child.why is not Stopping.CANCELLED:
+                found += self.retryable(child)
+        return found
+
+    def reopened(self, jobs: Collection[Job], now: int) -> None:
+        jobs = [job for job in jobs if not job.status.open]
+        self._reopen(jobs)
+        self.settle(now)
+
+    def _reopen(self, jobs: Collection[Job]) -> None:
+        above = {a for job in jobs for a in job.ancestors() if not a.status.open} - set(jobs)
+        if any(job.why is Stopping.CANCELLED for job in above):
+            raise Conflict
+        for job in {*jobs, *above}:
+            job.round += 1
+            job.why, job.warnings = Stopping.NO, 0
+            if job in above and job.own is OwnRun.WELL:
+                job.status = Status.RUNNING
+                continue
+            job.own, job.message = OwnRun.OPEN, None
+            job.status = Status.RUNNING if job.children else Status.PENDING
+
+    def rerun(self, job: Job) -> None:
+        """Make the tree above accept a child again."""
+        parent = job.parent
+        if parent is None:
+            return
+        if any(not a.status.open and a.why is Stopping.CANCELLED for a in job.ancestors()):
+            raise Conflict
+        if parent.pre_ended_badly:
+            raise Conflict
+        if not parent.status.open:
+            self._reopen_above(job)
+
+    def _reopen_above(self, job: Job) -> None:
+        parent = job.parent
+        assert parent is not None
+        again = [parent] if parent.own is not OwnRun.WELL else []
+        self._reopen(again)
+        if not again:
+            self._reopen([])
+            above = [a for a in job.ancestors() if not a.status.open]
+            self._reopen([a for a in above if a.own is not OwnRun.WELL])
+            for each in [a for a in job.ancestors() if not a.status.open]:
+                each.round += 1
+                each.why, each.warnings, each.status = Stopping.NO, 0, Status.RUNNING
+
+    def spec_of(self, job: Job) -> JobSpec:
+        return replace(job.spec, held=False)
+
+    def let_go(self, job: Job, now: int) -> None:
+        if not job.held or not job.status.open:
+            raise Conflict
+        job.held = False
+        self.settle(now)
+
+    def deleted(self, job: Job, now: int) -> None:
+        if any(each.status is Status.RUNNING for each in (job, *job.below())):
+            raise Conflict
+        for each in [job, *job.below()]:
+            del self.jobs[each.id]
+        if job.parent is not None:
+            job.parent.children.remove(job)
+        self.settle(now)
+
+    def purged(self, now: int) -> None:
+        unheld = [
+            job
+            for job in self.jobs.values()
+            if job.message is not None and job.message.state is not State.LEASED
+        ]
+        for job in sorted(unheld, key=lambda job: -job.depth):
+            if job.status.open and job.own is OwnRun.OPEN:
+                self.stop(job, Stopping.CANCELLED)
+            else:
+                job.message = None
+        self.settle(now)

@@ -6,8 +6,6 @@ constraints.txt, the place of this folder and the Python are the same, a verb on
 program: no network, no installer. Needs Python 3.11 or later and nothing else.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import sys
@@ -108,6 +106,8 @@ def ready(groups: tuple[str, ...]) -> None:
     import fcntl
 
     with open(__file__) as this:
+        # Inherited by the steps: where this program is killed, the next one waits for its step.
+        os.set_inheritable(this.fileno(), True)
         fcntl.flock(this, fcntl.LOCK_EX)
         maker, inputs, present = stamp()
         if not missing(groups, maker, inputs, present):
@@ -216,6 +216,7 @@ def step(failure: str, *command: str) -> None:
         check=False,
         cwd=ROOT,
         env={**settings, **os.environ},
+        close_fds=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -111,7 +111,7 @@ class JobsModel:
         again = True
         while again:
             by_depth = sorted(self.jobs.values(), key=lambda job: -job.depth)
-            again = any([self._look(job, now) for job in by_depth if job.status.open])
+            again = any(self._look(job, now) for job in by_depth if job.status.open)
 
     def _look(self, job: Job, now: int) -> bool:
         """Do the first thing that is due for an open job; True where there was one."""
@@ -283,46 +283,32 @@ class JobsModel:
 
     def reopened(self, jobs: Collection[Job], now: int) -> None:
         jobs = [job for job in jobs if not job.status.open]
-        self._reopen(jobs)
+        self._reopen(jobs, self._ended_above(jobs))
         self.settle(now)
 
-    def _reopen(self, jobs: Collection[Job]) -> None:
+    def _ended_above(self, jobs: Collection[Job]) -> set[Job]:
         above = {a for job in jobs for a in job.ancestors() if not a.status.open} - set(jobs)
         if any(job.why is Stopping.CANCELLED for job in above):
             raise Conflict
+        return above
+
+    def _reopen(self, jobs: Collection[Job], above: Collection[Job]) -> None:
+        """Run jobs again; of those above only the ones whose own run did not end well."""
         for job in {*jobs, *above}:
             job.round += 1
             job.why, job.warnings = Stopping.NO, 0
-            if job in above and job.own is OwnRun.WELL:
+            if job not in jobs and job.own is OwnRun.WELL:
                 job.status = Status.RUNNING
                 continue
             job.own, job.message = OwnRun.OPEN, None
             job.status = Status.RUNNING if job.children else Status.PENDING
 
     def rerun(self, job: Job) -> None:
-        """Make the tree above accept a child again."""
-        parent = job.parent
-        if parent is None:
-            return
-        if any(not a.status.open and a.why is Stopping.CANCELLED for a in job.ancestors()):
+        """Make what lies above a job take a child again."""
+        above = self._ended_above([job])
+        if job.parent is not None and job.parent.pre_ended_badly:
             raise Conflict
-        if parent.pre_ended_badly:
-            raise Conflict
-        if not parent.status.open:
-            self._reopen_above(job)
-
-    def _reopen_above(self, job: Job) -> None:
-        parent = job.parent
-        assert parent is not None
-        again = [parent] if parent.own is not OwnRun.WELL else []
-        self._reopen(again)
-        if not again:
-            self._reopen([])
-            above = [a for a in job.ancestors() if not a.status.open]
-            self._reopen([a for a in above if a.own is not OwnRun.WELL])
-            for each in [a for a in job.ancestors() if not a.status.open]:
-                each.round += 1
-                each.why, each.warnings, each.status = Stopping.NO, 0, Status.RUNNING
+        self._reopen([], above)
 
     def spec_of(self, job: Job) -> JobSpec:
         return replace(job.spec, held=False)

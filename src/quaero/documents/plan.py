@@ -7,7 +7,7 @@ mixes both, or words only exclude, the index is asked inside a condition.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -32,6 +32,10 @@ class Plan:
     relaxed: str | None = None
     conditions: list[str] = field(default_factory=list)
     args: list[Any] = field(default_factory=list)
+
+    def fallback(self) -> Plan:
+        """The plan that asks for less."""
+        return replace(self, match=self.relaxed, relaxed=None)
 
     def where(self, first: int) -> str:
         """The conditions, with their arguments numbered from `first`."""

@@ -5,7 +5,7 @@
     +word           must be there, also where the others need not
     -word           must not be there; also before a phrase or a field
     one OR other    either
-    pre*            words that begin so
+    pre*            words that begin so; at least two letters
     title:word      in the title; also with a phrase or a beginning
     source: type: tag: site:     where it comes from, what it is, its tags, its host
     before:2026-05-01            dated earlier: than a year, a month, a day or a moment, in UTC
@@ -42,7 +42,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(\d{2}))?")
-_BEGINNING = re.compile(r"[^\W_]\*$")
+_BEGINNING = re.compile(r"[^\W_]{2}\*$")
 _EXACT = "case:match"
 
 

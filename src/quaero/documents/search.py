@@ -1,8 +1,8 @@
 """Full-text search: the best documents first, how many there are, and what they share.
 
-The best are found by rank alone, and snippets are cut for those only. The total is exact up to
-`COUNTED`, and so are the facets; beyond that they are those of the first `COUNTED` found, and
-`more` says so. Documents that are gone are not found.
+The best are found by rank alone, and snippets are cut for those of the page only. The total is
+exact up to `COUNTED`; beyond that `more` says so. Facets are those of the best `FACETED`
+documents, so they are exact where not more are found. Documents that are gone are not found.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,6 +28,7 @@ from quaero.errors import BadInput
 V = TypeVar("V")
 
 COUNTED = 10_000
+FACETED = 1_000
 LARGEST_PAGE = 100
 FACET_VALUES = 20
 
@@ -44,7 +45,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """What the documents found share, and how many each: the most frequent 20 of a kind."""
+    """What the best documents share, and how many each: the most frequent 20 of a kind."""
 
     sources: dict[int, int] = field(default_factory=dict)
     types: dict[str, int] = field(default_factory=dict)
@@ -70,10 +71,12 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True)
-class _Overview:
+class _Found:
+    """The ids of the best, and how many there are."""
+
+    ids: list[int]
     total: int
-    more: bool
-    facets: Facets
+    more: bool = False
 
 
 def search(
@@ -96,101 +99,70 @@ def search(
     limit = min(max(limit, 1), LARGEST_PAGE)
     asked = plan(tx, query, sources or {})
     if query.exact:
-        return _search_exactly(tx, query, asked, offset, limit, text)
-    seen, relaxed = _overview(tx, asked), False
-    if not seen.total and asked.relaxed is not None:
-        asked, relaxed = replace(asked, match=asked.relaxed), True
-        seen = _overview(tx, asked)
-    ids = _best(tx, asked, limit, offset) if seen.total > offset else []
-    return _results(tx, query, ids, offset, seen, text, relaxed=relaxed)
+        return _search_exactly(tx, query, asked, text, offset, limit)
+    found, relaxed = _find(tx, asked, offset + limit), False
+    if not found.ids and asked.relaxed is not None:
+        found, relaxed = _find(tx, asked.fallback(), offset + limit), True
+    return _results(tx, query, found, text, offset, limit, relaxed=relaxed)
 
 
 def _search_exactly(
-    tx: ReadTx, query: Query, asked: Plan, offset: int, limit: int, text: str
+    tx: ReadTx, query: Query, asked: Plan, text: str, offset: int, limit: int
 ) -> Results:
     """`case:match`: what the index finds in any case, read again as written."""
-    relaxed = False
-    candidates = _best(tx, asked, CHECKED + 1, 0)
+    candidates, relaxed = _best(tx, asked, CHECKED + 1), False
     ids = matching(tx, query, candidates[:CHECKED], relaxed=False)
     if not ids and asked.relaxed is not None:
-        relaxed = True
-        candidates = _best(tx, replace(asked, match=asked.relaxed), CHECKED + 1, 0)
+        candidates, relaxed = _best(tx, asked.fallback(), CHECKED + 1), True
         ids = matching(tx, query, candidates[:CHECKED], relaxed=True)
-    encoded = msgspec.json.encode(ids).decode()
-    listed = Plan(conditions=["d.id in (select value from json_each(?))"], args=[encoded])
-    seen = replace(_overview(tx, listed), more=len(candidates) > CHECKED)
-    return _results(tx, query, ids[offset : offset + limit], offset, seen, text, relaxed=relaxed)
+    found = _Found(ids, len(ids), len(candidates) > CHECKED)
+    return _results(tx, query, found, text, offset, limit, relaxed=relaxed)
 
 
-def _best(tx: ReadTx, asked: Plan, limit: int, offset: int) -> list[int]:
+def _find(tx: ReadTx, asked: Plan, needed: int) -> _Found:
+    """The best, as many as are needed for facets and page, and a count of all."""
+    needed = max(needed, FACETED)
+    ids = _best(tx, asked, needed)
+    if len(ids) < needed:
+        return _Found(ids, len(ids))
+    table, condition, args = _from(asked, COUNTED + 1)
+    ((total,),) = tx.execute(
+        f"select count(*) from (select d.id from {table} where {condition} limit $1) as counted",
+        args,
+    )
+    return _Found(ids, min(total, COUNTED), total > COUNTED)
+
+
+def _best(tx: ReadTx, asked: Plan, limit: int) -> list[int]:
     """The ids of the most relevant documents; where no words are asked for, of the newest."""
-    if asked.match is None:
-        rows = tx.execute(
-            f"""
-            select d.id from document d where {asked.where(3)}
-             order by d.id desc limit $1 offset $2
-            """,
-            (limit, offset, *asked.args),
-        )
-    else:
-        rows = tx.execute(
-            f"""
-            select d.id from document_fts cross join document d on d.id = document_fts.rowid
-             where document_fts match $3 and {asked.where(4)}
-             order by document_fts.rank limit $1 offset $2
-            """,
-            (limit, offset, asked.match, *asked.args),
-        )
+    table, condition, args = _from(asked, limit)
+    order = "d.id desc" if asked.match is None else "document_fts.rank"
+    rows = tx.execute(f"select d.id from {table} where {condition} order by {order} limit $1", args)
     return [row[0] for row in rows]
 
 
-def _overview(tx: ReadTx, asked: Plan) -> _Overview:
-    """How many documents there are, and what they share."""
+def _from(asked: Plan, limit: int) -> tuple[str, str, list[Any]]:
+    """Tables, condition and arguments, of which `limit` is the first."""
     if asked.match is None:
-        table, condition = "document d", asked.where(2)
-        args = [COUNTED + 1, *asked.args]
-    else:
-        table = "document_fts cross join document d on d.id = document_fts.rowid"
-        condition = f"document_fts match $2 and {asked.where(3)}"
-        args = [COUNTED + 1, asked.match, *asked.args]
-    rows = tx.execute(
-        f"""
-        with found as materialized (
-            select d.id, d.source_id, d.source_type, d.site from {table} where {condition} limit $1)
-        select source_id, source_type, site, null, count(*) from found group by 1, 2, 3
-        union all
-        select null, null, null, g.tag, count(*)
-          from found f join document_tag g on g.document_id = f.id group by g.tag
-        """,
-        args,
+        return "document d", asked.where(2), [limit, *asked.args]
+    return (
+        "document_fts cross join document d on d.id = document_fts.rowid",
+        f"document_fts match $2 and {asked.where(3)}",
+        [limit, asked.match, *asked.args],
     )
-    sources, types, sites, tags = Counter[int](), Counter[str](), Counter[str](), Counter[str]()
-    for source_id, source_type, site, tag, count in rows:
-        if tag is not None:
-            tags[tag] += count
-        else:
-            sources[source_id] += count
-            types[source_type] += count
-            sites[site] += count
-    total = sources.total()
-    facets = Facets(_most(sources), _most(types), _most(sites), _most(tags))
-    return _Overview(min(total, COUNTED), total > COUNTED, facets)
-
-
-def _most(counter: Counter[V]) -> dict[V, int]:
-    return dict(counter.most_common(FACET_VALUES))
 
 
 def _results(
     tx: ReadTx,
     query: Query,
-    ids: Sequence[int],
-    offset: int,
-    seen: _Overview,
+    found: _Found,
     text: str,
+    offset: int,
+    limit: int,
     *,
     relaxed: bool,
 ) -> Results:
+    ids = found.ids[offset : offset + limit]
     finder = Finder([term for term in query.texts() if not term.title], exact=query.exact)
     texts: dict[int, str] = dict(
         tx.execute(
@@ -202,9 +174,38 @@ def _results(
         Hit(offset + place, document, safe(document.title), finder.snippet(texts[document.id]))
         for place, document in enumerate(summaries(tx, ids), 1)
     ]
-    end = offset + len(hits)
-    following = _cursor(end, text) if hits and (end < seen.total or seen.more) else None
-    return Results(hits, seen.total, seen.more, relaxed, query.cut, seen.facets, following)
+    end = offset + len(ids)
+    cursor = _cursor(end, text) if ids and end < found.total else None
+    facets = _facets(tx, found.ids[:FACETED])
+    return Results(hits, found.total, found.more, relaxed, query.cut, facets, cursor)
+
+
+def _facets(tx: ReadTx, ids: Sequence[int]) -> Facets:
+    encoded = msgspec.json.encode(ids).decode()
+    rows = tx.execute(
+        """
+        select d.source_id, d.source_type, d.site, count(*)
+          from each($1) as e join document d on d.id = e.value group by 1, 2, 3
+        """,
+        (encoded,),
+    )
+    sources, types, sites = Counter[int](), Counter[str](), Counter[str]()
+    for source_id, source_type, site, count in rows:
+        sources[source_id] += count
+        types[source_type] += count
+        sites[site] += count
+    tags = tx.execute(
+        """
+        select g.tag, count(*) from each($1) as e join document_tag g on g.document_id = e.value
+         group by g.tag
+        """,
+        (encoded,),
+    )
+    return Facets(_most(sources), _most(types), _most(sites), _most(Counter(dict(tags))))
+
+
+def _most(counter: Counter[V]) -> dict[V, int]:
+    return dict(counter.most_common(FACET_VALUES))
 
 
 def _cursor(offset: int, text: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from quaero.documents.fulltext import spaced
 from quaero.documents.query import Text
 
 LENGTH = 240
@@ -110,18 +111,20 @@ def safe(text: str) -> str:
 
 
 def _pattern(term: Text, *, exact: bool) -> str:
-    """The regular expression for a term's words in a row, between boundaries of words."""
+    """The regular expression for a term's words in a row, between boundaries of words.
+
+    It begins with the word itself and looks back afterwards, so that `re` can jump to it.
+    """
     words = [re.escape(word if exact else fold(word)) for word in term.words]
-    end = r"[^\W_]*" if term.prefix else r"(?![^\W_])"
-    if words and _unspaced(term.words[0]) and not term.prefix:
+    if _is_unspaced(term.words[0]):
         return r"[\W_]*".join(words)
-    return r"(?<![^\W_])" + r"[\W_]{1,20}".join(words) + end
+    first, *others = words
+    end = r"[^\W_]*" if term.prefix else r"(?![^\W_])"
+    return rf"{first}(?<![^\W_]{first})" + "".join(rf"[\W_]{{1,20}}{each}" for each in others) + end
 
 
-def _unspaced(word: str) -> bool:
-    return not word.isascii() and any(
-        "\u0e00" <= sign <= "\u0eff" or "\u3040" <= sign <= "\ufaff" for sign in word
-    )
+def _is_unspaced(word: str) -> bool:
+    return spaced(word) != word
 
 
 def _best(found: Sequence[tuple[int, int]], text: str) -> int:

@@ -34,7 +34,8 @@ MAX_MARKUP = 10 * 1024 * 1024
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
 _TITLE_END = re.compile(r"\s*[-–—|·•:»/\\]\s")
-_MARKS = ("| ", "- ", "# ", "> ", "---", "```")  # Markdown that stands alone as words do
+# Markdown that stands alone as words do.
+_MARKS = ("| ", "|\n", "\n- ", "\n> ", "# ", "\n```", "\n---")
 # Scripts written without spaces: each sign counts as a word. They take three bytes a sign, so a
 # text of few bytes a sign is not searched for them.
 _MANY_BYTES = 1.2
@@ -132,9 +133,7 @@ def count_words(text: str) -> int:
     """Count the words of a text, every sign of a script without spaces as one."""
     if len(text.encode("utf-8", "replace")) > _MANY_BYTES * len(text):
         return len(_WORD_OR_SIGN.findall(text))
-    for mark in _MARKS:
-        text = text.replace(mark, " ")
-    return len(text.split())
+    return len(text.split()) - sum(map(text.count, _MARKS))
 
 
 def _media_type(body: bytes, content_type: str | None) -> str:

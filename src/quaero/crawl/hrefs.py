@@ -7,16 +7,16 @@ into the page itself are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import unescape
 
 from selectolax.lexbor import LexborHTMLParser
 
 MAX_LINKS = 10_000
 
-_SELECTOR = "a[href], area[href], frame[src], iframe[src], link[rel], meta[http-equiv]"
+_ALL = "a[href], area[href], frame[src], iframe[src]"
 # What occurs in the source of a page with any but the first; few pages have them.
-_RARE = ("<area", "frame", "next", "prev", "refresh", "<AREA", "FRAME", "NEXT", "PREV", "REFRESH")
+_RARE = ("<area", "frame ", "<AREA", "FRAME ")
 _REFRESH = re.compile(r"^\s*[\d.]*\s*[;,]?\s*url\s*=\s*[\"']?([^\"']+)", re.IGNORECASE)
 _FOLLOWED_RELATIONS = frozenset({"next", "prev"})
 _EMBEDDED_ONLY = ("about:", "data:", "blob:", "javascript:")
@@ -36,14 +36,15 @@ def of_tree(tree: LexborHTMLParser, source: str) -> list[tuple[str, bool]]:
     """
     found: dict[str, bool] = {}
     judged = "nofollow" in source
-    for node in tree.css(_SELECTOR if any(mark in source for mark in _RARE) else "a[href]"):
+    for reference in _of_head(tree):
+        found[reference] = False
+    for node in tree.css(_ALL if any(mark in source for mark in _RARE) else "a[href]"):
         said = node.attrs
-        if node.tag == "a":
-            reference = (said["href"] or "").strip()
-            nofollow = judged and _forbids(said.get("rel"))
-        else:
-            reference = _other(node.tag or "", node.attributes).strip()
-            nofollow = judged and node.tag == "area" and _forbids(said.get("rel"))
+        embeds = node.tag not in {"a", "area"}
+        reference = (said["src" if embeds else "href"] or "").strip()
+        nofollow = judged and not embeds and _forbids(said.get("rel"))
+        if embeds and reference.lower().startswith(_EMBEDDED_ONLY):
+            continue
         if not reference or reference[0] == "#":
             continue
         if reference in found:
@@ -81,15 +82,16 @@ def _unique(references: Iterable[str]) -> list[tuple[str, bool]]:
     return list(found.items())
 
 
-def _other(name: str, said: dict[str, str | None]) -> str:
-    if name == "link":
-        relations = set((said.get("rel") or "").lower().split())
-        return (said.get("href") or "") if relations & _FOLLOWED_RELATIONS else ""
-    if name == "meta":
-        refreshes = (said.get("http-equiv") or "").lower() == "refresh"
-        target = _REFRESH.match(said.get("content") or "") if refreshes else None
-        return target[1] if target else ""
-    if name == "area":
-        return said.get("href") or ""
-    source = (said.get("src") or "").strip()
-    return "" if source.lower().startswith(_EMBEDDED_ONLY) else source
+def _of_head(tree: LexborHTMLParser) -> Iterator[str]:
+    """Go through what the head says of the next and previous page, or of another in its place."""
+    for node in tree.head.css("link[rel], meta[http-equiv]") if tree.head is not None else ():
+        said = node.attributes
+        reference = ""
+        if node.tag == "link":
+            if _FOLLOWED_RELATIONS & set((said.get("rel") or "").lower().split()):
+                reference = said.get("href") or ""
+        elif (said.get("http-equiv") or "").lower() == "refresh":
+            target = _REFRESH.match(said.get("content") or "")
+            reference = target[1] if target else ""
+        if reference.strip()[:1] not in {"", "#"}:
+            yield reference.strip()

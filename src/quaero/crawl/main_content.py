@@ -16,23 +16,16 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 # (what must occur in the source, selector), the more specific first.
 _CONTAINERS = (
     ("mw-content-text", "#mw-content-text"),  # MediaWiki
-    ('class="wiki-content"', "#main-content"),  # Confluence
-    ("wiki-content", "#main-content.wiki-content"),
+    ("wiki-content", "#main-content.wiki-content"),  # Confluence
     ("issue-content", "#issue-content"),  # Jira
-    ("js-discussion", ".js-discussion"),  # GitHub issues
     ("markdown-body", "article.markdown-body"),  # GitHub files
-    ("theme-doc-markdown", ".theme-doc-markdown"),  # Docusaurus
+    ("main", "main, [role=main]"),
     ("md-content", ".md-content"),  # MkDocs Material
-    ("rst-content", ".rst-content [itemprop=articleBody]"),  # Read the Docs
+    ("rst-content", ".rst-content"),  # Read the Docs
     ('class="body"', "div.documentwrapper div.body"),  # Sphinx
-    ("bd-article", "article.bd-article"),  # Sphinx, PyData theme
     ("doc-content", "#doc-content"),  # Doxygen
-    ("td-content", ".td-content"),  # Docsy
     ("main-outlet", "#main-outlet"),  # Discourse
     ("manual-text", ".manual-text"),  # mandoc
-)
-_GENERAL = (
-    ("main", "main, [role=main]"),
     ("articleBody", "[itemprop=articleBody]"),
     ("<article", "article"),
     ("entry-content", ".entry-content"),
@@ -68,12 +61,8 @@ def main_node(tree: LexborHTMLParser, source: str) -> LexborNode | None:
 
 
 def _declared(tree: LexborHTMLParser, source: str) -> Iterator[LexborNode]:
+    """Go through the containers that there is one of on the page."""
     for mark, selector in _CONTAINERS:
-        if mark in source:
-            found = tree.css_first(selector)
-            if found is not None:
-                yield found
-    for mark, selector in _GENERAL:
         if mark in source:
             outermost = _outermost(tree.css(selector))
             if len(outermost) == 1:
@@ -82,6 +71,8 @@ def _declared(tree: LexborHTMLParser, source: str) -> Iterator[LexborNode]:
 
 def _outermost(nodes: list[LexborNode]) -> list[LexborNode]:
     """Keep the nodes, given in document order, that lie in none of the others."""
+    if len(nodes) < 2:
+        return nodes
     kept: list[LexborNode] = []
     known: set[int] = set()
     for node in nodes:

@@ -9,8 +9,6 @@ escaped, and nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from itertools import islice
 
 CODE, CODE_END = "\x01", "\x02"
 STRONG, STRONG_END = "\x03", "\x04"
@@ -139,7 +137,7 @@ def _render_marks(text: str) -> str:
                 _close_link(out, opened, piece[1:-1])
         elif mark in _OPENING:
             if opened and opened[-1][0] == _OPENING[mark]:
-                _close(out, opened, islice(pieces, place + 1, None))
+                _close(out, opened, pieces, place)
         else:
             out.append(_single(piece))
     return "".join(out).strip()
@@ -159,16 +157,16 @@ def _bracketed(text: str) -> str:
     return _BRACKET.sub(r"\\\g<0>", _escape(text))
 
 
-def _close(out: list[str], opened: list[tuple[str, int]], rest: Iterable[str]) -> None:
+def _close(out: list[str], opened: list[tuple[str, int]], pieces: list[str], end: int) -> None:
     """Write the delimiters of the innermost mark if they would be recognised where they stand.
 
-    `rest` are the pieces that follow. A mark within a mark is written only where its delimiters
-    cannot be read as anything else: at the edge of the outer one or clearly between words.
+    It ends at the place `end` of `pieces`. A mark within a mark is written only where its
+    delimiters cannot be read as anything else: at the edge of the outer one or clearly between words.
     """
     mark, start = opened.pop()
     content = "".join(out[start:])
     previous = _last_character(out, start)
-    ends_outer, following = _what_follows(rest)
+    ends_outer, following = _what_follows(pieces, end)
     outer = [place for other, place in opened if other != LINK]
     if outer:
         opens = outer[-1] == start - 1 or _is_clear(previous, content[:1])
@@ -193,13 +191,14 @@ def _last_character(out: list[str], end: int) -> str:
     return out[place][-1] if place >= 0 else " "
 
 
-def _what_follows(rest: Iterable[str]) -> tuple[bool, str]:
+def _what_follows(pieces: list[str], end: int) -> tuple[bool, str]:
     """Say whether a mark ends here too, and what the next character is after marks of emphasis.
 
     Links, images and code count as punctuation.
     """
     ends = False
-    for piece in rest:
+    for place in range(end + 1, len(pieces)):
+        piece = pieces[place]
         if piece:
             if piece[0] in _OPENING:
                 ends = True

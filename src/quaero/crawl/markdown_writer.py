@@ -24,6 +24,11 @@ Closer = Callable[[], None]
 Opened = Closer | Literal[False] | None
 
 _LINE_ENDS = frozenset({"/div", "/p", "/tr", "/li"})
+# Elements within code that only colour it.
+_PLAIN_KINDS = frozenset({None, "emphasis", "strong", "code", "link"})
+_PLAIN_ENDS = frozenset(
+    {"/span", "/em", "/i", "/b", "/strong", "/code", "/var", "/a", "/cite", "/kbd", "/font", "/u"}
+)
 # What follows these is the white space between rows of a table that holds lines of code.
 _BETWEEN_CELLS = frozenset({"tr", "/tr", "/td", "/th", "tbody", "/tbody", "thead", "/thead"})
 
@@ -57,6 +62,7 @@ class Writer:
         self.marks: list[tuple[str, str]] = []  # inline elements open around it
         self.languages: list[str] = []  # declared by elements around
         self.known: dict[str, Element] = {}
+        self.plain = set(_PLAIN_ENDS)  # tags within code that only colour it
 
     def walk(self, handlers: Mapping[str, Callable[[Writer, Element], Opened]]) -> list[Block]:
         """Go through all tags once and return the page's blocks."""
@@ -157,18 +163,30 @@ class Writer:
 
     def take_code(self, found: Element) -> tuple[str, str]:
         """Go to the element's end; return its text with its lines, and the language it names."""
-        pieces, end = self.pieces, "/" + found.name
-        language = found.language
+        pieces, start = self.pieces, self.at
+        end = self.end_of(found.name)
+        tags = set(pieces[start + 2 : end : 2])
+        if all(map(self._is_plain, tags - self.plain)):
+            self.at = end
+            return inline.unescape("".join(pieces[start + 1 : end : 2])), found.language
+        return self._take_lines(end, found.language)
+
+    def _is_plain(self, tag: str) -> bool:
+        """Say whether the tag changes nothing about the code it is in, and remember that."""
+        if tag.startswith("/"):
+            return False
+        found = self.read(tag)
+        if found.kind not in _PLAIN_KINDS or found.is_chrome_in_code or found.language:
+            return False
+        self.plain.add(tag)
+        return True
+
+    def _take_lines(self, end: int, language: str) -> tuple[str, str]:
+        pieces = self.pieces
         texts = [pieces[self.at + 1]]
-        depth = 1
-        last = len(pieces) - 2
-        while self.at < last:
-            self.at += 2
+        self.at += 2
+        while self.at < end:
             tag = pieces[self.at]
-            if tag == end:
-                depth -= 1
-                if depth == 0:
-                    break
             if tag.startswith("/"):
                 if tag in _LINE_ENDS and not "".join(texts[-2:]).endswith("\n"):
                     texts.append("\n")
@@ -177,12 +195,12 @@ class Writer:
                 if inner.is_chrome_in_code:
                     self.skip(inner)
                     tag = pieces[self.at]
-                elif inner.name == found.name:
-                    depth += 1
                 elif inner.name == "br":
                     texts.append("\n")
                 elif inner.name == "code":
                     language = language or inner.language
             if tag not in _BETWEEN_CELLS:
                 texts.append(pieces[self.at + 1])
+            self.at += 2
+        self.at = end
         return inline.unescape("".join(texts)), language

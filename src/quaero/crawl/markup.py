@@ -9,9 +9,9 @@ a walk over the tree would, without making an object of each node and without re
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
+from typing import NamedTuple
 
 from quaero.crawl.chrome import is_chrome
 from quaero.crawl.code_language import language_of
@@ -20,7 +20,9 @@ from quaero.crawl.name_sets import names
 # Their content is written as it is, so it is taken into the tag's piece.
 _RAW = ("script", "style", "iframe", "noembed", "noframes", "noscript", "xmp", "plaintext")
 _SPLIT = re.compile(
-    r"<(!--.*?--|" + "|".join(rf"{name}(?=[ >]).*?</{name}" for name in _RAW) + r"|[^>]*)>",
+    r"<([^>!sinpx][^>]*|!--.*?--|"
+    + "|".join(rf"{name}(?=[ >]).*?</{name}" for name in _RAW)
+    + r"|[^>]*)>",
     re.DOTALL,
 )
 _ATTRIBUTE = re.compile(r' (=?[^\s=]*)="([^"]*)"')
@@ -65,8 +67,7 @@ _BLOCKS = names(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """What one start tag says: `kind` is how Markdown treats it, None that it adds nothing."""
 
     name: str

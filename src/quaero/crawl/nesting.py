@@ -15,7 +15,9 @@ from quaero.crawl.name_sets import names
 
 MAX_DEPTH = 400
 _FEW_TAGS = 1500
-_SOME_TAGS = 6000
+_SOME_TAGS = 4000
+_MANY_TAGS = 15_000
+_FEW_OPEN = 700
 _MAX_COPIES = 500_000
 
 _RAW = "script|style|textarea|title|xmp|iframe|noembed|noframes|noscript"
@@ -36,7 +38,9 @@ def is_treacherous(markup: str) -> bool:
     tags = markup.count("<")
     if tags <= _FEW_TAGS:
         return False
-    if tags <= _SOME_TAGS:
+    if tags <= _SOME_TAGS and tags - 2 * markup.count("</") <= _FEW_OPEN:
+        return False
+    if tags <= _MANY_TAGS:
         formatting = len(_FORMATTING_START.findall(markup))
         if formatting * (tags - formatting) <= 2 * _MAX_COPIES:
             return False

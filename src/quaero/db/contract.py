@@ -12,11 +12,35 @@ a list for `in`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
 Row: TypeAlias = tuple[Any, ...]
+F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Ride:
+    """Work that goes along with a commit, and who is told its result, on the writer's thread."""
+
+    work: Callable[[Tx], Any]
+    done: Callable[[Any], None]
+
+
+def together(many: Callable[..., list[Any]]) -> Callable[[F], F]:
+    """Say how calls of a function of the database that wait at the same time are done as one.
+
+    `many(tx, calls)` gets the (args, kwargs) of each and returns their results in order; for a
+    method it is another method of the same object. If it raises, each call is run by itself.
+    """
+
+    def mark(fn: F) -> F:
+        fn.together = many  # type: ignore[attr-defined]
+        return fn
+
+    return mark
 
 
 class ReadTx(Protocol):
@@ -81,6 +105,13 @@ class Database(Protocol):
         """Call `callback`, on some thread, after each commit that signals `topic`.
 
         Returns what ends the subscription.
+        """
+
+    def ride(self, topic: str, offer: Callable[[], Ride | None]) -> Callable[[], None]:
+        """Ask `offer`, on the writer's thread, before each commit that signals `topic`.
+
+        What it returns rides along in that transaction; None lets the commit go as it is. Returns
+        what ends this.
         """
 
     def every(self, seconds: float, work: Callable[[Tx], None]) -> Callable[[], None]:

@@ -29,6 +29,7 @@ class Waker:
 
     def __init__(self, database: Path) -> None:
         self._folder = database.with_name(database.name + "-wake")
+        self._folder_name = str(self._folder)
         self._subscribers: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -108,7 +109,7 @@ class Waker:
         if not _HAS_SOCKETS:
             return []
         try:
-            stamp = self._folder.stat().st_mtime_ns
+            stamp = os.stat(self._folder_name).st_mtime_ns  # noqa: PTH116 - on the path of a commit
         except OSError:
             return []
         if stamp != self._peers_stamp:

@@ -29,10 +29,7 @@ _UNSAFE = re.compile(
 )
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s\"[^\"]*\")?\)")
 _LINK_TAIL = re.compile(r"\]\([^()\s]*\)?")
-_MARKS = re.compile(
-    r"(?:^|(?<=\s))(?:#{1,6}|>|[-*+]|\|)(?=\s)|\*\*|`+|\|(?:\s*:?-{3,}:?\s*\|)+|(?<=\s)\|(?=\s)"
-)
-_BLANKS = re.compile(r"\s+")
+_MARKS = "#>|*+-:`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +97,15 @@ def _fold_sign(sign: str) -> str:
 
 def plain(markdown: str) -> str:
     """A piece of Markdown as one line, without the marks of links, headings, lists and tables."""
-    text = _LINK_TAIL.sub("", _LINK.sub(r"\1", markdown))
-    text = _BLANKS.sub(" ", _MARKS.sub(" ", text))
-    return safe(text).strip()
+    if "](" in markdown:
+        markdown = _LINK_TAIL.sub("", _LINK.sub(r"\1", markdown))
+    words = [word for word in markdown.split() if word.strip(_MARKS)]
+    return safe(" ".join(words).replace("**", "").replace("`", ""))
 
 
 def safe(text: str) -> str:
     """The text without what could steer a terminal or turn the direction of writing."""
-    return _UNSAFE.sub(" ", text)
+    return text if text.isprintable() else _UNSAFE.sub(" ", text)
 
 
 def _pattern(term: Text, *, exact: bool) -> str:

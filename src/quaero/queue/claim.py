@@ -41,8 +41,14 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
     """Lease up to `want.limit` messages, best priority first, oldest first among equals."""
     if want.limit <= 0:
         return []
-    ((paused, delayed, scheduled, parked),) = tx.execute(
-        "select paused, delayed, scheduled, parked from queue where id = $1", (queue_id,)
+    ((paused, delayed, scheduled, parked, ready, laned),) = tx.execute(
+        """
+        select paused, delayed, scheduled, parked, ready,
+               exists(select 1 from lane where queue_id = $1 and state = 1)
+               or exists(select 1 from lane where queue_id = $1 and state = 3)
+          from queue where id = $1
+        """,
+        (queue_id,),
     )
     if paused:
         return []
@@ -54,8 +60,28 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
         promote(tx, queue_id, State.SCHEDULED, tx.now)
     if parked and want.types:
         unpark(tx, queue_id, want.types)
-    lanes.open_cooled(tx, queue_id)
-    return _lease(tx, queue_id, want, _pick(tx, queue_id, want.limit), State.READY)
+    if delayed or scheduled or parked or laned:
+        lanes.open_cooled(tx, queue_id)
+        return _lease(tx, queue_id, want, _pick(tx, queue_id, want.limit), State.READY)
+    return _lease_first(tx, queue_id, want) if ready else []
+
+
+def _lease_first(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
+    """Lease the best messages where no lane has any to offer: one statement."""
+    rows = tx.execute(
+        """
+        update message
+           set state = 2, lease_no = lease_no + 1, receives = receives + 1, lease_until = $3,
+               holder = $4
+         where id in (select id from message where queue_id = $1 and lane_id = 0 and state = 0
+                       order by priority desc, id limit $2)
+        returning id, lease_no, type, payload, job_id, priority, receives, lane_id
+        """,
+        (queue_id, want.limit, tx.lease_now + want.lease, want.holder),
+    )
+    counts.moved(tx, queue_id, State.READY, State.LEASED, len(rows))
+    rows.sort(key=lambda row: (-row[5], row[0]))
+    return [Delivery._make((*row, False)) for row in rows]
 
 
 def _pick(tx: Tx, queue_id: int, limit: int) -> list[Row]:

@@ -19,11 +19,12 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
 from quaero.clock import SECOND, Clock, SystemClock
-from quaero.db.contract import Database, ReadTx, Tx
+from quaero.db.contract import Database, ReadTx, Ride, Tx
 from quaero.errors import StorageError
 from quaero.queue import settle
 from quaero.queue.claim import Claim, next_due
@@ -125,6 +126,7 @@ class Consumer(Generic[W, O]):
         self._lost: set[int] = set()
         self._stir = asyncio.Event()
         self._hungry = True
+        self._writing = False
         self._stopping = False
         self._mean_seconds = AHEAD_SECONDS
         self._swept = 0.0
@@ -143,6 +145,7 @@ class Consumer(Generic[W, O]):
             self._db.subscribe(topic, self._from_any_thread(self._look)),
             self._db.subscribe("cancel", self._from_any_thread(self._check_leases)),
             self._db.every(self._lease / SECOND / 3, self._renew),
+            self._db.ride(topic, self._offer),
         ]
         slots = [asyncio.create_task(self._slot(n)) for n in range(self._concurrency)]
         try:
@@ -237,6 +240,7 @@ class Consumer(Generic[W, O]):
             each.shown = True
         starts = [(each.work, each.started_at, each.lease_at) for each in fresh]
         self._hungry = False
+        self._writing = True
         try:
             works, due = await self._db.write(self._transact, outcomes, starts, want)
         except StorageError as error:
@@ -247,6 +251,8 @@ class Consumer(Generic[W, O]):
             await self._settle_singly(outcomes)
             self._hungry = True
             return None
+        finally:
+            self._writing = False
         for outcome in outcomes:
             self._leases.pop(self._id_of(outcome), None)
         self.settled += len(outcomes)
@@ -265,9 +271,7 @@ class Consumer(Generic[W, O]):
             backend.started(tx, starts)
         if not want:
             return [], next_due(tx, backend.queue_id)
-        holder = self._holder.id if self._holder else 0
-        claim = Claim(want, self._lease, holder, alone=self._alone, types=self._types)
-        works = backend.claim(tx, claim)
+        works = self._claim(tx, want)
         return works, (next_due(tx, backend.queue_id) if len(works) < want else None)
 
     async def _hold_out(
@@ -309,6 +313,20 @@ class Consumer(Generic[W, O]):
             log.warning("cannot look after lost work now: %s", error)
         await self._end_lost()
         self._return_overdue(now)
+
+    # -- claims that ride along with the commits of others
+
+    def _offer(self) -> Ride | None:
+        """Asked on the writer's thread before a commit that makes work ready."""
+        free = len(self._idle) - len(self._local)
+        if self._writing or self._stopping or free <= 0 or self._loop is None:
+            return None
+        return Ride(partial(self._claim, want=free), self._from_any_thread(self._take))
+
+    def _claim(self, tx: Tx, want: int) -> list[W]:
+        holder = self._holder.id if self._holder else 0
+        claim = Claim(want, self._lease, holder, alone=self._alone, types=self._types)
+        return self._backend.claim(tx, claim)
 
     # -- local work
 
@@ -429,9 +447,9 @@ class Consumer(Generic[W, O]):
         loop = self._loop
         assert loop is not None
 
-        def call() -> None:
+        def call(*args: Any) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(callback)
+                loop.call_soon_threadsafe(callback, *args)
 
         return call
 

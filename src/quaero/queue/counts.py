@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 
 from quaero.db.contract import Tx
@@ -24,13 +25,18 @@ def moved(tx: Tx, queue_id: int, source: State | None, target: State | None, cou
 
 def _apply(tx: Tx) -> None:
     delta: Counter[tuple[int, State]] = tx.scratch.pop(_KEY)
-    for queue_id in sorted({queue_id for queue_id, _ in delta}):
-        tx.execute(
-            """
-            update queue set ready = ready + $2, delayed = delayed + $3, leased = leased + $4,
-                   dead = dead + $5, scheduled = scheduled + $6, parked = parked + $7,
-                   suspect = suspect + $8
-             where id = $1
-            """,
-            (queue_id, *(delta[queue_id, state] for state in State)),
-        )
+    by_queue: dict[int, list[tuple[State, int]]] = {}
+    for (queue_id, state), gained in sorted(delta.items()):
+        if gained:
+            by_queue.setdefault(queue_id, []).append((state, gained))
+    for queue_id, gains in by_queue.items():
+        sql = _update(tuple(state for state, _ in gains))
+        tx.execute(sql, (queue_id, *(gained for _, gained in gains)))
+
+
+@functools.cache
+def _update(states: tuple[State, ...]) -> str:
+    """The statement that changes these counts of a queue."""
+    names = [state.name.lower() for state in states]
+    sets = ", ".join(f"{name} = {name} + ${n}" for n, name in enumerate(names, 2))
+    return f"update queue set {sets} where id = $1"

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from quaero.clock import SECOND
-from quaero.db.contract import Database, ReadTx, Tx
+from quaero.db.contract import Database, ReadTx, Tx, together
 from quaero.errors import BadInput, NotFound, StaleLease
 from quaero.queue import settle
 from quaero.queue.backoff import backoff
@@ -65,6 +65,11 @@ class Queue:
 
     # -- sending
 
+    def _send_together(self, tx: Tx, calls: Sequence[tuple[Any, Any]]) -> list[int]:
+        """Several sends that waited at the same time, as one."""
+        return send(tx, self.id, [self._new(*args, **kwargs) for args, kwargs in calls])
+
+    @together(_send_together)
     def send(
         self,
         tx: Tx,
@@ -80,10 +85,27 @@ class Queue:
 
         `payload` is anything JSON can hold. Raises `BadInput` where it is not.
         """
-        new = NewMessage(
-            type, encode(payload), priority=priority, delay=_micros(delay), lane=lane, dedup=dedup
-        )
+        new = self._new(payload, type=type, priority=priority, delay=delay, lane=lane, dedup=dedup)
         return send(tx, self.id, [new])[0]
+
+    @staticmethod
+    def _new(
+        payload: Any = None,
+        *,
+        type: str = "",  # noqa: A002
+        priority: int = 0,
+        delay: float = 0,
+        lane: Lane | None = None,
+        dedup: str | None = None,
+    ) -> NewMessage:
+        return NewMessage(
+            type,
+            encode(payload),
+            priority=priority,
+            delay=_micros(delay) if delay else 0,
+            lane=lane,
+            dedup=dedup,
+        )
 
     def send_many(self, tx: Tx, messages: Sequence[NewMessage]) -> list[int]:
         """Send messages in order; returns their ids."""
@@ -103,6 +125,8 @@ class Queue:
     def sweep(self, tx: Tx) -> None:
         """Give back deliveries whose lease has run out."""
         late = settle.expired(tx, self.id)
+        if not late:
+            return
         spent = [each for each in late if each.receives >= self.max_receive]
         settle.bury(tx, [(each, "lease ran out") for each in spent])
         settle.release(

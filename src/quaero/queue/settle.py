@@ -6,6 +6,7 @@ token finds nothing. All verbs take many deliveries at once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,8 @@ def stands(good: Mapping[int, Held], token: Token) -> bool:
 
 def complete(tx: Tx, deliveries: Sequence[Held]) -> None:
     """The work is done: the messages leave the queue."""
+    if not deliveries:
+        return
     _leave(tx, deliveries)
     if any(each.lease_no > 1 for each in deliveries):
         _forget_errors(tx, [each.id for each in deliveries])
@@ -54,12 +57,13 @@ def _leave(tx: Tx, deliveries: Sequence[Held]) -> None:
 
 
 def _ended(tx: Tx, deliveries: Sequence[Held], target: State | None) -> None:
-    for queue_id in {each.queue_id for each in deliveries}:
-        number = sum(1 for each in deliveries if each.queue_id == queue_id)
+    numbers = Counter(each.queue_id for each in deliveries)
+    laned = [(each.lane_id, 0) for each in deliveries if each.lane_id]
+    for queue_id, number in numbers.items():
         counts.moved(tx, queue_id, State.LEASED, target, number)
-        if any(each.lane_id for each in deliveries):
+        if laned:
             tx.signal(f"queue:{queue_id}")
-    lanes.change(tx, lanes.tally(((each.lane_id, 0) for each in deliveries), ready=0, running=-1))
+    lanes.change(tx, lanes.tally(laned, ready=0, running=-1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class Release:
 
 def release(tx: Tx, releases: Sequence[Release]) -> None:
     """Give deliveries back to be received again."""
+    if not releases:
+        return
     deliveries = [each.held for each in releases]
     _note_errors(tx, ((each.held, each.error) for each in releases if each.error is not None))
     rows = [(*_target(tx, each), each) for each in releases]
@@ -126,6 +132,8 @@ def _target(tx: Tx, release: Release) -> tuple[State, int, int]:
 
 def bury(tx: Tx, deliveries: Sequence[tuple[Held, str]]) -> None:
     """Give deliveries up: they become dead letters, kept with all their errors."""
+    if not deliveries:
+        return
     _note_errors(tx, deliveries)
     tx.execute(
         "update message set state = 3, holder = 0, dedup = null where id in ints($1)",

@@ -14,7 +14,7 @@ import apsw
 
 from quaero.clock import Clock, SystemClock
 from quaero.db import migrations
-from quaero.db.contract import ReadTx, Tx
+from quaero.db.contract import ReadTx, Ride, Tx
 from quaero.db.sqlite.connection import fill_wal, open_reader, open_writer, storage_errors
 from quaero.db.sqlite.leaseclock import LeaseClock, join_clock
 from quaero.db.sqlite.readers import Readers
@@ -119,13 +119,13 @@ class SqliteDatabase:
         """
         if _in_loop():
             raise RuntimeError("write_sync would block the event loop; await write instead")
-        done = threading.Event()
-        call = Call(fn, args, kwargs, waiter=done)
+        call = Call(fn, args, kwargs)
         if self._closed:
             raise StorageError(f"{self.path} is closed")
         if not self._writer.run(call):
+            call.waiter = threading.Event()
             self._submit(call)
-            done.wait()
+            call.waiter.wait()
         if call.error is not None:
             with storage_errors(self.path):
                 raise call.error
@@ -151,6 +151,10 @@ class SqliteDatabase:
     def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` after each commit that signals `topic`, in whatever process."""
         return self._waker.subscribe(topic, callback)
+
+    def ride(self, topic: str, offer: Callable[[], Ride | None]) -> Callable[[], None]:
+        """Ask `offer` before each commit that signals `topic`."""
+        return self._writer.add_rider(topic, offer)
 
     def every(self, seconds: float, work: Callable[[Tx], None]) -> Callable[[], None]:
         """Run `work` in the writer about every so many seconds."""
@@ -231,6 +235,9 @@ def _deliver(calls: list[Call]) -> None:
     for call in calls:
         if call.loop is not None:
             by_loop.setdefault(call.loop, []).append(call)
+        elif isinstance(call.waiter, Ride):
+            if call.error is None:
+                call.waiter.done(call.result)
         elif call.waiter is not None:
             call.waiter.set()
     for loop, of_loop in by_loop.items():

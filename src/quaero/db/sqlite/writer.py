@@ -19,6 +19,7 @@ from typing import Any
 
 import apsw
 
+from quaero.db.contract import Ride
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteTx
 
@@ -29,6 +30,7 @@ SLOW_SECONDS = 0.05
 PASSIVE_PAGES = 1024  # 4 MiB of log
 RESTART_PAGES = 16_384  # 64 MiB of log
 IDLE_SECONDS = 0.25
+TOGETHER = 500
 _NO_KEYWORDS: Mapping[str, Any] = {}
 
 
@@ -68,6 +70,16 @@ class Timer:
         self.due = time.monotonic() + period
 
 
+class Periodic:
+    """Waits for the outcome of a timer's work: nobody else does."""
+
+    def set(self) -> None:
+        """Nothing is to be told."""
+
+
+_PERIODIC = Periodic()
+
+
 class Writer:
     """Owns the write connection; `submit` and `run` are its two entrances."""
 
@@ -88,6 +100,7 @@ class Writer:
         self._inbox: deque[Call] = deque()
         self._stirred = threading.Event()
         self._timers: list[Timer] = []
+        self._riders: dict[str, list[Callable[[], Ride | None]]] = {}
         self._wal_pages = 0
         self._closing = False
         self.commits = 0
@@ -122,6 +135,15 @@ class Writer:
     def drop_timer(self, timer: Timer) -> None:
         """Stop doing a timer's work."""
         self._timers = [each for each in self._timers if each is not timer]
+
+    def add_rider(self, topic: str, offer: Callable[[], Ride | None]) -> Callable[[], None]:
+        """Ask `offer` before commits that signal `topic`; returns what ends this."""
+        self._riders[topic] = [*self._riders.get(topic, ()), offer]
+
+        def end() -> None:
+            self._riders[topic] = [each for each in self._riders[topic] if each is not offer]
+
+        return end
 
     def exclusively(self, work: Callable[[apsw.Connection], Any]) -> Any:
         """Run `work` on the bare connection, between transactions."""
@@ -176,8 +198,8 @@ class Writer:
         while queue:
             batch = self._transact(queue)
             for call in batch:
-                if call.error is not None and call.waiter is None:
-                    log.error("periodic work failed: %s", call.error, exc_info=call.error)
+                if call.error is not None and isinstance(call.waiter, Periodic | Ride):
+                    log.error("the writer's own work failed: %s", call.error, exc_info=call.error)
             self._deliver(batch)
             if self._wal_pages >= PASSIVE_PAGES:
                 self._checkpoint()
@@ -188,7 +210,7 @@ class Writer:
         now = time.monotonic()
         for timer in due:
             timer.due = now + timer.period
-        return [Call(timer.work) for timer in due]
+        return [Call(timer.work, waiter=_PERIODIC) for timer in due]
 
     def _transact(self, queue: deque[Call]) -> list[Call]:
         """One transaction over the head of the queue; what it did not reach stays queued."""
@@ -220,10 +242,34 @@ class Writer:
         self._connection.execute("begin immediate")
         deadline = time.monotonic() + BATCH_SECONDS
         while queue and (not done or time.monotonic() < deadline):
-            call = queue.popleft()
-            done.append(call)
-            signals |= self._run_one(call, savepoint=not alone)
+            calls = _alike(queue)
+            done += calls
+            if len(calls) > 1 and (told := self._run_together(calls)) is not None:
+                signals |= told
+                continue
+            for call in calls:
+                signals |= self._run_one(call, savepoint=not alone)
+        for topic in signals & self._riders.keys():
+            for offer in self._riders[topic]:
+                ride = offer()
+                if ride is not None:
+                    done.append(Call(ride.work, waiter=ride))
+                    signals |= self._run_one(done[-1], savepoint=True)
         self._connection.execute("commit")
+        return signals
+
+    def _run_together(self, calls: list[Call]) -> set[str] | None:
+        """Run calls of one function as one; None, and nothing done, where that fails."""
+        fn = calls[0].fn
+        many, owner = fn.together, getattr(fn, "__self__", None)  # type: ignore[attr-defined]
+        given = [(call.args, call.kwargs) for call in calls]
+        before = () if owner is None else (owner,)
+        joined = Call(lambda tx: many(*before, tx, given))
+        signals = self._run_one(joined, savepoint=True)
+        if joined.error is not None:
+            return None
+        for call, result in zip(calls, joined.result, strict=True):
+            call.result = result
         return signals
 
     def _alone(self, call: Call) -> list[Call]:
@@ -278,6 +324,16 @@ class Writer:
             log.warning("checkpoint put off: %s", error)
             return
         self._wal_pages = 0 if moved >= size else pages
+
+
+def _alike(queue: deque[Call]) -> list[Call]:
+    """Take the head of the queue, and with it what follows and can be done together with it."""
+    calls = [queue.popleft()]
+    fn = calls[0].fn
+    if getattr(fn, "together", None) is not None:
+        while queue and queue[0].fn == fn and len(calls) < TOGETHER:
+            calls.append(queue.popleft())
+    return calls
 
 
 def _name(fn: Callable[..., Any]) -> str:

@@ -1,0 +1,95 @@
+"""Taking documents out: a folder of Markdown, one file of JSON lines, or one archive.
+
+Documents are read in pages, so no snapshot of the database lives longer than one; what changes
+meanwhile may be in the old or the new state. Every file appears whole or not at all: it is written
+under another name beside its place and moved there. These are plain functions that write files:
+from a coroutine, call them in a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from quaero.db.contract import Database, ReadTx
+from quaero.documents import frontmatter
+from quaero.documents.model import Document, Filter
+from quaero.documents.names import file_name
+from quaero.documents.read import documents, ids_after
+from quaero.documents.record import file_time, record_of
+from quaero.errors import BadInput
+
+PAGE = 100
+PAGE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """How much was written, before any compression."""
+
+    documents: int = 0
+    bytes: int = 0
+
+
+def export_folder(db: Database, folder: Path, wanted: Filter | None = None) -> Exported:
+    """Write each document to a Markdown file with front matter, named after its address.
+
+    What lies in `folder` already stays, except that files of the same name are replaced. Raises
+    `BadInput` where the folder has a link that leads out of it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    root = folder.resolve()
+    count = size = 0
+    for document in _all(db, wanted or Filter()):
+        path = root / _name(document)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.resolve().is_relative_to(root):
+            raise BadInput(f"{path.parent} leads out of {root}; remove that link")
+        content = _markdown(document)
+        with _replacing(path) as file:
+            file.write(content)
+        count, size = count + 1, size + len(content)
+    return Exported(count, size)
+
+
+def export_lines(db: Database, path: Path, wanted: Filter | None = None) -> Exported:
+    """Write one JSON object a line (JSON Lines, UTF-8)."""
+    count = size = 0
+    with _replacing(path) as file:
+        for document in _all(db, wanted or Filter()):
+            line = msgspec.json.encode(record_of(document)) + b"\n"
+            file.write(line)
+            count, size = count + 1, size + len(line)
+    return Exported(count, size)
+
+
+def export_archive(db: Database, path: Path, wanted: Filter | None = None) -> Exported:
+    """Write one ZIP archive of the files that `export_folder` makes."""
+    count = size = 0
+    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for document in _all(db, wanted or Filter()):
+            content = _markdown(document)
+            entry = zipfile.ZipInfo(_name(document), file_time(document))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+            count, size = count + 1, size + len(content)
+    return Exported(count, size)
+
+
+def _all(db: Database, wanted: Filter) -> Iterator[Document]:
+    """The documents in order of id, a few megabytes at a time."""
+    after = 0
+    while ids := db.read_sync(ids_after, wanted, after, PAGE):
+        while ids:
+            page = db.read_sync(_as_many, ids)
+            yield from page
+            ids = ids[max(1, len(page)) :]
+            after = page[-1].summary.id if page else after

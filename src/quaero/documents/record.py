@@ -1,0 +1,114 @@
+"""A document as it leaves Quaero and comes back: one flat record with names that people read.
+
+Times are RFC 3339. Ids are not part of it: they mean nothing in another database. Earlier versions
+stay behind.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from quaero.clock import rfc3339
+from quaero.documents.model import DetailLevel, Document, NewDocument, content_hash
+from quaero.documents.prepare import moment, storable
+
+_LEVELS = {"metadata": DetailLevel.METADATA, "full": DetailLevel.FULL}
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What is written of a document, in this order."""
+
+    url: str
+    title: str = ""
+    source_id: int = 0
+    source_type: str = "web"
+    detail_level: str = "full"
+    description: str | None = None
+    language: str | None = None
+    author: str | None = None
+    published: str | None = None
+    modified: str | None = None
+    tags: list[str] = []
+    words: int = 0
+    first_seen: str | None = None
+    fetched_at: str | None = None
+    changed_at: str | None = None
+    gone_at: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    content_hash: str | None = None
+    metadata: dict[str, Any] = {}
+    text: str = ""
+
+
+def record_of(document: Document) -> Record:
+    """The record of a document."""
+    known = document.summary
+    return Record(
+        url=known.url,
+        title=known.title,
+        source_id=known.source_id,
+        source_type=known.source_type,
+        detail_level=known.detail_level.name.lower(),
+        description=known.description,
+        language=known.language,
+        author=known.author,
+        published=known.published,
+        modified=known.modified,
+        tags=list(known.tags),
+        words=known.words,
+        first_seen=rfc3339(known.first_seen),
+        fetched_at=rfc3339(known.fetched_at),
+        changed_at=rfc3339(known.changed_at),
+        gone_at=None if known.gone_at is None else rfc3339(known.gone_at),
+        etag=document.etag,
+        last_modified=document.last_modified,
+        content_hash=document.content_hash,
+        metadata=document.metadata,
+        text=document.text,
+    )
+
+
+def new_document(record: Record) -> NewDocument:
+    """The document to save for a record.
+
+    A record whose text was edited since has another hash, and no validators: the server's page is
+    not this one.
+    """
+    title, text = storable(record.title), storable(record.text)
+    digest = content_hash(title, text)
+    untouched = record.content_hash == digest
+    return NewDocument(
+        url=record.url,
+        title=title,
+        text=text,
+        content_hash=digest,
+        source_id=record.source_id,
+        source_type=record.source_type,
+        detail_level=_LEVELS.get(record.detail_level, DetailLevel.FULL),
+        words=record.words if untouched else len(text.split()),
+        description=record.description,
+        language=record.language,
+        author=record.author,
+        published=record.published,
+        modified=record.modified,
+        etag=record.etag if untouched else None,
+        last_modified=record.last_modified if untouched else None,
+        metadata=record.metadata,
+        tags=tuple(record.tags),
+    )
+
+
+def micros(time: str | None, default: int) -> int:
+    """A record's time in microseconds."""
+    found = moment(time)
+    return default if found is None else found
+
+
+def file_time(document: Document) -> tuple[int, int, int, int, int, int]:
+    """When a document changed, as archives write times."""
+    at = datetime.fromtimestamp(max(document.summary.changed_at / 1e6, 315_532_800), UTC)
+    return at.year, at.month, at.day, at.hour, at.minute, at.second

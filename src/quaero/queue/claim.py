@@ -52,6 +52,8 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
     )
     if paused:
         return []
+    ready += counts.unwritten(tx, queue_id, State.READY)
+    delayed += counts.unwritten(tx, queue_id, State.DELAYED)
     if want.alone:
         return _lease(tx, queue_id, want, _suspects(tx, queue_id, want.limit), State.SUSPECT)
     if delayed:

@@ -7,8 +7,7 @@ a commit is under way the slots go on, so the next transaction carries all that 
 much is claimed ahead follows from how long work takes: about 50 ms of it, so short jobs share a
 commit and long ones are claimed singly. What was claimed and not begun goes back uncharged.
 
-What the work is, a `Backend` says; the queue's own is in `quaero.queue.handler`, that of jobs in
-`quaero.work.pool`.
+What the work is, a `Backend` says.
 """
 
 from __future__ import annotations
@@ -18,77 +17,29 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 from quaero.clock import SECOND, Clock, SystemClock
-from quaero.db.contract import Database, ReadTx, Ride, Tx
+from quaero.db.contract import Database, Ride, Tx
 from quaero.errors import StorageError
 from quaero.queue import settle
+from quaero.queue.backend import Backend, O, Running, W
 from quaero.queue.claim import Claim, next_due
 from quaero.queue.holders import Holder
-from quaero.queue.message import Delivery, Token
+from quaero.queue.message import Token
 
 log = logging.getLogger(__name__)
 
+_STOPS = "the worker stops"
 AHEAD_SECONDS = 0.05
 MOST_AHEAD = 2_000
 WAITED_TOO_LONG = 0.5
 UNBROKEN_SECONDS = 0.002
 SHOW_START_AFTER = 0.01
 SWEEP_SECONDS = 0.5
-
-W = TypeVar("W")
-O = TypeVar("O")  # noqa: E741 - an outcome
-
-
-class Backend(Protocol[W, O]):
-    """What a consumer runs, and how it is claimed and settled."""
-
-    queue_id: int
-
-    def delivery(self, work: W) -> Delivery:
-        """The delivery behind a piece of work."""
-
-    def claim(self, tx: Tx, want: Claim) -> list[W]:
-        """Lease up to `want.limit` pieces of work."""
-
-    def started(self, tx: Tx, starts: Sequence[tuple[W, int, int]]) -> None:
-        """Note work that has begun, each with its wall and lease time."""
-
-    def settle(self, tx: Tx, outcomes: Sequence[O]) -> None:
-        """Commit how work ended."""
-
-    def sweep(self, tx: Tx) -> None:
-        """Clear up what ended leases and dead processes left."""
-
-    def lost(self, tx: ReadTx, works: Sequence[W]) -> list[W]:
-        """The work among these that may no longer be committed."""
-
-    async def handle(self, work: W, started_at: int) -> O:
-        """Run one piece of work to its outcome; only cancellation is raised."""
-
-    def give_back(self, work: W, reason: str) -> O:
-        """The outcome of work that was not done."""
-
-    def failed(self, outcome: O, error: Exception) -> O:
-        """The outcome in place of one that could not be committed."""
-
-    def renew_until(self, work: W) -> float:
-        """For how many seconds from its start a lease is renewed."""
-
-
-@dataclass(slots=True)
-class Running(Generic[W]):
-    """What a slot is doing; times of the wall and of the lease clock, in microseconds."""
-
-    work: W
-    started_at: int
-    lease_at: int
-    task: asyncio.Task[None]
-    shown: bool = False
+UNDO_SECONDS = 3.0  # what cancelled work may take to end
 
 
 class Consumer(Generic[W, O]):
@@ -179,21 +130,31 @@ class Consumer(Generic[W, O]):
         return list(self._running.values())
 
     async def _wind_down(self, grace: float) -> None:
-        self._return_local("the worker stops")
+        self._return_local()
         deadline = perf_counter() + grace
+        await self._write(want=0)  # and what rode along with an earlier commit has come by now
         while self._running and perf_counter() < deadline:
+            await self._stirred_by(deadline)
             await self._write(want=0)
-            if self._running:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stir.wait(), max(0.0, deadline - perf_counter()))
-                self._stir.clear()
         for running in self._running.values():
             running.task.cancel()
-        while self._running:
-            await self._stir.wait()
-            self._stir.clear()
+        deadline = max(deadline, perf_counter()) + UNDO_SECONDS
+        while self._running and perf_counter() < deadline:
+            await self._stirred_by(deadline)
+        for running in self._running.values():
+            log.error("%r does not end; it is given back", running.work)
+            self._outcomes.append(self._backend.give_back(running.work, _STOPS))
         while self._outcomes:
             await self._write(want=0)
+            if self._outcomes and perf_counter() > deadline:
+                log.error("%d outcomes cannot be written; that work is repeated by others",
+                          len(self._outcomes))  # fmt: skip
+                return
+
+    async def _stirred_by(self, deadline: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stir.wait(), max(0.0, deadline - perf_counter()))
+        self._stir.clear()
 
     # -- the pump
 
@@ -337,6 +298,8 @@ class Consumer(Generic[W, O]):
             delivery = self._backend.delivery(work)
             self._leases[delivery.id] = (delivery.token, None)
             self._local.append((work, now))
+        if self._stopping:
+            self._return_local()
         for _ in range(min(len(works), len(self._idle))):
             self._wake_one()
 
@@ -347,7 +310,7 @@ class Consumer(Generic[W, O]):
                 waiter.set_result(None)
                 return
 
-    def _return_local(self, reason: str) -> None:
+    def _return_local(self, reason: str = _STOPS) -> None:
         while self._local:
             self._outcomes.append(self._backend.give_back(self._local.popleft()[0], reason))
 
@@ -390,7 +353,7 @@ class Consumer(Generic[W, O]):
             if id_ not in self._lost and not self._stopping:
                 raise
             task.uncancel()
-            outcome = self._backend.give_back(work, "the worker stops")
+            outcome = self._backend.give_back(work, _STOPS)
         finally:
             show.cancel()
             if self._holder is not None:

@@ -23,6 +23,12 @@ def moved(tx: Tx, queue_id: int, source: State | None, target: State | None, cou
     tx.at_end(_KEY, _apply, rank=5)
 
 
+def unwritten(tx: Tx, queue_id: int, state: State) -> int:
+    """What the kept count of a state lacks of what this function has done so far."""
+    delta: Counter[tuple[int, State]] = tx.scratch.get(_KEY, Counter())
+    return delta[queue_id, state]
+
+
 def _apply(tx: Tx) -> None:
     delta: Counter[tuple[int, State]] = tx.scratch.pop(_KEY)
     by_queue: dict[int, list[tuple[State, int]]] = {}

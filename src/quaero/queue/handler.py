@@ -82,13 +82,13 @@ class HandlerBackend:
 
     def sweep(self, tx: Tx) -> None:
         """Give back what ran out of time and what dead processes held."""
-        self._queue.sweep(tx)
         for dead in self._register.dead(tx):
             started, unstarted = holders.split(holders.held_by(tx, dead.id), dead.started)
             settle.release(tx, [Release(each, charge=False) for each in unstarted])
             self._queue.give_up_or_isolate(tx, started)
             holders.forget(tx, dead.id)
             self._register.bury(dead.id)
+        self._queue.sweep(tx)
 
     def lost(self, tx: ReadTx, works: Sequence[Delivery]) -> list[Delivery]:
         """The deliveries whose lease has gone."""

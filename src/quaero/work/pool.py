@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +39,8 @@ from quaero.work.middleware.metrics import Metrics
 from quaero.work.middleware.retry import outcome_of, retry
 from quaero.work.middleware.timeout import timeout
 from quaero.work.registry import Later, Registry, encode_value
+
+log_of_pool = logging.getLogger(__name__)
 
 GRACE_SECONDS = 10.0
 FEED_KEPT = DAY
@@ -95,14 +98,14 @@ class JobBackend:
     def sweep(self, tx: Tx) -> None:
         """Take back what is lost, go on with large cancels, and keep the feed short."""
         limit = self._options.max_receive
-        late = settle.expired(tx, self.queue_id)
-        run.lose(tx, late, "its lease ran out", limit, charge=True, alone=False)
         for dead in self._register.dead(tx):
             started, unstarted = split(held_by(tx, dead.id), dead.started)
             run.lose(tx, unstarted, "its worker died", limit, charge=False, alone=False)
             run.lose(tx, started, "its worker died", limit, charge=False, alone=True)
             forget(tx, dead.id)
             self._register.bury(dead.id)
+        late = settle.expired(tx, self.queue_id)
+        run.lose(tx, late, "its lease ran out", limit, charge=True, alone=False)
         if steer.cancel_more(tx):
             tx.signal("cancel")
         if tx.lease_now - self._pruned > MINUTE:
@@ -242,6 +245,7 @@ class Pool:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await journal.flush()
+            log_of_pool.info("ran %s", dict(self.metrics.runs))
             await self._leave(holder)
 
     def stop(self) -> None:

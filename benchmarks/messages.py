@@ -1,0 +1,319 @@
+"""Messages only: Quaero's queue against the plain loop and huey."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from harness import Contest, Figures, contest, timed
+from loop import LoopQueue
+
+from quaero.db import SqliteDatabase
+from quaero.queue import Delivery, NewMessage, Queue
+from quaero.queue.handler import consuming
+
+PAYLOAD = '{"url":"https://example.org/a/page","depth":2}'
+WORKERS = 5
+PRODUCERS = 50
+
+
+# -- the plain loop
+
+
+def loop_drain(folder: Path, n: int = 2_000) -> Figures:
+    queue = LoopQueue(folder / "loop.db")
+    queue.db.execute("begin")
+    for _ in range(n):
+        queue.send(PAYLOAD.encode())
+    queue.db.execute("commit")
+    with timed() as took:
+        while (message := queue.receive()) is not None:
+            queue.delete(message[0])
+        seconds, cpu = took()
+    queue.close()
+    return Figures(n, seconds, cpu, 2 * n)
+
+
+def loop_cycle(folder: Path, n: int = 1_000) -> Figures:
+    queue = LoopQueue(folder / "loop.db")
+    with timed() as took:
+        for _ in range(n):
+            queue.send(PAYLOAD.encode())
+            message = queue.receive()
+            assert message is not None
+            queue.delete(message[0])
+        seconds, cpu = took()
+    queue.close()
+    return Figures(n, seconds, cpu, 3 * n)
+
+
+# -- huey
+
+
+def _huey(folder: Path):
+    from huey import SqliteHuey
+
+    huey = SqliteHuey(
+        filename=str(folder / "huey.db"), fsync=True, journal_mode="wal", results=False
+    )
+
+    @huey.task()
+    def work(payload):  # noqa: ARG001
+        return None
+
+    return huey, work
+
+
+def huey_drain(folder: Path, n: int = 2_000) -> Figures:
+    huey, work = _huey(folder)
+    with huey.storage.db(commit=True):
+        pass
+    for _ in range(n):
+        work(PAYLOAD)
+    with timed() as took:
+        while (task := huey.dequeue()) is not None:
+            huey.execute(task)
+        seconds, cpu = took()
+    huey.storage.close()
+    return Figures(n, seconds, cpu, n, "(deletes on receipt)")
+
+
+def huey_cycle(folder: Path, n: int = 1_000) -> Figures:
+    huey, work = _huey(folder)
+    with timed() as took:
+        for _ in range(n):
+            work(PAYLOAD)
+            huey.execute(huey.dequeue())
+        seconds, cpu = took()
+    huey.storage.close()
+    return Figures(n, seconds, cpu, 2 * n, "(deletes on receipt)")
+
+
+# -- quaero
+
+
+def quaero_drain(folder: Path, n: int = 100_000, workers: int = WORKERS) -> Figures:
+    async def main() -> Figures:
+        db, queue = await _open(folder)
+        for _ in range(0, n, 1_000):
+            await db.write(queue.send_many, [NewMessage("t", PAYLOAD)] * 1_000)
+        left, done = n, asyncio.Event()
+
+        async def handle(_: Delivery) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                done.set()
+
+        before = db.commits
+        with timed() as took:
+            async with consuming(db, queue, handle, concurrency=workers) as consumer:
+                await done.wait()
+                while not consumer.idle:
+                    await asyncio.sleep(0)
+                seconds, cpu = took()
+                chosen = consumer.largest_claim
+        commits = db.commits - before
+        db.close()
+        return Figures(n, seconds, cpu, commits, f"(blocks of up to {chosen})")
+
+    return asyncio.run(main())
+
+
+def quaero_cycle(folder: Path, n: int = 20_000, producers: int = PRODUCERS) -> Figures:
+    async def main() -> Figures:
+        db, queue = await _open(folder)
+        left, done = n, asyncio.Event()
+
+        async def handle(_: Delivery) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                done.set()
+
+        async def produce() -> None:
+            for _ in range(n // producers):
+                await db.write(queue.send, None)
+
+        before = db.commits
+        with timed() as took:
+            async with consuming(db, queue, handle, concurrency=WORKERS) as consumer:
+                await asyncio.gather(*(produce() for _ in range(producers)))
+                await done.wait()
+                while not consumer.idle:
+                    await asyncio.sleep(0)
+                seconds, cpu = took()
+        commits = db.commits - before
+        db.close()
+        return Figures(n, seconds, cpu, commits)
+
+    return asyncio.run(main())
+
+
+def quaero_one_at_a_time(folder: Path, n: int = 3_000) -> Figures:
+    """Receive and delete strictly one by one: each settle claims the next in the same commit."""
+    db = SqliteDatabase.open(folder / "q.db")
+    queue = Queue.open(db, "bench")
+    db.write_sync(queue.send_many, [NewMessage("t", PAYLOAD)] * n)
+
+    def next_one(tx, done):  # noqa: ANN202
+        queue.complete(tx, done)
+        return queue.receive(tx)
+
+    before = db.commits
+    with timed() as took:
+        (delivery,) = db.write_sync(queue.receive)
+        while found := db.write_sync(next_one, delivery):
+            (delivery,) = found
+        seconds, cpu = took()
+    commits = db.commits - before
+    db.close()
+    return Figures(n, seconds, cpu, commits)
+
+
+def quaero_single_caller(folder: Path, n: int = 1_000) -> Figures:
+    """One caller without an event loop: send, receive, delete, a commit each as in the loop."""
+    db = SqliteDatabase.open(folder / "q.db")
+    queue = Queue.open(db, "bench")
+    before = db.commits
+    with timed() as took:
+        for _ in range(n):
+            db.write_sync(queue.send, None)
+            (delivery,) = db.write_sync(queue.receive)
+            db.write_sync(queue.complete, delivery)
+        seconds, cpu = took()
+    commits = db.commits - before
+    db.close()
+    return Figures(n, seconds, cpu, commits)
+
+
+def quaero_single_with_consumer(folder: Path, n: int = 1_000) -> Figures:
+    """One caller that waits for each message's end: the claim rides along with the send."""
+
+    async def main() -> Figures:
+        db, queue = await _open(folder)
+        ended = asyncio.Event()
+
+        async def handle(_: Delivery) -> None:
+            pass
+
+        before = db.commits
+        async with consuming(db, queue, handle, concurrency=1) as consumer:
+            await asyncio.sleep(0.05)
+            with timed() as took:
+                for number in range(n):
+                    await db.write(queue.send, None)
+                    while consumer.settled <= number:
+                        await asyncio.sleep(0)
+                seconds, cpu = took()
+        commits = db.commits - before
+        ended.set()
+        db.close()
+        return Figures(n, seconds, cpu, commits)
+
+    return asyncio.run(main())
+
+
+async def _open(folder: Path) -> tuple[SqliteDatabase, Queue]:
+    db = SqliteDatabase.open(folder / "q.db")
+    queue = await asyncio.to_thread(Queue.open, db, "bench")
+    return db, queue
+
+
+# -- latency
+
+
+def latency(folder: Path, *, other: bool, n: int = 200) -> tuple[float, float]:
+    """Medians in ms: from the send's call to the handler's start, and one commit alone."""
+
+    async def main() -> tuple[float, float]:
+        db, queue = await _open(folder)
+        started: asyncio.Queue[float] = asyncio.Queue()
+        sender = None
+
+        async def handle(message: Delivery) -> None:
+            started.put_nowait(time.perf_counter())
+
+        def nothing(tx) -> None:
+            tx.execute("update queue set paused = 0 where id = 1")
+
+        waits, commits = [], []
+        async with consuming(db, queue, handle, concurrency=1):
+            if other:
+                sender = subprocess.Popen(
+                    [sys.executable, __file__, str(folder)], stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE, text=True,
+                )  # fmt: skip
+                assert sender.stdout and sender.stdin
+                await asyncio.to_thread(sender.stdout.readline)
+            for _ in range(n):
+                await asyncio.sleep(0.01)
+                began = time.perf_counter()
+                await db.write(nothing)
+                commits.append(time.perf_counter() - began)
+                await asyncio.sleep(0.005)
+                if sender is None:
+                    began = time.perf_counter()
+                    await db.write(queue.send, None)
+                else:
+                    sender.stdin.write("send\n")
+                    sender.stdin.flush()
+                    began = float(await asyncio.to_thread(sender.stdout.readline))
+                waits.append(await started.get() - began)
+            if sender is not None:
+                sender.stdin.close()
+                sender.wait()
+        db.close()
+        return statistics.median(waits) * 1e3, statistics.median(commits) * 1e3
+
+    return asyncio.run(main())
+
+
+def _send_for_another(folder: Path) -> None:
+    db = SqliteDatabase.open(folder / "q.db")
+    queue = Queue.open(db, "bench")
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        began = time.perf_counter()
+        db.write_sync(queue.send, None)
+        print(began, flush=True)
+    db.close()
+
+
+def run(rounds: int) -> list[Contest]:
+    """All contests of messages."""
+    return [
+        contest(
+            f"drain, {WORKERS} workers",
+            {"quaero": quaero_drain, "loop": loop_drain, "huey": huey_drain},
+            rounds,
+        ),
+        contest(
+            f"full cycle, each send awaited, {PRODUCERS} producers",
+            {"quaero": quaero_cycle, "loop": loop_cycle, "huey": huey_cycle},
+            rounds,
+        ),
+        contest(
+            "strictly one message at a time, received and deleted",
+            {"quaero": quaero_one_at_a_time, "loop": loop_drain},
+            rounds,
+        ),
+        contest(
+            "a single caller, send to delete, three commits each",
+            {"quaero": quaero_single_caller, "loop": loop_cycle},
+            rounds,
+        ),
+        contest(
+            "a single caller with a consumer in the process, send to delete",
+            {"quaero": quaero_single_with_consumer, "loop": loop_cycle},
+            rounds,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    _send_for_another(Path(sys.argv[1]))

@@ -1,0 +1,360 @@
+"""What the pool promises of a run: outcomes, retries, effects, logs, timeouts, stopping."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from quaero.db import SqliteDatabase
+from quaero.errors import BadPayload, NotFound, Permanent, RetryLater
+from quaero.jobs import JobSpec, Phase, Status, actions, logs, read
+from quaero.jobs.check import faults
+from quaero.jobs.create import create
+from quaero.queue.queue import Queue, open_queue
+from quaero.testing.jobs import working
+from quaero.work.pool import PoolOptions
+from quaero.work.registry import Later, Registry, Result, executor
+
+
+class N(BaseModel):
+    n: int = 0
+
+
+@pytest.fixture
+async def db(tmp_path: Path):
+    made = SqliteDatabase.open(tmp_path / "q.db")
+    await made.write(_own_table)
+    yield made
+    found = await made.read(faults)
+    made.close()
+    assert found == []
+
+
+def _own_table(tx):
+    tx.execute("create table done(n integer)")
+
+
+def _note(n):
+    def effect(tx, job):
+        tx.execute("insert into done values($1)", (n,))
+
+    return effect
+
+
+async def done(db):
+    return sorted(row[0] for row in await db.read(lambda tx: tx.execute("select n from done")))
+
+
+async def messages(db, job_id):
+    newest = await db.read(logs.read, logs.Query(job_id, limit=10_000))
+    return [line.message for line in reversed(newest)]
+
+
+@executor("note", N)
+async def note(job, payload):
+    return Result({"n": payload.n}, [_note(payload.n)])
+
+
+async def test_a_result_and_its_effects_commit_with_the_completion(db):
+    async with working(db, [note]) as bench:
+        job = await bench.run("note", {"n": 7})
+    assert job.summary.status is Status.COMPLETED
+    assert job.result == {"n": 7}
+    assert await done(db) == [7]
+
+
+async def test_an_effect_that_fails_fails_its_job_and_no_neighbour(db):
+    def broken(tx, job):
+        tx.execute("insert into done values(99)")
+        raise Permanent("the effect is broken")
+
+    @executor("broken", N)
+    async def bad(job, payload):
+        return Result(None, [broken])
+
+    async with working(db, [note, bad]) as bench:
+        ids = [await bench.create("note", {"n": n}) for n in range(5)]
+        wrong = await bench.create("broken")
+        ended = [await bench.ended(id_) for id_ in [*ids, wrong]]
+    assert [job.summary.status for job in ended[:5]] == [Status.COMPLETED] * 5
+    assert ended[5].summary.status is Status.FAILED
+    assert ended[5].summary.error == "the effect is broken"
+    assert await done(db) == [0, 1, 2, 3, 4]
+
+
+async def test_errors_are_retried_with_what_they_ask_for_until_the_attempts_are_used(db):
+    @executor("flaky", N)
+    async def flaky(job, payload):
+        raise RetryLater(f"attempt {job.attempt} failed", 0.01)
+
+    async with working(db, [flaky]) as bench:
+        job = await bench.run("flaky")
+    assert job.summary.status is Status.FAILED
+    assert job.summary.attempt == 3
+    assert [each.error for each in job.attempts] == [f"attempt {n} failed" for n in (1, 2, 3)]
+    queue = Queue(bench.queue_id, "quaero_jobs")
+    (letter,) = await db.read(queue.dead)
+    assert [error for _, _, error in letter.errors] == [each.error for each in job.attempts]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (Permanent("no such page"), "no such page"),
+        (BadPayload("that makes no sense"), "that makes no sense"),
+    ],
+)
+async def test_a_permanent_failure_is_not_retried(db, error, text):
+    @executor("never", N)
+    async def never(job, payload):
+        raise error
+
+    async with working(db, [never]) as bench:
+        job = await bench.run("never")
+    assert (job.summary.status, job.summary.attempt, job.summary.error) == (Status.FAILED, 1, text)
+
+
+async def test_an_unforeseen_error_is_named_and_its_traceback_logged(db):
+    @executor("odd", N)
+    async def odd(job, payload):
+        return {}["missing"]
+
+    async with working(db, [odd], PoolOptions(max_receive=1)) as bench:
+        job = await bench.run("odd")
+    assert job.summary.error == "KeyError: 'missing'"
+    lines = await db.read(logs.read, logs.Query(job.summary.id, at_least=logs.Level.ERROR))
+    assert any("Traceback" in (line.fields or "") for line in lines)
+
+
+async def test_a_stored_payload_that_no_longer_fits_fails_for_good(db):
+    async with working(db, [note]) as bench:
+        (id_,) = await db.write(create, bench.queue_id, [JobSpec("note", '{"n": "many"}')])
+        job = await bench.ended(id_)
+    assert job.summary.status is Status.FAILED
+    assert job.summary.attempt == 1
+    assert "n:" in job.summary.error
+    assert "many" in job.summary.error
+
+
+async def test_a_run_over_its_timeout_counts_as_a_failed_attempt(db):
+    @executor("slow", N, timeout=0.05)
+    async def slow(job, payload):
+        await asyncio.Event().wait()
+
+    async with working(db, [slow], PoolOptions(max_receive=1)) as bench:
+        job = await bench.run("slow")
+    assert job.summary.status is Status.FAILED
+    assert job.summary.error == "timed out after 0.05 s"
+
+
+async def test_a_job_may_have_a_timeout_of_its_own(db):
+    @executor("slow", N, timeout=3600)
+    async def slow(job, payload):
+        await asyncio.Event().wait()
+
+    async with working(db, [slow], PoolOptions(max_receive=1)) as bench:
+        job = await bench.run("slow", timeout=30_000)
+    assert job.summary.error == "timed out after 0.03 s"
+
+
+async def test_a_job_that_goes_on_later_keeps_its_state_and_pays_no_attempt(db):
+    @executor("steps", N)
+    async def steps(job, payload):
+        count = (job.state or {"count": 0})["count"] + 1
+        if count < 5:
+            return Later(0.01, state={"count": count}, effects=[_note(count)])
+        return Result({"count": count, "attempt": job.attempt})
+
+    async with working(db, [steps]) as bench:
+        job = await bench.run("steps")
+    assert job.result == {"count": 5, "attempt": 1}
+    assert await done(db) == [1, 2, 3, 4]
+
+
+async def test_a_checkpoint_is_there_after_a_failed_attempt(db):
+    @executor("long", N)
+    async def long(job, payload):
+        if job.attempt == 1:
+            await job.checkpoint({"half": True}, [_note(1)])
+            raise RetryLater("power went", 0.01)
+        return Result({"state": job.state}, [_note(2)])
+
+    async with working(db, [long]) as bench:
+        job = await bench.run("long")
+    assert job.result == {"state": {"half": True}}
+    assert await done(db) == [1, 2]
+
+
+async def test_children_are_created_with_the_completion_and_end_their_parent(db):
+    @executor("family", N)
+    async def family(job, payload):
+        job.spawn(JobSpec("note", '{"n": 1}', Phase.PRE))
+        job.spawn(*(JobSpec("note", f'{{"n": {n}}}') for n in (2, 3)))
+        job.spawn(JobSpec("note", '{"n": 4}', Phase.POST))
+
+    async with working(db, [family, note]) as bench:
+        job = await bench.run("family")
+    assert job.summary.status is Status.COMPLETED
+    assert job.summary.counts.completed == 4
+    assert await done(db) == [1, 2, 3, 4]
+
+
+async def test_a_thousand_log_entries_cost_few_commits_and_come_in_order(db):
+    @executor("talk", N)
+    async def talk(job, payload):
+        for n in range(1_000):
+            job.log.info(f"line {n}", n=n)
+            if n % 10 == 0:
+                await asyncio.sleep(0)
+
+    async with working(db, [talk]) as bench:
+        before = db.commits
+        job = await bench.run("talk")
+        spent = db.commits - before
+    assert spent <= 20
+    lines = [m for m in await messages(db, job.summary.id) if m.startswith("line")]
+    assert lines == [f"line {n}" for n in range(1_000)]
+
+
+async def test_what_a_log_cannot_hold_is_counted_and_nothing_fails(db):
+    @executor("flood", N)
+    async def flood(job, payload):
+        for n in range(10_050):
+            job.log.debug("x" if n != 9_990 else "bad \ud800 \x00", odd=object())
+
+    async with working(db, [flood]) as bench:
+        job = await bench.run("flood")
+    assert job.summary.status is Status.COMPLETED
+    lines = await messages(db, job.summary.id)
+    assert any(line.startswith("50 entries dropped") for line in lines)
+    assert r"bad \ud800 \x00" in lines
+
+
+async def test_progress_is_shown_while_running_and_at_the_end(db):
+    seen, go_on = asyncio.Event(), asyncio.Event()
+
+    @executor("count", N)
+    async def count(job, payload):
+        job.progress(1, 3, "first")
+        seen.set()
+        await go_on.wait()
+        job.progress(3, 3, "done")
+
+    async with working(db, [count]) as bench:
+        id_ = await bench.create("count")
+        await seen.wait()
+        while (job := await db.read(read.get, id_)).summary.progress_current is None:
+            await asyncio.sleep(0.01)
+        assert (job.summary.progress_current, job.summary.progress_text) == (1, "first")
+        assert job.summary.status is Status.RUNNING
+        go_on.set()
+        job = await bench.ended(id_)
+    assert (job.summary.progress_current, job.summary.progress_total) == (3, 3)
+
+
+async def test_cancelling_ends_a_running_executor_and_commits_nothing_of_it(db):
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    @executor("endless", N)
+    async def endless(job, payload):
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            assert job.cancelled
+            ended.set()
+
+    async with working(db, [endless]) as bench:
+        id_ = await bench.create("endless")
+        await began.wait()
+        assert (await actions.cancel(db, id_)).open
+        async with asyncio.timeout(1):
+            await ended.wait()
+        job = await bench.ended(id_)
+    assert job.summary.status is Status.CANCELLED
+
+
+async def test_a_stop_gives_back_what_runs_without_an_attempt(db):
+    began = asyncio.Event()
+
+    @executor("endless", N)
+    async def endless(job, payload):
+        began.set()
+        await asyncio.Event().wait()
+
+    async with working(db, [endless], PoolOptions(grace=0.05)) as bench:
+        id_ = await bench.create("endless")
+        await began.wait()
+    job = await db.read(read.get, id_)
+    assert (job.summary.status, job.summary.attempt) == (Status.PENDING, 0)
+    rows = await db.read(lambda tx: tx.execute("select state, receives from message"))
+    assert rows == [(0, 0)]
+
+
+async def test_running_out_of_memory_is_not_charged_and_repeated_alone(db):
+    @executor("fat", N)
+    async def fat(job, payload):
+        raise MemoryError
+
+    async with working(db, [fat]) as bench:
+        id_ = await bench.create("fat")
+        while not (await db.read(Queue(bench.queue_id, "q").stats)).suspect:
+            await asyncio.sleep(0.01)
+    async with working(db, [fat], PoolOptions(alone=True, max_receive=1)) as bench:
+        job = await bench.ended(id_)
+    assert job.summary.status is Status.FAILED
+    assert job.summary.attempt == 1
+    assert job.summary.error == "MemoryError"
+
+
+async def test_an_unknown_type_waits_visibly_until_a_worker_knows_it(db):
+    queue_id = await db.write(open_queue, "quaero_jobs")
+    (id_,) = await db.write(create, queue_id, [JobSpec("note", '{"n": 1}')])
+
+    @executor("other", N)
+    async def other(job, payload):
+        return None
+
+    async with working(db, [other]) as bench:
+        while not (await db.read(Queue(bench.queue_id, "q").stats)).parked:
+            await asyncio.sleep(0.01)
+    assert "parked: no worker knows the job type 'note'" in await messages(db, id_)
+    async with working(db, [note]) as bench:
+        job = await bench.ended(id_)
+    assert job.summary.status is Status.COMPLETED
+    assert job.summary.attempt == 1
+
+
+async def test_many_jobs_of_one_tree_are_counted_exactly(db):
+    @executor("many", N)
+    async def many(job, payload):
+        job.spawn(*(JobSpec("some", f'{{"n": {n}}}') for n in range(payload.n)))
+
+    @executor("some", N)
+    async def some(job, payload):
+        if payload.n % 5 == 0:
+            raise Permanent("every fifth")
+
+    async with working(db, [many, some]) as bench:
+        job = await bench.run("many", {"n": 500})
+    counts = job.summary.counts
+    assert (counts.completed, counts.failed, job.summary.warnings) == (400, 100, 100)
+
+
+def test_payloads_are_checked_with_the_place_of_each_fault():
+    with pytest.raises(BadPayload, match=r"payload of 'note': n: .*\(got 'x'\)"):
+        note.encode({"n": "x"})
+    with pytest.raises(BadPayload, match="Invalid JSON"):
+        note.encode("{")
+
+
+def test_an_unknown_type_is_refused_naming_those_there_are():
+    with pytest.raises(NotFound, match="known are note"):
+        Registry([note]).get("nonsense")
+
+
+def test_a_name_is_taken_once():
+    registry = Registry([note])
+    with pytest.raises(ValueError, match="two job types"):
+        registry.add(note)

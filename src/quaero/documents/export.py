@@ -49,7 +49,6 @@ def export_folder(db: Database, folder: Path, wanted: Filter | None = None) -> E
     count = size = 0
     for document in _all(db, wanted or Filter()):
         path = root / _name(document)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.parent.resolve().is_relative_to(root):
             raise BadInput(f"{path.parent} leads out of {root}; remove that link")
         content = _markdown(document)
@@ -67,29 +66,74 @@ def export_lines(db: Database, path: Path, wanted: Filter | None = None) -> Expo
             line = msgspec.json.encode(record_of(document)) + b"\n"
             file.write(line)
             count, size = count + 1, size + len(line)
+        _make_durable(file)
     return Exported(count, size)
 
 
 def export_archive(db: Database, path: Path, wanted: Filter | None = None) -> Exported:
     """Write one ZIP archive of the files that `export_folder` makes."""
     count = size = 0
-    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for document in _all(db, wanted or Filter()):
-            content = _markdown(document)
-            entry = zipfile.ZipInfo(_name(document), file_time(document))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
-            count, size = count + 1, size + len(content)
+    with _replacing(path) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for document in _all(db, wanted or Filter()):
+                content = _markdown(document)
+                entry = zipfile.ZipInfo(_name(document), file_time(document))
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, content)
+                count, size = count + 1, size + len(content)
+        _make_durable(file)
     return Exported(count, size)
 
 
 def _all(db: Database, wanted: Filter) -> Iterator[Document]:
-    """The documents in order of id, a few megabytes at a time."""
+    """The documents in order of id."""
     after = 0
-    while ids := db.read_sync(ids_after, wanted, after, PAGE):
-        while ids:
-            page = db.read_sync(_as_many, ids)
-            yield from page
-            ids = ids[max(1, len(page)) :]
-            after = page[-1].summary.id if page else after
+    while page := db.read_sync(_page, wanted, after):
+        yield from page
+        after = page[-1].summary.id
+
+
+def _page(tx: ReadTx, wanted: Filter, after: int) -> list[Document]:
+    """The next documents: at most `PAGE`, and not much more text than `PAGE_BYTES`."""
+    sizes = tx.execute(
+        "select id, bytes from document where id in ints($1) order by id",
+        (msgspec.json.encode(ids_after(tx, wanted, after, PAGE)).decode(),),
+    )
+    ids: list[int] = []
+    room = PAGE_BYTES
+    for id_, size in sizes:
+        if ids and size > room:
+            break
+        ids.append(id_)
+        room -= size
+    return documents(tx, ids)
+
+
+def _name(document: Document) -> str:
+    return file_name(document.summary.source_id, document.summary.url)
+
+
+def _markdown(document: Document) -> bytes:
+    fields = msgspec.to_builtins(record_of(document))
+    text = fields.pop("text", "")
+    return frontmatter.write(fields, text).encode()
+
+
+def _make_durable(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` when all is written, and leaves nothing otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with draft.open("wb") as file:
+            yield file
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

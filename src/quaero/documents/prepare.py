@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,7 +22,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document ready to be written; `metadata` is JSON."""
+    """A document ready to be written; `metadata` is JSON.
+
+    `row` holds the values of its row after the id, `particulars` those of them that may change
+    while title and text stay: description, language, author, published, modified, dated, etag,
+    last_modified.
+    """
 
     source_id: int
     url: str
@@ -30,7 +38,7 @@ class Prepared:
     metadata: str
     words: int
     bytes: int
-    dated: int
+    particulars: Row
     row: Row
 
     @property
@@ -43,17 +51,27 @@ def prepare(new: NewDocument, now: int) -> Prepared:
     """The values of a document; `now` is its date where the page names none."""
     title, text, site = storable(new.title), storable(new.text), site_of(new.url)
     size = len(text) if text.isascii() else len(text.encode())
-    dated = moment(new.modified) or moment(new.published) or now
+    particulars: Row = (
+        optional(new.description), optional(new.language), optional(new.author),
+        optional(new.published), optional(new.modified),
+        moment(new.modified) or moment(new.published) or now,
+        optional(new.etag), optional(new.last_modified),
+    )  # fmt: skip
     row: Row = (
-        new.source_id, new.url, site, new.source_type, title, _optional(new.description),
-        new.language, _optional(new.author), new.published, new.modified, dated, new.etag,
-        new.last_modified, new.content_hash, new.words, size, int(new.detail_level), new.job_id,
-        new.root_id,
+        new.source_id, new.url, site, new.source_type, title, *particulars, new.content_hash,
+        new.words, size, int(new.detail_level), new.job_id, new.root_id,
     )  # fmt: skip
     return Prepared(
-        new.source_id, new.url, site, new.source_type, title, text,
-        storable(msgspec.json.encode(new.metadata).decode()), new.words, size, dated, row,
+        new.source_id, new.url, site, new.source_type, title, text, _as_object(new.metadata),
+        new.words, size, particulars, row,
     )  # fmt: skip
+
+
+def _as_object(metadata: Mapping[str, Any]) -> str:
+    try:
+        return msgspec.json.encode(metadata).decode()
+    except UnicodeEncodeError:
+        return storable(json.dumps(metadata, ensure_ascii=False))
 
 
 def storable(text: str) -> str:
@@ -63,7 +81,8 @@ def storable(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text).replace("\0", "")
 
 
-def _optional(text: str | None) -> str | None:
+def optional(text: str | None) -> str | None:
+    """`storable`, where there is a text."""
     return None if text is None else storable(text)
 
 

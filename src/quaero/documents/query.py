@@ -26,7 +26,7 @@ from enum import Enum
 from itertools import zip_longest
 from typing import TypeAlias
 
-from quaero.documents.prepare import moment
+from quaero.documents.prepare import moment, storable
 
 MAX_CHARS = 4_000
 MAX_TERMS = 64
@@ -134,7 +134,7 @@ class _Item:
 
 def parse(text: str) -> Query:
     """The query that a text is; never fails."""
-    items = list(_items(unicodedata.normalize("NFC", text[:MAX_CHARS])))
+    items = list(_items(unicodedata.normalize("NFC", storable(text[:MAX_CHARS]))))
     exact = [item for item in items if item.typed == _EXACT]
     items = [item for item in items if item.typed != _EXACT]
     counted = _first_terms(items)

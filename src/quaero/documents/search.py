@@ -82,15 +82,16 @@ class _Found:
 def search(
     tx: ReadTx,
     text: str,
-    *,
     limit: int = 10,
     cursor: str | None = None,
+    *,
     sources: Mapping[str, int] | None = None,
 ) -> Results:
     """Find documents; the language is that of `query`, and any text is a query.
 
     `sources` are the ids that `source:` may name. `cursor` is where an earlier page of the same
-    query ended; another query's raises `BadInput`. At most `LARGEST_PAGE` hits a page.
+    query ended; another query's raises `BadInput`. At most `LARGEST_PAGE` hits a page;
+    pages end at `COUNTED` hits.
     """
     query = parse(text)
     if not query.clauses:
@@ -177,7 +178,8 @@ def _results(
     end = offset + len(ids)
     cursor = _cursor(end, text) if ids and end < found.total else None
     facets = _facets(tx, found.ids[:FACETED])
-    return Results(hits, found.total, found.more, relaxed, query.cut, facets, cursor)
+    some = relaxed and found.total > 0
+    return Results(hits, found.total, found.more, some, query.cut, facets, cursor)
 
 
 def _facets(tx: ReadTx, ids: Sequence[int]) -> Facets:

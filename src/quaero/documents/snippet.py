@@ -25,7 +25,7 @@ _MAX_FOUND = 200
 
 # C0, DEL, C1, zero-width and bidirectional controls, line and paragraph separators, BOM.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
 )
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s\"[^\"]*\")?\)")
 _LINK_TAIL = re.compile(r"\]\([^()\s]*\)?")

@@ -1,28 +1,27 @@
-"""Documents as a crawl brings them: save, touch, mark gone, tag, delete.
+"""Documents as a crawl brings them: save, touch, mark gone; and delete.
 
 All verbs take many documents at once and work through them sorted by (source id, address). An
 unchanged page costs its row and nothing else; a changed one keeps the text it had (`versions`).
 Counts follow every change in the same transaction (`counts`), and so does the full-text index
-(`fulltext`). Reading is in `read`.
+(`fulltext`). Reading is in `read`, tags are in `tags`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
-
-import msgspec
+from typing import NamedTuple
 
 from quaero.db.contract import ReadTx, Row, Tx
 from quaero.documents import counts, fulltext, versions
-from quaero.documents.model import NewDocument, Outcome, Saved, normal_tag
-from quaero.documents.prepare import Prepared, prepare
+from quaero.documents.model import Filter, NewDocument, Outcome, Saved
+from quaero.documents.prepare import Prepared, optional, prepare
+from quaero.documents.read import ids_after
+from quaero.documents.rows import Key, Known, as_json, count, count_gone, find, load, tags_of
+from quaero.documents.tags import add_tags
 
-SLICE = 1_000
-
-Key: TypeAlias = tuple[int, str]
+SLICE = 250
+"""How many documents are deleted in one transaction: about 15 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +44,6 @@ class Validators(NamedTuple):
     content_hash: str
 
 
-class _Known(NamedTuple):
-    id: int
-    source_id: int
-    url: str
-    source_type: str
-    site: str
-    content_hash: str
-    detail_level: int
-    version: int
-    words: int
-    bytes: int
-    gone: int
-    changed_at: int
-
-
 def validators(tx: ReadTx, source_id: int, urls: Sequence[str]) -> dict[str, Validators]:
     """What is known of pages about to be fetched, by address; unknown ones are left out."""
     rows = tx.execute(
@@ -67,7 +51,7 @@ def validators(tx: ReadTx, source_id: int, urls: Sequence[str]) -> dict[str, Val
         select d.url, d.etag, d.last_modified, d.content_hash
           from each($2) as e join document d on d.source_id = $1 and d.url = e.value
         """,
-        (source_id, _json(urls)),
+        (source_id, as_json(urls)),
     )
     return {row[0]: Validators(*row[1:]) for row in rows}
 
@@ -83,12 +67,12 @@ def save(tx: Tx, documents: Sequence[NewDocument]) -> list[Saved]:
     one. Any answer makes a gone document present again.
     """
     wanted = {(each.source_id, each.url): each for each in documents}
-    known = _find(tx, wanted)
+    known = find(tx, wanted)
     saved: dict[Key, Saved] = {}
     created: list[Prepared] = []
-    changed: list[tuple[Prepared, _Known]] = []
-    same: list[tuple[NewDocument, _Known]] = []
-    kept: list[tuple[NewDocument, _Known]] = []
+    changed: list[tuple[Prepared, Known]] = []
+    same: list[tuple[NewDocument, Known]] = []
+    kept: list[tuple[NewDocument, Known]] = []
     for key, new in sorted(wanted.items()):
         old = known.get(key)
         if old is None:
@@ -102,22 +86,8 @@ def save(tx: Tx, documents: Sequence[NewDocument]) -> list[Saved]:
     _create(tx, created, saved)
     _change(tx, changed, saved)
     _keep(tx, same, kept, saved)
-    _add_tags(tx, ((saved[key].id, tag) for key, new in sorted(wanted.items()) for tag in new.tags))
+    add_tags(tx, ((saved[key].id, tag) for key, new in sorted(wanted.items()) for tag in new.tags))
     return [saved[each.source_id, each.url] for each in documents]
-
-
-def _find(tx: ReadTx, keys: Iterable[Key]) -> dict[Key, _Known]:
-    rows = tx.execute(
-        """
-        select d.id, d.source_id, d.url, d.source_type, d.site, d.content_hash, d.detail_level,
-               d.version, d.words, d.bytes, case when d.gone_at is null then 0 else 1 end,
-               d.changed_at
-          from each($1) as e
-          join document d on d.source_id = e.value ->> 0 and d.url = e.value ->> 1
-        """,
-        (_json(sorted(keys)),),
-    )
-    return {(row[1], row[2]): _Known._make(row) for row in rows}
 
 
 def _create(tx: Tx, documents: Sequence[Prepared], saved: dict[Key, Saved]) -> None:
@@ -137,14 +107,14 @@ def _create(tx: Tx, documents: Sequence[Prepared], saved: dict[Key, Saved]) -> N
                value ->> 18, value ->> 19, $2, $2, $2
           from each($1)
         """,
-        (_json([(id_, *each.row) for id_, each in numbered]), tx.now),
+        (as_json([(id_, *each.row) for id_, each in numbered]), tx.now),
     )
     tx.execute(
         """
         insert into document_text(document_id, text, metadata)
         select value ->> 0, value ->> 1, value ->> 2 from each($1)
         """,
-        (_json([(id_, each.text, each.metadata) for id_, each in numbered]),),
+        (as_json([(id_, each.text, each.metadata) for id_, each in numbered]),),
     )
     fulltext.put(tx, [(id_, each.title, each.text) for id_, each in numbered], new=True)
     for id_, each in numbered:
@@ -153,7 +123,7 @@ def _create(tx: Tx, documents: Sequence[Prepared], saved: dict[Key, Saved]) -> N
         counts.add(tx, groups, 1, 0, each.words, each.bytes)
 
 
-def _change(tx: Tx, documents: Sequence[tuple[Prepared, _Known]], saved: dict[Key, Saved]) -> None:
+def _change(tx: Tx, documents: Sequence[tuple[Prepared, Known]], saved: dict[Key, Saved]) -> None:
     if not documents:
         return
     ids = [old.id for _, old in documents]
@@ -173,28 +143,28 @@ def _change(tx: Tx, documents: Sequence[tuple[Prepared, _Known]], saved: dict[Ke
           from each($1) as d
          where document.id = d.value ->> 0
         """,
-        (_json([(old.id, *new.row, numbers[old.id]) for new, old in documents]), tx.now),
+        (as_json([(old.id, *new.row, numbers[old.id]) for new, old in documents]), tx.now),
     )
     tx.execute(
         """
         update document_text set text = d.value ->> 1, metadata = d.value ->> 2
           from each($1) as d where document_id = d.value ->> 0
         """,
-        (_json([(old.id, new.text, new.metadata) for new, old in documents]),),
+        (as_json([(old.id, new.text, new.metadata) for new, old in documents]),),
     )
     fulltext.put(tx, [(old.id, new.title, new.text) for new, old in documents], new=False)
-    tags = _tags_of(tx, ids)
+    tags = tags_of(tx, ids)
     for new, old in documents:
         saved[new.key] = Saved(old.id, *new.key, Outcome.CHANGED, numbers[old.id])
-        _count(tx, old, tags[old.id], -1)
+        count(tx, old, tags[old.id], -1)
         groups = counts.keys_of(new.source_id, new.source_type, new.site)
         counts.add(tx, groups + counts.tag_keys(tags[old.id]), 1, 0, new.words, new.bytes)
 
 
 def _keep(
     tx: Tx,
-    same: Sequence[tuple[NewDocument, _Known]],
-    kept: Sequence[tuple[NewDocument, _Known]],
+    same: Sequence[tuple[NewDocument, Known]],
+    kept: Sequence[tuple[NewDocument, Known]],
     saved: dict[Key, Saved],
 ) -> None:
     """Note that pages were seen again whose text stays.
@@ -212,17 +182,14 @@ def _keep(
     _revive(tx, [old for _, old in (*same, *kept)])
 
 
-def _refresh(tx: Tx, same: Sequence[tuple[NewDocument, _Known]]) -> None:
+def _refresh(tx: Tx, same: Sequence[tuple[NewDocument, Known]]) -> None:
     """Write what may differ though title and text are the same."""
     if not same:
         return
     rows, metadata = [], []
     for new, old in same:
         ready = prepare(new, old.changed_at)
-        rows.append(
-            (old.id, new.description, new.language, new.author, new.published, new.modified,
-             ready.dated, new.etag, new.last_modified, new.job_id, new.root_id)
-        )  # fmt: skip
+        rows.append((old.id, *ready.particulars, new.job_id, new.root_id))
         metadata.append((old.id, ready.metadata))
     tx.execute(
         """
@@ -235,14 +202,14 @@ def _refresh(tx: Tx, same: Sequence[tuple[NewDocument, _Known]]) -> None:
           from each($1) as d
          where document.id = d.value ->> 0
         """,
-        (_json(rows), tx.now),
+        (as_json(rows), tx.now),
     )
     tx.execute(
         """
         update document_text set metadata = d.value ->> 1
           from each($1) as d where document_id = d.value ->> 0 and metadata <> d.value ->> 1
         """,
-        (_json(metadata),),
+        (as_json(metadata),),
     )
 
 
@@ -251,13 +218,13 @@ def _refresh(tx: Tx, same: Sequence[tuple[NewDocument, _Known]]) -> None:
 
 def touch(tx: Tx, pages: Sequence[Seen]) -> list[int]:
     """The server says these are as they were; returns the ids of those that are known."""
-    known = _find(tx, {(each.source_id, each.url) for each in pages})
+    known = find(tx, {(each.source_id, each.url) for each in pages})
     by_key = {(each.source_id, each.url): each for each in pages}
     rows: list[Row] = [
-        (old.id, by_key[key].etag, by_key[key].last_modified, by_key[key].job_id,
-         by_key[key].root_id)
+        (old.id, optional(seen.etag), optional(seen.last_modified), seen.job_id, seen.root_id)
         for key, old in known.items()
-    ]  # fmt: skip
+        for seen in [by_key[key]]
+    ]
     _visit(tx, rows)
     _revive(tx, known.values())
     return [row[0] for row in rows]
@@ -268,13 +235,10 @@ def mark_gone(tx: Tx, source_id: int, urls: Sequence[str]) -> list[int]:
 
     They are kept, and left out of searches, until a crawl finds them again.
     """
-    known = [old for old in _find(tx, {(source_id, url) for url in urls}).values() if not old.gone]
+    known = [old for old in find(tx, {(source_id, url) for url in urls}).values() if not old.gone]
     ids = [old.id for old in known]
-    tx.execute("update document set gone_at = $2 where id in ints($1)", (_json(ids), tx.now))
-    tags = _tags_of(tx, ids)
-    for old in known:
-        groups = counts.keys_of(old.source_id, old.source_type, old.site)
-        counts.add(tx, groups + counts.tag_keys(tags[old.id]), 0, 1, 0, 0)
+    tx.execute("update document set gone_at = $2 where id in ints($1)", (as_json(ids), tx.now))
+    count_gone(tx, known, 1)
     return ids
 
 
@@ -292,83 +256,12 @@ def _visit(tx: Tx, rows: Sequence[Row]) -> None:
           from each($1) as d
          where document.id = d.value ->> 0
         """,
-        (_json(rows), tx.now),
+        (as_json(rows), tx.now),
     )
 
 
-def _revive(tx: Tx, documents: Iterable[_Known]) -> None:
-    """Count documents as present that were gone."""
-    gone = [old for old in documents if old.gone]
-    tags = _tags_of(tx, [old.id for old in gone])
-    for old in gone:
-        groups = counts.keys_of(old.source_id, old.source_type, old.site)
-        counts.add(tx, groups + counts.tag_keys(tags[old.id]), 0, -1, 0, 0)
-
-
-# -- tags
-
-
-def tag(tx: Tx, ids: Sequence[int], tags: Iterable[str]) -> int:
-    """Give documents tags; returns how many they did not have. Unknown ids do not matter."""
-    there = [old.id for old in _load(tx, ids)]
-    wanted = list(tags)
-    return _add_tags(tx, ((id_, each) for id_ in there for each in wanted))
-
-
-def untag(tx: Tx, ids: Sequence[int], tags: Iterable[str]) -> int:
-    """Take tags from documents; returns how many they had."""
-    rows = tx.execute(
-        """
-        delete from document_tag where document_id in ints($1)
-           and tag in (select value from each($2)) returning document_id, tag
-        """,
-        (_json(ids), _json(sorted({normal_tag(each) for each in tags}))),
-    )
-    _count_tags(tx, rows, -1)
-    return len(rows)
-
-
-def _add_tags(tx: Tx, pairs: Iterable[tuple[int, str]]) -> int:
-    wanted = {(id_, normal_tag(each)) for id_, each in pairs} - {(0, "")}
-    rows = sorted(pair for pair in wanted if pair[1])
-    if not rows:
-        return 0
-    added = tx.execute(
-        """
-        insert into document_tag(document_id, tag)
-        select value ->> 0, value ->> 1 from each($1) where true
-            on conflict do nothing returning document_id, tag
-        """,
-        (_json(rows),),
-    )
-    _count_tags(tx, added, 1)
-    return len(added)
-
-
-def _count_tags(tx: Tx, rows: Sequence[Row], sign: int) -> None:
-    documents = {old.id: old for old in _load(tx, sorted({row[0] for row in rows}))}
-    for id_, name in rows:
-        old = documents[id_]
-        counts.add(
-            tx,
-            counts.tag_keys([name]),
-            sign,
-            sign * old.gone,
-            sign * old.words,
-            sign * old.bytes,
-        )
-
-
-def _tags_of(tx: ReadTx, ids: Sequence[int]) -> Mapping[int, list[str]]:
-    found: defaultdict[int, list[str]] = defaultdict(list)
-    if ids:
-        rows = tx.execute(
-            "select document_id, tag from document_tag where document_id in ints($1)",
-            (_json(ids),),
-        )
-        for id_, name in rows:
-            found[id_].append(name)
-    return found
+def _revive(tx: Tx, documents: Iterable[Known]) -> None:
+    count_gone(tx, [old for old in documents if old.gone], -1)
 
 
 # -- deleting
@@ -379,36 +272,20 @@ def delete(tx: Tx, ids: Sequence[int]) -> int:
 
     One transaction: give at most `SLICE` ids at a time.
     """
-    known = _load(tx, ids)
+    known = load(tx, ids)
     if not known:
         return 0
     there = [old.id for old in known]
-    tags = _tags_of(tx, there)
+    tags = tags_of(tx, there)
     fulltext.remove(tx, there)
     for table in ("document_version", "document_tag", "document_text"):
-        tx.execute(f"delete from {table} where document_id in ints($1)", (_json(there),))
-    tx.execute("delete from document where id in ints($1)", (_json(there),))
+        tx.execute(f"delete from {table} where document_id in ints($1)", (as_json(there),))
+    tx.execute("delete from document where id in ints($1)", (as_json(there),))
     for old in known:
-        _count(tx, old, tags[old.id], -1)
+        count(tx, old, tags[old.id], -1)
     return len(known)
 
 
-def _count(tx: Tx, old: _Known, tags: Iterable[str], sign: int) -> None:
-    groups = counts.keys_of(old.source_id, old.source_type, old.site) + counts.tag_keys(tags)
-    counts.add(tx, groups, sign, sign * old.gone, sign * old.words, sign * old.bytes)
-
-
-def _load(tx: ReadTx, ids: Sequence[int]) -> list[_Known]:
-    rows = tx.execute(
-        """
-        select id, source_id, url, source_type, site, content_hash, detail_level, version, words,
-               bytes, case when gone_at is null then 0 else 1 end, changed_at
-          from document where id in ints($1) order by source_id, url
-        """,
-        (_json(ids),),
-    )
-    return [_Known._make(row) for row in rows]
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def delete_some(tx: Tx, wanted: Filter, limit: int = SLICE) -> int:
+    """Delete up to `limit` of the documents that a filter names; 0 when none is left."""
+    return delete(tx, ids_after(tx, wanted, 0, limit))

@@ -44,7 +44,7 @@ def migrate(connection: apsw.Connection, *, upgrade: bool = True, to: int | None
     `StorageError` where `upgrade` is false and the schema is older.
     """
     goal = newest() if to is None else to
-    _refuse_strangers(connection, goal)
+    refuse_strangers(connection, goal)
     if version(connection) >= goal:
         return 0
     if not upgrade and version(connection):
@@ -67,7 +67,8 @@ def migrate(connection: apsw.Connection, *, upgrade: bool = True, to: int | None
     return len(missing)
 
 
-def _refuse_strangers(connection: apsw.Connection, goal: int) -> None:
+def refuse_strangers(connection: apsw.Connection, goal: int) -> None:
+    """Raise `NewerDatabase` or `CorruptDatabase` for a file that is not ours to change."""
     has: int = version(connection)
     owner: Any = connection.pragma("application_id")
     if owner not in (0, APPLICATION_ID) or (owner == 0 and has == 0 and _tables(connection)):

@@ -82,10 +82,11 @@ create table document_count(
 create index document_count_most on document_count(kind, documents desc, key);
 
 -- The text is not kept a second time. Merging is left to idle times as far as can be: a commit
--- does a share of it from 8 segments of a level on.
+-- does a share of it from 8 segments of a level on, and never clears out what was deleted.
 create virtual table document_fts using fts5(
     title, text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
 );
 insert into document_fts(document_fts, rank) values ('automerge', 8);
 insert into document_fts(document_fts, rank) values ('crisismerge', 64);
+insert into document_fts(document_fts, rank) values ('deletemerge', 0);
 insert into document_fts(document_fts, rank) values ('rank', 'bm25(8.0, 1.0)');

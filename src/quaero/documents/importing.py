@@ -1,0 +1,229 @@
+"""Taking documents in that were exported: a folder, a file of JSON lines, or an archive.
+
+Nothing is overwritten by something older: a document that was fetched here at the same time or
+later stays as it is. Nothing is written to the file system, archives are read in place. What
+cannot be read is refused by name and reason, and the rest goes on. Plain functions, as in `export`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from quaero.db.contract import Database, Tx
+from quaero.documents import frontmatter
+from quaero.documents.model import NewDocument, Outcome, Saved
+from quaero.documents.prepare import moment
+from quaero.documents.record import Record, micros, new_document
+from quaero.documents.store import mark_gone, save
+from quaero.errors import BadInput
+
+LARGEST = 64 * 1024 * 1024
+SHOWN = 100
+_BATCH = 50
+_BATCH_CHARS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the records; `kept` ones are as new here already.
+
+    `refused` holds the first 100 names with their reasons; `refusals` counts them all.
+    """
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    refusals: int = 0
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    name: str
+    reason: str
+
+
+def import_path(db: Database, path: Path) -> Imported:
+    """Take in what `export` wrote: a folder of Markdown, a `.zip` of one, or JSON lines.
+
+    Raises `BadInput` where there is nothing at `path`, or an archive that cannot be read.
+    """
+    if path.is_dir():
+        return _import(db, _of_folder(path))
+    if not path.is_file():
+        raise BadInput(f"there is no file or folder {path}")
+    if zipfile.is_zipfile(path):
+        return _import(db, _of_archive(path))
+    if path.suffix == ".zip":
+        raise BadInput(f"{path} is no ZIP archive, or it is damaged")
+    return _import(db, _of_lines(path))
+
+
+def _import(db: Database, found: Iterable[Record | _Refusal]) -> Imported:
+    outcomes: Counter[str] = Counter()
+    refused: list[tuple[str, str]] = []
+    batch: list[Record] = []
+    size = 0
+    for each in found:
+        if isinstance(each, _Refusal):
+            outcomes["refused"] += 1
+            refused.append((each.name, each.reason))
+            del refused[SHOWN:]
+            continue
+        batch.append(each)
+        size += len(each.text)
+        if len(batch) == _BATCH or size > _BATCH_CHARS:
+            outcomes.update(db.write_sync(_take, batch))
+            batch, size = [], 0
+    outcomes.update(db.write_sync(_take, batch))
+    return Imported(
+        outcomes[Outcome.CREATED],
+        outcomes[Outcome.CHANGED],
+        outcomes[Outcome.UNCHANGED],
+        outcomes["kept"] + outcomes[Outcome.KEPT_FULL],
+        outcomes["refused"],
+        tuple(refused),
+    )
+
+
+# -- reading
+
+
+def _of_folder(folder: Path) -> Iterator[Record | _Refusal]:
+    root = folder.resolve()
+    for path in sorted(root.rglob("*.md")):
+        name = path.relative_to(root).as_posix()
+        if not path.resolve().is_relative_to(root):
+            yield _Refusal(name, "the link leads out of the folder")
+        elif path.is_file():
+            with path.open("rb") as file:
+                yield _of_markdown(name, file)
+
+
+def _of_archive(path: Path) -> Iterator[Record | _Refusal]:
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if not entry.filename.endswith(".md"):
+                continue
+            try:
+                with archive.open(entry) as file:
+                    yield _of_markdown(entry.filename, file)
+            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+                yield _Refusal(entry.filename, f"cannot be read: {error}")
+
+
+def _of_lines(path: Path) -> Iterator[Record | _Refusal]:
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(LARGEST + 1):
+            number += 1
+            name = f"line {number}"
+            if len(line) > LARGEST:
+                yield _Refusal(name, f"is larger than {LARGEST} bytes; the rest was not read")
+                return
+            if line.strip():
+                yield _record(name, line)
+
+
+def _record(name: str, line: bytes) -> Record | _Refusal:
+    try:
+        return _checked(name, msgspec.json.decode(line, type=Record))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _Refusal(name, str(error))
+
+
+def _of_markdown(name: str, file: IO[bytes]) -> Record | _Refusal:
+    content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        return _Refusal(name, f"is larger than {LARGEST} bytes")
+    try:
+        fields, text = frontmatter.read(content.decode())
+        return _checked(name, msgspec.convert({**fields, "text": text}, type=Record))
+    except (msgspec.ValidationError, UnicodeDecodeError) as error:
+        return _Refusal(name, str(error))
+
+
+def _checked(name: str, record: Record) -> Record | _Refusal:
+    if "://" not in record.url or record.url != record.url.strip() or not record.url.isprintable():
+        return _Refusal(name, f"{record.url[:200]!r} is no address")
+    if record.source_id < 0:
+        return _Refusal(name, f"{record.source_id} is no source")
+    return record
+
+
+# -- writing
+
+
+def _take(tx: Tx, records: list[Record]) -> Counter[str]:
+    """Save the records that are newer than what is here, with their times."""
+    here = {
+        (row[0], row[1]): row[2]
+        for row in tx.execute(
+            """
+            select d.source_id, d.url, d.fetched_at from each($1) as e
+              join document d on d.source_id = e.value ->> 0 and d.url = e.value ->> 1
+            """,
+            (_json([(each.source_id, each.url) for each in records]),),
+        )
+    }
+    newer = {
+        (each.source_id, each.url): each
+        for each in records
+        if micros(each.fetched_at, tx.now) > here.get((each.source_id, each.url), -1)
+    }
+    new = [new_document(each) for each in newer.values()]
+    saved = save(tx, new)
+    _set_gone(tx, list(newer.values()))
+    _set_times(tx, list(zip(newer.values(), new, saved, strict=True)))
+    outcomes = Counter[str](each.outcome for each in saved)
+    outcomes["kept"] += len(records) - len(saved)
+    return outcomes
+
+
+def _set_gone(tx: Tx, records: list[Record]) -> None:
+    gone = [each for each in records if each.gone_at is not None]
+    for source_id in sorted({each.source_id for each in gone}):
+        mark_gone(tx, source_id, [each.url for each in gone if each.source_id == source_id])
+
+
+def _set_times(tx: Tx, taken: list[tuple[Record, NewDocument, Saved]]) -> None:
+    """Put the record's times in place of the present one."""
+    rows = []
+    for record, new, saved in taken:
+        changed = saved.outcome in (Outcome.CREATED, Outcome.CHANGED)
+        created = saved.outcome is Outcome.CREATED
+        changed_at = micros(record.changed_at, tx.now)
+        dated = moment(new.modified) or moment(new.published) or changed_at
+        rows.append(
+            (
+                saved.id,
+                micros(record.first_seen, tx.now) if created else None,
+                micros(record.fetched_at, tx.now),
+                changed_at if changed else None,
+                dated if changed else None,
+                None if record.gone_at is None else micros(record.gone_at, tx.now),
+            )
+        )
+    tx.execute(
+        """
+        update document
+           set first_seen = coalesce(d.value ->> 1, first_seen), fetched_at = d.value ->> 2,
+               changed_at = coalesce(d.value ->> 3, changed_at),
+               dated = coalesce(d.value ->> 4, dated), gone_at = d.value ->> 5
+          from each($1) as d
+         where document.id = d.value ->> 0
+        """,
+        (_json(rows),),
+    )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from quaero.clock import SECOND
+from quaero.db import SqliteDatabase
+from quaero.documents import counts, export, frontmatter, read, store
+from quaero.documents.export import export_archive, export_folder, export_lines
+from quaero.documents.importing import Imported, import_path
+from quaero.documents.model import DetailLevel, Document, Filter, NewDocument
+from quaero.documents.names import file_name
+from quaero.documents.search import search
+from quaero.errors import BadInput
+from quaero.testing.clock import FakeClock
+
+Page = Callable[..., NewDocument]
+WAYS: dict[str, tuple[Callable[..., Any], str]] = {
+    "folder": (export_folder, "out"),
+    "lines": (export_lines, "out.jsonl"),
+    "archive": (export_archive, "out.zip"),
+}
+
+STRANGE = "\n\n# Second\r\n\r\n---\nkey: value\n---\n  end  "
+
+
+@pytest.fixture
+def other(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteDatabase]:
+    """Another, empty database."""
+    with SqliteDatabase.open(tmp_path / "other.db", clock=clock) as database:
+        yield database
+
+
+def without_ids(document: Document) -> Document:
+    summary = replace(document.summary, id=0, version=1, job_id=None, root_id=None)
+    return replace(document, summary=summary)
+
+
+def everything(db: SqliteDatabase) -> list[Document]:
+    ids = db.read_sync(read.ids_after, Filter(), 0)
+    documents = [without_ids(each) for each in db.read_sync(read.documents, ids)]
+    return sorted(documents, key=lambda each: (each.summary.source_id, each.summary.url))
+
+
+def fill(db: SqliteDatabase, page: Page, clock: FakeClock) -> None:
+    gone = page("gone", "this is gone", tags=("old",))
+    db.write_sync(store.save, [page("a", "first"), gone])
+    clock.pass_time(100)
+    db.write_sync(store.mark_gone, 0, [gone.url])
+    clock.pass_time(1.5)
+    db.write_sync(
+        store.save,
+        [
+            page("a", STRANGE, title='"T": #1 \\ é\x85\u2028'),
+            page("A", "other case", tags=("x", "yes", "1.0", "- y")),
+            page("", "root", etag='W/"1"', last_modified="Mon", published="2020-01-01"),
+            page("x?q=1&r=../..", "query", source_id=3, source_type="jira",
+                 metadata={"fields": {"Status": "Zu, tun: [x]"}, "n": [1, 2.5, None, True]}),
+            page("poor", "", detail_level=DetailLevel.METADATA, description="a: b - c"),
+            page("wörter", "words in 中文", url="https://docs.example.org/w%C3%B6rter"),
+        ],
+    )  # fmt: skip
+
+
+# -- there and back
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_exported_comes_back_as_it_was(
+    db: SqliteDatabase,
+    other: SqliteDatabase,
+    page: Page,
+    clock: FakeClock,
+    tmp_path: Path,
+    way: str,
+) -> None:
+    fill(db, page, clock)
+    write, name = WAYS[way]
+    exported = write(db, tmp_path / name)
+    assert exported.documents == 7
+    assert exported.bytes > 500
+    clock.pass_time(1000)
+    assert import_path(other, tmp_path / name) == Imported(created=7)
+    assert everything(other) == everything(db)
+    assert other.read_sync(counts.stats) == db.read_sync(counts.stats)
+    for query in ("second", "gone", "words", "tag:x", "before:2021", "中文"):
+        hits = [
+            {hit.document.url for hit in each.read_sync(search, query).hits} for each in (db, other)
+        ]
+        assert hits[0] == hits[1]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_importing_again_changes_nothing(
+    db: SqliteDatabase, page: Page, clock: FakeClock, tmp_path: Path, way: str
+) -> None:
+    fill(db, page, clock)
+    before = everything(db)
+    write, name = WAYS[way]
+    write(db, tmp_path / name)
+    assert import_path(db, tmp_path / name) == Imported(kept=7)
+    assert everything(db) == before
+
+
+def test_an_import_replaces_what_is_older_and_keeps_what_is_newer(
+    db: SqliteDatabase, other: SqliteDatabase, page: Page, clock: FakeClock, tmp_path: Path
+) -> None:
+    other.write_sync(store.save, [page("a", "old a"), page("c", "same")])
+    clock.pass_time(10)
+    db.write_sync(store.save, [page("a", "new a"), page("b", "old b"), page("c", "same")])
+    export_lines(db, tmp_path / "out.jsonl")
+    clock.pass_time(10)
+    other.write_sync(store.save, [page("b", "new b")])
+    outcome = import_path(other, tmp_path / "out.jsonl")
+    assert outcome == Imported(changed=1, unchanged=1, kept=1)
+    assert [each.text for each in everything(other)] == ["new a", "new b", "same"]
+    a = everything(other)[0].summary
+    assert (a.changed_at - a.first_seen, a.fetched_at) == (10 * SECOND, a.changed_at)
+
+
+def test_an_export_takes_what_a_filter_names(
+    db: SqliteDatabase, page: Page, tmp_path: Path
+) -> None:
+    db.write_sync(store.save, [page("a", tags=("x",)), page("b"), page("c", source_id=2)])
+    assert export_folder(db, tmp_path / "x", Filter(tag="X")).documents == 1
+    assert export_lines(db, tmp_path / "y", Filter(source_id=2)).documents == 1
+    assert export_archive(db, tmp_path / "z", Filter(gone=True)).documents == 0
+    assert [path.name for path in (tmp_path / "x").rglob("*.md")] == ["a.md"]
+
+
+def test_an_export_reads_in_pages(
+    db: SqliteDatabase, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAGE", 4)
+    monkeypatch.setattr(export, "PAGE_BYTES", 20)
+    db.write_sync(store.save, [page(f"p{n}", "12345678" * (n % 5)) for n in range(23)])
+    assert export_lines(db, tmp_path / "out").documents == 23
+    lines = (tmp_path / "out").read_text().splitlines()
+    assert sorted(json.loads(line)["title"] for line in lines) == sorted(f"p{n}" for n in range(23))
+
+
+def test_an_interrupted_export_leaves_the_old_file(
+    db: SqliteDatabase, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.write_sync(store.save, [page("a")])
+    target = tmp_path / "out.jsonl"
+    target.write_text("old")
+
+    def fail(_: Document) -> None:
+        raise RuntimeError("power")
+
+    monkeypatch.setattr(export, "record_of", fail)
+    for write in (export_lines, export_archive):
+        with pytest.raises(RuntimeError):
+            write(db, target)
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
+
+
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(
+    db: SqliteDatabase, page: Page, tmp_path: Path
+) -> None:
+    db.write_sync(store.save, [page("a/b")])
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    (out).mkdir()
+    (out / "docs.example.org").symlink_to(outside)
+    with pytest.raises(BadInput):
+        export_folder(db, out)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_link_in_place_of_a_file_is_replaced_not_written_through(
+    db: SqliteDatabase, page: Page, tmp_path: Path
+) -> None:
+    db.write_sync(store.save, [page("a")])
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / "out" / "docs.example.org").mkdir(parents=True)
+    (tmp_path / "out" / "docs.example.org" / "a.md").symlink_to(precious)
+    export_folder(db, tmp_path / "out")
+    assert precious.read_text() == "mine"
+
+
+# -- importing what others wrote
+
+
+def test_what_cannot_be_read_is_refused_by_name_and_the_rest_goes_on(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "bad.md").write_bytes(b"---\nurl: https://x.example/\n---\n\xff")
+    (folder / "good.md").write_text(
+        "---\nurl: https://x.example/good\ntitle: Good: one\n---\n\ntext"
+    )
+    (folder / "none.md").write_text("# no front matter")
+    (folder / "type.md").write_text("---\nurl: https://x.example/\ntags: 7\n---\n")
+    (folder / "url.md").write_text('---\nurl: "not an address"\n---\n')
+    (folder / "readme.txt").write_text("not looked at")
+    outcome = import_path(db, folder)
+    assert (outcome.created, outcome.refusals) == (1, 4)
+    assert [name for name, _ in outcome.refused] == ["bad.md", "none.md", "type.md", "url.md"]
+    assert "tags" in dict(outcome.refused)["type.md"]
+    (document,) = everything(db)
+    assert (document.summary.title, document.text) == ("Good: one", "text")
+
+
+def test_lines_that_are_no_records_are_refused(db: SqliteDatabase, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    lines = ['{"url": "https://x.example/"}', "", "no json", "[]", '{"title": "x"}', "\x80"]
+    path.write_bytes("\n".join(lines).encode("latin-1"))
+    outcome = import_path(db, path)
+    assert (outcome.created, outcome.refusals) == (1, 4)
+    assert [name for name, _ in outcome.refused] == ["line 3", "line 4", "line 5", "line 6"]
+
+
+def test_an_archive_is_read_in_place_whatever_its_names(db: SqliteDatabase, tmp_path: Path) -> None:
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../../evil.md", "---\nurl: https://x.example/evil\n---\n\ntext")
+        archive.writestr("/etc/passwd", "no")
+    before = sorted(tmp_path.parent.rglob("*.md"))
+    assert import_path(db, path) == Imported(created=1)
+    assert sorted(tmp_path.parent.rglob("*.md")) == before
+
+
+@pytest.mark.parametrize("name", ["missing", "damaged.zip"])
+def test_what_is_not_there_or_damaged_is_bad_input(
+    db: SqliteDatabase, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "damaged.zip").write_bytes(b"PK\x03\x04nothing")
+    with pytest.raises(BadInput, match=name):
+        import_path(db, tmp_path / name)
+
+
+def test_an_edited_text_is_a_change_without_validators(
+    db: SqliteDatabase, other: SqliteDatabase, page: Page, tmp_path: Path
+) -> None:
+    db.write_sync(store.save, [page("a", "a text", etag='"1"')])
+    export_folder(db, tmp_path / "out")
+    (path,) = (tmp_path / "out").rglob("*.md")
+    path.write_text(path.read_text() + " and more")
+    import_path(other, tmp_path / "out")
+    (document,) = everything(other)
+    assert (document.text, document.etag, document.summary.words) == ("a text and more", None, 4)
+
+
+# -- front matter
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "text"),
+    [
+        ("text", {}, "text"),
+        ("---\nno end", {}, "---\nno end"),
+        ("---\n---\n", {}, ""),
+        ("---\na: 1\n---\n\ntext\n", {"a": 1}, "text\n"),
+        ("---\na: plain text # kept\n---\ntext", {"a": "plain text # kept"}, "text"),
+        ("---\na: 'it''s'\n---\n", {"a": "it's"}, ""),
+        ('---\ntags:\n  - one\n  - "two"\nb: x\n---\n', {"tags": ["one", "two"], "b": "x"}, ""),
+        ("---\na:\nb: [1, 2]\n---\n", {"a": None, "b": [1, 2]}, ""),
+        ("---\r\na: x\r\n---\r\n\r\ntext\r\n", {"a": "x"}, "text\r\n"),
+        ("\ufeff---\na: x\n---\n", {"a": "x"}, ""),
+        ("---\nnonsense\na: x\n---\n", {"a": "x"}, ""),
+    ],
+)
+def test_front_matter_written_by_hand_is_read(
+    content: str, fields: dict[str, Any], text: str
+) -> None:
+    assert frontmatter.read(content) == (fields, text)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = st.from_regex(r"[a-z_]{1,10}", fullmatch=True)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(KEYS, VALUES), st.text())
+@example({}, "\n---\n")
+@example({"a": "---"}, "---\nb: 1\n---\n")
+def test_front_matter_comes_back_as_it_was(fields: dict[str, Any], text: str) -> None:
+    written = frontmatter.write(fields, text)
+    kept = {name: value for name, value in fields.items() if value is not None}
+    assert frontmatter.read(written) == (kept, text)
+
+
+# -- names
+
+
+@pytest.mark.parametrize(
+    ("source_id", "url", "name"),
+    [
+        (0, "https://docs.example.org/guide/intro", "docs.example.org/guide/intro.md"),
+        (0, "https://docs.example.org/guide/a.html", "docs.example.org/guide/a.html.md"),
+        (0, "https://docs.example.org/guide/", "docs.example.org/guide/index.md"),
+        (0, "https://docs.example.org/", "docs.example.org/index.md"),
+        (4, "https://docs.example.org/a", "source-4/docs.example.org/a.md"),
+        (0, "https://docs.example.org/index", "docs.example.org/index-*.md"),
+        (0, "http://docs.example.org/a", "docs.example.org/a-*.md"),
+        (0, "https://docs.example.org/Intro", "docs.example.org/intro-*.md"),
+        (0, "https://docs.example.org/a?b=c/d", "docs.example.org/a_b_c_d-*.md"),
+        (0, "https://docs.example.org/?b", "docs.example.org/index_b-*.md"),
+        (0, "https://docs.example.org/%C3%9Cber%20uns", "docs.example.org/über_uns-*.md"),
+        (0, "https://docs.example.org/..%2F..%2Fetc", "docs.example.org/etc-*.md"),
+        (0, "https://docs.example.org/a/%2e%2e/b", "docs.example.org/a/_/b-*.md"),
+        (0, "https://docs.example.org/con/nul.txt", "docs.example.org/_con/_nul.txt-*.md"),
+        (0, "https://docs.example.org/.git/config", "docs.example.org/git/config-*.md"),
+        (0, "https://docs.example.org/a.md/b", "docs.example.org/a.md_/b-*.md"),
+        (0, "https://docs.example.org/a//b", "docs.example.org/a/_/b-*.md"),
+        (0, "https://docs.example.org/a-0123456789ab", "docs.example.org/a-0123456789ab-*.md"),
+        (0, "http://127.0.0.1:8080/a", "127.0.0.1_8080/a-*.md"),
+        (0, "https://source-4/a", "source-4/a-*.md"),
+        (0, "file:///home/me/notes.txt", "local/home/me/notes.txt-*.md"),
+        (0, "https://docs.example.org/" + "a" * 300, "docs.example.org/" + "a" * 60 + "-*.md"),
+    ],
+)
+def test_a_file_is_named_after_its_address(source_id: int, url: str, name: str) -> None:
+    begin, star, end = name.partition("*")
+    found = file_name(source_id, url)
+    assert found.startswith(begin)
+    assert found.endswith(end)
+    assert len(found) == len(begin) + len(end) + (12 if star else 0)
+
+
+SEGMENTS = st.lists(
+    st.sampled_from(
+        ["a", "A", "b.md", "B.MD", "index", "", "..", ".", "con", "nul.md", "x.", "é", "e\u0301",
+         "%C3%89", "%2F", "%2e%2e", "a\\b", "a:b", "c" * 100, "-", "~", "a-0123456789ab", "?a", "#"]
+    ),
+    max_size=6,
+).map("/".join)  # fmt: skip
+URLS = st.builds(
+    "{}://{}/{}".format,
+    st.sampled_from(["http", "https", "file"]),
+    st.sampled_from(["a", "A", "source-1", "a:80", "", "con", "a.md", "docs.example.org"]),
+    SEGMENTS | st.text(),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), URLS), min_size=2, max_size=30, unique=True))
+def test_names_are_safe_and_never_shared(addresses: list[tuple[int, str]]) -> None:
+    names = [file_name(*address) for address in addresses]
+    folded = [name.casefold() for name in names]
+    assert len(set(folded)) == len(folded)
+    files, folders = set(folded), set()
+    for name in folded:
+        parts = name.split("/")
+        folders |= {"/".join(parts[:n]) for n in range(1, len(parts))}
+        assert len(name) <= 200
+        for part in parts:
+            assert part.strip("._ ") or part == "_"
+            assert part not in (".", "..")
+            assert not part.startswith(".")
+            assert not part.endswith((".", " "))
+            assert not set(part) & set('\\/:*?"<>|\0')
+            assert part.isprintable()
+            assert len(part.encode()) <= 200
+            assert part.partition(".")[0] not in ("con", "nul", "aux", "prn", "com1", "lpt1")
+    assert not files & folders
+
+
+def test_names_lie_in_the_folder(tmp_path: Path) -> None:
+    root = os.path.realpath(tmp_path)
+    for url in ("https://../../etc/passwd", "https:////etc/passwd", "https://a/../../../b", "/etc"):
+        assert os.path.realpath(tmp_path / file_name(0, url)).startswith(root + os.sep)

@@ -86,9 +86,7 @@ def probe(folder: Path, times: int = 25) -> tuple[str, float]:
     return ("burst" if median < BURST_MS else "throttled"), median
 
 
-def contest(
-    title: str, contestants: dict[str, Callable[[Path], Figures]], rounds: int
-) -> Contest:
+def contest(title: str, contestants: dict[str, Callable[[Path], Figures]], rounds: int) -> Contest:
     """Run the contestants in turn, `rounds` times, in fresh folders."""
     made = Contest(title)
     for _ in range(rounds):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from harness import Contest, Figures, contest, timed
 from loop import LoopQueue
-
 from quaero.db import SqliteDatabase
 from quaero.queue import Delivery, NewMessage, Queue
 from quaero.queue.handler import consuming
@@ -62,7 +61,7 @@ def _huey(folder: Path):
     )
 
     @huey.task()
-    def work(payload):  # noqa: ARG001
+    def work(payload):
         return None
 
     return huey, work
@@ -160,7 +159,7 @@ def quaero_one_at_a_time(folder: Path, n: int = 3_000) -> Figures:
     queue = Queue.open(db, "bench")
     db.write_sync(queue.send_many, [NewMessage("t", PAYLOAD)] * n)
 
-    def next_one(tx, done):  # noqa: ANN202
+    def next_one(tx, done):
         queue.complete(tx, done)
         return queue.receive(tx)
 
@@ -248,7 +247,8 @@ def latency(folder: Path, *, other: bool, n: int = 200) -> tuple[float, float]:
                     [sys.executable, __file__, str(folder)], stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE, text=True,
                 )  # fmt: skip
-                assert sender.stdout and sender.stdin
+                assert sender.stdout
+                assert sender.stdin
                 await asyncio.to_thread(sender.stdout.readline)
             for _ in range(n):
                 await asyncio.sleep(0.01)

@@ -1,0 +1,112 @@
+"""What a claim costs when there is much: the same work in a small and in a huge database."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+from quaero.db import SqliteDatabase
+from quaero.queue import Queue
+from quaero.queue.claim import Claim, claim
+from quaero.queue.settle import complete, held
+
+BLOCK, TIMES = 100, 200
+
+
+def _fill(
+    db: SqliteDatabase, ready: int, delayed: int, dead: int, finished: int, lanes: int
+) -> None:
+    """Write rows in bulk, with the counts that belong to them."""
+
+    def work(connection):
+        connection.pragma("synchronous", "off")
+        connection.execute("begin")
+        connection.execute(
+            """
+            with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1)
+            insert into message(id, queue_id, lane_id, state, due, created_at, type, payload)
+            select i, 1, case when ?4 then i % ?4 + 1 else 0 end,
+                   case when i <= ?2 then 3 when i <= ?3 then 1 else 0 end,
+                   case when i > ?2 and i <= ?3 then 9000000000000000 else i end, i, 't', '{}'
+              from n
+            """,
+            (ready + delayed + dead, dead, dead + delayed, lanes),
+        )
+        connection.execute(
+            """
+            with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1)
+            insert into job(id, root_id, depth, type, phase, name, status, priority, payload,
+                            created_at, queue_id, own_run)
+            select i, i, 0, 't', 1, 't', 2, 0, '{}', i, 1, 1 from n where ?1
+            """,
+            (finished,),
+        )
+        if lanes:
+            connection.execute(
+                """
+                with recursive n(i) as (select 1 union all select i + 1 from n where i < ?1)
+                insert into lane(id, queue_id, key, max_running, min_interval, ready, state)
+                select i, 1, 'host' || i, 1, 0,
+                       (select count(*) from message where queue_id = 1 and lane_id = i
+                         and state = 0), 1 from n
+                """,
+                (lanes,),
+            )
+        connection.execute(
+            "update queue set ready = ?, delayed = ?, dead = ? where id = 1", (ready, delayed, dead)
+        )
+        connection.execute(
+            "update sequence set last = ? where name = 'message'", (ready + delayed + dead,)
+        )
+        connection.execute("commit")
+        connection.pragma("wal_checkpoint")
+        connection.pragma("synchronous", "full")
+
+    db.exclusively(work)
+
+
+def cost(folder: Path, **rows: int) -> float:
+    """The median µs of a claim and settle of one message, in blocks of a hundred; no fsync."""
+    folder.mkdir()
+    db = SqliteDatabase.open(folder / "q.db")
+    queue = Queue.open(db, "bench")
+    _fill(db, **{"ready": 0, "delayed": 0, "dead": 0, "finished": 0, "lanes": 0, **rows})
+    want = Claim(BLOCK, queue.lease)
+    took: list[float] = []
+
+    def once(tx):
+        began = time.perf_counter()
+        deliveries = claim(tx, queue.id, want)
+        complete(tx, list(held(tx, [each.token for each in deliveries]).values()))
+        tx.finish()
+        took.append((time.perf_counter() - began) / len(deliveries) * 1e6)
+
+    for _ in range(TIMES):
+        db.write_sync(once)
+        if len(took) * BLOCK >= rows["ready"] - BLOCK:
+            break
+    db.close()
+    return statistics.median(took)
+
+
+def run(folder: Path, scale: float) -> list[str]:
+    """The table; `scale` shrinks the huge databases for a quick look."""
+
+    def n(count: int) -> int:
+        return int(count * scale)
+
+    small = cost(folder / "small", ready=1_000)
+    huge = cost(
+        folder / "huge", ready=n(5_000_000), delayed=n(200_000), dead=n(200_000),
+        finished=n(1_000_000),
+    )  # fmt: skip
+    laned = cost(folder / "lanes", ready=n(2_000_000), lanes=n(100_000))
+    return [
+        "### A claim and settle in a huge database", "",
+        "| what lies there | µs a message |", "|---|---:|",
+        f"| 1,000 ready | {small:.1f} |",
+        f"| {n(5_000_000):,} ready, {n(1_000_000):,} finished jobs, {n(200_000):,} delayed, "
+        + f"{n(200_000):,} dead | {huge:.1f} ({huge / small:.2f}x) |",
+        f"| {n(2_000_000):,} ready in {n(100_000):,} lanes | {laned:.1f} |", "",
+    ]  # fmt: skip

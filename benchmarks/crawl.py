@@ -105,12 +105,12 @@ def run(folder: Path) -> list[str]:
     rows.sort(key=lambda row: (row[0] / row[1][1]) / (row[2] / row[3][1]))
     pages, ours, their_pages, theirs = rows[len(rows) // 2]
     rate, their_rate = pages / ours[1], their_pages / theirs[1]
+    other = f"| {their_pages} | {theirs[0]:.1f} | {their_rate:.0f} | {theirs[2]:.0f} MB |"
     return [
         f"### A crawl of {PACKAGE} on loopback", "",
         "| | pages | wall s | pages per CPU second | most memory |", "|---|---:|---:|---:|---:|",
         f"| quaero | {pages} | {ours[0]:.1f} | {rate:.0f} | {ours[2]:.0f} MB |",
-        f"| Scrapy with JOBDIR | {their_pages} | {theirs[0]:.1f} | {their_rate:.0f}"
-        + f" | {theirs[2]:.0f} MB |",
+        f"| Scrapy with JOBDIR {other}",
         f"| ours is | | | {rate / their_rate:.1f}x | {ours[2] / theirs[2]:.2f} of it |", "",
     ]  # fmt: skip
 

@@ -76,6 +76,8 @@ CASES = [
     ("<p>a<br/><br/>b</p>", "a\n\nb"),
     ("<p><b>a<br></b>b</p>", "**a**\\\nb"),
     ("<p>wow!<a href='x'>y</a></p>", r"wow\![y](https://docs.example.org/guide/x)"),
+    ("<p><a href='x'>]:</a></p>", r"[\]:](https://docs.example.org/guide/x)"),
+    ("<p>[a]: b</p>", r"\[a]: b"),
     ("<p><b>x</b>y</p>", "**x**y"),
     ("<p><b>x:</b>y</p>", "x:y"),
     ("<p><b>x:</b> y</p>", "**x:** y"),

@@ -26,7 +26,7 @@ class Message:
     lease_until: int = 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Job:
     """A job; `own` is how its own run ended, `why` it was ended early."""
 
@@ -42,6 +42,9 @@ class Job:
     failures_seen: int = 0
     message: Message | None = None
     children: "list[Job]" = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"job {self.id}"
 
     @property
     def depth(self) -> int:
@@ -328,15 +331,16 @@ class JobsModel:
             job.parent.children.remove(job)
         self.settle(now)
 
-    def purged(self, now: int) -> None:
+    def purged(self, now: int) -> int:
+        """Remove what nobody holds; returns how many. The end of a phase may begin the next."""
         unheld = [
             job
             for job in self.jobs.values()
             if job.message is not None and job.message.state is not State.LEASED
         ]
         for job in sorted(unheld, key=lambda job: -job.depth):
-            if job.status.open and job.own is OwnRun.OPEN:
+            if job.status.open:
                 self.stop(job, Stopping.CANCELLED)
-            else:
-                job.message = None
+            job.message = None
         self.settle(now)
+        return len(unheld)

@@ -251,6 +251,13 @@ class QueueModel:
             rules = self.lanes[lane]
             rules.next_start = max(rules.next_start, at + rules.interval)
 
+    def paced(self, key: str, pace: int, now: int) -> None:
+        """A new pace counts from now on: what asked for it was a start."""
+        rules = self.lanes.get(key)
+        if rules is not None and rules.pace != pace:
+            rules.pace = pace
+            rules.next_start = max(rules.next_start, now + pace)
+
     # -- settling; only for tokens that are current
 
     def completed(self, token: Token) -> None:

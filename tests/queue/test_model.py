@@ -255,8 +255,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(key=st.sampled_from(["one", "three"]), pace=st.sampled_from([0, 5 * SECOND]))
     def set_pace(self, key: str, pace: int) -> None:
         self.opened.write(lanes.set_pace, self.queue.id, key, pace)
-        if key in self.model.lanes:
-            self.model.lanes[key].pace = pace
+        self.model.paced(key, pace, self.times[0])
 
     # -- the world
 

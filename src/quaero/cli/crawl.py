@@ -7,55 +7,94 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quaero.cli.options import Json, load_settings
+from quaero.cli.options import LARGEST_ID, Json, load_settings
 
 if TYPE_CHECKING:
     from quaero.crawl.session import Login
+    from quaero.settings import Settings
 
-Patterns = Annotated[list[str] | None, typer.Option(help="A glob, or re:EXPRESSION; repeatable.")]
+_PATTERN = "of the address: a glob such as '/docs/*', or re:EXPRESSION; repeatable."
 
 
 def crawl(
-    urls: Annotated[list[str] | None, typer.Argument(help="Where to begin.")] = None,
+    urls: Annotated[
+        list[str] | None, typer.Argument(help="Where to begin.", metavar="[URL]...")
+    ] = None,
     *,
     max_pages: Annotated[
-        int | None, typer.Option(help="Pages at most; 0 is no limit.", min=0)
+        int | None, typer.Option(help="Pages at most (100); 0 is no limit.", min=0, metavar="N")
     ] = None,
-    max_depth: Annotated[int | None, typer.Option(help="Links from a seed at most.", min=0)] = None,
-    scope: Annotated[str | None, typer.Option(help="host, domain, path or any.")] = None,
-    include: Patterns = None,
-    exclude: Patterns = None,
+    max_depth: Annotated[
+        int | None, typer.Option(help="Links away from the start at most (3).", min=0, metavar="N")
+    ] = None,
+    scope: Annotated[
+        str | None,
+        typer.Option(
+            help="How far links are followed: the same host (the default), domain, path, or any.",
+            metavar="host|domain|path|any",
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help=f"Only pages that match {_PATTERN}", metavar="PATTERN")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help=f"No pages that match {_PATTERN}", metavar="PATTERN")
+    ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(help="Pages of one host at once.", min=1, max=64)
+        int | None,
+        typer.Option(help="Requests to one host at once (4).", min=1, max=100, metavar="N"),
     ] = None,
     delay: Annotated[
-        str | None, typer.Option(help="Least time between two requests to a host, such as 500ms.")
+        str | None,
+        typer.Option(
+            help="Least time between two requests to a host, such as 500ms or 2s.", metavar="TIME"
+        ),
     ] = None,
-    ignore_robots: Annotated[bool, typer.Option(help="Do not ask robots.txt.")] = False,
-    no_follow: Annotated[bool, typer.Option(help="Only the given pages.")] = False,
-    metadata_only: Annotated[bool, typer.Option(help="Keep no text, only what it is.")] = False,
+    ignore_robots: Annotated[
+        bool, typer.Option("--ignore-robots", help="Do not obey robots.txt.")
+    ] = False,
+    no_follow: Annotated[
+        bool, typer.Option("--no-follow", help="Only the given pages, none of their links.")
+    ] = False,
+    metadata_only: Annotated[
+        bool, typer.Option("--metadata-only", help="Keep titles and the like, but no text.")
+    ] = False,
     refresh: Annotated[
-        str | None, typer.Option(help="Known pages: changed (ask), always, missing (skip).")
+        str | None,
+        typer.Option(
+            help="Pages collected before: changed asks for those that have changed (the default), "
+            "always fetches all, missing fetches none.",
+            metavar="changed|always|missing",
+        ),
     ] = None,
     cookie_file: Annotated[
-        Path | None, typer.Option(help="cookies.txt of a browser; sent to its sites only.")
+        Path | None,
+        typer.Option(help="A login: cookies.txt of a browser; sent to its sites only."),
     ] = None,
     header: Annotated[
-        list[str] | None, typer.Option(help='"Name: value", sent to the seeds\' sites only.')
+        list[str] | None,
+        typer.Option(
+            help='A login: "Name: value", sent to the sites of the given URLs only; repeatable.',
+            metavar="HEADER",
+        ),
     ] = None,
-    new: Annotated[bool, typer.Option(help="Begin anew, also where one is unfinished.")] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin anew where the last crawl is unfinished.")
+    ] = False,
     go_on: Annotated[
-        int | None, typer.Option("--continue", help="Go on with this crawl past its limit.")
+        int | None,
+        typer.Option(
+            "--continue", help="Go on with this crawl past its limit.", metavar="ID", min=1,
+            max=LARGEST_ID,
+        ),
     ] = None,
     as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Collect a site. Ctrl-C pauses; the same command goes on.
 
     Example: quaero crawl https://docs.example.org/ --max-pages 500
     """
-    from quaero import app
-    from quaero.cli.crawling import Wish, crawl_site
-    from quaero.cli.logs import log_to_stderr
+    from quaero.cli.crawling import Wish, check, crawl_site
 
     asked: dict[str, Any] = {
         "max_pages": max_pages, "max_depth": max_depth, "scope": scope, "include": include,
@@ -64,12 +103,26 @@ def crawl(
         "follow_links": False if no_follow else None,
         "detail_level": "metadata" if metadata_only else None,
     }  # fmt: skip
-    settings = load_settings()
-    log_to_stderr("error" if settings.logs.level == "info" else settings.logs.level)
-    login = _login(urls or [], cookie_file, header)
     given = {name: value for name, value in asked.items() if value is not None}
-    wish = Wish(tuple(urls or ()), given, login, new, go_on, as_json)
+    settings = _settings(concurrency)
+    wish = Wish(
+        tuple(urls or ()), given, _login(urls or [], cookie_file, header), new, go_on, as_json
+    )
+    check(settings, wish)
+
+    from quaero import app
+    from quaero.cli.logs import log_to_stderr
+
+    log_to_stderr("error" if settings.logs.level == "info" else settings.logs.level)
     raise typer.Exit(app.run(crawl_site(settings, wish)))
+
+
+def _settings(concurrency: int | None) -> Settings:
+    """The settings, with slots enough for as many requests at once as were asked for."""
+    settings = load_settings()
+    if concurrency is None or concurrency <= settings.queue.concurrency:
+        return settings
+    return load_settings({"queue.concurrency": concurrency})
 
 
 def _seconds(text: str | None) -> float | None:
@@ -81,19 +134,20 @@ def _seconds(text: str | None) -> float | None:
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise BadInput(f"--delay {text!r}: {error}") from error
+        raise BadInput(f"--delay: {error}") from error
 
 
 def _login(urls: list[str], cookie_file: Path | None, header: list[str] | None) -> Login | None:
     if cookie_file is None and not header:
         return None
+    from quaero.cli.crawling import address
     from quaero.crawl.cookie_file import parse_headers, read_cookie_file
     from quaero.crawl.frontier import identity_of
     from quaero.crawl.session import Login
-    from quaero.crawl.urls import canonical, host_key
+    from quaero.crawl.urls import host_key
 
     cookies = read_cookie_file(cookie_file) if cookie_file else []
-    hosts = sorted({host_key(canonical(url)) for url in urls})
+    hosts = sorted({host_key(address(url)) for url in urls})
     return Login(identity_of(hosts), cookies, parse_headers(header or []))
 
 

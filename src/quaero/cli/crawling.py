@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from quaero.cli.options import global_arguments, suggest
-from quaero.cli.output import print_json, safe, say, span
+from quaero.cli.options import global_arguments
+from quaero.cli.output import count, safe, say
 from quaero.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
     from quaero.app import Worker
-    from quaero.crawl.frontier import CrawlReport
     from quaero.crawl.payloads import Crawl
     from quaero.crawl.session import Login
-    from quaero.jobs.read import Summary
     from quaero.settings import Settings
 
 LOOK_SECONDS = 0.1
-PLAIN_LINE_SECONDS = 10.0
 PAUSED = 130
 _DEFAULTS = ("max_pages", "max_depth", "concurrency", "delay", "respect_robots")
+# Options that are flags: what the command line calls them, and the value they stand for.
+_FLAGS: dict[str, tuple[str, Any]] = {
+    "respect_robots": ("--ignore-robots", False),
+    "follow_links": ("--no-follow", False),
+    "detail_level": ("--metadata-only", "metadata"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +45,57 @@ class Wish:
     as_json: bool
 
 
+def check(settings: Settings, wish: Wish) -> None:
+    """Refuse what cannot be done, before anything is opened. Raises `BadInput`."""
+    if wish.go_on is None:
+        if not wish.urls:
+            raise BadInput("name the address to begin at, such as https://docs.example.org/")
+        _payload(settings, wish)
+        return
+    if wish.urls:
+        raise BadInput("--continue goes on with a crawl; it takes no addresses")
+    if wish.new:
+        raise BadInput("--continue goes on with a crawl and --new begins one; say only one of them")
+    if wish.options.keys() - {"max_pages", "concurrency"}:
+        raise BadInput("a crawl goes on as it was begun; only --max-pages may be given")
+    if not settings.database_file.exists():
+        from quaero.errors import NotFound
+
+        raise NotFound(f"there is no crawl {wish.go_on}: no database at {settings.database_file}")
+
+
 async def crawl_site(settings: Settings, wish: Wish) -> int:
     """Run the crawl to its end, or until it is paused; returns the exit code."""
     from quaero.app import worker
+    from quaero.cli.summary import conclude
     from quaero.work.supervisor import worker_command
 
-    _check(wish)
+    wish = await _with_session(settings, wish)
     isolate = tuple(worker_command(*global_arguments(), "work", "--inner"))
     async with worker(settings, login=wish.login, isolate=isolate) as made:
         root_id = await _find_or_begin(made, settings, wish)
         finished = await _work(made, root_id)
-        return await _conclude(made, root_id, wish, finished=finished)
-
-
-def _check(wish: Wish) -> None:
-    if wish.go_on is None and not wish.urls:
-        raise BadInput("name the address to begin at, such as https://docs.example.org/")
-    if wish.go_on is not None and wish.urls:
-        raise BadInput("--continue goes on with a crawl; it takes no addresses")
-    if wish.go_on is not None and wish.options.keys() - {"max_pages"}:
-        raise BadInput("a crawl goes on as it was begun; only --max-pages may be given")
+        return await conclude(made.db, root_id, wish, finished=finished)
 
 
 # -- which crawl
 
 
+async def _with_session(settings: Settings, wish: Wish) -> Wish:
+    """The wish, its login known by the name under which a crawl that goes on has stored it."""
+    if wish.go_on is None or wish.login is None:
+        return wish
+    from quaero.app import open_database
+    from quaero.jobs.read import get
+
+    with open_database(settings) as db:
+        private = (await db.read(get, wish.go_on)).payload.get("private")
+    return replace(wish, login=replace(wish.login, session=private or ""))
+
+
 async def _find_or_begin(made: Worker, settings: Settings, wish: Wish) -> int:
     if wish.go_on is not None:
-        return await _go_on(made, wish.go_on, wish.options.get("max_pages"))
+        return await _go_on(made, wish, wish.go_on)
     from quaero.crawl import frontier
     from quaero.jobs.read import get
 
@@ -80,9 +105,15 @@ async def _find_or_begin(made: Worker, settings: Settings, wish: Wish) -> int:
     if unfinished is not None and not wish.new:
         stored = (await made.db.read(get, unfinished)).payload
         _refuse_other_options(unfinished, stored, wish)
+        _refuse_other_login(unfinished, stored, wish)
         say(f"resuming crawl {unfinished}, which was not finished")
         return unfinished
-    return await _begin(made, payload, identity)
+    root_id = await _begin(made, payload, identity)
+    seeds = ", ".join(payload.seeds[:3]) + (", …" if len(payload.seeds) > 3 else "")
+    limit = f"at most {count(payload.max_pages, 'page')}" if payload.max_pages else "no page limit"
+    depth = count(payload.max_depth, "link")
+    say(f"crawl {root_id} begins: {safe(seeds)} ({limit}, {depth} deep)")
+    return root_id
 
 
 def _payload(settings: Settings, wish: Wish) -> Crawl:
@@ -90,26 +121,31 @@ def _payload(settings: Settings, wish: Wish) -> Crawl:
     from pydantic import ValidationError
 
     from quaero.crawl.payloads import Crawl
-    from quaero.crawl.urls import canonical
 
     options = {name: getattr(settings.crawl, name) for name in _DEFAULTS} | dict(wish.options)
-    seeds = [canonical(_with_scheme(url)) for url in wish.urls]
+    seeds = [address(url) for url in wish.urls]
     private = wish.login.session if wish.login else None
     try:
         return Crawl(seeds=seeds, private=private, **options)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         cause = first.get("ctx", {}).get("error")
-        name = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else ""
-        value = "" if cause or not first["loc"] else f" {first['input']!r}"
-        raise BadInput(f"{name}{value}: {cause or first['msg']}".lstrip(": ")) from error
+        if isinstance(cause, BadInput) or not first["loc"]:
+            raise BadInput(str(cause or first["msg"])) from error
+        name = "--" + str(first["loc"][0]).replace("_", "-")
+        text = first["msg"][:1].lower() + first["msg"][1:]
+        raise BadInput(f"{name} {first['input']!r}: {text}") from error
 
 
-def _with_scheme(url: str) -> str:
-    """`docs.example.org` means `https://docs.example.org`."""
-    if "://" in url or ":" in url.partition(".")[0]:
-        return url
-    return f"https://{url}"
+def address(url: str) -> str:
+    """The canonical form of an address as people write it. Raises `BadUrl`.
+
+    `docs.example.org` means `https://docs.example.org/`.
+    """
+    from quaero.crawl.urls import canonical
+
+    bare = "://" not in url and ":" not in url.partition("/")[0].partition(".")[0]
+    return canonical(f"https://{url}" if bare and url.strip() else url)
 
 
 def _unfinished(tx: Any, identity: str) -> int | None:
@@ -127,10 +163,35 @@ def _refuse_other_options(root_id: int, stored: Mapping[str, Any], wish: Wish) -
     for name, value in wish.options.items():
         if stored.get(name) != value:
             raise Conflict(
-                f"crawl {root_id} of this address is unfinished, with {name} = {stored.get(name)} "
-                f"where you now say {value}; leave the option out to resume it, or begin anew "
-                "with --new"
+                f"crawl {root_id} of this address is unfinished and was begun "
+                f"{_as_given(name, stored.get(name))}; leave the option out to resume it, or begin "
+                "anew with --new"
             )
+
+
+def _as_given(name: str, value: Any) -> str:
+    """How the command line says an option."""
+    if name in _FLAGS:
+        flag, when = _FLAGS[name]
+        return f"{'with' if value == when else 'without'} {flag}"
+    option = "--" + name.replace("_", "-")
+    if isinstance(value, list):
+        return f"with {option} {', '.join(value)}" if value else f"without {option}"
+    return f"with {option} {value}"
+
+
+def _refuse_other_login(root_id: int, stored: Mapping[str, Any], wish: Wish) -> None:
+    """A crawl of pages behind a login goes on with that login only, and the others without one."""
+    if stored.get("private") and wish.login is None:
+        raise Conflict(
+            f"crawl {root_id} was begun with a login, which is not stored; give it again with "
+            "--cookie-file or --header"
+        )
+    if wish.login is not None and not stored.get("private"):
+        raise Conflict(
+            f"crawl {root_id} is unfinished and was begun without a login; leave the login out to "
+            "resume it, or begin anew with --new"
+        )
 
 
 async def _begin(made: Worker, payload: Crawl, identity: str) -> int:
@@ -148,7 +209,7 @@ async def _begin(made: Worker, payload: Crawl, identity: str) -> int:
     return await made.db.write(begin)
 
 
-async def _go_on(made: Worker, root_id: int, max_pages: int | None) -> int:
+async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
     from quaero.clock import SECOND
     from quaero.crawl import frontier
     from quaero.crawl.payloads import Crawl
@@ -158,16 +219,23 @@ async def _go_on(made: Worker, root_id: int, max_pages: int | None) -> int:
     job = await made.db.read(get, root_id)
     known = await made.db.read(frontier.report, root_id)
     if known is None:
-        raise NotFound(f"job {root_id} is not a crawl")
+        raise NotFound(
+            f"job {root_id} is not a crawl; `quaero jobs list --type crawler` lists them"
+        )
+    _refuse_other_login(root_id, job.payload, wish)
     settings = Crawl.model_validate(job.payload)
+    max_pages = wish.options.get("max_pages")
     most = known.admitted + settings.max_pages if max_pages is None else max_pages
     if max_pages and most <= known.admitted:
         raise BadInput(
             f"--max-pages {max_pages}: crawl {root_id} has {known.admitted} pages already"
         )
+    if job.summary.status.open and not known.waiting:
+        say(f"resuming crawl {root_id}, which was not finished")
+        return root_id
     politeness = frontier.Politeness(settings.concurrency, int(settings.delay * SECOND))
-    count = await made.db.write(frontier.go_on, root_id, most, politeness)
-    say(f"crawl {root_id} goes on with {count} known links")
+    pages = await made.db.write(frontier.go_on, root_id, most, politeness)
+    say(f"crawl {root_id} goes on with {count(pages, 'known link')}")
     return root_id
 
 
@@ -176,9 +244,7 @@ async def _go_on(made: Worker, root_id: int, max_pages: int | None) -> int:
 
 async def _work(made: Worker, root_id: int) -> bool:
     """Work until the crawl has ended; False when it was paused."""
-    from quaero.cli.progress import Display
-    from quaero.crawl.frontier import report
-    from quaero.jobs.read import get
+    from quaero.cli.progress import Display, look
 
     loop = asyncio.get_running_loop()
     paused = asyncio.Event()
@@ -188,21 +254,29 @@ async def _work(made: Worker, root_id: int) -> bool:
     display = Display()
     try:
         while True:
-            job = (await made.db.read(get, root_id)).summary
-            display.show(job, await made.db.read(report, root_id))
-            if not job.status.open:
+            seen = await made.db.read(look, root_id, made.queue_id)
+            display.show(seen, _current(made))
+            if not seen.job.status.open:
                 return True
-            if paused.is_set():
-                return False
             if working.done():
                 working.result()
+            if paused.is_set():
+                return False
             await _pause(paused)
     finally:
         display.close()
         made.pool.stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        if paused.is_set() and not working.done() and _current(made):
+            say("pausing: what runs may end first; Ctrl-C again ends at once")
         await working
+
+
+def _current(made: Worker) -> str:
+    """The address that this process fetches, the newest of them."""
+    running = made.pool.consumer.running() if made.pool.consumer is not None else []
+    return running[-1].work.name if running else ""
 
 
 async def _pause(paused: asyncio.Event) -> None:
@@ -211,60 +285,3 @@ async def _pause(paused: asyncio.Event) -> None:
             await paused.wait()
     except TimeoutError:
         return
-
-
-# -- the end
-
-
-async def _conclude(made: Worker, root_id: int, wish: Wish, *, finished: bool) -> int:
-    from quaero.crawl.frontier import report
-    from quaero.jobs.model import Status
-    from quaero.jobs.read import get
-
-    job = (await made.db.read(get, root_id)).summary
-    known = await made.db.read(report, root_id)
-    first = await made.db.read(_first_document, root_id)
-    if wish.as_json:
-        print_json({"job": job, "crawl": known, "finished": finished})
-    else:
-        _tell(job, known, first, wish, finished=finished)
-    if not finished:
-        return PAUSED
-    return 0 if job.status is Status.COMPLETED else 1
-
-
-def _first_document(tx: Any, root_id: int) -> int | None:
-    rows = tx.execute(
-        "select id from document where root_id = $1 order by words desc limit 1", (root_id,)
-    )
-    return rows[0][0] if rows else None
-
-
-def _tell(
-    job: Summary, known: CrawlReport | None, document: int | None, wish: Wish, *, finished: bool
-) -> None:
-    took = span((job.completed_at or int(time.time() * 1e6)) - (job.started_at or job.created_at))
-    if not finished:
-        again = ["crawl", *wish.urls] if wish.urls else ["jobs", "show", str(job.id)]
-        say(f"crawl {job.id} is paused; nothing is lost. Go on with: {suggest(*again)}")
-        return
-    say(f"crawl {job.id} {job.status.word} in {took}")
-    if job.error:
-        say(f"  {safe(job.error)}")
-    if known is None:
-        return
-    text = f"  pages: {known.created} new, {known.changed} changed, {known.unchanged} unchanged"
-    text += f", {known.gone} gone" if known.gone else ""
-    say(text + f"; {job.counts.failed} failed of {known.admitted}")
-    for reason, (count, samples) in known.refused.items():
-        say(f"  refused by {reason}: {count}, such as {safe(samples[0]) if samples else '-'}")
-    if known.waiting:
-        say(f"  the limit of {known.max_pages} pages is reached, {known.waiting} known links wait")
-        say(f"  go on: {suggest('crawl', '--continue', str(job.id))}")
-    say("next:")
-    if document is not None:
-        say(f"  {suggest('documents', 'show', str(document))}")
-        say(f"  {suggest('search', 'WORDS')}")
-    if job.counts.failed:
-        say(f"  {suggest('jobs', 'list', '--parent', str(job.id), '--status', 'failed')}")
-    say(f"  {suggest('jobs', 'show', str(job.id))}")

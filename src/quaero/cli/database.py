@@ -28,7 +28,7 @@ def check(*, as_json: Json = False) -> None:
         if not found:
             found = db.read_sync(faults)
         if as_json:
-            print_json({"path": str(db.path), "faults": found})
+            print_json({"path": str(db.path), "sound": not found, "faults": found})
         elif not found:
             typer.echo(f"{db.path} is sound: the file, and every count by a recount")
         if found:
@@ -49,7 +49,9 @@ def migrate() -> None:
 
 @app.command()
 def backup(
-    target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
+    target: Annotated[
+        Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE")
+    ],
 ) -> None:
     """Write a copy of the database while everything goes on.
 

@@ -9,12 +9,12 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quaero.cli.options import GlobalOptions, given, load_settings, remember, suggest
-from quaero.cli.output import safe, say
+from quaero.cli.output import count, safe, say
 
 if TYPE_CHECKING:
     from quaero.settings import Settings
@@ -23,17 +23,38 @@ if TYPE_CHECKING:
 QUESTION = "tide table"
 SHOWN_LINES = 12
 LOOK_SECONDS = 0.02
+KILL_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Killed:
+    """The crawl at its death: the paths that were asked for, and those that had an answer."""
+
+    asked: frozenset[str]
+    answered: frozenset[str]
+    requests: int
 
 
 def run_demo(*, kill: bool) -> int:
-    """Run the demonstration; returns the exit code."""
-    folder = given().data_dir or str(Path(tempfile.gettempdir()) / f"quaero-demo-{_user()}")
-    if given().data_dir is None:
-        shutil.rmtree(folder, ignore_errors=True)
-    remember(GlobalOptions(given().config, folder))
+    """Run the demonstration; returns the exit code.
+
+    Without `--data-dir` it has a folder of its own, emptied each time.
+    """
     import uvloop
 
+    folder = given().data_dir or _own_folder()
+    remember(GlobalOptions(given().config, folder))
     return uvloop.run(_demo(load_settings(), kill=kill))
+
+
+def _own_folder() -> str:
+    folder = Path(tempfile.gettempdir()) / f"quaero-demo-{_user()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:  # not ours to empty
+        return tempfile.mkdtemp(prefix="quaero-demo-")
+    return str(folder)
 
 
 def _user() -> str:
@@ -48,21 +69,21 @@ async def _demo(settings: Settings, *, kill: bool) -> int:
     from quaero.cli.crawling import Wish, crawl_site
 
     async with await sample_site.serve() as site:
-        say(f"a sample site is served at {site.url}")
-        if kill and not await _killed_half_way(site):
+        say(f"a small sample site is served at {site.url}")
+        killed = await _kill_half_way(site) if kill else None
+        if kill and killed is None:
+            say("the crawl ended before it could be killed; try again")
             return 1
-        done = {hit.path for hit in site.hits if hit.ended}
-        before = len(site.hits)
-        wish = Wish((site.url,), {"max_pages": 0} if not kill else {}, None, False, None, False)
-        code = await crawl_site(settings, wish)
-        if kill:
-            _compare(settings, site, before, done)
+        options = {} if kill else {"max_pages": 0}
+        code = await crawl_site(settings, Wish((site.url,), options, None, False, None, False))
+        if killed is not None:
+            _compare(site, killed)
     if code == 0:
         await _look(settings)
     return code
 
 
-async def _killed_half_way(site: SiteServer) -> bool:
+async def _kill_half_way(site: SiteServer) -> _Killed | None:
     """Crawl in a process of its own and kill that without warning when half is done."""
     from quaero.cli.options import global_arguments
     from quaero.work.supervisor import worker_command
@@ -71,33 +92,40 @@ async def _killed_half_way(site: SiteServer) -> bool:
     child = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
-    half = len(site.pages) // 2
-    while len(site.hits) < half and child.returncode is None:
-        await asyncio.sleep(LOOK_SECONDS)
+    try:
+        async with asyncio.timeout(KILL_SECONDS):
+            await _half_done(site, child)
+    except TimeoutError:
+        say("the crawl did not get half-way in time")
     if child.returncode is not None:
-        say("the crawl ended before it could be killed")
-        return False
+        return None
     child.send_signal(signal.SIGKILL)
     await child.wait()
-    say(f"the crawl was killed (SIGKILL) after {len(site.hits)} requests; now it is resumed")
-    return True
+    answered = frozenset(hit.path for hit in site.hits if hit.ended)
+    killed = _Killed(frozenset(site.paths()), answered, len(site.hits))
+    say(f"the crawl was killed (SIGKILL) after {count(killed.requests, 'request')}; "
+        "the same command now goes on")  # fmt: skip
+    return killed
 
 
-def _compare(settings: Settings, site: SiteServer, before: int, done: set[str]) -> None:
-    from quaero.app import open_database
+async def _half_done(site: SiteServer, child: asyncio.subprocess.Process) -> None:
+    while len(site.hits) < len(site.pages) // 2 and child.returncode is None:  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_SECONDS)
 
-    with open_database(settings) as db:
-        rows = db.read_sync(
-            lambda tx: tx.execute("select name, status from job where type = 'crawler_url'")
-        )
-    asked = Counter(hit.path for hit in site.hits[:before])
-    again = {hit.path for hit in site.hits[before:]}
-    repeated = sorted((again & set(asked)) - {"/robots.txt"})
-    lost = [name for name, status in rows if status < 2]
-    say(f"pages known {len(rows)}, lost {len(lost)}, fetched again {len(repeated)}: "
-        "those that were in flight, or had answered that they are busy")  # fmt: skip
+
+def _compare(site: SiteServer, killed: _Killed) -> None:
+    """Say what the death of the crawl lost, by the site's own log, and what was done twice."""
+    from quaero.sample_site import REFUSED
+
+    again = set(site.paths()[killed.requests :])
+    wanted = {path for path in site.pages if not path.startswith((REFUSED, "/robots.txt"))}
+    lost = sorted(wanted - killed.asked - again)
+    repeated = sorted((again & killed.asked) - {"/robots.txt"})
+    say("what the kill cost:")
+    say(f"  lost: {', '.join(lost) or 'nothing'}, of {count(len(wanted), 'page')}")
+    say(f"  fetched again: {len(repeated)}, which were in flight or had said to come back later")
     for path in repeated:
-        say(f"  again: {path}{' (its answer had come)' if path in done else ''}")
+        say(f"    {path}{' (answered, but not yet stored)' if path in killed.answered else ''}")
 
 
 async def _look(settings: Settings) -> None:
@@ -110,14 +138,19 @@ async def _look(settings: Settings) -> None:
         found = await db.read(search, QUESTION)
         if not found.hits:
             return
-        best = found.hits[0]
+        best = found.hits[0].document
         document = await db.read(get, best.id)
-    say(f"\n{suggest('search', QUESTION)}")
-    sys.stdout.write(f"  {safe(best.title)}  {best.url}\n")
-    say(f"\n{suggest('documents', 'show', str(best.id))}")
+    say(f"\n$ {suggest('search', QUESTION)}")
+    _show(f"{safe(best.title)}  {safe(best.url)}\n  {safe(found.hits[0].snippet.text)}")
+    say(f"\n$ {suggest('documents', 'show', str(best.id))}")
     for line in document.text.splitlines()[:SHOWN_LINES]:
-        sys.stdout.write(f"  {safe(line)}\n")
-    say("\ntry these:")
-    for arguments in (("search", QUESTION), ("documents", "show", str(best.id)),
-                      ("jobs", "list"), ("queue", "stats"), ("db", "check")):  # fmt: skip
+        _show(safe(line))
+    say("\nnow try:")
+    for arguments in (("search", "spring", "tide"), ("documents", "list"), ("jobs", "list"),
+                      ("queue", "stats"), ("db", "check")):  # fmt: skip
         say(f"  {suggest(*arguments)}")
+
+
+def _show(text: str) -> None:
+    sys.stdout.write(f"  {text}\n")
+    sys.stdout.flush()

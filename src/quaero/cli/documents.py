@@ -7,32 +7,50 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quaero.cli.options import Json, database, suggest
+from quaero.cli.options import LARGEST_ID, Json, database, suggest
 
 if TYPE_CHECKING:
-    from quaero.documents.model import Document
+    from quaero.documents.model import Filter
+    from quaero.documents.snippet import Snippet
 
 app = typer.Typer(
-    help="Look at what was collected, and export it.", no_args_is_help=True, rich_markup_mode=None
+    help="Look at what was collected; export and import it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
-Id = Annotated[int, typer.Argument(help="The id of the document.", min=1)]
+Id = Annotated[
+    int, typer.Argument(help="The id of the document.", min=1, max=LARGEST_ID, metavar="ID")
+]
+Site = Annotated[str | None, typer.Option(help="Only of this host.", metavar="HOST")]
+Tag = Annotated[str | None, typer.Option(help="Only with this tag.", metavar="TAG")]
+Crawl = Annotated[
+    int | None,
+    typer.Option(help="Only what this crawl saw last.", min=1, max=LARGEST_ID, metavar="ID"),
+]
 
 
 def search(
-    words: Annotated[list[str], typer.Argument(help="What to look for.")],
+    words: Annotated[list[str], typer.Argument(help="What to look for.", metavar="WORDS...")],
     *,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 10,
-    cursor: Annotated[str | None, typer.Option(help="Where the last page ended.")] = None,
+    limit: Annotated[
+        int, typer.Option(help="Documents to show at most.", min=1, max=100, metavar="N")
+    ] = 10,
+    cursor: Annotated[
+        str | None, typer.Option(help="Where the last page ended.", metavar="TEXT")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Search what was collected: words, "phrases", -not, OR, prefix*, title:, site:, tag:, ...
 
     Example: quaero search "retry policy" -draft site:docs.example.org
     """
-    from quaero.cli.output import print_json, safe, say
+    from quaero.cli.output import count, print_json, safe, say
     from quaero.documents.search import search as find
+    from quaero.errors import BadInput
 
+    if unknown := [word for word in words if word.startswith("--") and word.strip("-")]:
+        raise BadInput(f"there is no option {unknown[0]}; see `quaero search --help`")
     query = " ".join(_quoted(word) for word in words)
     with database() as db:
         found = db.read_sync(find, query, limit=limit, cursor=cursor)
@@ -40,12 +58,19 @@ def search(
         print_json(found)
         return
     for hit in found.hits:
-        typer.echo(f"{hit.id:>6}  {safe(hit.title)}")
-        typer.echo(f"        {safe(hit.url)}")
-        typer.echo(f"        {_marked(hit.snippet)}")
-    say(f"{found.total}{'' if found.exact else '+'} documents" if found.total else "nothing found")
+        typer.echo(f"{hit.document.id:>6}  {safe(hit.title)}")
+        typer.echo(f"        {safe(hit.document.url)}")
+        if hit.snippet.text:
+            typer.echo(f"        {_marked(hit.snippet)}")
+    if not found.total:
+        say("nothing found")
+        return
+    say(f"{'more than ' if found.more else ''}{count(found.total, 'document')}"
+        + (", none with all the words" if found.relaxed else ""))  # fmt: skip
+    if found.cut:
+        say("the query is too long; only its beginning was looked for")
     if found.cursor:
-        say(f"more: {suggest('search', query, '--cursor', found.cursor)}")
+        say(f"more: {suggest('search', '--cursor', found.cursor, '--', *words)}")
 
 
 def _quoted(word: str) -> str:
@@ -53,43 +78,50 @@ def _quoted(word: str) -> str:
     return f'"{word}"' if " " in word and '"' not in word and ":" not in word else word
 
 
-def _marked(snippet: object) -> str:
+def _marked(snippet: Snippet) -> str:
+    """A snippet with what was found in bold, or in brackets where that cannot be shown."""
+    import os
     import sys
 
     from quaero.cli.output import safe
 
-    on, off = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("[", "]")
-    parts = []
-    for text, marked in snippet.parts():  # type: ignore[attr-defined]
-        clean = safe(" ".join(text.split()) if text.strip() else " ")
-        lead = " " if text[:1].isspace() and text.strip() else ""
-        trail = " " if text[-1:].isspace() and text.strip() else ""
-        parts.append(f"{on}{clean}{off}" if marked else f"{lead}{clean}{trail}")
-    return "".join(parts)
+    bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    on, off = ("\x1b[1m", "\x1b[0m") if bold else ("[", "]")
+    return "".join(
+        f"{on}{safe(text)}{off}" if marked else safe(text) for text, marked in snippet.pieces
+    )
 
 
 @app.command("list")
 def list_documents(
     *,
-    site: Annotated[str | None, typer.Option(help="Only of this host.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
-    crawl: Annotated[int | None, typer.Option(help="Only of this crawl.")] = None,
+    site: Site = None,
+    tag: Tag = None,
+    crawl: Crawl = None,
     gone: Annotated[bool, typer.Option("--gone", help="Only what its site no longer has.")] = False,
-    after: Annotated[int | None, typer.Option(help="From the document after this id on.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    before: Annotated[
+        int | None,
+        typer.Option(
+            help="From the document before this id on.", min=1, max=LARGEST_ID, metavar="ID"
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(help="Documents to show at most.", min=1, max=1000, metavar="N")
+    ] = 20,
     as_json: Json = False,
 ) -> None:
-    """List documents.
+    """List documents, the newest first.
 
     Example: quaero documents list --site docs.example.org
     """
+    from dataclasses import replace
+
     from quaero.cli.output import moment, print_json, safe, say, shorten, table
-    from quaero.documents.model import Filter
     from quaero.documents.read import listing
 
-    wanted = Filter(site=site, tag=tag, root_id=crawl, gone=True if gone else None)
+    wanted = replace(_filter(site, tag, crawl), gone=True if gone else None)
     with database() as db:
-        found = db.read_sync(listing, wanted, after=after, limit=limit)
+        found = db.read_sync(listing, wanted, before=before, limit=limit)
     if as_json:
         print_json(found)
         return
@@ -97,66 +129,172 @@ def list_documents(
         say("no documents")
         return
     rows = [
-        (d.id, d.words, moment(d.fetched_at), shorten(safe(d.title), 40), shorten(safe(d.url), 70))
+        (d.id, d.words, moment(d.fetched_at), shorten(safe(d.title), 40),
+         shorten(safe(d.url), 70) + (" (gone)" if d.gone_at else ""))
         for d in found
-    ]
-    table(("id", "words", "fetched", "title", "address"), rows, right="iw")
+    ]  # fmt: skip
+    table(("id", "words", "fetched", "title", "address"), rows, right="id words")
     if len(found) == limit:
-        say(f"more: {suggest('documents', 'list', '--after', str(found[-1].id))}")
+        again = _filter_options(site, tag, crawl) + (["--gone"] if gone else [])
+        again += [] if limit == 20 else ["--limit", str(limit)]
+        say(f"more: {suggest('documents', 'list', *again, '--before', str(found[-1].id))}")
+
+
+def _filter(site: str | None, tag: str | None, crawl: int | None) -> Filter:
+    from quaero.documents.model import Filter
+
+    return Filter(site=None if site is None else site.lower(), tag=tag, root_id=crawl)
+
+
+def _filter_options(site: str | None, tag: str | None, crawl: int | None) -> list[str]:
+    """The options of a list, for the command that shows more of it."""
+    given = {"--site": site, "--tag": tag, "--crawl": crawl}
+    return [part for name, value in given.items() if value for part in (name, str(value))]
 
 
 @app.command()
-def show(document_id: Id, *, as_json: Json = False) -> None:
+def show(
+    document_id: Id,
+    *,
+    version: Annotated[
+        int | None,
+        typer.Option(help="An earlier text, by its number.", min=1, max=LARGEST_ID, metavar="N"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show a document's Markdown.
 
     Example: quaero documents show 12
     """
-    from quaero.cli.output import print_json, safe
-
-    document = _get(document_id)
-    if as_json:
-        print_json(document)
-        return
-    typer.echo(safe(document.text, lines=True))
-
-
-def _get(document_id: int) -> Document:
+    from quaero.cli.output import print_json, safe, say
+    from quaero.documents import versions
     from quaero.documents.read import get
 
     with database() as db:
-        return db.read_sync(get, document_id)
+        document = db.read_sync(get, document_id)
+        text = document.text
+        if version is not None and version != document.summary.version:
+            text = db.read_sync(versions.text, document_id, version)
+    if as_json:
+        from quaero.cli.output import plain
+
+        flat = plain(document)
+        print_json({**flat.pop("summary"), **flat, "text": text})
+        return
+    say(f"{safe(document.summary.title)}\n{safe(document.summary.url)}\n")
+    typer.echo(safe(text, lines=True))
+
+
+@app.command()
+def versions(document_id: Id, *, as_json: Json = False) -> None:
+    """List the earlier texts of a document, the newest first.
+
+    Example: quaero documents versions 12
+    """
+    from quaero.cli.output import moment, print_json, safe, say, shorten, table
+    from quaero.documents import versions as earlier
+    from quaero.documents.read import get
+
+    with database() as db:
+        db.read_sync(get, document_id)
+        found = db.read_sync(earlier.listing, document_id)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        say("there are no earlier texts: the document has not changed")
+        return
+    rows = [(v.number, v.words, moment(v.since), moment(v.until), shorten(safe(v.title), 40))
+            for v in found]  # fmt: skip
+    table(("version", "words", "since", "until", "title"), rows, right="version words")
+    number = str(found[0].number)
+    say(f"read one: {suggest('documents', 'show', str(document_id), '--version', number)}")
+
+
+@app.command()
+def tag(
+    document_id: Id,
+    tags: Annotated[list[str], typer.Argument(help="Words to find it by.", metavar="TAG...")],
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="Take them away.")] = False,
+) -> None:
+    """Give a document tags, or take them from it.
+
+    Example: quaero documents tag 12 howto reviewed
+    """
+    from quaero.cli.output import count, safe
+    from quaero.documents import tags as tagging
+    from quaero.documents.read import get
+    from quaero.errors import BadInput
+
+    if not all(each.strip() for each in tags):
+        raise BadInput("a tag cannot be empty; name it")
+    with database() as db:
+        db.read_sync(get, document_id)
+        number = db.write_sync(tagging.untag if remove else tagging.tag, [document_id], tags)
+        now = db.read_sync(get, document_id).summary.tags
+    done = "taken away" if remove else "given"
+    typer.echo(f"{count(number, 'tag')} {done}; document {document_id} has: "
+               f"{safe(', '.join(now)) or 'none'}")  # fmt: skip
 
 
 @app.command()
 def export(
-    target: Annotated[Path, typer.Argument(help="A folder, or a file ending in .jsonl or .zip.")],
+    target: Annotated[
+        Path,
+        typer.Argument(help="A folder, or a file ending in .jsonl or .zip.", metavar="TARGET"),
+    ],
     *,
-    site: Annotated[str | None, typer.Option(help="Only of this host.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
-    crawl: Annotated[int | None, typer.Option(help="Only of this crawl.")] = None,
+    site: Site = None,
+    tag: Tag = None,
+    crawl: Crawl = None,
 ) -> None:
     """Write documents as Markdown files with front matter, as JSON lines, or as one archive.
 
     Example: quaero documents export ./pages --site docs.example.org
     """
-    from quaero.documents.export import export_to
-    from quaero.documents.model import Filter
+    from quaero.cli.output import count
+    from quaero.documents.export import export_archive, export_folder, export_lines
+    from quaero.errors import BadInput
 
+    kinds = {".jsonl": export_lines, ".zip": export_archive}
+    write = kinds.get(target.suffix.lower(), export_folder)
+    if write is export_folder and target.exists() and not target.is_dir():
+        raise BadInput(f"{target} is a file; name a folder, or a file ending in .jsonl or .zip")
+    if write is not export_folder and target.is_dir():
+        raise BadInput(f"{target} is a folder; name a file, or a folder without {target.suffix}")
     with database() as db:
-        count = export_to(db, target, Filter(site=site, tag=tag, root_id=crawl))
-    typer.echo(f"{count} documents written to {target}")
+        done = write(db, target, _filter(site, tag, crawl))
+    typer.echo(f"{count(done.documents, 'document')} written to {target}, "
+               f"{done.bytes / 1e6:.1f} MB of text")  # fmt: skip
 
 
 @app.command("import")
 def import_documents(
-    source: Annotated[Path, typer.Argument(help="What `documents export` wrote.")],
+    source: Annotated[
+        Path, typer.Argument(help="What `documents export` wrote.", metavar="SOURCE")
+    ],
+    *,
+    as_json: Json = False,
 ) -> None:
-    """Read documents from what `documents export` wrote.
+    """Read documents from what `documents export` wrote; newer ones here stay as they are.
 
     Example: quaero documents import ./pages.zip
     """
-    from quaero.documents.importing import import_from
+    from quaero.cli.output import print_json, safe, say
+    from quaero.documents.importing import import_path
+    from quaero.errors import BadInput
 
+    if not source.exists():
+        raise BadInput(f"there is no file or folder {source}")
     with database(must_exist=False) as db:
-        count = import_from(db, source)
-    typer.echo(f"{count} documents read from {source}")
+        done = import_path(db, source)
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"{done.created} new, {done.changed} changed, {done.unchanged} unchanged, "
+                   f"{done.kept} as new here already, {done.refusals} refused")  # fmt: skip
+    for name, reason in done.refused:
+        say(f"refused: {safe(name)}: {safe(reason)}")
+    if done.refusals and not (done.created or done.changed or done.unchanged or done.kept):
+        raise BadInput(f"nothing in {source} could be read as a document")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 CONFIG = "The configuration file; else ./quaero.toml, else the user's own."
 DATA_DIR = "The folder of the database; else QUAERO_DATA_DIR, else the user's own."
+
+LARGEST_ID = 2**63 - 1
+"""The greatest number that the database can hold."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 R = TypeVar("R")
@@ -54,36 +56,43 @@ def global_arguments() -> list[str]:
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings for this command line. Raises `BadConfig`."""
+    from quaero.errors import BadConfig
     from quaero.settings import load
 
     options = dict(overrides or {})
     if _given.data_dir is not None:
         options["data_dir"] = _given.data_dir
     config = Path(_given.config) if _given.config is not None else None
-    return load(config, options, os.environ, Path.cwd())
+    settings = load(config, options, os.environ, Path.cwd())
+    if os.path.lexists(settings.data_dir) and not settings.data_dir.is_dir():
+        raise BadConfig(f"the data directory {settings.data_dir} is a file; name a folder")
+    return settings
 
 
 @contextmanager
 def database(*, must_exist: bool = True) -> Iterator[SqliteDatabase]:
     """The database of this command line, opened.
 
-    Commands that only look do not make one: `NotFound` says that nothing was collected yet.
+    Commands that only look do not make one: `NotFound` says that nothing was collected yet. It is
+    opened without `app`, which knows everything that runs jobs and takes its time to load.
     """
-    from quaero.app import open_database
+    from quaero.db.sqlite.database import SqliteDatabase
     from quaero.errors import NotFound
 
     settings = load_settings()
     if must_exist and not settings.database_file.exists():
         raise NotFound(
             f"there is no database at {settings.database_file} yet; "
-            "begin with `quaero crawl https://…`"
+            f"begin with `{suggest('crawl', 'https://…')}`"
         )
-    with open_database(settings) as db:
+    with SqliteDatabase.open(settings.database_file) as db:
         yield db
 
 
 def with_database(work: Callable[[SqliteDatabase], Awaitable[R]]) -> R:
     """Run a coroutine over the database."""
+    import asyncio
+
     with database() as db:
         return asyncio.run(_awaited(work, db))
 
@@ -94,6 +103,7 @@ async def _awaited(work: Callable[[SqliteDatabase], Awaitable[R]], db: SqliteDat
 
 def program() -> str:
     """How the user called this program, for commands we suggest."""
+    import shlex
     import shutil
 
     called = Path(sys.argv[0])
@@ -103,11 +113,16 @@ def program() -> str:
     if found and Path(found).resolve() == called.resolve():
         return "quaero"
     here = Path.cwd()
-    return str(called.relative_to(here)) if called.is_relative_to(here) else str(called)
+    shown = called.relative_to(here) if called.is_relative_to(here) else called
+    return shlex.quote(str(shown))
 
 
 def suggest(*arguments: str) -> str:
-    """A command the user can run next, with the global options of this one."""
+    """A command the user can run next, with the global options of this one.
+
+    Capital words in it stand for what the user has to say.
+    """
     import shlex
 
-    return shlex.join([program(), *global_arguments(), *arguments])
+    words = [word if word == "https://…" else shlex.quote(word) for word in arguments]
+    return " ".join([program(), *map(shlex.quote, global_arguments()), *words])

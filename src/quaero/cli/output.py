@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from typing import Any
 from quaero.clock import SECOND
 
 _BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+# What JSON may hold as it is, and a terminal may obey or show wrongly.
+_HARMFUL = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def safe(text: object, *, lines: bool = False) -> str:
@@ -33,25 +36,31 @@ def _harmless(c: str) -> bool:
 
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
-    json.dump(plain(value), sys.stdout, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    sys.stdout.write(_as_json(value, indent=2) + "\n")
 
 
 def print_json_line(value: object) -> None:
-    """One line of NDJSON."""
-    json.dump(plain(value), sys.stdout, ensure_ascii=False)
-    sys.stdout.write("\n")
+    """One line of NDJSON, out at once for whoever follows."""
+    sys.stdout.write(_as_json(value) + "\n")
+    sys.stdout.flush()
+
+
+def _as_json(value: object, indent: int | None = None) -> str:
+    """JSON text that standard output can encode, with whatever could steer a terminal escaped."""
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    text = json.dumps(plain(value), ensure_ascii=not unicode, indent=indent)
+    return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it; enums by name, times (names ending in `_at`, `at`) as RFC 3339."""
+    """A value as JSON has it; enums by name, times of records (`at`, `…_at`) as RFC 3339."""
     if isinstance(value, enum.Enum):
         return value.name.lower()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = (field.name for field in dataclasses.fields(value))
         return {name: _field(name, getattr(value, name)) for name in names}
     if isinstance(value, dict):
-        return {str(plain(key)): _field(str(key), each) for key, each in value.items()}
+        return {str(plain(key)): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(each) for each in value]
     return value
@@ -66,19 +75,17 @@ def _field(name: str, value: Any) -> Any:
 
 
 def _is_moment(name: str) -> bool:
-    return name.endswith("_at") or name in ("at", "first_seen")
+    return name.endswith("_at") or name in ("at", "first_seen", "since", "until")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, right: str = "") -> None:
-    """A plain table: the columns whose first letter is in `right` are aligned to the right."""
+    """A plain table; the columns named in `right`, divided by blanks, are aligned to the right."""
     texts = [[safe(cell) for cell in row] for row in rows]
-    widths = [
-        max(len(name), *(len(row[n]) for row in texts), 0) if texts else len(name)
-        for n, name in enumerate(header)
-    ]
+    numbers = right.split()
+    widths = [max(len(name), *(len(row[n]) for row in texts), 0) for n, name in enumerate(header)]
     for row in [list(header), *texts]:
         cells = [
-            cell.rjust(width) if name[0] in right else cell.ljust(width)
+            cell.rjust(width) if name in numbers else cell.ljust(width)
             for cell, width, name in zip(row, widths, header, strict=True)
         ]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
@@ -102,16 +109,22 @@ def span(micros: int | None) -> str:
     """A duration: `0.4s`, `12s`, `3m 05s`, `2h 10m`."""
     if micros is None:
         return "-"
-    seconds = micros / SECOND
+    seconds = round(micros / SECOND, 1)
     if seconds < 10:
         return f"{seconds:.1f}s"
-    if seconds < 60:
-        return f"{seconds:.0f}s"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f}m {seconds % 60:02.0f}s"
-    return f"{seconds // 3600:.0f}h {seconds % 3600 // 60:02.0f}m"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02}m"
 
 
 def shorten(text: str, width: int) -> str:
     """Text of at most `width` characters."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 page`, `2 pages`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong input, 3 not found, 4 conflict, 5 storage,
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,17 +15,24 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from quaero.cli import crawl, database, documents, jobs, queue, worker
+from quaero.cli import cleanup, crawl, database, documents, jobs, queue, steering, worker
 from quaero.cli import settings as config
 from quaero.cli.options import CONFIG, DATA_DIR, GlobalOptions, remember
 from quaero.errors import BadInput, QuaeroError
 
 INTERRUPTED = 130
+NO_READER = 0
 _GLOBALS = {"--config": "config", "--data-dir": "data_dir"}
+_EPILOG = (
+    "Begin with `quaero demo`, or with `quaero crawl https://docs.example.org/`. "
+    "Exit codes: 0 done, 1 failed, 2 wrong input, 3 not found, 4 conflict, 5 storage, "
+    "130 interrupted."
+)
 
 app = typer.Typer(
     name="quaero",
     help="Collect the pages you may read into one local, searchable knowledge base.",
+    epilog=_EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -33,8 +41,10 @@ app = typer.Typer(
 app.command("crawl")(crawl.crawl)
 app.command("demo")(crawl.demo)
 app.command("work")(worker.work)
-app.command("search")(documents.search)
-app.command("cleanup")(jobs.cleanup)
+app.command("search", context_settings={"ignore_unknown_options": True})(documents.search)
+app.command("cleanup")(cleanup.cleanup)
+for command in steering.COMMANDS:
+    jobs.app.command()(command)
 app.add_typer(documents.app, name="documents")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
@@ -53,37 +63,80 @@ def _version(*, value: bool) -> None:
 @app.callback()  # its options are declared for --help; `take_globals` reads them
 def options(
     *,
-    config_file: Annotated[str | None, typer.Option("--config", help=CONFIG)] = None,
-    data_dir: Annotated[str | None, typer.Option("--data-dir", help=DATA_DIR)] = None,
-    version: Annotated[  # noqa: ARG001 - acts by itself
+    config_file: Annotated[
+        str | None, typer.Option("--config", help=CONFIG, metavar="FILE")
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option("--data-dir", help=DATA_DIR, metavar="DIR")
+    ] = None,
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Global options may stand before and after the command."""
-    if config_file or data_dir:
-        remember(GlobalOptions(config_file, data_dir))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code."""
+    _never_fail_to_print()
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _stop_printing()
+        return NO_READER
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         rest, found = take_globals(arguments)
         remember(found)
         result = typer.main.get_command(app).main(rest, prog_name="quaero", standalone_mode=False)
     except TyperException as error:
-        show = getattr(error, "show", None)
-        show() if show is not None else typer.echo(f"error: {error}", err=True)
-        return error.exit_code
+        return _wrong_usage(error)
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except QuaeroError as error:
-        typer.echo(f"error: {error}", err=True)
+        _complain(str(error))
         return error.exit_code
     except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 1
     return result if isinstance(result, int) else 0
+
+
+def _wrong_usage(error: TyperException) -> int:
+    """One sentence with the way out, or the help that was asked for by saying nothing."""
+    context = getattr(error, "ctx", None)
+    text = error.format_message().strip()
+    if context is None or text.startswith("Usage:"):
+        typer.echo(text, err=True)
+    else:
+        text = text[:1].lower() + text[1:].rstrip(".")
+        _complain(f"{text}; see `{context.command_path} --help`")
+    return error.exit_code
+
+
+def _complain(text: str) -> None:
+    from quaero.cli.output import safe
+
+    typer.echo(f"error: {safe(text, lines=True)}", err=True)
+
+
+def _never_fail_to_print() -> None:
+    """What a terminal's encoding lacks is written as an escape in place of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _stop_printing() -> None:
+    """Nobody reads any more: let what is still buffered go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def take_globals(arguments: Sequence[str]) -> tuple[list[str], GlobalOptions]:

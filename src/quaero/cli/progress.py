@@ -5,56 +5,160 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quaero.cli.output import say
+from quaero.cli.options import suggest
+from quaero.cli.output import count, safe, say, shorten
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from quaero.crawl.frontier import CrawlReport
+    from quaero.db.contract import ReadTx
     from quaero.jobs.read import Summary
 
 PLAIN_SECONDS = 10.0
+RATE_SECONDS = 5.0
+STILL_SECONDS = 1.0
+"""How long nothing must have ended before the display says what the crawl waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A crawl at one moment; `trouble` is its newest warning with the entry's id."""
+
+    job: Summary
+    crawl: CrawlReport | None
+    trouble: tuple[int, str]
+    queue_paused: bool
+
+
+def look(tx: ReadTx, root_id: int, queue_id: int) -> Look:
+    """Read what the display shows. Raises `NotFound` where the crawl was deleted."""
+    from quaero.crawl.frontier import report
+    from quaero.errors import NotFound
+    from quaero.jobs.logs import Level, Query, read
+    from quaero.jobs.read import summaries
+
+    found = summaries(tx, [root_id])
+    if not found:
+        raise NotFound(f"crawl {root_id} was deleted meanwhile")
+    newest = read(tx, Query(root_id, tree=True, at_least=Level.WARN, limit=1))
+    trouble = (newest[0].id, newest[0].message) if newest else (0, "")
+    paused = bool(tx.execute("select 1 from queue where id = $1 and paused", (queue_id,)))
+    return Look(found[0], report(tx, root_id), trouble, paused)
 
 
 class Display:
     """Shows how far a crawl is, on standard error."""
 
     def __init__(self) -> None:
+        now = time.monotonic()
+        self._said = now
+        self._moved = now
+        self._done: deque[tuple[float, int]] = deque()
+        self._old_trouble = -1
+        self._told = ""
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._said = time.monotonic()
-        if sys.stderr.isatty() and "NO_COLOR" not in os.environ and "CI" not in os.environ:
+        if _is_lively():
             self._progress, self._task = _live()
 
-    def show(self, job: Summary, crawl: CrawlReport | None) -> None:
-        """Bring the display up to date."""
-        counts = job.counts
-        text = f"{counts.done} of {counts.total} pages, {counts.failed} failed"
-        if crawl is not None and crawl.waiting:
-            text += f", {crawl.waiting} beyond the limit"
+    def show(self, seen: Look, current: str) -> None:
+        """Bring the display up to date; `current` is an address that is being fetched."""
+        rate = self._rate(seen.job.counts.done)
+        trouble = self._trouble(seen)
         if self._progress is not None and self._task is not None:
             self._progress.update(
-                self._task, completed=counts.done, total=max(counts.total, 1), description=text
+                self._task,
+                completed=seen.job.counts.done,
+                total=max(seen.job.counts.total, 1),
+                description=_text(seen, rate),
+                what=safe(trouble or _without_scheme(current)),
             )
-        elif time.monotonic() - self._said > PLAIN_SECONDS:
+            return
+        if trouble and trouble != self._told:
+            say(f"waiting: {safe(trouble)}")
+            self._told = trouble
+        if time.monotonic() - self._said > PLAIN_SECONDS:
             self._said = time.monotonic()
-            say(text)
+            say(_text(seen, rate))
+
+    def _rate(self, done: int) -> float:
+        """Pages a second, over the last seconds."""
+        now = time.monotonic()
+        if not self._done or done != self._done[-1][1]:
+            self._moved = now
+        self._done.append((now, done))
+        while self._done[0][0] < now - RATE_SECONDS:
+            self._done.popleft()
+        since, before = self._done[0]
+        return (done - before) / max(now - since, 1.0)
+
+    def _trouble(self, seen: Look) -> str:
+        """What the crawl waits for, where nothing moves and its log has said why since."""
+        id_, text = seen.trouble
+        if self._old_trouble < 0:
+            self._old_trouble = id_  # of an earlier process
+        if time.monotonic() - self._moved < STILL_SECONDS:
+            return ""
+        if seen.queue_paused:
+            return f"the queue is paused; `{suggest('queue', 'resume')}` lets it go on"
+        return text if id_ > self._old_trouble else ""
 
     def close(self) -> None:
-        """Leave the last state on the screen."""
+        """Take the live line away; the summary follows."""
         if self._progress is not None:
             self._progress.stop()
 
 
+def _text(seen: Look, rate: float) -> str:
+    counts = seen.job.counts
+    text = f"{counts.done} of {count(counts.total, 'page')}"
+    text += f", {rate:.0f}/s" if rate >= 1 else ""
+    text += f", {counts.failed} failed" if counts.failed else ""
+    if seen.crawl is not None and seen.crawl.waiting:
+        text += f", {seen.crawl.waiting} beyond the limit"
+    return text
+
+
+def _without_scheme(url: str) -> str:
+    return url.partition("://")[2] or url
+
+
+def _is_lively() -> bool:
+    """Whether standard error is a terminal that can redraw a line, and may."""
+    if "NO_COLOR" in os.environ or "CI" in os.environ:
+        return False
+    return sys.stderr.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+
+
 def _live() -> tuple[Progress, TaskID]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.text import Text
 
+    class What(ProgressColumn):
+        """The address or the trouble, in what room the line has left."""
+
+        def render(self, task: Task) -> Text:
+            room = max(8, console.width - 40 - len(task.description))
+            return Text(shorten(task.fields["what"], room), style="dim", no_wrap=True)
+
+    console = Console(stderr=True)
     progress = Progress(
-        SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
-        console=Console(stderr=True), refresh_per_second=10,
+        SpinnerColumn(), BarColumn(bar_width=20), TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(), What(), console=console, refresh_per_second=10, transient=True,
     )  # fmt: skip
     progress.start()
-    return progress, progress.add_task("begins", total=1)
+    return progress, progress.add_task("begins", total=1, what="")

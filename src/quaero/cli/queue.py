@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quaero.cli.options import Json, database, load_settings, suggest, with_database
+from quaero.cli.options import LARGEST_ID, Json, database, load_settings, suggest, with_database
 
 if TYPE_CHECKING:
     from quaero.db.contract import Database
@@ -50,14 +51,20 @@ def stats(*, as_json: Json = False) -> None:
     if lanes:
         rows = [(lane.key, lane.state, lane.ready, lane.running, lane.max_running,
                  span(lane.min_interval)) for lane in lanes]  # fmt: skip
-        table(("lane", "state", "ready", "running", "most", "interval"), rows)
+        table(("lane", "state", "ready", "running", "most", "interval"), rows,
+              right="ready running most interval")  # fmt: skip
 
 
 @app.command()
 def dead(
     *,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-    after: Annotated[int, typer.Option(help="From the letter after this id on.")] = 0,
+    limit: Annotated[
+        int, typer.Option(help="Letters to show at most.", min=1, max=1000, metavar="N")
+    ] = 20,
+    after: Annotated[
+        int,
+        typer.Option(help="From the letter after this id on.", min=0, max=LARGEST_ID, metavar="ID"),
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """List dead letters with their errors.
@@ -65,14 +72,15 @@ def dead(
     Example: quaero queue dead
     """
     from quaero.cli.output import moment, print_json, safe, say, shorten, table
+    from quaero.clock import rfc3339
 
     with database() as db:
         letters = db.read_sync(_queue(db).dead, limit, after)
     if as_json:
         print_json([
             {"id": d.id, "type": d.type, "job_id": d.job_id, "receives": d.receives,
-             "created_at": d.created_at,
-             "errors": [{"lease_no": n, "at": at, "error": e} for n, at, e in d.errors]}
+             "created_at": rfc3339(d.created_at),
+             "errors": [{"lease_no": n, "at": rfc3339(at), "error": e} for n, at, e in d.errors]}
             for d in letters
         ])  # fmt: skip
         return
@@ -84,13 +92,19 @@ def dead(
          shorten(safe(d.errors[-1][2] if d.errors else "-"), 70))
         for d in letters
     ]  # fmt: skip
-    table(("id", "job", "type", "starts", "created", "last error"), rows)
+    table(("id", "job", "type", "starts", "created", "last error"), rows, right="id job starts")
+    if len(letters) == limit:
+        again = [] if limit == 20 else ["--limit", str(limit)]
+        say(f"more: {suggest('queue', 'dead', *again, '--after', str(letters[-1].id))}")
     say(f"another try: {suggest('queue', 'requeue', str(letters[0].id))}")
 
 
 @app.command()
 def requeue(
-    ids: Annotated[list[int] | None, typer.Argument(help="Ids of dead letters.")] = None,
+    ids: Annotated[
+        list[int] | None,
+        typer.Argument(help="Ids of dead letters.", min=1, max=LARGEST_ID, metavar="[ID]..."),
+    ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
 ) -> None:
@@ -98,6 +112,7 @@ def requeue(
 
     Example: quaero queue requeue 17
     """
+    from quaero.cli.output import count as plural
     from quaero.errors import BadInput
     from quaero.jobs import steer
 
@@ -112,7 +127,7 @@ def requeue(
             while letters := db.read_sync(queue.dead, 500, last):
                 count += db.write_sync(steer.requeue, [letter.id for letter in letters])
                 last = letters[-1].id
-    typer.echo(f"{count} messages are ready again")
+    typer.echo(f"{plural(count, 'message')} ready again; `{suggest('work')}` runs what is ready")
 
 
 @app.command()
@@ -121,10 +136,12 @@ def pause() -> None:
 
     Example: quaero queue pause
     """
+    from quaero.cli.output import safe
+
     with database() as db:
         queue = _queue(db)
         db.write_sync(queue.pause)
-    typer.echo(f"{queue.name} is paused; {suggest('queue', 'resume')}")
+    typer.echo(f"{safe(queue.name)} is paused; `{suggest('queue', 'resume')}` lets it go on")
 
 
 @app.command()
@@ -133,10 +150,12 @@ def resume() -> None:
 
     Example: quaero queue resume
     """
+    from quaero.cli.output import safe
+
     with database() as db:
         queue = _queue(db)
         db.write_sync(queue.resume)
-    typer.echo(f"{queue.name} goes on")
+    typer.echo(f"{safe(queue.name)} goes on")
 
 
 @app.command()
@@ -145,17 +164,20 @@ def purge(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
 
     Example: quaero queue purge --yes
     """
+    from quaero.cli.output import count
+    from quaero.errors import BadInput
     from quaero.jobs import actions
 
     with database() as db:
         queue = _queue(db)
         length = db.read_sync(queue.stats).length
+    if not yes and not sys.stdin.isatty():
+        raise BadInput("nobody can be asked here; say --yes to purge")
     if not yes:
-        typer.confirm(
-            f"Remove {length} messages of {queue.name} and cancel their jobs?", abort=True
-        )
+        what = f"{count(length, 'message')} of {queue.name}"
+        typer.confirm(f"Remove {what} and cancel their jobs?", abort=True, err=True)
 
     async def work(db: Database) -> int:
         return await actions.purge(db, queue.id)
 
-    typer.echo(f"{with_database(work)} messages removed")
+    typer.echo(f"{count(with_database(work), 'message')} removed")

@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from quaero.errors import QuaeroError
+from quaero.errors import Conflict, QuaeroError
 
 if TYPE_CHECKING:
     from quaero.app import Worker
+    from quaero.db.contract import ReadTx
+    from quaero.queue.message import Lane
 
 LOOK_SECONDS = 0.05
+FIRST = 1_000_000
 
 
-async def run_job(made: Worker, type_: str, payload: Any) -> Any:
+async def run_job(made: Worker, type_: str, payload: Any, lane: Lane | None = None) -> Any:
     """Create a job, work until it has ended, and return its result.
 
-    Raises `BadPayload`, or `QuaeroError` with the job's error where it failed.
+    It goes before whatever else is ready. Raises `BadPayload`, `Conflict` while the queue is
+    paused, or `QuaeroError` with the job's error where it failed.
     """
     from quaero.jobs.create import create
     from quaero.jobs.model import JobSpec, Status
     from quaero.jobs.read import get
 
     text = made.registry.get(type_).encode(payload)
-    (job_id,) = await made.db.write(create, made.queue_id, [JobSpec(type_, text)])
+    if await made.db.read(_is_paused, made.queue_id):
+        raise Conflict("the queue is paused; `quaero queue resume` lets it go on")
+    spec = JobSpec(type_, text, priority=FIRST, lane=lane)
+    (job_id,) = await made.db.write(create, made.queue_id, [spec])
     working = asyncio.create_task(made.pool.run())
     try:
         while (job := await made.db.read(get, job_id)).summary.status.open:
@@ -36,3 +43,7 @@ async def run_job(made: Worker, type_: str, payload: Any) -> Any:
     if job.summary.status is not Status.COMPLETED:
         raise QuaeroError(f"job {job_id} {job.summary.status.word}: {job.summary.error}")
     return job.result
+
+
+def _is_paused(tx: ReadTx, queue_id: int) -> bool:
+    return bool(tx.execute("select 1 from queue where id = $1 and paused", (queue_id,)))

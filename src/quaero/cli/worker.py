@@ -13,12 +13,13 @@ from quaero.cli.options import global_arguments, load_settings
 def work(
     *,
     concurrency: Annotated[
-        int | None, typer.Option(help="Jobs to run at once; else queue.concurrency.")
+        int | None,
+        typer.Option(help="Jobs to run at once; else the setting queue.concurrency.", metavar="N"),
     ] = None,
     alone: Annotated[int | None, typer.Option(hidden=True)] = None,
     inner: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
-    """Run jobs until SIGTERM or Ctrl-C; several may work on one database.
+    """Run jobs until Ctrl-C or SIGTERM. Several may work on one database.
 
     Example: quaero work --concurrency 10
     """
@@ -28,9 +29,10 @@ def work(
     if concurrency is not None:
         own += ["--concurrency", str(concurrency)]
     if alone is None and not inner:
-        from quaero.work.supervisor import Supervisor, worker_command
+        from quaero.work.supervisor import END_SECONDS, Supervisor, worker_command
 
-        sys.exit(Supervisor(worker_command(*own)).run())
+        patience = settings.work.grace + END_SECONDS
+        sys.exit(Supervisor(worker_command(*own), patience).run())
     _run(settings, alone, own)
 
 
@@ -41,6 +43,7 @@ def _run(settings: object, alone: int | None, own: list[str]) -> None:
     from quaero.work.supervisor import worker_command
 
     assert isinstance(settings, Settings)
-    log_to_stderr(settings.logs.level)
+    quiet = alone is not None and settings.logs.level == "info"
+    log_to_stderr("warn" if quiet else settings.logs.level)
     isolate = () if alone is not None else tuple(worker_command(*own))
     app.run(app.work(settings, isolate=isolate, alone_for=alone))

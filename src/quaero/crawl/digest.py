@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from quaero.crawl.extract import Page, extract
+from quaero.crawl.headers import robots_words
 from quaero.crawl.scope import CrawlScope, LinkChoice, TrapCounter, select_links
 from quaero.crawl.urls import canonical
 from quaero.errors import BadUrl
@@ -48,18 +50,23 @@ def _traps(root_id: int) -> TrapCounter:  # noqa: ARG001 - one for each crawl
 
 
 def digest(
-    body: bytes, url: str, content_type: str | None, scope: bytes, root_id: int, depth: int,
+    body: bytes, url: str, content_type: str | None, robots: Sequence[str], agent: str,
+    scope: bytes, root_id: int, depth: int,
     follow: bool,  # noqa: FBT001 - the arguments cross a pipe
 ) -> Any:  # fmt: skip
     """Read a page and choose among its links; `depth` is the page's own.
 
-    Returns a `Digest` as plain data. Raises `Refused` for a type that is not read.
+    `robots` are the values of its `X-Robots-Tag` headers, which say what `meta robots` may say too,
+    and `agent` is who reads them. Returns a `Digest` as plain data. Raises `Refused` for a type
+    that is not read.
     """
     page = extract(body, url, content_type)
-    links = [] if page.nofollow else page.links
+    said = robots_words(robots, agent)
+    links = [] if page.nofollow or said & {"nofollow", "none"} else page.links
     choice = _choose(links, page.base, url, scope, root_id, depth, follow=follow)
     packed = zlib.compress(msgspec.msgpack.encode((page.base, links)), 1)
-    bare = msgspec.structs.replace(page, links=[])
+    noindex = page.noindex or bool(said & {"noindex", "none"})
+    bare = msgspec.structs.replace(page, links=[], noindex=noindex)
     made = Digest(bare, choice.admitted, choice.refused, choice.samples, packed)
     return msgspec.to_builtins(made, builtin_types=(bytes,))
 

@@ -18,7 +18,8 @@ from quaero.clock import SECOND, Clock
 from quaero.crawl import frontier
 from quaero.crawl.digest import Digest
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
-from quaero.crawl.frontier import Found
+from quaero.crawl.frontier import SAMPLES, Found
+from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import Crawl, CrawlPage
 from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules
 from quaero.crawl.urls import canonical, host_key
@@ -26,7 +27,7 @@ from quaero.db.contract import Database, Tx
 from quaero.documents import store
 from quaero.documents.model import DetailLevel, NewDocument, Outcome
 from quaero.documents.store import Seen, Validators
-from quaero.errors import BadUrl, Permanent, Refused, RetryLater
+from quaero.errors import BadUrl, Permanent, Refused
 from quaero.jobs.model import JobRow
 from quaero.jobs.rows import load_one
 from quaero.jobs.run import Effect
@@ -38,8 +39,9 @@ from quaero.work.registry import JobType, Later, Result
 
 NO_SOURCE = 0
 MOST_HOPS = 20
-WAIT_FOR_LOGIN = 5.0
-ROBOTS_WAIT = 60.0
+WAIT_FOR_LOGIN = 2
+LONGEST_WAIT_FOR_LOGIN = 15
+LONGEST_PACE = 3_600.0
 READABLE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
 _DIGEST = "quaero.crawl.digest:digest"
 _CHOOSE_AGAIN = "quaero.crawl.digest:choose_again"
@@ -85,39 +87,55 @@ class CrawlExecutors:
     async def page(self, job: JobContext, page: CrawlPage) -> Result | Later:
         """Fetch one page and everything that follows from it."""
         crawl = await self._crawls.get(job.root_id)
-        if crawl.settings.private and not self._crawls.may_log_in(crawl.settings):
-            return Later(WAIT_FOR_LOGIN, state=job.state)
         state = job.state or {}
+        if crawl.settings.private and not self._crawls.may_log_in(crawl.settings):
+            return _wait_for_login(job, state)
         url = state.get("url", page.url)
+        try:
+            return await self._visit(job, crawl, page, url, state.get("trail", []))
+        except Refused as error:
+            if page.found_on is None:
+                raise
+            job.log.info(f"refused by {error.reason}: {error}")
+            effect = partial(_refuse, refused={error.reason: 1}, samples={error.reason: [url]})
+            return Result({"outcome": "refused", "reason": error.reason}, [effect])
+
+    async def _visit(
+        self, job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, trail: list[str]
+    ) -> Result | Later:
+        """Fetch the page at `url`, where the redirects of `trail` led.
+
+        Raises `Refused` where that is not allowed.
+        """
         if crawl.settings.respect_robots:
             rules = self._robots.known(url)
             if rules is None:
                 return await self._ask_robots(job, crawl, url)
-            if rules.temporary:
-                raise RetryLater(f"robots.txt of {host_key(url)} cannot be had now", ROBOTS_WAIT)
             if not rules.allowed(url, self._fetcher.user_agent):
                 raise Refused(f"robots.txt of {host_key(url)} disallows {url}", "robots")
         known = await self._known(crawl, url)
         if known is not None and crawl.settings.refresh == "missing":
-            return await self._unchanged(job, crawl, url, page, "kept", [])
-        return await self._fetch(job, crawl, url, page, known, state.get("hops", 0))
+            return await self._unchanged(job, crawl, url, page, "kept", [_count_unchanged])
+        return await self._fetch(job, crawl, url, page, known, trail)
 
     async def _ask_robots(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Later:
         """Spend this start of the lane on robots.txt; the page comes at the next."""
         rules = await self._robots.fetch(url, crawl)
-        pace = int((rules.crawl_delay(self._fetcher.user_agent) or 0) * SECOND)
+        asked = rules.crawl_delay(self._fetcher.user_agent) or 0.0
+        pace = int(min(asked, LONGEST_PACE) * SECOND)
         effect = partial(_set_pace, key=host_key(url), pace=pace)
         return Later(state=job.state, effects=[effect])
 
     async def _known(self, crawl: ActiveCrawl, url: str) -> Validators | None:
         if crawl.settings.refresh == "always":
             return None
-        found = await self._db.read(store.validators, NO_SOURCE, [url])
+        level = _level(crawl)
+        found = await self._db.read(store.validators, NO_SOURCE, [url], level)
         return found.get(url)
 
     async def _fetch(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
-        known: Validators | None, hops: int,
+        known: Validators | None, trail: list[str],
     ) -> Result | Later:  # fmt: skip
         now = self._clock.wall()
         request = FetchRequest(
@@ -131,54 +149,56 @@ class CrawlExecutors:
         try:
             result = await self._fetcher.fetch(request)
         except HttpStatus as error:
-            if known is not None and error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                await self._db.write(_note_gone, job.root_id, url)
+            if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                await job.checkpoint(job.state, [partial(_note_gone, url=url)])
             raise
         crawl.credentials.remember(url, result.set_cookie, now)
         if result.location is not None:
-            return await self._redirected(job, crawl, url, page, result.location, hops)
+            return await self._redirected(job, crawl, url, page, result, trail)
         if result.not_modified:
             effect: Effect = partial(_touch, url=url, result=result)
             return await self._unchanged(job, crawl, url, page, "unchanged", [effect])
-        return await self._read(job, crawl, url, page, result, hops)
+        return await self._read(job, crawl, url, page, result, redirected=bool(trail))
 
     async def _redirected(
-        self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage, location: str,
-        hops: int,
+        self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage, result: FetchResult,
+        trail: list[str],
     ) -> Result | Later:  # fmt: skip
-        if hops >= MOST_HOPS:
+        if len(trail) >= MOST_HOPS:
             raise Permanent(f"more than {MOST_HOPS} redirects from {page.url}")
         try:
-            target = canonical(location)
+            target = canonical(result.location or "")
         except BadUrl as error:
             raise Permanent(f"{url} redirects to an address that cannot be fetched") from error
+        trail = [*trail, url]
+        if target in trail and not result.set_cookie:
+            raise Permanent(f"{page.url} redirects in a circle, by {target}")
         reason = crawl.scope.refusal(target, page.depth)
-        if reason is not None and not _same_seed(url, target, page):
-            job.log.info(f"redirect to {target} is refused by {reason}")
-            effect = partial(_refuse, refused={reason: 1}, samples={reason: [target]})
-            return Result({"outcome": "redirect refused", "to": target}, [effect])
-        mine = await self._db.write(frontier.follow_redirect, job.root_id, job.id, target)
-        if not mine:
-            return Result({"outcome": "redirected", "to": target})
+        if reason is not None:
+            raise Refused(f"{url} redirects to {target}, which the crawl does not cover", reason)
+        if target not in trail:
+            mine = await self._db.write(frontier.follow_redirect, job.root_id, job.id, target)
+            if not mine:
+                return Result({"outcome": "redirected", "to": target})
         job.log.debug(f"redirected to {target}")
-        state = {"url": target, "hops": hops + 1}
+        state = {"url": target, "trail": trail}
         return Later(lane=crawl.politeness.lane(target), state=state)
 
     async def _read(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
-        result: FetchResult, hops: int,
+        result: FetchResult, *, redirected: bool,
     ) -> Result:  # fmt: skip
         raw = await self._helpers.run(
-            _DIGEST, result.body, url, result.content_type, crawl.packed_scope, job.root_id,
-            page.depth, crawl.settings.follow_links,
+            _DIGEST, result.body, url, result.content_type, result.robots,
+            self._fetcher.user_agent, crawl.packed_scope, job.root_id, page.depth,
+            crawl.settings.follow_links,
         )  # fmt: skip
         made = msgspec.convert(raw, Digest, builtin_types=(bytes,))
-        directives = ",".join(result.robots).lower()
-        await self._stop_at_login(job, crawl, url, made, hops)
+        await self._stop_at_login(job, crawl, page, url, made, redirected=redirected)
         effects = [self._links_effect(job, crawl, url, page, made.admitted, made.refused,
                                       made.samples)]  # fmt: skip
         effects.append(partial(_keep_links, url=url, packed=made.packed))
-        if made.page.noindex or "noindex" in directives:
+        if made.page.noindex:
             job.log.info("not saved: the page asks not to be indexed")
             return Result({"outcome": "noindex", "status": result.status}, effects)
         if made.page.looks_like_login:
@@ -189,14 +209,17 @@ class CrawlExecutors:
         return Result(value, effects)
 
     async def _stop_at_login(
-        self, job: JobContext, crawl: ActiveCrawl, url: str, made: Digest, hops: int
-    ) -> None:
-        """A login page in place of what was asked for ends the crawl, with the reason."""
+        self, job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, made: Digest, *,
+        redirected: bool,
+    ) -> None:  # fmt: skip
+        """A login page in place of what was asked for ends the crawl, with the reason.
+
+        A page that is there to log in, linked from the others, is what it says.
+        """
         if not made.page.looks_like_login:
             return
-        if not (crawl.settings.private or crawl.scope.is_seed(url)) or (
-            hops == 0 and not crawl.scope.is_seed(url)
-        ):
+        in_place = redirected or not is_login_address(url)
+        if page.found_on is not None and not (crawl.settings.private and in_place):
             return
         text = f"{host_key(url)} shows a login page at {url} in place of content: "
         text += (
@@ -244,11 +267,12 @@ class CrawlExecutors:
         allowed = []
         for link in links:
             rules = self._robots.known(link)
-            if rules is None or rules.temporary or rules.allowed(link, self._fetcher.user_agent):
+            if rules is None or rules.allowed(link, self._fetcher.user_agent):
                 allowed.append(link)
                 continue
             refused["robots"] = refused.get("robots", 0) + 1
-            samples.setdefault("robots", []).append(link)
+            if refused["robots"] <= SAMPLES:
+                samples.setdefault("robots", []).append(link)
         return allowed
 
 
@@ -256,18 +280,27 @@ def _readable(content_type: str | None) -> bool:
     return content_type is None or content_type.partition(";")[0].strip().lower() in READABLE
 
 
-def _same_seed(url: str, target: str, page: CrawlPage) -> bool:
-    """A seed that moved (to https, or to www) takes its crawl along."""
-    return page.found_on is None and host_key(target).removeprefix("www.") == host_key(
-        url
-    ).removeprefix("www.")
+def _wait_for_login(job: JobContext, state: Mapping[str, Any]) -> Later:
+    """A page of a login that this process does not have waits for one that has; says so once."""
+    waits = state.get("waits", 0)
+    if not waits:
+        job.log.warn(
+            "waiting for a process that has the crawl's login: repeat `quaero crawl` with "
+            "--cookie-file or --header"
+        )
+    delay = min(WAIT_FOR_LOGIN << waits, LONGEST_WAIT_FOR_LOGIN)
+    return Later(delay, state={**state, "waits": min(waits + 1, 9)})
+
+
+def _level(crawl: ActiveCrawl) -> DetailLevel:
+    return DetailLevel[crawl.settings.detail_level.upper()]
 
 
 def _document(
     job: JobContext, crawl: ActiveCrawl, url: str, result: FetchResult, made: Digest
 ) -> NewDocument:
     page = made.page
-    level = DetailLevel[crawl.settings.detail_level.upper()]
+    level = _level(crawl)
     return NewDocument(
         source_id=NO_SOURCE,
         url=url,
@@ -336,9 +369,13 @@ def _save(tx: Tx, job: JobRow, *, document: NewDocument) -> None:
 def _touch(tx: Tx, job: JobRow, *, url: str, result: FetchResult) -> None:
     seen = Seen(url, NO_SOURCE, result.etag, result.last_modified, job.id, job.root_id)
     store.touch(tx, [seen])
+    _count_unchanged(tx, job)
+
+
+def _count_unchanged(tx: Tx, job: JobRow) -> None:
     frontier.total(tx, job.root_id, "unchanged")
 
 
-def _note_gone(tx: Tx, root_id: int, url: str) -> None:
-    store.mark_gone(tx, NO_SOURCE, [url])
-    frontier.total(tx, root_id, "gone")
+def _note_gone(tx: Tx, job: JobRow, *, url: str) -> None:
+    if store.mark_gone(tx, NO_SOURCE, [url]):
+        frontier.total(tx, job.root_id, "gone")

@@ -10,6 +10,7 @@ value. Which page to fetch, when, and with which credentials is for others to sa
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from types import TracebackType
 from typing import Self
@@ -191,7 +192,8 @@ def _meaning(error: Exception, flight: Flight) -> JobError:
         case ClientConnectorSSLError():
             return RetryLater(f"no secure connection to {host}: the TLS handshake failed")
         case ClientConnectorError(os_error=problem):
-            return RetryLater(f"no connection to {host}: {problem.strerror or problem}")
+            why = os.strerror(problem.errno) if problem.errno else problem.strerror or problem
+            return RetryLater(f"no connection to {host}: {why}")
         case ClientResponseError():
             return Permanent(f"{host} answered with something that is not valid HTTP")
         case ClientPayloadError():

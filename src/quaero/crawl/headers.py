@@ -24,6 +24,9 @@ TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """A header's or a cookie's name, RFC 9110 5.6.2."""
 
 _BREAKS = re.compile(r"[\x00\r\n]")
+_ROBOTS_WITH_VALUE = {
+    "unavailable_after", "max-snippet", "max-image-preview", "max-video-preview",
+}  # fmt: skip
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _CANONICAL = re.compile(r';\s*rel\s*=\s*("[^"]*\bcanonical\b[^"]*"|canonical\b)', re.IGNORECASE)
 
@@ -118,6 +121,22 @@ def canonical_link(values: Iterable[str], base: str) -> str | None:
             if _CANONICAL.search(parameters):
                 return absolute(target, base)
     return None
+
+
+def robots_words(values: Iterable[str], agent: str) -> set[str]:
+    """What `X-Robots-Tag` headers say to `agent`: words such as `noindex`, in lower case.
+
+    A value that begins with a name (`otherbot: noindex`) is for that robot alone.
+    """
+    name = agent.partition("/")[0].strip().lower()
+    words: set[str] = set()
+    for value in values:
+        first, colon, rest = value.lower().partition(":")
+        to_one = colon and "," not in first and first.strip() not in _ROBOTS_WITH_VALUE
+        if to_one and first.strip() != name:
+            continue
+        words.update(word.strip() for word in (rest if to_one else value.lower()).split(","))
+    return words
 
 
 def absolute(target: str, base: str) -> str | None:

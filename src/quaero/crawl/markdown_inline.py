@@ -42,7 +42,7 @@ _MAYBE_SPECIAL = re.compile(r"[`*_~<&\\\]\[!]")
 _BRACKET = re.compile(r"(?<!\\)[\[\]]")
 _BLOCK_START = re.compile(
     r"(?m)^(?:(?:#{1,6}|[-+*])(?= |$)|>|~~~|(\d{1,9})([.)])(?= |$)"
-    r"|\[(?=[^\]\n]*\]:)|\[(?=[ xX]\] )|_(?=[_ ]*$)|(?:-+|=+)$)"
+    r"|\[(?=(?:[^\]\\\n]|\\.)*\]:)|\[(?=[ xX]\] )|_(?=[_ ]*$)|(?:-+|=+)$)"
 )
 _BACKTICKS = re.compile("`+")
 _DELIMITERS = {STRONG: "**", EMPHASIS: "*", DELETED: "~~"}
@@ -161,7 +161,8 @@ def _close(out: list[str], opened: list[tuple[str, int]], pieces: list[str], end
     """Write the delimiters of the innermost mark if they would be recognised where they stand.
 
     It ends at the place `end` of `pieces`. A mark within a mark is written only where its
-    delimiters cannot be read as anything else: at the edge of the outer one or clearly between words.
+    delimiters cannot be read as anything else: at the edge of the outer one or clearly between
+    words.
     """
     mark, start = opened.pop()
     content = "".join(out[start:])

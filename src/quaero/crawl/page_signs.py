@@ -47,6 +47,11 @@ def looks_like_login(tree: LexborHTMLParser, title: str, url: str, words: int) -
     )
 
 
+def is_login_address(url: str) -> bool:
+    """Say whether an address is named like a login, so that a form there is what it is for."""
+    return bool(_LOGIN_WORDS.search(url.partition("://")[2].partition("/")[2]))
+
+
 def _form_of(node: LexborNode) -> LexborNode | None:
     above = node.parent
     while above is not None and above.tag != "form":

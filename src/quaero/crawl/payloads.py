@@ -25,12 +25,12 @@ class Crawl(BaseModel):
     source_type: Literal["web"] = "web"
     entity_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "page"
     max_depth: Annotated[int, Field(ge=0, le=1_000)] = 3
-    max_pages: Annotated[int, Field(ge=0, le=100_000_000)] = 100
+    max_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
     include: list[Pattern] = []
     exclude: list[Pattern] = []
     scope: ScopeName = "host"
     follow_links: bool = True
-    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    concurrency: Annotated[int, Field(ge=1, le=100)] = 4
     delay: Annotated[float, Field(ge=0, le=3_600)] = 0.0
     respect_robots: bool = True
     detail_level: Literal["metadata", "full"] = "full"

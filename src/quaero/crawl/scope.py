@@ -51,7 +51,8 @@ _PAGES_ABOUT_FILES = ("/wiki/", "/blob/", "/blame/", "/src/branch/", "/src/commi
 class CrawlScope:
     """Which addresses belong to a crawl.
 
-    `scope` is what the seeds stand for: `host` their host and port, over http and https alike;
+    `scope` is what the seeds stand for: `host` their host and port, over http and https alike, and
+    with or without `www.` (a site sends visitors from one to the other);
     `domain` their registrable domain with all its hosts and ports; `path` what lies in the
     directory of a seed (`/docs/` and `/docs/index.html` both stand for `/docs/`, `/docs` for `/`);
     `any` everything. `max_depth` counts links from a seed, which has depth 0.
@@ -88,7 +89,7 @@ class CrawlScope:
             ("_seeds", frozenset(seeds)),
             ("_include", Patterns(self.include)),
             ("_exclude", Patterns(self.exclude)),
-            ("_prefixes", tuple(prefix(seed) for seed in seeds)),
+            ("_prefixes", tuple(each for seed in seeds for each in _with_twin(prefix(seed)))),
             ("_sites", frozenset(site(host_key(seed)) for seed in seeds)),
         ):
             object.__setattr__(self, name, value)
@@ -127,6 +128,12 @@ class CrawlScope:
         if self.scope == "domain":
             return site(host_key(url)) in self._sites
         return without_scheme(url).startswith(self._prefixes)
+
+
+def _with_twin(prefix: str) -> tuple[str, str]:
+    """A place, with and without `www.` before its host."""
+    bare = prefix.removeprefix("www.")
+    return (bare, f"www.{bare}")
 
 
 def _root(seed: str) -> str:

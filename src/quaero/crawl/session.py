@@ -25,8 +25,9 @@ from quaero.errors import BadUrl, JobError, NotFound, RetryLater
 
 CRAWLS_KEPT = 256
 ROBOTS_SECONDS = 86_400
-ROBOTS_RETRY_SECONDS = 60
+ROBOTS_RETRY_SECONDS = 1.5
 ROBOTS_HOPS = 5
+HOSTS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,14 @@ def _payload(tx: ReadTx, root_id: int) -> str:
     return str(rows[0][0])
 
 
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why a robots.txt could not be had, and until when it is not asked for again."""
+
+    error: RetryLater
+    until: int
+
+
 class RobotsRules:
     """The robots.txt of hosts, fetched once a day by one request at a time for each host."""
 
@@ -112,6 +121,7 @@ class RobotsRules:
         self._fetcher = fetcher
         self._clock = clock
         self._known: dict[str, tuple[Robots, int]] = {}
+        self._troubles: dict[str, _Trouble] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     def known(self, url: str) -> Robots | None:
@@ -124,16 +134,38 @@ class RobotsRules:
     async def fetch(self, url: str, crawl: ActiveCrawl) -> Robots:
         """Fetch the rules for an address.
 
-        Raises `RetryLater` while the host cannot say what it allows.
+        Raises `RetryLater` while the host cannot say what it allows (RFC 9309, 2.3.1.4): nothing
+        is fetched from it then. The host is asked again after a while, or when it said; pages that
+        come sooner are told to wait as long.
         """
         origin = _origin(url)
         async with self._locks.setdefault(origin, asyncio.Lock()):
             rules = self.known(url)
-            if rules is None:
+            if rules is not None:
+                return rules
+            self._raise_trouble(origin)
+            try:
                 rules = await self._read(f"{origin}/robots.txt", crawl)
-                kept = ROBOTS_RETRY_SECONDS if rules.temporary else ROBOTS_SECONDS
-                self._known[origin] = (rules, self._clock.boot() + kept * SECOND)
+            except RetryLater as error:
+                wait = error.after or ROBOTS_RETRY_SECONDS
+                told = RetryLater(f"robots.txt cannot be had: {error}", wait, hold=error.hold)
+                self._troubles[origin] = _Trouble(told, self._clock.boot() + int(wait * SECOND))
+                raise told from error
+            self._troubles.pop(origin, None)
+            self._known[origin] = (rules, self._clock.boot() + ROBOTS_SECONDS * SECOND)
+        self._forget_oldest()
         return rules
+
+    def _forget_oldest(self) -> None:
+        for kept in (self._known, self._troubles, self._locks):
+            if len(kept) > HOSTS_KEPT:
+                kept.pop(next(iter(kept)))
+
+    def _raise_trouble(self, origin: str) -> None:
+        trouble = self._troubles.get(origin)
+        if trouble is not None and trouble.until > self._clock.boot():
+            left = (trouble.until - self._clock.boot()) / SECOND
+            raise RetryLater(str(trouble.error), left, hold=trouble.error.hold)
 
     async def _read(self, url: str, crawl: ActiveCrawl) -> Robots:
         for _ in range(ROBOTS_HOPS):
@@ -145,7 +177,7 @@ class RobotsRules:
             try:
                 result = await self._fetcher.fetch(request)
             except RetryLater:
-                return Robots.from_status(None)
+                raise
             except JobError as error:
                 return Robots.from_status(getattr(error, "code", 404))
             if result.location is None:

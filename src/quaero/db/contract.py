@@ -65,6 +65,10 @@ class Tx(ReadTx, Protocol):
 
     scratch: dict[str, Any]
 
+    @property
+    def roomy(self) -> bool:
+        """Whether there is room for new work; what is under way is ended and saved regardless."""
+
     def ids(self, name: str, count: int) -> range:
         """Take the next `count` numbers of a sequence; in order of commit, never given twice."""
 
@@ -101,7 +105,7 @@ class Database(Protocol):
     ) -> R:
         """`read` for callers without an event loop."""
 
-    def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, topic: str, callback: Callable[[], object]) -> Callable[[], None]:
         """Call `callback`, on some thread, after each commit that signals `topic`.
 
         Returns what ends the subscription.

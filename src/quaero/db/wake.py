@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _DATAGRAM = 4096
 _PATH_LIMIT = 100
+_STAMP_NS = 100_000_000  # a folder that changed so lately may change again under the same stamp
 _HAS_SOCKETS = hasattr(socket, "AF_UNIX")
 
 
@@ -30,7 +32,7 @@ class Waker:
     def __init__(self, database: Path) -> None:
         self._folder = database.with_name(database.name + "-wake")
         self._folder_name = str(self._folder)
-        self._subscribers: dict[str, list[Callable[[], None]]] = {}
+        self._subscribers: dict[str, list[Callable[[], object]]] = {}
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._own = ""
@@ -38,7 +40,7 @@ class Waker:
         self._peers_stamp = -1
         self._out: socket.socket | None = None
 
-    def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, topic: str, callback: Callable[[], object]) -> Callable[[], None]:
         """Call `callback` after commits that signal `topic`; returns what ends that."""
         with self._lock:
             self._subscribers[topic] = [*self._subscribers.get(topic, []), callback]
@@ -75,7 +77,10 @@ class Waker:
     def _call(self, topics: set[str]) -> None:
         for topic in topics:
             for callback in self._subscribers.get(topic, ()):
-                callback()
+                try:
+                    callback()
+                except Exception:
+                    log.exception("a subscriber of %s failed", topic)
 
     # -- between processes
 
@@ -110,11 +115,13 @@ class Waker:
             return []
         try:
             stamp = os.stat(self._folder_name).st_mtime_ns  # noqa: PTH116 - on the path of a commit
+            if stamp != self._peers_stamp:
+                settled = abs(time.time_ns() - stamp) > _STAMP_NS
+                names = (each.name for each in self._folder.iterdir())
+                self._peers = [name for name in names if name != self._own]
+                self._peers_stamp = stamp if settled else -1
         except OSError:
             return []
-        if stamp != self._peers_stamp:
-            self._peers_stamp = stamp
-            self._peers = [each.name for each in self._folder.iterdir() if each.name != self._own]
         return self._peers
 
     def _send(self, peer: str, data: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from quaero.db.contract import ReadTx, Row, Tx
 from quaero.documents import counts, fulltext, versions
-from quaero.documents.model import Filter, NewDocument, Outcome, Saved
+from quaero.documents.model import DetailLevel, Filter, NewDocument, Outcome, Saved
 from quaero.documents.prepare import Prepared, optional, prepare
 from quaero.documents.read import ids_after
 from quaero.documents.rows import Key, Known, as_json, count, count_gone, find, load, tags_of
@@ -44,14 +44,21 @@ class Validators(NamedTuple):
     content_hash: str
 
 
-def validators(tx: ReadTx, source_id: int, urls: Sequence[str]) -> dict[str, Validators]:
-    """What is known of pages about to be fetched, by address; unknown ones are left out."""
+def validators(
+    tx: ReadTx, source_id: int, urls: Sequence[str], level: DetailLevel = DetailLevel.METADATA
+) -> dict[str, Validators]:
+    """What is known of pages about to be fetched, by address.
+
+    Left out are those to be fetched as if new: unknown ones, gone ones, and those of which less is
+    kept than `level`.
+    """
     rows = tx.execute(
         """
         select d.url, d.etag, d.last_modified, d.content_hash
           from each($2) as e join document d on d.source_id = $1 and d.url = e.value
+         where d.gone_at is null and d.detail_level >= $3
         """,
-        (source_id, as_json(urls)),
+        (source_id, as_json(urls), level),
     )
     return {row[0]: Validators(*row[1:]) for row in rows}
 

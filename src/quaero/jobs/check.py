@@ -1,26 +1,35 @@
-"""The check on what is kept: every count and invariant of jobs and queue, by recount."""
+"""The check on what is kept: every count and invariant of jobs and queues, by recount."""
 
 from __future__ import annotations
 
 from quaero.db.contract import ReadTx
-from quaero.queue.message import State
-from quaero.queue.stats import recount
+from quaero.queue import check as queue_check
 
-_PHASES = {"pre": 0, "core": 1, "post": 2}
 _CHECKS = {
     "runnable jobs without a message": """
-        select j.id from job j left join message m on m.id = j.message_id
+        select j.id from job j
+          left join message m on m.id = j.message_id
+          left join job p on p.id = j.parent_id
          where j.status < 2 and j.own_run = 0 and j.held = 0 and m.id is null
-           and not exists (select 1 from job p where p.id = j.parent_id
-                            and (p.wait_core > 0 or p.wait_post > 0))
+           and not (p.id is not null and p.status < 2
+                    and (p.stopping > 0
+                         or (j.phase = 1 and p.pre_open > 0)
+                         or (j.phase = 2 and (p.own_run = 0 or p.pre_open > 0 or p.core_open > 0))))
     """,
     "messages whose job does not know them": """
         select m.id from message m left join job j on j.id = m.job_id
          where m.job_id <> 0 and (j.id is null or j.message_id is null or j.message_id <> m.id)
     """,
-    "ended jobs with live messages": """
+    "messages of runs that have ended": """
         select j.id from job j join message m on m.id = j.message_id
-         where j.status > 1 and m.state <> 3
+         where j.own_run <> 0 and m.state <> 3
+    """,
+    "dead letters of jobs that did not fail": """
+        select j.id from job j join message m on m.id = j.message_id
+         where m.state = 3 and j.own_run <> 2
+    """,
+    "held jobs with a message": """
+        select id from job where held = 1 and message_id is not null
     """,
     "ended jobs above open ones": """
         select distinct p.id from job p join job c on c.parent_id = p.id
@@ -32,27 +41,24 @@ _CHECKS = {
     "jobs that ended before their own run": """
         select id from job where status > 1 and own_run = 0
     """,
-}
-
-
-def faults(tx: ReadTx, limit: int = 20) -> list[str]:
-    """What is wrong, in words; empty when everything agrees. Costs a pass over all rows."""
-    found = []
-    for what, sql in _CHECKS.items():
-        rows = tx.execute(f"{sql} limit {limit}")
-        if rows:
-            found.append(f"{what}: {', '.join(str(row[0]) for row in rows)}")
-    found += _descendants(tx, limit)
-    found += _children(tx, limit)
-    found += _kept_counts(tx)
-    found += _queues(tx)
-    found += _log_counts(tx, limit)
-    return found
-
-
-def _descendants(tx: ReadTx, limit: int) -> list[str]:
-    rows = tx.execute(
-        """
+    "pending jobs whose own run has ended": """
+        select id from job where status = 0 and own_run <> 0 and stopping = 0
+    """,
+    "stopping jobs that could still commit": """
+        select id from job where status < 2 and stopping > 0 and own_run = 0
+    """,
+    "jobs with a wrong end time": """
+        select id from job where (completed_at is null) <> (status < 2)
+    """,
+    "jobs in the wrong tree": """
+        select c.id from job c left join job p on p.id = c.parent_id
+         where case when c.parent_id is null then c.root_id <> c.id or c.depth <> 0
+                    else p.id is null or c.root_id <> p.root_id or c.depth <> p.depth + 1 end
+    """,
+    "attempts of jobs that are gone": """
+        select distinct job_id from job_attempt where job_id not in (select id from job)
+    """,
+    "wrong counts of descendants": """
         with recursive above(id, ancestor) as (
             select id, parent_id from job where parent_id is not null
             union all
@@ -65,48 +71,44 @@ def _descendants(tx: ReadTx, limit: int) -> list[str]:
         select job.id from job left join real on real.ancestor = job.id
          where n_pending <> coalesce(p, 0) or n_running <> coalesce(r, 0)
             or n_completed <> coalesce(c, 0) or n_failed <> coalesce(f, 0)
-            or n_cancelled <> coalesce(x, 0) limit $1
-        """,
-        (limit,),
-    )
-    return (
-        [f"wrong counts of descendants: {', '.join(str(row[0]) for row in rows)}"] if rows else []
-    )
+            or n_cancelled <> coalesce(x, 0)
+    """,
+    "wrong counts of children": """
+        with real as (
+            select parent_id,
+                   sum(phase = 0 and status < 2) pre_open,
+                   sum(phase = 0 and status > 2) pre_failed,
+                   sum(phase = 1) core_total,
+                   sum(phase = 1 and status < 2) core_open,
+                   sum(phase = 1 and status = 3) core_failed,
+                   sum(phase = 2 and status < 2) post_open,
+                   sum(phase = 1 and own_run = 0 and message_id is null) wait_core,
+                   sum(phase = 2 and own_run = 0 and message_id is null) wait_post
+              from job where parent_id is not null group by parent_id)
+        select p.id from job p left join real r on r.parent_id = p.id
+         where p.pre_open <> coalesce(r.pre_open, 0) or p.pre_failed <> coalesce(r.pre_failed, 0)
+            or p.core_open <> coalesce(r.core_open, 0) or p.core_total <> coalesce(r.core_total, 0)
+            or p.core_failed <> coalesce(r.core_failed, 0)
+            or p.post_open <> coalesce(r.post_open, 0)
+            or p.wait_core <> coalesce(r.wait_core, 0) or p.wait_post <> coalesce(r.wait_post, 0)
+    """,
+    "wrong counts of log entries": """
+        with real as (select root_id, level, count(*) n from job_log group by 1, 2),
+             kept as (select root_id, level, n from job_log_count where n <> 0)
+        select distinct root_id from (
+            select * from (select * from real except select * from kept)
+            union all select * from (select * from kept except select * from real))
+    """,
+}
 
 
-def _children(tx: ReadTx, limit: int) -> list[str]:
+def faults(tx: ReadTx, limit: int = 20) -> list[str]:
+    """What is wrong, in words; empty when everything agrees. Costs a pass over all rows."""
     found = []
-    for name, phase in _PHASES.items():
-        rows = tx.execute(
-            f"""
-            select p.id from job p
-             where {name}_open <> (select count(*) from job c
-                                    where c.parent_id = p.id and c.parent_id is not null
-                                      and c.phase = {phase} and c.status < 2) limit $1
-            """,
-            (limit,),
-        )
-        if rows:
-            found.append(f"wrong count of open {name} children: {[row[0] for row in rows]}")
-    rows = tx.execute(
-        """
-        select p.id from job p
-         where wait_core <> (select count(*) from job c where c.parent_id = p.id
-                              and c.parent_id is not null and c.phase = 1 and c.status < 2
-                              and c.own_run = 0 and c.message_id is null)
-            or wait_post <> (select count(*) from job c where c.parent_id = p.id
-                              and c.parent_id is not null and c.phase = 2 and c.status < 2
-                              and c.own_run = 0 and c.message_id is null)
-            or core_failed <> (select count(*) from job c where c.parent_id = p.id
-                              and c.parent_id is not null and c.phase = 1 and c.status = 3)
-            or core_total <> (select count(*) from job c where c.parent_id = p.id
-                              and c.parent_id is not null and c.phase = 1) limit $1
-        """,
-        (limit,),
-    )
-    if rows:
-        found.append(f"wrong counts of children: {[row[0] for row in rows]}")
-    return found
+    for what, sql in _CHECKS.items():
+        if rows := tx.execute(f"{sql} limit {limit}"):
+            found.append(f"{what}: {', '.join(str(row[0]) for row in rows)}")
+    return found + _kept_counts(tx) + queue_check.faults(tx, limit)
 
 
 def _kept_counts(tx: ReadTx) -> list[str]:
@@ -119,35 +121,3 @@ def _kept_counts(tx: ReadTx) -> list[str]:
         )
     }
     return [] if kept == real else [f"counts of jobs {kept} where there are {real}"]
-
-
-def _queues(tx: ReadTx) -> list[str]:
-    found = []
-    columns = [state.name.lower() for state in State]
-    for id_, name, *kept in tx.execute(f"select id, name, {', '.join(columns)} from queue"):
-        real = recount(tx, id_)
-        if kept != [real.get(state, 0) for state in State]:
-            found.append(f"queue {name}: counts {kept} where there are {real}")
-    rows = tx.execute(
-        """
-        select l.key from lane l
-         where l.running <> (select count(*) from message m where m.lane_id = l.id and m.state = 2
-                              and m.queue_id = l.queue_id)
-            or l.ready <> (select count(*) from message m where m.lane_id = l.id and m.state = 0
-                              and m.queue_id = l.queue_id)
-        """
-    )
-    if rows:
-        found.append(f"wrong counts of lanes: {', '.join(row[0] for row in rows)}")
-    return found
-
-
-def _log_counts(tx: ReadTx, limit: int) -> list[str]:
-    rows = tx.execute(
-        """
-        select root_id, level, count(*) from job_log group by 1, 2
-        except select root_id, level, n from job_log_count limit $1
-        """,
-        (limit,),
-    )
-    return [f"wrong counts of log entries: {[row[0] for row in rows]}"] if rows else []

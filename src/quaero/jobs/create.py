@@ -11,24 +11,29 @@ from collections.abc import Sequence
 import msgspec
 
 from quaero.db.contract import Row, Tx
-from quaero.errors import BadInput, Conflict
+from quaero.errors import BadInput, Conflict, DiskFull
 from quaero.jobs import logs
 from quaero.jobs.logs import Level
 from quaero.jobs.model import MAX_DEPTH, JobRow, JobSpec, Phase
 from quaero.jobs.rows import load, load_one
-from quaero.jobs.transition import entered, examine
-from quaero.queue.message import NewMessage
+from quaero.jobs.transition import entered, examine, gains
+from quaero.queue.message import UPKEEP, NewMessage
 from quaero.queue.send import send
 
 
 def create(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent_id: int | None = None) -> range:
     """Create jobs, at the top or as children; returns their ids in order.
 
-    Raises `NotFound` for the parent, `Conflict` where it has ended or is being cancelled, and
-    `BadInput` below eight levels.
+    Raises `NotFound` for the parent, `Conflict` where it has ended or is being cancelled,
+    `BadInput` below eight levels, and `DiskFull` for work at the top when room runs out.
     """
     if not specs:
         return range(0)
+    if parent_id is None and any(spec.lane != UPKEEP for spec in specs) and not tx.roomy:
+        raise DiskFull(
+            "there is too little room where the database lies to begin new work; free some, or "
+            "delete old jobs with `quaero cleanup`. What is under way goes on."
+        )
     parent = None if parent_id is None else load_one(tx, parent_id)
     if parent is not None:
         accept_children(parent)
@@ -41,14 +46,19 @@ def accept_children(parent: JobRow) -> None:
         raise Conflict(f"job {parent.id} is {parent.status.word}; it takes no more children")
     if parent.stopping:
         raise Conflict(f"job {parent.id} is being cancelled; it takes no more children")
-    if parent.depth + 1 > MAX_DEPTH:
-        raise BadInput(f"job {parent.id} lies {parent.depth} deep; {MAX_DEPTH} is the most")
 
 
 def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | None) -> range:
-    """Create jobs under a parent that is known to accept them."""
+    """Create jobs under a parent that is known to be open.
+
+    Raises `BadInput` below eight levels, or for a child that is held: its parent would wait.
+    """
+    if parent is not None and parent.depth + 1 > MAX_DEPTH:
+        raise BadInput(f"job {parent.id} lies {parent.depth} deep; {MAX_DEPTH} is the most")
+    if parent is not None and any(spec.held for spec in specs):
+        raise BadInput(f"a child of job {parent.id} cannot be held; hold a job at the top")
     ids = tx.ids("job", len(specs))
-    waiting = _waiting(specs, ids, parent)
+    waiting = _waiting(tx, specs, ids, parent)
     messages = _send(tx, queue_id, specs, ids, waiting)
     tx.execute(
         """
@@ -81,11 +91,13 @@ def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | Non
     return ids
 
 
-def _waiting(specs: Sequence[JobSpec], ids: range, parent: JobRow | None) -> frozenset[int]:
+def _waiting(tx: Tx, specs: Sequence[JobSpec], ids: range, parent: JobRow | None) -> frozenset[int]:
     """The children whose phase has not begun."""
     if parent is None:
         return frozenset()
-    gated = parent.pre_open or parent.pre_failed or any(s.phase is Phase.PRE for s in specs)
+    gained = gains(tx, parent)
+    pre_open = parent.pre_open + (gained["pre_open"] if gained else 0)
+    gated = pre_open or parent.pre_failed or any(s.phase is Phase.PRE for s in specs)
     return frozenset(
         id_
         for id_, spec in zip(ids, specs, strict=True)

@@ -63,8 +63,8 @@ def since(tx: ReadTx, seq: int, limit: int = 500) -> list[Event] | None:
     """Entries after `seq`, oldest first; None when the place is unknown: load all anew."""
     if seq > last(tx):
         return None
-    ((oldest,),) = tx.execute("select coalesce(min(seq), 0) from event")
-    if oldest and seq < oldest - 1:
+    ((oldest,),) = tx.execute("select coalesce(min(seq), $1) from event", (last(tx) + 1,))
+    if seq < oldest - 1:
         return None
     rows = tx.execute(
         "select seq, at, root_id, data from event where seq > $1 order by seq limit $2",

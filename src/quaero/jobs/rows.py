@@ -31,6 +31,29 @@ def select(tx: ReadTx, where: str, args: Sequence[object]) -> list[JobRow]:
     return [row(values) for values in tx.execute(f"select {COLUMNS} from job where {where}", args)]
 
 
+def stopping(tx: ReadTx, job_ids: Iterable[int]) -> set[int]:
+    """The jobs among these that are stopping themselves or lie below one that is."""
+    if not tx.execute("select 1 from job where stopping > 0 and status < 2 limit 1"):
+        return set()
+    rows = tx.execute(
+        """
+        with recursive up(start, id, parent_id, stopping) as (
+            select id, id, parent_id, stopping from job where id in ints($1)
+            union all
+            select up.start, j.id, j.parent_id, j.stopping
+              from up join job j on j.id = up.parent_id where up.stopping = 0)
+        select distinct start from up where stopping > 0
+        """,
+        (msgspec.json.encode(list(job_ids)).decode(),),
+    )
+    return {row[0] for row in rows}
+
+
+def deepest_first(jobs: Iterable[JobRow]) -> list[JobRow]:
+    """Jobs in the order in which many are stopped: each before those above it."""
+    return sorted(jobs, key=lambda job: (-job.depth, job.id))
+
+
 def store(tx: Tx, rows: Sequence[JobRow]) -> None:
     """Write back what the rows say of status, attempts, times, message and own run."""
     if not rows:

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import msgspec
 
 from quaero.clock import SECOND
-from quaero.db.contract import ReadTx, Tx
+from quaero.db.contract import Tx
 from quaero.jobs import feed, logs
 from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry, Level
 from quaero.jobs.model import JobRow, JobSpec, OwnRun, Status, Stopping
-from quaero.jobs.rows import load
+from quaero.jobs.rows import deepest_first, load
+from quaero.jobs.rows import stopping as stopping  # noqa: PLC0414 - workers ask it too
 from quaero.jobs.transition import examine, gains, stop, transition
 from quaero.queue import claim as claims
 from quaero.queue import lanes, settle
@@ -132,34 +133,16 @@ def _park(tx: Tx, queue_id: int, deliveries: Sequence[Delivery]) -> None:
 def _end_stopped(tx: Tx, job_ids: Iterable[int]) -> set[int]:
     """End the jobs among these that lie in a tree which is being stopped; returns their ids."""
     stopped = stopping(tx, job_ids)
-    for job in load(tx, stopped).values():
+    for job in deepest_first(load(tx, stopped).values()):
         if job.status.open and not job.stopping:
             stop(tx, job, Stopping.WITH_ANCESTOR)
     return stopped
 
 
-def stopping(tx: ReadTx, job_ids: Iterable[int]) -> set[int]:
-    """The jobs among these that are stopping themselves or lie below one that is."""
-    if not tx.execute("select 1 from job where stopping > 0 and status < 2 limit 1"):
-        return set()
-    rows = tx.execute(
-        """
-        with recursive up(start, id, parent_id, stopping) as (
-            select id, id, parent_id, stopping from job where id in ints($1)
-            union all
-            select up.start, j.id, j.parent_id, j.stopping
-              from up join job j on j.id = up.parent_id where up.stopping = 0)
-        select distinct start from up where stopping > 0
-        """,
-        (msgspec.json.encode(list(job_ids)).decode(),),
-    )
-    return {row[0] for row in rows}
-
-
 def started(tx: Tx, starts: Sequence[tuple[Work, int, int]]) -> None:
     """Show jobs as running; each has been since a wall time and a lease time."""
     good = settle.held(tx, (work.delivery.token for work, *_ in starts))
-    held = [start for start in starts if start[0].delivery.id in good]
+    held = [start for start in starts if settle.stands(good, start[0].delivery.token)]
     lanes.started(
         tx, ((work.delivery.lane_id, lease) for work, _, lease in held if work.delivery.paced)
     )
@@ -178,7 +161,7 @@ def started(tx: Tx, starts: Sequence[tuple[Work, int, int]]) -> None:
 def settle_all(tx: Tx, outcomes: Sequence[Outcome], max_receive: int, random: Random) -> None:
     """Commit how runs ended. An outcome whose lease was lost changes nothing."""
     good = settle.held(tx, (each.work.delivery.token for each in outcomes))
-    live = [each for each in outcomes if each.work.delivery.id in good]
+    live = [each for each in outcomes if settle.stands(good, each.work.delivery.token)]
     stopped = _end_stopped(tx, [each.work.job_id for each in live])
     live = [each for each in live if each.work.job_id not in stopped]
     jobs = load(tx, [each.work.job_id for each in live])
@@ -225,7 +208,7 @@ def _complete(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> None:
             effect(tx, job)
         if each.spawn:
             insert(tx, job.queue_id, each.spawn, job)
-        if each.spawn or job.has_descendants or gains(tx, job):
+        if each.spawn or job.has_descendants or gains(tx, job) is not None:
             parents.append(job)
             logs.say(tx, job, Level.INFO, "own run completed, waiting for the jobs below")
         else:
@@ -279,20 +262,23 @@ def _defer(tx: Tx, deferred: Deferred, job: JobRow, held: Held) -> None:
         "update job set state = $2, lane = coalesce($3, lane) where id = $1",
         (job.id, deferred.state, lane),
     )
+    logs.say(tx, job, Level.DEBUG, f"goes on in {deferred.delay / SECOND:.1f} s")
     _wait_again(tx, job)
 
 
 def _give_back(tx: Tx, back: GivenBack, job: JobRow, held: Held) -> None:
     settle.release(tx, [settle.Release(held, charge=False, alone=back.alone)])
     job.attempt = max(0, job.attempt - 1)
-    if back.reason:
-        logs.say(tx, job, Level.INFO, f"given back: {back.reason}")
+    if back.reason or job.status is Status.RUNNING:
+        logs.say(tx, job, Level.INFO, f"given back: {back.reason or 'not begun'}")
+    if job.status is Status.RUNNING:
         _wait_again(tx, job)
 
 
 def _wait_again(tx: Tx, job: JobRow) -> None:
     """A run was let go: the job is pending again, unless it has descendants to wait for."""
-    transition(tx, [job], Status.RUNNING if job.has_descendants else Status.PENDING)
+    parent = job.has_descendants or gains(tx, job) is not None
+    transition(tx, [job], Status.RUNNING if parent else Status.PENDING)
 
 
 def _note_attempt(tx: Tx, outcome: Outcome, word: str, error: str | None) -> None:
@@ -335,9 +321,8 @@ def checkpoint(
 def progress(tx: Tx, reports: Sequence[tuple[Work, int | None, int | None, str | None]]) -> None:
     """Write how far runs have come; reports of lost leases are left out."""
     good = settle.held(tx, (work.delivery.token for work, *_ in reports))
-    jobs = load(tx, [work.job_id for work, *_ in reports if work.delivery.id in good])
     for work, current, total, text in reports:
-        if work.job_id in jobs:
+        if settle.stands(good, work.delivery.token):
             _set_progress(tx, work.job_id, current, total, text)
             feed.changed(tx, work.root_id, work.job_id)
 
@@ -382,7 +367,7 @@ def lose(
         settle.release(
             tx, [settle.Release(held, error=why if charge else None, charge=charge, alone=alone)]
         )
-        if charge or alone:
+        if charge or alone or job.status is Status.RUNNING:
             logs.say(tx, job, Level.WARN, f"{why}; it will be run again")
         if job.status is Status.RUNNING:
             _wait_again(tx, job)

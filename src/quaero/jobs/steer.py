@@ -18,7 +18,7 @@ from quaero.jobs import feed, logs
 from quaero.jobs.create import accept_children, insert
 from quaero.jobs.logs import Level
 from quaero.jobs.model import FailureAction, JobRow, JobSpec, OwnRun, Phase, Status, Stopping
-from quaero.jobs.rows import load, load_one, select, store
+from quaero.jobs.rows import deepest_first, load, load_one, select, store
 from quaero.jobs.transition import (
     STOP_AT_ONCE,
     examine,
@@ -62,7 +62,8 @@ def fail(tx: Tx, job_id: int, reason: str) -> None:
 def cancel_more(tx: Tx) -> bool:
     """End more of what is stopping; True while there is something left."""
     jobs = select(tx, "stopping > 0 and status < 2 order by id limit 10", ())
-    touched = sum(stop_more(tx, job, STOP_AT_ONCE // max(1, len(jobs))) for job in jobs)
+    share = max(1, STOP_AT_ONCE // max(1, len(jobs)))
+    touched = sum(stop_more(tx, job, share) for job in jobs)
     return touched > 0
 
 
@@ -70,7 +71,10 @@ def cancel_more(tx: Tx) -> bool:
 
 
 def retryable(tx: ReadTx, job_id: int) -> list[int]:
-    """The failed jobs of a tree, and those that were ended because others failed."""
+    """The failed jobs of a tree, and those that were ended because others failed.
+
+    What somebody cancelled stays cancelled, and what was below it.
+    """
     found: list[int] = []
     below = [job_id]
     while below:
@@ -91,6 +95,7 @@ def retryable(tx: ReadTx, job_id: int) -> list[int]:
                 """
                 select id from job where parent_id in ints($1) and parent_id is not null
                    and (status > 2 or n_failed > 0 or n_cancelled > 0)
+                   and not (status = 4 and stopping = 1)
                 """,
                 (ids,),
             )
@@ -101,8 +106,9 @@ def retryable(tx: ReadTx, job_id: int) -> list[int]:
 def reopen(tx: Tx, ids: Sequence[int]) -> int:
     """Set ended jobs to pending and their ended ancestors to running; returns how many.
 
-    One transaction; counts stay exact. Jobs that are open again already are passed over. Raises
-    `Conflict` where an ancestor was cancelled by somebody.
+    One transaction; counts stay exact. Jobs that are open again already are passed over. Ancestors
+    whose own run did not end well run again too. Raises `Conflict` where an ancestor was cancelled
+    by somebody or is being stopped.
     """
     jobs = [job for job in load(tx, ids).values() if not job.status.open]
     jobs += _reopen_ancestors(tx, jobs)
@@ -115,7 +121,7 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
         job.own_run, job.stopping, job.message_id = OwnRun.OPEN, Stopping.NO, None
         job.started_at, job.warnings = None, 0
         logs.say(tx, job, Level.INFO, f"retried, round {job.round}")
-    ready = [job for job in jobs if job not in gated]
+    ready = [job for job in jobs if job not in gated and not job.held]
     send_messages(tx, ready)
     _clear_outcome(tx, [job.id for job in jobs])
     leaves = [job for job in jobs if not job.has_descendants]
@@ -131,7 +137,7 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
 def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
     """Reopen the ended ancestors of jobs.
 
-    Returns those whose own run was stopped because something below failed: they are to run again.
+    Returns those whose own run failed, or was stopped by another failure: they are to run again.
     """
     again: list[JobRow] = []
     among = {job.id for job in jobs}
@@ -139,11 +145,13 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
     while above:
         parents = list(load(tx, above).values())
         ended = [parent for parent in parents if not parent.status.open]
-        for parent in ended:
+        for parent in parents:
+            if parent.status.open and parent.stopping:
+                raise Conflict(f"job {parent.id} above is being stopped; try again when it ended")
             if parent.stopping == Stopping.CANCELLED:
                 raise Conflict(f"job {parent.id} above was cancelled; rerun that one")
-        again += [parent for parent in ended if parent.own_run == OwnRun.STOPPED]
-        ended = [parent for parent in ended if parent.own_run != OwnRun.STOPPED]
+        again += [parent for parent in ended if parent.own_run != OwnRun.WELL]
+        ended = [parent for parent in ended if parent.own_run == OwnRun.WELL]
         for parent in ended:
             parent.round += 1
             parent.stopping, parent.warnings = Stopping.NO, 0
@@ -158,7 +166,10 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
 
 def _clear_outcome(tx: Tx, ids: Sequence[int]) -> None:
     tx.execute(
-        "update job set error = null, result = null, state = null where id in ints($1)",
+        """
+        update job set error = null, result = null, state = null, progress_current = null,
+               progress_total = null, progress_text = null where id in ints($1)
+        """,
         (msgspec.json.encode(ids).decode(),),
     )
 
@@ -204,28 +215,38 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
         return job
     if job.status is Status.CANCELLED or job.own_run != OwnRun.WELL:
         raise Conflict(f"job {job_id} is {job.status.word} and cannot go on; rerun it")
-    _reopen_ancestors(tx, [job])
+    _open_above(tx, job)
     job.round += 1
     job.stopping, job.warnings = Stopping.NO, 0
     tx.execute("update job set error = null where id = $1", (job_id,))
     transition(tx, [job], Status.RUNNING)
     logs.say(tx, job, Level.INFO, f"reopened, round {job.round}")
+    examine(tx, job)
     return job
+
+
+def _open_above(tx: Tx, job: JobRow) -> None:
+    """Open whatever has ended above a job."""
+    if again := _reopen_ancestors(tx, [job]):
+        reopen(tx, [each.id for each in again])
 
 
 def rerun(tx: Tx, job_id: int, payload: str | None = None) -> int:
     """A new job with the same payload, or another one, that starts now; returns its id.
 
     A child is run again as a new child of the same parent, which is reopened if it has ended.
+    Raises `NotFound`, or `Conflict` where the parent cannot go on: it was cancelled, or a pre job
+    of it did not end well and is to be retried itself.
     """
     spec = replace(_spec_of(tx, job_id, payload), rerun_of=job_id)
     job = load_one(tx, job_id)
     parent = None
     if job.parent_id is not None:
-        if again := _reopen_ancestors(tx, [job]):
-            reopen(tx, [each.id for each in again])
+        _open_above(tx, job)
         parent = load_one(tx, job.parent_id)
         accept_children(parent)
+        if parent.pre_failed:
+            raise Conflict(f"a pre job of job {parent.id} did not end well; retry that one")
     (new,) = insert(tx, job.queue_id, [spec], parent)
     return new
 
@@ -241,9 +262,11 @@ def copy(tx: Tx, job_id: int, payload: str | None = None) -> int:
 def start(tx: Tx, job_id: int, payload: str | None = None) -> None:
     """Let a held job go, with another payload if one is given.
 
-    Raises `Conflict` where it is not held.
+    Raises `NotFound`, or `Conflict` where it is not held or has ended.
     """
     job = load_one(tx, job_id)
+    if not job.status.open:
+        raise Conflict(f"job {job_id} is {job.status.word} already")
     if not job.held:
         raise Conflict(f"job {job_id} is not held: it was started already")
     if payload is not None:
@@ -317,8 +340,8 @@ def delete(tx: Tx, job_id: int) -> int:
     if job_id not in found:
         return 0
     job = found[job_id]
-    if job.status is Status.RUNNING:
-        raise Conflict(f"job {job_id} is running; cancel it first")
+    if job.status is Status.RUNNING or job.n_running:
+        raise Conflict(f"job {job_id} or something below it is running; cancel it first")
     doomed = _lowest(tx, job, SLICE)
     ids = [each.id for each in doomed]
     settle.discard(tx, [each.message_id for each in doomed if each.message_id is not None])
@@ -353,7 +376,7 @@ def purge(tx: Tx, queue_id: int) -> int:
     """
     ids = unheld(tx, queue_id, SLICE)
     jobs = load(tx, [job_id for _, job_id in _jobs_of(tx, ids)])
-    for job in jobs.values():
+    for job in deepest_first(jobs.values()):
         if job.status.open and not job.stopping:
             stop(tx, job, Stopping.CANCELLED)
         elif job.message_id is not None:

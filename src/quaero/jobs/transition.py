@@ -30,7 +30,7 @@ from quaero.jobs.model import (
     Stopping,
     row,
 )
-from quaero.jobs.rows import select, store
+from quaero.jobs.rows import select, stopping, store
 from quaero.queue import settle
 from quaero.queue.message import Lane, NewMessage
 from quaero.queue.send import send
@@ -44,6 +44,8 @@ _DELTA = (
     "pre_open", "pre_failed", "core_open", "core_total", "core_failed", "post_open",
     "wait_core", "wait_post",
 )  # fmt: skip
+
+_DESCENDANTS = _DELTA[:5]
 
 Delta = Counter[str]
 
@@ -71,10 +73,21 @@ def entered(tx: Tx, jobs: Sequence[JobRow], *, waiting: frozenset[int]) -> None:
 
 
 def removed(tx: Tx, jobs: Sequence[JobRow]) -> None:
-    """Count jobs that were just deleted."""
+    """Count jobs that were just deleted; where one has anything below it, that is gone as well."""
+    gone = {job.id for job in jobs}
     for job in jobs:
         _count(tx, job, job.status, None)
+        _no_longer_waits(tx, job)
+        if job.parent_id is not None and job.parent_id not in gone:
+            gain = _gain(tx, job)
+            for name in _DESCENDANTS:
+                gain[name] -= getattr(job, name)
         feed.changed(tx, job.root_id, job.id)
+
+
+def _no_longer_waits(tx: Tx, job: JobRow) -> None:
+    if job.parent_id is not None and job.own_run == OwnRun.OPEN and job.message_id is None:
+        _gain(tx, job)["wait_post" if job.phase == Phase.POST else "wait_core"] -= 1
 
 
 def examine(tx: Tx, job: JobRow) -> None:
@@ -82,10 +95,10 @@ def examine(tx: Tx, job: JobRow) -> None:
     _pending(tx).setdefault(job.depth, {}).setdefault(job.id, Counter())
 
 
-def gains(tx: Tx, job: JobRow) -> bool:
-    """Whether anything below a job was counted in this function."""
+def gains(tx: Tx, job: JobRow) -> Delta | None:
+    """What a job has gained in this function, which its row does not show yet."""
     pending: dict[int, dict[int, Delta]] = tx.scratch.get(_ANCESTORS, {})
-    return job.id in pending.get(job.depth, {})
+    return pending.get(job.depth, {}).get(job.id)
 
 
 def _count(tx: Tx, job: JobRow, source: Status | None, target: Status | None) -> None:
@@ -113,10 +126,11 @@ def _count_for_parent(
         gain[_DELTA[status]] += sign
         if status.open:
             gain[f"{phase.name.lower()}_open"] += sign
-        if status is Status.FAILED and phase is not Phase.POST:
-            gain[f"{phase.name.lower()}_failed"] += sign
+        if phase is Phase.PRE and status in (Status.FAILED, Status.CANCELLED):
+            gain["pre_failed"] += sign
         if phase is Phase.CORE:
             gain["core_total"] += sign
+            gain["core_failed"] += sign * (status is Status.FAILED)
 
 
 def _gain(tx: Tx, child: JobRow) -> Delta:
@@ -160,7 +174,7 @@ def _settle_ancestors(tx: Tx) -> None:
             gain = gains[parent.id]
             if parent.parent_id is not None:
                 above = _gain(tx, parent)
-                for name in _DELTA[:5]:
+                for name in _DESCENDANTS:
                     above[name] += gain[name]
             feed.changed(tx, parent.root_id, parent.id)
         for parent in parents:
@@ -188,7 +202,7 @@ def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
     if gain["n_failed"] > 0 and _over_limit(parent):
         _limit_crossed(tx, parent)
     if not parent.stopping and (parent.own_run == OwnRun.FAILED or parent.pre_failed):
-        stop(tx, parent, Stopping.FAILING)
+        _fail_early(tx, parent)
         return
     if parent.stopping == Stopping.NO:
         if parent.wait_core and not parent.pre_open:
@@ -197,6 +211,16 @@ def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
             begin(tx, parent, Phase.POST)
     if parent.own_run != OwnRun.OPEN and not parent.n_open:
         _end(tx, parent)
+
+
+def _fail_early(tx: Tx, parent: JobRow) -> None:
+    """Stop a parent that can only fail; in a tree that is being stopped it goes with that."""
+    if stopping(tx, [parent.id]):
+        stop(tx, parent, Stopping.WITH_ANCESTOR)
+        return
+    if parent.pre_failed:
+        _set_error(tx, parent, "a pre job did not end well")
+    stop(tx, parent, Stopping.FAILING)
 
 
 def _over_limit(parent: JobRow) -> bool:
@@ -271,7 +295,7 @@ def _verdict(parent: JobRow) -> tuple[Status, str | None]:
     if parent.stopping in (Stopping.CANCELLED, Stopping.WITH_ANCESTOR):
         return Status.CANCELLED, None
     if parent.stopping == Stopping.FAILING or parent.own_run == OwnRun.FAILED:
-        return Status.FAILED, f"{parent.pre_failed} pre jobs failed" if parent.pre_failed else None
+        return Status.FAILED, None
     if parent.core_total and parent.core_failed == parent.core_total:
         return Status.FAILED, f"all {parent.core_total} core jobs failed"
     return Status.COMPLETED, None
@@ -334,7 +358,6 @@ def _fence(tx: Tx, job: JobRow) -> None:
 
 def _drop_own_run(tx: Tx, job: JobRow) -> None:
     if job.own_run == OwnRun.OPEN:
-        if job.message_id is None and job.parent_id is not None and not job.held:
-            _gain(tx, job)["wait_post" if job.phase == Phase.POST else "wait_core"] -= 1
+        _no_longer_waits(tx, job)
         job.own_run = OwnRun.STOPPED
         job.message_id = None

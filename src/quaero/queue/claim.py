@@ -27,7 +27,8 @@ class Claim:
 
     `lease` is the visibility timeout in microseconds, `holder` the claiming process. With `alone`
     only suspects are claimed, to be run in isolation. `types` are the types this holder knows:
-    parked messages of these are claimed too.
+    parked messages of these are claimed too. With `lane` only messages of the lane with that key
+    are claimed.
     """
 
     limit: int
@@ -35,6 +36,7 @@ class Claim:
     holder: int = 0
     alone: bool = False
     types: tuple[str, ...] = ()
+    lane: str | None = None
 
 
 def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
@@ -54,6 +56,8 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
         return []
     ready += counts.unwritten(tx, queue_id, State.READY)
     delayed += counts.unwritten(tx, queue_id, State.DELAYED)
+    if want.lane is not None:
+        return _lease(tx, queue_id, want, _from_lane(tx, queue_id, want), State.READY)
     if want.alone:
         return _lease(tx, queue_id, want, _suspects(tx, queue_id, want.limit), State.SUSPECT)
     if delayed:
@@ -112,6 +116,22 @@ def _by_turns(left: list[Row], right: list[Row]) -> list[Row]:
         lots.sort(key=lambda lot: min((row[0] for row in lot), default=0))
         merged += [row for pair in zip_longest(*lots) for row in pair if row is not None]
     return merged
+
+
+def _from_lane(tx: Tx, queue_id: int, want: Claim) -> list[Row]:
+    """The messages to take from the one lane that is asked for."""
+    return tx.execute(
+        """
+        select m.id, m.priority, m.lane_id, l.min_interval > 0 or l.pace > 0
+          from lane l join message m on m.queue_id = l.queue_id and m.lane_id = l.id
+         where l.queue_id = $1 and l.key = $2 and l.state = 1 and m.state = 0
+         order by m.priority desc, m.id
+         limit coalesce((select min($3, case when min_interval > 0 or pace > 0 then 1
+                                             else max_running - running end)
+                           from lane where queue_id = $1 and key = $2), 0)
+        """,
+        (queue_id, want.lane, want.limit),
+    )
 
 
 def _from_lanes(tx: Tx, queue_id: int, limit: int) -> list[Row]:

@@ -28,7 +28,7 @@ from quaero.queue import settle
 from quaero.queue.backend import Backend, O, Running, W
 from quaero.queue.claim import Claim, next_due
 from quaero.queue.holders import Holder
-from quaero.queue.message import Token
+from quaero.queue.message import UPKEEP, Token
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ WAITED_TOO_LONG = 0.5
 UNBROKEN_SECONDS = 0.002
 SHOW_START_AFTER = 0.01
 SWEEP_SECONDS = 0.5
+LONGEST_PAUSE = 1.0  # between attempts to write what cannot be written now
 UNDO_SECONDS = 3.0  # what cancelled work may take to end
 
 
@@ -72,9 +73,11 @@ class Consumer(Generic[W, O]):
         self._local: deque[tuple[W, float]] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._running: dict[int, Running[W]] = {}
-        self._leases: dict[int, tuple[Token, int | None]] = {}
+        self._leases: dict[Token, float | None] = {}
         self._outcomes: list[O] = []
-        self._lost: set[int] = set()
+        self._lost: set[Token] = set()
+        self._renewed = 0
+        self._show_timer: asyncio.TimerHandle | None = None
         self._stir = asyncio.Event()
         self._hungry = True
         self._writing = False
@@ -106,9 +109,11 @@ class Consumer(Generic[W, O]):
         finally:
             for end in ends:
                 end()
+            if self._show_timer is not None:
+                self._show_timer.cancel()
             for slot in slots:
                 slot.cancel()
-            await asyncio.gather(*slots, return_exceptions=True)
+            await asyncio.wait(slots, timeout=UNDO_SECONDS)
 
     def stop(self) -> None:
         """Claim nothing more and let `run` end."""
@@ -128,6 +133,14 @@ class Consumer(Generic[W, O]):
     def running(self) -> list[Running[W]]:
         """What the slots are doing now."""
         return list(self._running.values())
+
+    def overdue(self) -> bool:
+        """Whether something runs past its time; may be asked from any thread."""
+        now = self._lease_now()
+        return any(
+            now > each.lease_at + self._backend.renew_until(each.work) * SECOND
+            for each in self.running()
+        )
 
     async def _wind_down(self, grace: float) -> None:
         self._return_local()
@@ -210,12 +223,12 @@ class Consumer(Generic[W, O]):
         except Exception as error:  # noqa: BLE001 - an effect's fault; found out one by one
             log.warning("settling %d together failed: %s", len(outcomes), error)
             await self._settle_singly(outcomes)
-            self._hungry = True
+            await self._begin_again(fresh, pause=not outcomes)
             return None
         finally:
             self._writing = False
         for outcome in outcomes:
-            self._leases.pop(self._id_of(outcome), None)
+            self._leases.pop(self._token_of(outcome), None)
         self.settled += len(outcomes)
         self._take(works)
         if want and len(works) >= want:
@@ -233,7 +246,8 @@ class Consumer(Generic[W, O]):
         if not want:
             return [], next_due(tx, backend.queue_id)
         works = self._claim(tx, want)
-        return works, (next_due(tx, backend.queue_id) if len(works) < want else None)
+        look = tx.roomy and len(works) < want
+        return works, (next_due(tx, backend.queue_id) if look else None)
 
     async def _hold_out(
         self, outcomes: list[O], fresh: list[Running[W]], error: StorageError
@@ -241,10 +255,15 @@ class Consumer(Generic[W, O]):
         """The database cannot write now: keep everything and try again soon."""
         log.warning("cannot write, trying again: %s", error)
         self._outcomes = outcomes + self._outcomes
+        await self._begin_again(fresh, pause=True)
+
+    async def _begin_again(self, fresh: list[Running[W]], *, pause: bool) -> None:
+        """What a failed transaction was to show and to claim is for the next one."""
         for each in fresh:
             each.shown = False
         self._hungry = True
-        await asyncio.sleep(self._poll_interval)
+        if pause:
+            await asyncio.sleep(min(self._poll_interval, LONGEST_PAUSE))
 
     async def _settle_singly(self, outcomes: Sequence[O]) -> None:
         for outcome in outcomes:
@@ -256,24 +275,34 @@ class Consumer(Generic[W, O]):
             except Exception as error:  # noqa: BLE001 - becomes the job's error
                 self._outcomes.append(self._backend.failed(outcome, error))
                 continue
-            self._leases.pop(self._id_of(outcome), None)
+            self._leases.pop(self._token_of(outcome), None)
             self.settled += 1
 
-    def _id_of(self, outcome: O) -> int:
+    def _token_of(self, outcome: O) -> Token:
         work: W = outcome.work  # type: ignore[attr-defined]
-        return self._backend.delivery(work).id
+        return self._backend.delivery(work).token
 
     async def _sweep(self) -> None:
         now = perf_counter()
         if now - self._swept < SWEEP_SECONDS:
             return
         self._swept = now
+        lease_now = self._lease_now()
+        late = lease_now - self._renewed > self._lease // 3
         try:
-            await self._db.write(self._backend.sweep)
+            await self._db.write(self._look_after, renew=late)
+            await self._end_lost()
         except StorageError as error:
             log.warning("cannot look after lost work now: %s", error)
-        await self._end_lost()
+        else:
+            self._renewed = lease_now if late else self._renewed
         self._return_overdue(now)
+
+    def _look_after(self, tx: Tx, *, renew: bool) -> None:
+        """After a time in which nothing could be written our own leases are not taken for lost."""
+        if renew:
+            self._renew(tx)
+        self._backend.sweep(tx)
 
     # -- claims that ride along with the commits of others
 
@@ -286,7 +315,8 @@ class Consumer(Generic[W, O]):
 
     def _claim(self, tx: Tx, want: int) -> list[W]:
         holder = self._holder.id if self._holder else 0
-        claim = Claim(want, self._lease, holder, alone=self._alone, types=self._types)
+        lane = None if tx.roomy else UPKEEP.key
+        claim = Claim(want, self._lease, holder, self._alone, self._types, lane)
         return self._backend.claim(tx, claim)
 
     # -- local work
@@ -296,7 +326,7 @@ class Consumer(Generic[W, O]):
         self.largest_claim = max(self.largest_claim, len(works))
         for work in works:
             delivery = self._backend.delivery(work)
-            self._leases[delivery.id] = (delivery.token, None)
+            self._leases[delivery.token] = None
             self._local.append((work, now))
         if self._stopping:
             self._return_local()
@@ -338,61 +368,73 @@ class Consumer(Generic[W, O]):
                 unbroken = perf_counter()
 
     async def _run_one(self, number: int, work: W, task: asyncio.Task[None]) -> None:
-        id_ = self._backend.delivery(work).id
+        token = self._backend.delivery(work).token
         running = Running(work, self._clock.wall(), self._lease_now(), task)
         self._running[number] = running
-        renew_until = running.lease_at + int(self._backend.renew_until(work) * SECOND)
-        self._leases[id_] = (self._leases[id_][0], renew_until)
         if self._holder is not None:
-            self._holder.note(number, id_)
-        show = self._show_start(work)
+            self._holder.note(number, token.id)
+        self._show_start(work)
         began = perf_counter()
+        self._leases[token] = began + self._backend.renew_until(work)
         try:
             outcome = await self._backend.handle(work, running.started_at)
         except asyncio.CancelledError:
-            if id_ not in self._lost and not self._stopping:
+            if token not in self._lost and not self._stopping:
                 raise
             task.uncancel()
             outcome = self._backend.give_back(work, _STOPS)
         finally:
-            show.cancel()
             if self._holder is not None:
                 self._holder.note(number, 0)
             del self._running[number]
         self._mean_seconds += 0.1 * (perf_counter() - began - self._mean_seconds)
-        if id_ in self._lost:
-            self._lost.discard(id_)
-            self._leases.pop(id_, None)
+        if token in self._lost:
+            self._lost.discard(token)
+            self._leases.pop(token, None)
         else:
+            self._leases[token] = None  # held until it is settled, however long that takes
             self._outcomes.append(outcome)
         self._stir.set()
 
-    def _show_start(self, work: W) -> asyncio.Handle:
-        loop = asyncio.get_running_loop()
+    def _show_start(self, work: W) -> None:
+        """Have the start written: at once where an interval counts from it, else before long."""
         if self._backend.delivery(work).paced:
-            return loop.call_soon(self._stir.set)
-        return loop.call_later(SHOW_START_AFTER, self._stir.set)
+            self._stir.set()
+        elif self._show_timer is None:
+            loop = asyncio.get_running_loop()
+            self._show_timer = loop.call_later(SHOW_START_AFTER, self._show)
+
+    def _show(self) -> None:
+        self._show_timer = None
+        if any(not each.shown for each in self._running.values()):
+            self._stir.set()
 
     # -- leases
 
     def _renew(self, tx: Tx) -> None:
         """Runs in the writer's thread, so a blocked event loop does not lose its leases."""
-        held = list(self._leases.values())
-        tokens = [token for token, until in held if until is None or tx.lease_now < until]
+        now = perf_counter()
+        held = self._leases.copy()
+        tokens = [token for token, until in held.items() if until is None or now < until]
         lost = set(tokens) - settle.extend(tx, tokens, self._lease) if tokens else set()
         if lost and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the work
-                self._loop.call_soon_threadsafe(self._cancel, {token.id for token in lost})
+                self._loop.call_soon_threadsafe(self._cancel, lost)
 
-    def _cancel(self, ids: set[int]) -> None:
+    def _cancel(self, gone: set[Token]) -> None:
         """Stop what is running under leases that were lost; settled work is not concerned."""
         for running in self._running.values():
-            id_ = self._backend.delivery(running.work).id
-            if id_ in ids and id_ not in self._lost:
-                self._lost.add(id_)
+            token = self._backend.delivery(running.work).token
+            if token in gone and token not in self._lost:
+                self._lost.add(token)
                 running.task.cancel()
-        kept = [entry for entry in self._local if self._backend.delivery(entry[0]).id not in ids]
-        self._local = deque(kept)
+        waiting, self._local = self._local, deque()
+        for entry in waiting:
+            token = self._backend.delivery(entry[0]).token
+            if token in gone:
+                self._leases.pop(token, None)
+            else:
+                self._local.append(entry)
 
     async def _end_lost(self) -> None:
         if self._checked and not self._running:
@@ -402,7 +444,7 @@ class Consumer(Generic[W, O]):
         works += [work for work, _ in self._local]
         if works:
             gone = await self._db.read(self._backend.lost, works)
-            self._cancel({self._backend.delivery(work).id for work in gone})
+            self._cancel({self._backend.delivery(work).token for work in gone})
 
     # -- wake-ups
 

@@ -36,7 +36,7 @@ class Ended(NamedTuple):
     """How a message's handling ended: well, with an error, or not at all (`given_back`)."""
 
     work: Delivery
-    error: Exception | None = None
+    error: BaseException | None = None
     given_back: bool = False
 
 
@@ -99,8 +99,13 @@ class HandlerBackend:
         """Call the handler."""
         try:
             await self._handler(work)
-        except Exception as error:  # noqa: BLE001 - a handler may fail in any way
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may fail in any way
             return Ended(work, error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return Ended(work, error)  # not ours: something it waited for was cancelled
         return Ended(work)
 
     def give_back(self, work: Delivery, reason: str) -> Ended:  # noqa: ARG002
@@ -115,10 +120,10 @@ class HandlerBackend:
         """As long as the handler runs."""
         return 10 * 365 * 86_400.0
 
-    def _is_spent(self, held: Held, error: Exception | None) -> bool:
+    def _is_spent(self, held: Held, error: BaseException | None) -> bool:
         return isinstance(error, Permanent) or held.receives >= self._queue.max_receive
 
-    def _again(self, held: Held, error: Exception | None) -> Release:
+    def _again(self, held: Held, error: BaseException | None) -> Release:
         wait = backoff(held.receives, self._random)
         hold = False
         if isinstance(error, RetryLater):

@@ -183,8 +183,15 @@ def hold(tx: Tx, lane_id: int, until: int) -> None:
 
 
 def set_pace(tx: Tx, queue_id: int, key: str, pace: int) -> None:
-    """Keep at least `pace` microseconds between starts in the lane, besides its own interval."""
+    """Keep at least `pace` microseconds between starts in the lane, besides its own interval.
+
+    A new pace counts from now: what asked for it was a start itself.
+    """
     tx.execute(
-        "update lane set pace = $3 where queue_id = $1 and key = $2 and pace <> $3",
-        (queue_id, key, pace),
+        """
+        update lane set pace = $3, next_start = max(next_start, $4 + $3),
+               state = case when state = 1 and $3 > 0 then 3 else state end
+         where queue_id = $1 and key = $2 and pace <> $3
+        """,
+        (queue_id, key, pace, tx.lease_now),
     )

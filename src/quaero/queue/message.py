@@ -39,6 +39,10 @@ class Lane(NamedTuple):
     min_interval: int = 0
 
 
+UPKEEP = Lane("upkeep")
+"""The lane of what makes room: it is taken on and run when there is room for nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message to send.

@@ -51,7 +51,7 @@ class JobLog:
     def exception(self, error: BaseException) -> None:
         """An error with its traceback."""
         trace = "".join(traceback.format_exception(error))
-        self._add(Level.ERROR, f"{type(error).__name__}: {error}", {"traceback": trace})
+        self._add(Level.ERROR, describe(error), {"traceback": trace})
 
     def take(self) -> list[Entry]:
         """The entries that are not written yet, with a word on what was dropped."""
@@ -72,14 +72,23 @@ class JobLog:
     def _entry(self, level: Level, message: str, fields: dict[str, Any] | None) -> Entry:
         work = self._work
         return Entry(
-            work.job_id, work.root_id, work.attempt, self._clock.wall(), level, _clean(message),
+            work.job_id, work.root_id, work.attempt, self._clock.wall(), level, clean(message),
             None if fields is None else _as_json(fields),
         )  # fmt: skip
 
 
-def _clean(message: Any) -> str:
+def describe(error: BaseException) -> str:
+    """An error in one line, with its own words where it has any."""
+    text = clean(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def clean(message: Any) -> str:
     """Any message as text a database can hold."""
-    text = str(message)[:LONGEST_MESSAGE]
+    try:
+        text = str(message)[:LONGEST_MESSAGE]
+    except Exception as error:  # noqa: BLE001 - some objects cannot be shown
+        text = f"<{type(message).__name__} that cannot be shown: {type(error).__name__}>"
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
@@ -87,7 +96,7 @@ def _as_json(fields: dict[str, Any]) -> str:
     try:
         return msgspec.json.encode(fields, enc_hook=repr).decode()
     except (TypeError, ValueError, RecursionError):
-        return msgspec.json.encode({"fields": _clean(repr(fields))}).decode()
+        return msgspec.json.encode({"fields": clean(repr(fields))}).decode()
 
 
 Progress = tuple[int | None, int | None, str | None]
@@ -140,7 +149,7 @@ class JobContext:
         self, current: int | None = None, total: int | None = None, text: str | None = None
     ) -> None:
         """Say how far the run has come."""
-        self.reported = (current, total, text)
+        self.reported = (current, total, None if text is None else clean(text))
 
     def spawn(self, *specs: JobSpec) -> None:
         """Create children with the completion, or with the next checkpoint."""

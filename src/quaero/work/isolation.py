@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Sequence
 
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.jobs import run
 from quaero.queue.holders import Holders, forget, held_by, split
+from quaero.work.supervisor import LIFELINE
 
 log = logging.getLogger(__name__)
 
@@ -40,20 +42,30 @@ class Isolation:
         """Look for suspects until cancelled; the child ends with this process."""
         pause = LOOK_SECONDS
         while True:
-            if not await self._db.read(_suspects, self._queue_id):
-                await asyncio.sleep(LOOK_SECONDS)
-                continue
+            try:
+                well = await self._once()
+            except Exception:
+                log.exception("suspects cannot be run alone now")
+                well = False
+            pause = LOOK_SECONDS if well else min(pause * 2, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+
+    async def _once(self) -> bool:
+        """Run the suspects there are; False where their child died before it ran anything."""
+        while await self._db.read(_suspects, self._queue_id):
             code = await self._child()
-            judged = await self._db.write(self._judge, code)
-            pause = LOOK_SECONDS if judged or code == 0 else min(pause * 2, LONGEST_PAUSE)
+            judged = await self._db.write(self._judge, _cause(code), charge=True)
             if code != 0 and not judged:
                 log.warning("the isolated worker ended with %d before it ran anything", code)
-            if code != 0:
-                await asyncio.sleep(pause)
+                return False
+        return True
 
     async def _child(self) -> int:
         child = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,  # which breaks when this process dies
+            stdout=asyncio.subprocess.DEVNULL,
+            env=os.environ | {LIFELINE: "0"},
         )
         try:
             return await child.wait()
@@ -61,16 +73,15 @@ class Isolation:
             with contextlib.suppress(ProcessLookupError):
                 child.terminate()
             await child.wait()
-            await self._db.write(self._judge, 0)
+            await self._db.write(self._judge, "stopped", charge=False)
             raise
 
-    def _judge(self, tx: Tx, code: int) -> int:
+    def _judge(self, tx: Tx, cause: str, *, charge: bool) -> int:
         """Clear up after a dead child; returns how many messages it is blamed on."""
         guilty = 0
-        why = f"it ended its worker, alone ({_cause(code)})"
+        why = f"it ended its worker, alone ({cause})"
         for dead in self._register.dead_child(tx, self._holder_id):
             started, unstarted = split(held_by(tx, dead.id), dead.started)
-            charge = code != 0
             run.lose(tx, unstarted, why, self._max_receive, charge=False, alone=True)
             run.lose(tx, started, why, self._max_receive, charge=charge, alone=True)
             guilty += len(started)

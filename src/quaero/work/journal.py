@@ -56,7 +56,10 @@ class Journal:
             except TimeoutError:
                 pass
             self._full.clear()
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:
+                log.exception("entries of job logs could not be written and are lost")
 
     async def flush(self) -> None:
         """Write what there is; what cannot be written now is kept for the next time."""

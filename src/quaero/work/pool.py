@@ -256,13 +256,7 @@ class Pool:
 
     def overdue(self) -> bool:
         """Whether something runs past its timeout and grace; safe to ask from any thread."""
-        if self.consumer is None or self._backend is None:
-            return False
-        now = self._db.lease_now()
-        return any(
-            now > each.lease_at + self._backend.renew_until(each.work) * SECOND
-            for each in self.consumer.running()
-        )
+        return self.consumer is not None and self.consumer.overdue()
 
     async def _leave(self, holder: Holder) -> None:
         with contextlib.suppress(Exception):

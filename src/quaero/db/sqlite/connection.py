@@ -9,6 +9,8 @@ for seconds.
 from __future__ import annotations
 
 import ctypes
+import errno
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -23,7 +25,9 @@ WAL_FILL = 8 * 1024 * 1024
 WAL_LIMIT = 64 * 1024 * 1024
 BUSY_STEP = 0.0003
 BUSY_PATIENCE = 120.0
-_FILE_SIGNATURE = b"SQLite format 3\x00"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -35,7 +39,12 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise DiskFull(
             f"no room left to write {path}; free some space, work goes on by itself"
         ) from error
-    except (apsw.CorruptError, apsw.NotADBError) as error:
+    except apsw.NotADBError as error:
+        raise CorruptDatabase(
+            f"{path} is not a SQLite database, or its beginning is damaged; it was left as it is. "
+            "Move it away or restore a backup."
+        ) from error
+    except apsw.CorruptError as error:
         raise CorruptDatabase(
             f"{path} is damaged ({error}); nothing was changed. "
             "Look with `quaero db check`, or restore a backup."
@@ -50,33 +59,50 @@ def storage_errors(path: Path) -> Iterator[None]:
         ) from error
     except apsw.ReadOnlyError as error:
         raise StorageError(f"{path} is read-only for this user") from error
+    except apsw.NoMemError as error:
+        raise MemoryError(f"no memory left to work with {path}") from error
 
 
-def refuse_foreign_file(path: Path) -> None:
-    """Raise `CorruptDatabase` where a file that is no SQLite database lies at `path`."""
-    if not path.exists() or path.stat().st_size == 0:
-        return
-    with path.open("rb") as file:
-        head = file.read(len(_FILE_SIGNATURE))
-    if head != _FILE_SIGNATURE:
+def as_full(connection: apsw.Connection, error: BaseException) -> BaseException:
+    """`FullError` for a write that failed because of a quota or a limit on file sizes."""
+    if isinstance(error, apsw.IOError) and connection.system_errno in _NO_ROOM:
+        return apsw.FullError(str(error))
+    return error
+
+
+def refuse_lost_file(path: Path) -> None:
+    """Raise `CorruptDatabase` where a log lies beside a database file that is gone or empty.
+
+    SQLite would begin anew there, and remove the log.
+    """
+    wal = _wal_of(path)
+    if wal.exists() and wal.stat().st_size and not (path.exists() and path.stat().st_size):
         raise CorruptDatabase(
-            f"{path} is not a SQLite database, or its beginning is damaged; it was left as it is. "
-            "Move it away or restore a backup."
+            f"{path} is gone or empty, but its log {wal.name} is there; nothing was changed. "
+            "Put the database file back, restore a backup, or move the log away to begin anew."
         )
 
 
-def _wait_for_lock(count: int) -> bool:
+def wait_for_lock(count: int, patience: float = BUSY_PATIENCE) -> bool:
     """The busy handler: `count` earlier calls have been made for this one lock."""
     time.sleep(BUSY_STEP)
-    return count * BUSY_STEP < BUSY_PATIENCE
+    return count * BUSY_STEP < patience
 
 
 def open_writer(path: Path, vfs: str | None = None) -> apsw.Connection:
-    """The connection of the one writer; creates the file where there is none."""
-    refuse_foreign_file(path)
+    """The connection of the one writer; creates the file where there is none.
+
+    It changes nothing in a file that is there; `tune_writer` does.
+    """
+    refuse_lost_file(path)
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
     connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=256)
-    connection.set_busy_handler(_wait_for_lock)
+    connection.set_busy_handler(wait_for_lock)
+    return connection
+
+
+def tune_writer(connection: apsw.Connection) -> None:
+    """Set what the writer needs, in the file and in this connection."""
     for pragma in (
         "journal_mode=wal",
         "synchronous=full",
@@ -91,14 +117,13 @@ def open_writer(path: Path, vfs: str | None = None) -> apsw.Connection:
         connection.pragma(*pragma.split("="))
     keep_wal = ctypes.c_int(1)
     connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep_wal))
-    return connection
 
 
 def open_reader(path: Path, vfs: str | None = None) -> apsw.Connection:
     """A connection that cannot write."""
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOMUTEX
     connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=128)
-    connection.set_busy_handler(_wait_for_lock)
+    connection.set_busy_handler(wait_for_lock)
     for pragma in ("query_only=on", "trusted_schema=off", "mmap_size=0", "cache_size=-8192"):
         connection.pragma(*pragma.split("="))
     return connection
@@ -108,13 +133,23 @@ def fill_wal(path: Path) -> None:
     """Lengthen the log to its working size with zeros; call it under the write lock.
 
     A reader takes zeros for the end of the log, so this is safe at any moment. SQLite keeps no
-    locks on this file, so opening it beside SQLite is safe as well.
+    locks on this file, so opening it beside SQLite is safe as well. Without room the log stays as
+    it is, and grows with the commits.
     """
-    wal = path.with_name(path.name + "-wal")
+    wal = _wal_of(path)
     size = wal.stat().st_size if wal.exists() else 0
     if size >= WAL_FILL:
         return
-    with wal.open("ab") as file:
-        file.write(bytes(WAL_FILL - size))
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with wal.open("ab") as file:
+            file.write(bytes(WAL_FILL - size))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        log.warning("no room to lengthen %s: %s", wal, error)
+
+
+def _wal_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")

@@ -15,14 +15,20 @@ import apsw
 from quaero.clock import Clock, SystemClock
 from quaero.db import migrations
 from quaero.db.contract import ReadTx, Ride, Tx
-from quaero.db.sqlite.connection import fill_wal, open_reader, open_writer, storage_errors
+from quaero.db.sqlite.connection import (
+    fill_wal,
+    open_reader,
+    open_writer,
+    storage_errors,
+    tune_writer,
+)
 from quaero.db.sqlite.leaseclock import LeaseClock, join_clock
 from quaero.db.sqlite.readers import Readers
+from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteReadTx, SqliteTx
 from quaero.db.sqlite.writer import Call, Timer, Writer
 from quaero.db.wake import Waker
-from quaero.errors import StorageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +44,7 @@ class SqliteDatabase:
         clock: LeaseClock,
         wall: Clock,
         turnstile: Turnstile,
+        room: Room,
         *,
         reader_threads: int,
         vfs: str | None,
@@ -46,6 +53,7 @@ class SqliteDatabase:
         self._wall = wall
         self._lease_clock = clock
         self._turnstile = turnstile
+        self._room = room
         self._readers = Readers(
             partial(open_reader, path, vfs),
             lambda reader: SqliteReadTx(reader, wall.wall(), clock.now()),
@@ -55,7 +63,8 @@ class SqliteDatabase:
         self._writer = Writer(
             connection,
             turnstile,
-            begin_tx=lambda: SqliteTx(connection, wall.wall(), clock.now()),
+            room,
+            begin_tx=lambda: SqliteTx(connection, wall.wall(), clock.now(), room),
             committed=self._waker.announce,
             deliver=_deliver,
         )
@@ -71,6 +80,7 @@ class SqliteDatabase:
         reader_threads: int = 2,
         vfs: str | None = None,
         upgrade: bool = True,
+        room: Room | None = None,
     ) -> SqliteDatabase:
         """Open the file, create or upgrade it where needed.
 
@@ -85,6 +95,8 @@ class SqliteDatabase:
             turnstile.enter()
             connection = open_writer(path, vfs)
             undo.callback(connection.close)
+            migrations.refuse_strangers(connection, migrations.newest())
+            tune_writer(connection)
             migrations.migrate(connection, upgrade=upgrade)
             lease_clock = _prepare(connection, wall, path)
             turnstile.leave()
@@ -95,6 +107,7 @@ class SqliteDatabase:
             lease_clock,
             wall,
             turnstile,
+            room or Room(path),
             reader_threads=reader_threads,
             vfs=vfs,
         )
@@ -107,7 +120,7 @@ class SqliteDatabase:
         """Run `fn` in the writer; return its result once that is durable."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        self._submit(Call(fn, args, kwargs, loop, future))
+        self._writer.submit(Call(fn, args, kwargs, loop, future))
         return await self._explained(future)
 
     def write_sync(
@@ -120,11 +133,9 @@ class SqliteDatabase:
         if _in_loop():
             raise RuntimeError("write_sync would block the event loop; await write instead")
         call = Call(fn, args, kwargs)
-        if self._closed:
-            raise StorageError(f"{self.path} is closed")
         if not self._writer.run(call):
             call.waiter = threading.Event()
-            self._submit(call)
+            self._writer.submit(call)
             call.waiter.wait()
         if call.error is not None:
             with storage_errors(self.path):
@@ -137,8 +148,7 @@ class SqliteDatabase:
     ) -> R:
         """Run `fn` on a snapshot, on a reader's thread."""
         work = partial(self._readers.run, fn, args, kwargs)
-        loop = asyncio.get_running_loop()
-        return await self._explained(loop.run_in_executor(self._readers.executor, work))
+        return await self._explained(self._readers.start(work, asyncio.get_running_loop()))
 
     def read_sync(
         self, fn: Callable[Concatenate[ReadTx, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -148,7 +158,7 @@ class SqliteDatabase:
             result: R = self._readers.run(fn, args, kwargs)
         return result
 
-    def subscribe(self, topic: str, callback: Callable[[], None]) -> Callable[[], None]:
+    def subscribe(self, topic: str, callback: Callable[[], object]) -> Callable[[], None]:
         """Call `callback` after each commit that signals `topic`, in whatever process."""
         return self._waker.subscribe(topic, callback)
 
@@ -194,11 +204,6 @@ class SqliteDatabase:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _submit(self, call: Call) -> None:
-        if self._closed:
-            raise StorageError(f"{self.path} is closed")
-        self._writer.submit(call)
 
     async def _explained(self, future: asyncio.Future[R]) -> R:
         try:
@@ -250,7 +255,9 @@ def _resolve(calls: list[Call]) -> None:
         future: Any = call.waiter
         if future.done():
             continue
-        if call.error is not None:
+        if isinstance(call.error, StopIteration):  # no future can hold it
+            future.set_exception(RuntimeError(f"the function raised {call.error!r}"))
+        elif call.error is not None:
             future.set_exception(call.error)
         else:
             future.set_result(call.result)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import apsw
@@ -29,43 +32,74 @@ class Readers:
         self._connect = connect
         self._begin = begin
         self._local = threading.local()
-        self._open: list[apsw.Connection] = []
+        self._open: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         self._started: dict[int, float] = {}
-        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="quaero-reader")
+        self._gate = threading.Condition()
+        self._closed = False
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="quaero-reader")
+
+    def start(self, work: Callable[[], Any], loop: AbstractEventLoop) -> Future[Any]:
+        """Have `work`, which calls `run`, done on a reader's thread."""
+        with self._gate:
+            self._refuse_closed()
+            return loop.run_in_executor(self._executor, work)
 
     def run(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run `fn` on this thread's connection.
 
         Raises `StorageError` when it takes longer than ten seconds: a long read keeps the log from
-        being rewound, so long work pages instead.
+        being rewound, so long work pages instead. Raises `RuntimeError` inside another read.
         """
-        connection = self._connection()
-        me = threading.get_ident()
-        self._started[me] = time.monotonic()
-        connection.execute("begin")
-        try:
-            return fn(self._begin(connection), *args, **kwargs)
-        except apsw.InterruptError as error:
-            raise StorageError(
-                f"the query took longer than {READ_SECONDS:.0f} s; narrow it"
-            ) from error
-        finally:
-            connection.execute("rollback")
-            del self._started[me]
+        with self._under_way():
+            connection = self._connection()
+            connection.execute("begin")
+            try:
+                return fn(self._begin(connection), *args, **kwargs)
+            except apsw.InterruptError as error:
+                raise StorageError(
+                    f"the query took longer than {READ_SECONDS:.0f} s; narrow it"
+                ) from error
+            finally:
+                connection.execute("rollback")
 
     def close(self) -> None:
         """Wait for reads under way and close the connections."""
-        self.executor.shutdown(wait=True)
-        while self._open:
-            self._open.pop().close()
+        with self._gate:
+            self._closed = True
+        self._executor.shutdown(wait=True)
+        with self._gate:
+            self._gate.wait_for(lambda: not self._started)
+            for connection in list(self._open):
+                connection.close()
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        me = threading.get_ident()
+        with self._gate:
+            if me in self._started:
+                raise RuntimeError("a read inside a read; use the tx of the outer one")
+            self._refuse_closed()
+            self._started[me] = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._gate:
+                del self._started[me]
+                self._gate.notify_all()
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StorageError("the database is closed")
 
     def _connection(self) -> apsw.Connection:
+        """The connection of this thread; it is closed with the thread, or with all others."""
         held: apsw.Connection | None = getattr(self._local, "connection", None)
         if held is None:
             held = self._connect()
             held.set_progress_handler(self._overdue, _STEPS_BETWEEN_LOOKS)
             self._local.connection = held
-            self._open.append(held)
+            with self._gate:
+                self._open.add(held)
         return held
 
     def _overdue(self) -> bool:

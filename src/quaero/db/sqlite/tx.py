@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 
 from quaero.db.contract import Row, Tx
+from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.sql import for_sqlite
 
 
@@ -29,13 +30,28 @@ class SqliteReadTx:
 class SqliteTx(SqliteReadTx):
     """One function's share of a write transaction; see `contract.Tx`."""
 
-    __slots__ = ("_finishers", "scratch", "signals")
+    __slots__ = ("_finishers", "_room", "scratch", "signals")
 
-    def __init__(self, connection: apsw.Connection, now: int, lease_now: int) -> None:
+    def __init__(
+        self, connection: apsw.Connection, now: int, lease_now: int, room: Room | None = None
+    ) -> None:
         super().__init__(connection, now, lease_now)
+        self._room = room
         self.scratch: dict[str, Any] = {}
         self.signals: set[str] = set()
         self._finishers: dict[str, tuple[int, Callable[[Tx], None]]] = {}
+
+    @property
+    def roomy(self) -> bool:
+        """Whether there is room for new work."""
+        return self._room is None or self._room.enough(self._unused)
+
+    def _unused(self) -> int:
+        """The bytes of the file's pages that hold nothing any more."""
+        ((pages, size),) = self.execute(
+            "select freelist_count, page_size from pragma_freelist_count, pragma_page_size"
+        )
+        return int(pages * size)
 
     def ids(self, name: str, count: int) -> range:
         """Take the next `count` numbers of a sequence."""

@@ -14,7 +14,10 @@ PAGES_AT_ONCE = 1_000
 
 def damage(connection: apsw.Connection) -> list[str]:
     """What SQLite's own check finds wrong with the file; empty when it is sound."""
-    rows = connection.execute("pragma integrity_check(20)").fetchall()
+    try:
+        rows = connection.execute("pragma integrity_check(20)").fetchall()
+    except apsw.CorruptError as error:  # too damaged to be checked
+        return [str(error)]
     return [str(row[0]) for row in rows if row[0] != "ok"]
 
 

@@ -4,7 +4,7 @@ Whatever callers want written while it commits is the next commit. Every caller'
 a savepoint of its own, so one that fails undoes nothing of the others; all results are handed over
 after COMMIT. If the transaction itself is lost (a full disk, an I/O error) the batch is rolled
 back and each function runs once more, alone. A caller without an event loop runs its function on
-its own thread when the writer is idle; whoever holds the lock also runs what came in meanwhile.
+its own thread when the writer is idle.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from typing import Any
 import apsw
 
 from quaero.db.contract import Ride
+from quaero.db.sqlite.connection import as_full, wait_for_lock
+from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteTx
+from quaero.errors import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ BATCH_SECONDS = 0.03
 SLOW_SECONDS = 0.05
 PASSIVE_PAGES = 1024  # 4 MiB of log
 RESTART_PAGES = 16_384  # 64 MiB of log
+RESTART_PATIENCE = 0.02
 IDLE_SECONDS = 0.25
 TOGETHER = 500
 _NO_KEYWORDS: Mapping[str, Any] = {}
@@ -87,16 +91,20 @@ class Writer:
         self,
         connection: apsw.Connection,
         turnstile: Turnstile,
+        room: Room,
         begin_tx: Callable[[], SqliteTx],
         committed: Callable[[set[str]], None],
         deliver: Callable[[list[Call]], None],
     ) -> None:
         self._connection = connection
         self._turnstile = turnstile
+        self._room = room
         self._begin_tx = begin_tx
         self._committed = committed
         self._deliver = deliver
         self._lock = threading.Lock()
+        self._gate = threading.Lock()
+        self._owner = 0
         self._inbox: deque[Call] = deque()
         self._stirred = threading.Event()
         self._timers: list[Timer] = []
@@ -111,21 +119,36 @@ class Writer:
     # -- entrances
 
     def submit(self, call: Call) -> None:
-        """Queue a call for the writer thread."""
-        self._inbox.append(call)
+        """Queue a call for the writer thread.
+
+        Raises `RuntimeError` inside a function of the database, which would wait for itself, and
+        `StorageError` once the writer is closed.
+        """
+        self._refuse_nesting()
+        with self._gate:
+            if self._closing:
+                raise StorageError("the database is closed")
+            self._inbox.append(call)
         self._stirred.set()
 
     def run(self, call: Call) -> bool:
         """Run a call on this thread if the writer is idle; False where it has to be submitted."""
-        if self._inbox or not self._lock.acquire(blocking=False):
+        self._refuse_nesting()
+        if self._inbox or self._closing or not self._lock.acquire(blocking=False):
             return False
         try:
-            self._run_batch([call])
-            while self._inbox:
-                self._run_batch(self._take())
+            if not self._closing:
+                self._run_batch([call])
+                return True
         finally:
             self._lock.release()
-        return True
+        return False
+
+    def _refuse_nesting(self) -> None:
+        if self._owner == threading.get_ident():
+            raise RuntimeError(
+                "a write inside a function of the database would wait for itself; use its tx"
+            )
 
     def add_timer(self, timer: Timer) -> None:
         """Start doing a timer's work."""
@@ -147,15 +170,21 @@ class Writer:
 
     def exclusively(self, work: Callable[[apsw.Connection], Any]) -> Any:
         """Run `work` on the bare connection, between transactions."""
+        self._refuse_nesting()
         with self._lock:
+            if self._closing:
+                raise StorageError("the database is closed")
             return work(self._connection)
 
     def close(self) -> None:
         """Run what is queued, then end the thread and close the connection."""
-        self._closing = True
+        self._refuse_nesting()
+        with self._gate:
+            self._closing = True
         self._stirred.set()
         self._thread.join()
-        self._connection.close()
+        with self._lock:
+            self._connection.close()
 
     # -- the thread
 
@@ -215,22 +244,25 @@ class Writer:
     def _transact(self, queue: deque[Call]) -> list[Call]:
         """One transaction over the head of the queue; what it did not reach stays queued."""
         done: list[Call] = []
+        self._owner = threading.get_ident()
         self._turnstile.enter()
         try:
             signals = self._commit(queue, done)
-        except Exception as error:  # noqa: BLE001 - handed to the callers it concerns
-            self._roll_back()
-            lost = error
+        except BaseException as error:  # noqa: BLE001 - handed to the callers it concerns
+            lost = as_full(self._connection, error)
         else:
             self.commits += 1
             if signals:
                 self._committed(signals)
             return done
         finally:
+            self._roll_back()
             self._turnstile.leave()
+            self._owner = 0
         if not done:
             done.append(queue.popleft())
-        if len(done) == 1:
+        more_room = isinstance(lost, apsw.FullError) and self._room.exhausted()
+        if len(done) == 1 and not more_room:
             done[0].error = done[0].error or lost
             return done
         return [each for call in done for each in self._alone(call)]
@@ -286,13 +318,13 @@ class Writer:
         try:
             call.result = call.fn(tx, *call.args, **call.kwargs)
             tx.finish()
-        except Exception as error:
-            if not connection.in_transaction or not savepoint:
-                call.error = error
-                raise
+        except BaseException as error:  # noqa: BLE001 - handed to its caller
+            call.error = as_full(connection, error)
+            lost = not connection.in_transaction or isinstance(call.error, apsw.FullError)
+            if lost or not savepoint:
+                raise call.error from None
             connection.execute("rollback to s")
             connection.execute("release s")
-            call.error = error
             return set()
         if savepoint:
             connection.execute("release s")
@@ -301,8 +333,12 @@ class Writer:
         return tx.signals
 
     def _roll_back(self) -> None:
+        """End a transaction that is still open, however it was left."""
         if self._connection.in_transaction:
-            self._connection.execute("rollback")
+            try:
+                self._connection.execute("rollback")
+            except apsw.Error as error:  # it is ended all the same
+                log.warning("rolling back: %s", error)
 
     # -- the log
 
@@ -313,17 +349,29 @@ class Writer:
     def _checkpoint(self) -> None:
         """Move the log into the file; the next commit then starts at the log's beginning."""
         pages = self._wal_pages
-        mode = apsw.SQLITE_CHECKPOINT_PASSIVE
-        if pages >= RESTART_PAGES:
-            mode = apsw.SQLITE_CHECKPOINT_RESTART
         try:
-            size, moved = self._connection.wal_checkpoint("main", mode)
+            if pages >= RESTART_PAGES:
+                size, moved = self._restart_log()
+            else:
+                size, moved = self._connection.wal_checkpoint(
+                    "main", apsw.SQLITE_CHECKPOINT_PASSIVE
+                )
         except (apsw.BusyError, apsw.LockedError):
             return  # a reader or another process is in the way; it is tried again later
-        except (apsw.FullError, apsw.IOError) as error:
+        except apsw.Error as error:
+            if isinstance(as_full(self._connection, error), apsw.FullError):
+                self._room.exhausted()
             log.warning("checkpoint put off: %s", error)
             return
         self._wal_pages = 0 if moved >= size else pages
+
+    def _restart_log(self) -> tuple[int, int]:
+        """A checkpoint that waits for readers to let go of a long log, though not for long."""
+        self._connection.set_busy_handler(lambda count: wait_for_lock(count, RESTART_PATIENCE))
+        try:
+            return self._connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_RESTART)
+        finally:
+            self._connection.set_busy_handler(wait_for_lock)
 
 
 def _alike(queue: deque[Call]) -> list[Call]:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from quaero.clock import SECOND
 from quaero.errors import BadInput, Permanent, RetryLater, StaleLease, StorageError
 from quaero.jobs.run import Failed, GivenBack, Outcome
+from quaero.work.context import clean, describe
 from quaero.work.middleware import Next, Run
+
+LONGEST_ERROR = 10_000
+LONGEST_WAIT = 1e9  # seconds; some thirty years
 
 
 async def retry(run: Run, go_on: Next) -> Outcome:
     """Turn whatever a run raises into its outcome; only cancellation passes."""
     try:
         return await go_on()
-    except Exception as error:  # noqa: BLE001 - an executor may fail in any way
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an executor may fail in any way
         return outcome_of(run, error)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return outcome_of(run, error)  # not ours: something it waited for was cancelled
 
 
-def outcome_of(run: Run, error: Exception) -> Outcome:
+def outcome_of(run: Run, error: BaseException) -> Outcome:
     """The outcome that an error stands for.
 
     A lost lease and a database that cannot write are not the job's failure. Running out of memory
@@ -25,28 +36,29 @@ def outcome_of(run: Run, error: Exception) -> Outcome:
     entries = run.context.log
     match error:
         case StaleLease() | StorageError():
-            return GivenBack(run.work, run.started_at, entries.take(), reason=str(error))
+            return GivenBack(run.work, run.started_at, entries.take(), reason=clean(error))
         case MemoryError() if not run.alone:
             text = "out of memory; it is run again alone"
             return GivenBack(run.work, run.started_at, entries.take(), reason=text, alone=True)
         case RetryLater():
-            after = None if error.after is None else int(error.after * SECOND)
-            return _failed(run, str(error), after=after, hold=error.hold)
+            return _failed(run, clean(error), after=_micros(error.after), hold=error.hold)
         case Permanent() | BadInput():
-            return _failed(run, str(error), permanent=True)
+            return _failed(run, clean(error), permanent=True)
     entries.exception(error)
     return _failed(run, describe(error))
+
+
+def _micros(seconds: float | None) -> int | None:
+    """A time to wait; None, which is the back-off's own, for what is none."""
+    if seconds is None or not 0 <= seconds < LONGEST_WAIT:
+        return None
+    return int(seconds * SECOND)
 
 
 def _failed(
     run: Run, error: str, *, permanent: bool = False, after: int | None = None, hold: bool = False
 ) -> Failed:
     return Failed(
-        run.work, run.started_at, run.context.log.take(), error=error, permanent=permanent,
-        after=after, hold=hold,
+        run.work, run.started_at, run.context.log.take(), error=error[:LONGEST_ERROR],
+        permanent=permanent, after=after, hold=hold,
     )  # fmt: skip
-
-
-def describe(error: BaseException) -> str:
-    """An error in one line, with its own words where it has any."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,59 @@
+"""`quaero cleanup`: delete what has had its time."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from quaero.cli.options import Json, load_settings
+
+LONGEST_AGE = 36_500
+_STATUSES = ("completed", "failed", "cancelled", "all")
+
+
+def cleanup(
+    *,
+    age: Annotated[
+        float, typer.Option(help="Delete what ended so many days ago.", min=0, metavar="DAYS")
+    ] = 30.0,
+    status: Annotated[
+        str, typer.Option(help="Only what ended so.", metavar="completed|failed|cancelled|all")
+    ] = "all",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete old, ended jobs with their logs; running and pending ones are never touched.
+
+    Example: quaero cleanup --age 90 --dry-run
+    """
+    from quaero import app as program
+    from quaero.cli.output import count, print_json, say
+    from quaero.errors import BadInput
+
+    if status not in _STATUSES:
+        raise BadInput(f"--status {status!r}: it is one of {', '.join(_STATUSES)}")
+    if not age <= LONGEST_AGE:
+        raise BadInput(f"--age {age:g}: at most {LONGEST_AGE} days")
+
+    payload = {"age_threshold_days": age, "status_filter": status, "dry_run": dry_run}
+    settings = load_settings({"queue.concurrency": 1})  # for this, and not for what waits there
+
+    async def work() -> Any:
+        from quaero.cli.running import run_job
+        from quaero.queue.message import UPKEEP
+
+        async with program.worker(settings) as made:
+            return await run_job(made, "cleanup", payload, UPKEEP)
+
+    if age < 1:
+        say(f"warning: --age {age:g} is less than one day")
+    result: Any = program.run(work())
+    if as_json:
+        print_json(result)
+    elif dry_run:
+        typer.echo(f"would delete {count(result['trees'], 'job tree')}")
+    else:
+        trees, jobs = count(result["trees"], "job tree"), count(result["jobs"], "job")
+        entries = count(result["log_entries"], "old log entry", "old log entries")
+        typer.echo(f"deleted {trees} with {jobs}, and {entries}")

@@ -1,0 +1,171 @@
+"""A worker to be killed: it makes trees of jobs, says which were acknowledged, and runs them.
+
+Every line it writes is a fact that holds outside the database:
+
+    ready SECONDS     the pool works, so long after the start
+    faults […]        what the check found before anything was run
+    ack TAG           the tree with that tag was sent: `create` had returned
+    done              (with `drain`) nothing is open any more
+
+Run as `worker_program.py forks` it makes such workers by fork, on the orders that it reads (one
+JSON object a line), so that a cycle costs no start of an interpreter. Run as `worker_program.py
+PATH --alone HOLDER` it is the child in which a worker's suspects run.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from quaero.app import watch_lifeline
+from quaero.db import SqliteDatabase
+from quaero.jobs import JobSpec
+from quaero.jobs.check import faults
+from quaero.jobs.create import create
+from quaero.queue.message import Lane
+from quaero.queue.queue import open_queue
+from quaero.work.pool import Pool, PoolOptions
+from quaero.work.registry import Registry, Result, executor
+
+
+class Tree(BaseModel):
+    """A tag, and how many levels of how many children."""
+
+    tag: str = ""
+    levels: int = 0
+    width: int = 0
+
+
+def note(step):
+    def effect(tx, job):
+        tx.execute("insert into effect(job_id, step) values($1, $2)", (job.id, step))
+
+    return effect
+
+
+@executor("branch", Tree)
+async def branch(job, payload):
+    below = Tree(levels=payload.levels - 1, width=payload.width).model_dump_json()
+    kinds = ("leaf", "leaf", "laned", "steps", "slow")
+    for n in range(payload.width):
+        kind = "branch" if payload.levels > 1 and n == 0 else kinds[n % len(kinds)]
+        lane = Lane("one", 2) if kind == "laned" else None
+        job.spawn(JobSpec(kind, below if kind == "branch" else "{}", lane=lane))
+    return Result(None, [note(0)])
+
+
+@executor("leaf", Tree)
+async def leaf(job, payload):
+    job.log.info("here")
+    return Result({"ok": True}, [note(0)])
+
+
+@executor("laned", Tree)
+async def laned(job, payload):
+    await asyncio.sleep(0.001)
+    return Result(None, [note(0)])
+
+
+@executor("slow", Tree)
+async def slow(job, payload):
+    await asyncio.sleep(0.03)
+    return Result(None, [note(0)])
+
+
+@executor("steps", Tree)
+async def steps(job, payload):
+    """Two checkpoints with an effect each; a crash goes on from the last one."""
+    done = job.state or 0
+    while done < 2:
+        done += 1
+        await job.checkpoint(done, [note(done)])
+    return Result(None, [note(0)])
+
+
+JOB_TYPES = [branch, leaf, laned, slow, steps]
+JOBS_OF_A_TREE = 1 + 6 + 6  # levels=2, width=6: one of the six is a branch itself
+
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
+
+
+async def work(order, began):
+    path = Path(order["path"])
+    with SqliteDatabase.open(path) as db:
+        say("faults", json.dumps(await db.read(faults)))
+        queue_id = await db.write(open_queue, "jobs")
+        command = (sys.executable, __file__, str(path)) if order.get("isolate") else ()
+        options = PoolOptions(poll_interval=0.1, alone_command=command)
+        pool = Pool(db, queue_id, Registry(JOB_TYPES), options)
+        running = asyncio.create_task(pool.run())
+        while pool.consumer is None:
+            await asyncio.sleep(0.001)
+        say("ready", time.monotonic() - began)
+        for tag in order.get("send", ()):
+            payload = Tree(tag=tag, levels=2, width=6).model_dump_json()
+            await db.write(create, queue_id, [JobSpec("branch", payload, name=tag)])
+            say("ack", tag)
+            await asyncio.sleep(random.uniform(0, 0.01))
+        if order.get("drain"):
+            while await db.read(is_open):
+                await asyncio.sleep(0.02)
+            pool.stop()
+            await running
+            say("done")
+        await running
+
+
+def is_open(tx):
+    return tx.execute("select 1 from job where status < 2 limit 1") != []
+
+
+async def work_alone(path, holder):
+    watch_lifeline()
+    with SqliteDatabase.open(path) as db:
+        queue_id = await db.write(open_queue, "jobs")
+        options = PoolOptions(concurrency=1, alone=True, parent_holder=holder)
+        pool = Pool(db, queue_id, Registry(JOB_TYPES), options)
+        running = asyncio.create_task(pool.run())
+        while (await db.read(lambda tx: tx.execute("select sum(suspect) from queue")))[0][0] or (
+            pool.consumer is None or not pool.consumer.idle
+        ):
+            await asyncio.sleep(0.02)
+        pool.stop()
+        await running
+
+
+def make_workers():
+    say("forks")
+    for line in sys.stdin:
+        order = json.loads(line)
+        began = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            try:
+                asyncio.run(work(order, began))
+            except BaseException as error:
+                say("crashed", repr(error))
+                os._exit(1)
+            os._exit(0)
+        say("pid", pid)
+        _, status = os.waitpid(pid, 0)
+        say("ended", os.waitstatus_to_exitcode(status))
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("path")
+    arguments.add_argument("--alone", type=int)
+    given = arguments.parse_args()
+    if given.alone is None:
+        make_workers()
+    else:
+        asyncio.run(work_alone(Path(given.path), given.alone))

@@ -1,0 +1,248 @@
+"""What opening does with files: new, old, newer, foreign, damaged, or far down in the folders."""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from quaero.db import SqliteDatabase, migrations
+from quaero.db.sqlite.connection import WAL_FILL, open_writer, tune_writer
+from quaero.db.sqlite.upkeep import backup_to, damage
+from quaero.errors import BadInput, CorruptDatabase, DiskFull, NewerDatabase, StorageError
+from quaero.jobs.check import faults
+
+
+@pytest.fixture
+def path(tmp_path: Path):
+    return tmp_path / "q.db"
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def schema(connection):
+    return sorted(
+        connection.execute("select type, name, tbl_name, sql from sqlite_schema").fetchall(),
+        key=str,
+    )
+
+
+def made(path):
+    SqliteDatabase.open(path).close()
+    return path
+
+
+# -- new files
+
+
+def test_a_new_database_is_made_with_its_folders_for_this_user_only(tmp_path):
+    path = tmp_path / "deep" / "er" / "q.db"
+    with SqliteDatabase.open(path) as db:
+        assert db.read_sync(faults) == []
+        assert db.exclusively(damage) == []
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_commits_are_fully_synced_and_the_log_has_its_size(path):
+    with SqliteDatabase.open(path) as db:
+        pragma = db.exclusively(lambda c: [c.pragma("journal_mode"), c.pragma("synchronous")])
+        assert pragma == ["wal", 2]
+        assert path.with_name("q.db-wal").stat().st_size >= WAL_FILL
+
+
+# -- migrations
+
+
+@pytest.mark.parametrize("start", range(migrations.newest()))
+def test_a_database_of_every_earlier_version_becomes_what_a_new_one_is(tmp_path, start):
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    connection = open_writer(old)
+    tune_writer(connection)
+    if start:
+        assert migrations.migrate(connection, to=start) == start
+    connection.close()
+    with SqliteDatabase.open(old) as migrated, SqliteDatabase.open(new) as fresh:
+        assert migrated.exclusively(schema) == fresh.exclusively(schema)
+        assert migrated.exclusively(migrations.version) == migrations.newest()
+        rows = "select name, last from sequence order by name"
+        assert migrated.read_sync(lambda tx: tx.execute(rows)) == fresh.read_sync(
+            lambda tx: tx.execute(rows)
+        )
+        assert migrated.exclusively(damage) == []
+
+
+def test_a_migration_that_breaks_off_leaves_the_old_schema(path, monkeypatch):
+    connection = open_writer(path)
+    tune_writer(connection)
+    migrations.migrate(connection, to=1)
+    before = schema(connection)
+    broken = (*migrations.scripts()[:1], (2, "create table half(x); create table bro ken;"))
+    monkeypatch.setattr(migrations, "scripts", lambda: broken)
+    with pytest.raises(apsw.SQLError):
+        migrations.migrate(connection)
+    assert schema(connection) == before
+    assert migrations.version(connection) == 1
+    connection.close()
+
+
+def test_an_old_database_is_left_alone_where_no_upgrade_is_wanted(path):
+    connection = open_writer(path)
+    tune_writer(connection)
+    migrations.migrate(connection, to=1)
+    connection.close()
+    with pytest.raises(StorageError, match="quaero db migrate"):
+        SqliteDatabase.open(path, upgrade=False)
+    SqliteDatabase.open(path).close()
+    SqliteDatabase.open(path, upgrade=False).close()
+
+
+def test_a_newer_database_is_refused_and_not_changed(path):
+    made(path)
+    connection = apsw.Connection(str(path))
+    connection.pragma("user_version", migrations.newest() + 1)
+    connection.pragma("journal_mode", "delete")
+    connection.close()
+    before = digest(path)
+    with pytest.raises(NewerDatabase, match=f"schema {migrations.newest() + 1}.*Upgrade"):
+        SqliteDatabase.open(path)
+    assert digest(path) == before
+
+
+# -- files that are not ours, or no more what they were
+
+
+def foreign_sqlite(path):
+    connection = sqlite3.connect(path)
+    connection.execute("create table theirs(x)")
+    connection.commit()
+    connection.close()
+
+
+def foreign_with_id(path):
+    foreign_sqlite(path)
+    connection = sqlite3.connect(path)
+    connection.execute("pragma application_id = 77")
+    connection.close()
+
+
+def text(path):
+    path.write_text("These are my notes, and no database.\n" * 300)
+
+
+def short_text(path):
+    path.write_text("hello")
+
+
+def damaged_head(path):
+    made(path)
+    with path.open("r+b") as file:
+        file.write(b"\0" * 64)
+
+
+@pytest.mark.parametrize("make", [foreign_sqlite, foreign_with_id, text, short_text, damaged_head])
+def test_what_is_not_ours_is_refused_and_left_as_it_is(path, make):
+    make(path)
+    before = digest(path)
+    with pytest.raises(CorruptDatabase, match=str(path)):
+        SqliteDatabase.open(path)
+    assert digest(path) == before
+
+
+@pytest.mark.parametrize("left", ["gone", "empty"])
+def test_a_log_without_its_database_is_never_taken_for_a_new_one(path, tmp_path, left):
+    wal = path.with_name("q.db-wal")
+    with SqliteDatabase.open(tmp_path / "other.db"):
+        wal.write_bytes((tmp_path / "other.db-wal").read_bytes())
+    before = digest(wal)
+    if left == "empty":
+        path.touch()
+    with pytest.raises(CorruptDatabase, match="gone or empty"):
+        SqliteDatabase.open(path)
+    assert digest(wal) == before
+
+
+def test_damage_inside_is_found_and_named(path):
+    made(path)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        for page in range(1, size // 4096, 2):
+            file.seek(page * 4096)
+            file.write(os.urandom(4096))
+    with contextlib.closing(apsw.Connection(str(path))) as connection:
+        assert damage(connection) != []
+    with pytest.raises(CorruptDatabase, match=str(path)), SqliteDatabase.open(path) as db:
+        db.read_sync(faults)
+
+
+def test_a_file_cut_short_is_found_and_named(path):
+    made(path)
+    with path.open("r+b") as file:
+        file.truncate(3 * 4096)
+    with pytest.raises(CorruptDatabase, match=str(path)):
+        SqliteDatabase.open(path)
+
+
+def test_a_folder_in_place_of_the_file_is_an_error_in_words(path):
+    path.mkdir()
+    with pytest.raises(StorageError, match=str(path)):
+        SqliteDatabase.open(path)
+
+
+def test_a_second_opening_in_one_process_takes_no_locks_away(path):
+    """Closing any descriptor of a file drops all locks that the process holds on it."""
+    script = (
+        "import sys; from pathlib import Path; from quaero.db import SqliteDatabase;"
+        "SqliteDatabase.open(Path(sys.argv[1])).close()"
+    )
+    with SqliteDatabase.open(path) as first:
+        first.write_sync(lambda tx: tx.execute("create table item(n)"))
+        SqliteDatabase.open(path).close()
+        shared = path.with_name("q.db-shm").stat().st_ino
+        subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+        assert path.with_name("q.db-shm").stat().st_ino == shared
+        first.write_sync(lambda tx: tx.execute("insert into item values(1)"))
+        with SqliteDatabase.open(path) as other:
+            assert other.read_sync(lambda tx: tx.execute("select n from item")) == [(1,)]
+
+
+# -- copies
+
+
+def test_a_backup_belongs_to_one_moment_and_is_sound(path, tmp_path):
+    with SqliteDatabase.open(path) as db:
+        db.write_sync(lambda tx: tx.execute("create table item(n)"))
+        db.write_sync(lambda tx: tx.execute("insert into item values(1)"))
+        target = tmp_path / "copy.db"
+        assert backup_to(path, target) == target.stat().st_size
+        db.write_sync(lambda tx: tx.execute("insert into item values(2)"))
+    with SqliteDatabase.open(target) as copy:
+        assert copy.read_sync(lambda tx: tx.execute("select n from item")) == [(1,)]
+        assert copy.exclusively(damage) == []
+
+
+def test_a_backup_overwrites_nothing(path, tmp_path):
+    made(path)
+    target = tmp_path / "mine.txt"
+    target.write_text("mine")
+    with pytest.raises(BadInput, match="exists already"):
+        backup_to(path, target)
+    assert target.read_text() == "mine"
+    with pytest.raises(BadInput, match="does not exist"):
+        backup_to(path, tmp_path / "nowhere" / "copy.db")
+
+
+def test_a_full_disk_has_its_own_error(path):
+    with SqliteDatabase.open(path) as db:
+        db.write_sync(lambda tx: tx.execute("create table item(n)"))
+        db.exclusively(lambda c: c.pragma("max_page_count", c.pragma("page_count")))
+        with pytest.raises(DiskFull, match="free some space"):
+            db.write_sync(lambda tx: tx.execute("insert into item values(zeroblob(100000))"))
+        assert db.read_sync(lambda tx: tx.execute("select count(*) from item")) == [(0,)]

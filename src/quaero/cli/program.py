@@ -89,6 +89,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    out = sys.stdout
     try:
         rest, found = take_globals(arguments)
         remember(found)
@@ -100,6 +101,11 @@ def _run(arguments: Sequence[str]) -> int:
     except QuaeroError as error:
         _complain(str(error))
         return error.exit_code
+    except SystemExit as end:
+        if sys.stdout is not out:  # typer's way to end when nobody reads
+            sys.stdout = out
+            raise BrokenPipeError from end
+        return end.code if isinstance(end.code, int) else 0
     except BrokenPipeError:
         raise
     except OSError as error:

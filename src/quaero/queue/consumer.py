@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from time import perf_counter
@@ -28,6 +27,7 @@ from quaero.queue import settle
 from quaero.queue.backend import Backend, O, Running, W
 from quaero.queue.claim import Claim, next_due
 from quaero.queue.holders import Holder
+from quaero.queue.local import LocalRow
 from quaero.queue.message import UPKEEP, Token
 
 log = logging.getLogger(__name__)
@@ -70,8 +70,7 @@ class Consumer(Generic[W, O]):
         self._alone = alone
         self._holder = holder
         self._clock = clock or SystemClock()
-        self._local: deque[tuple[W, float]] = deque()
-        self._idle: deque[asyncio.Future[None]] = deque()
+        self._local: LocalRow[W] = LocalRow()
         self._running: dict[int, Running[W]] = {}
         self._leases: dict[Token, float | None] = {}
         self._outcomes: list[O] = []
@@ -296,7 +295,7 @@ class Consumer(Generic[W, O]):
             log.warning("cannot look after lost work now: %s", error)
         else:
             self._renewed = lease_now if late else self._renewed
-        self._return_overdue(now)
+        self._return_overdue()
 
     def _look_after(self, tx: Tx, *, renew: bool) -> None:
         """After a time in which nothing could be written our own leases are not taken for lost."""
@@ -308,7 +307,7 @@ class Consumer(Generic[W, O]):
 
     def _offer(self) -> Ride | None:
         """Asked on the writer's thread before a commit that makes work ready."""
-        free = len(self._idle) - len(self._local)
+        free = self._local.spare()
         if self._writing or self._stopping or free <= 0 or self._loop is None:
             return None
         return Ride(partial(self._claim, want=free), self._from_any_thread(self._take))
@@ -322,31 +321,19 @@ class Consumer(Generic[W, O]):
     # -- local work
 
     def _take(self, works: Sequence[W]) -> None:
-        now = perf_counter()
         self.largest_claim = max(self.largest_claim, len(works))
         for work in works:
-            delivery = self._backend.delivery(work)
-            self._leases[delivery.token] = None
-            self._local.append((work, now))
+            self._leases[self._backend.delivery(work).token] = None
+        self._local.put(works)
         if self._stopping:
             self._return_local()
-        for _ in range(min(len(works), len(self._idle))):
-            self._wake_one()
-
-    def _wake_one(self) -> None:
-        while self._idle:
-            waiter = self._idle.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
 
     def _return_local(self, reason: str = _STOPS) -> None:
-        while self._local:
-            self._outcomes.append(self._backend.give_back(self._local.popleft()[0], reason))
+        self._outcomes += [self._backend.give_back(work, reason) for work in self._local.clear()]
 
-    def _return_overdue(self, now: float) -> None:
+    def _return_overdue(self) -> None:
         """Give back what has waited here too long: another worker may be free."""
-        if self._local and now - self._local[0][1] > WAITED_TOO_LONG:
+        if self._local.waited() > WAITED_TOO_LONG:
             self._mean_seconds = max(self._mean_seconds, AHEAD_SECONDS)
             self._return_local("")
 
@@ -355,13 +342,11 @@ class Consumer(Generic[W, O]):
         assert task is not None
         unbroken = perf_counter()
         while True:
-            if not self._local:
-                waiter = asyncio.get_running_loop().create_future()
-                self._idle.append(waiter)
-                await waiter
+            work = self._local.next()
+            if work is None:
+                await self._local.some()
                 unbroken = perf_counter()
                 continue
-            work, _ = self._local.popleft()
             await self._run_one(number, work, task)
             if perf_counter() - unbroken > UNBROKEN_SECONDS:
                 await asyncio.sleep(0)
@@ -428,20 +413,15 @@ class Consumer(Generic[W, O]):
             if token in gone and token not in self._lost:
                 self._lost.add(token)
                 running.task.cancel()
-        waiting, self._local = self._local, deque()
-        for entry in waiting:
-            token = self._backend.delivery(entry[0]).token
-            if token in gone:
-                self._leases.pop(token, None)
-            else:
-                self._local.append(entry)
+        for work in self._local.drop(lambda each: self._backend.delivery(each).token in gone):
+            self._leases.pop(self._backend.delivery(work).token, None)
 
     async def _end_lost(self) -> None:
         if self._checked and not self._running:
             return
         self._checked = True
         works = [each.work for each in self._running.values()]
-        works += [work for work, _ in self._local]
+        works += self._local
         if works:
             gone = await self._db.read(self._backend.lost, works)
             self._cancel({self._backend.delivery(work).token for work in gone})

@@ -1,7 +1,7 @@
 """How much the campaigns of random histories and crashes do: a little in the suite, much in a soak.
 
-`QUAERO_SOAK_EXAMPLES`, 20,000 under `dev.py soak`, makes a campaign that many times 1/500 as long:
-50 cycles of the suite are 2,000 then.
+`QUAERO_SOAK_EXAMPLES`, 20,000 under `dev.py soak`, repeats a campaign that many times 1/500, each
+time with another seed and a new database: 50 cycles of the suite are 2,000 then.
 """
 
 import os
@@ -9,6 +9,6 @@ import os
 FACTOR = max(1.0, int(os.environ.get("QUAERO_SOAK_EXAMPLES", "0")) / 500)
 
 
-def times(count: int) -> int:
-    """How many rounds to do where the suite does `count`."""
-    return int(count * FACTOR)
+def campaigns(count: int = 1) -> range:
+    """The seeds of as many campaigns as are to be done, where the suite does `count`."""
+    return range(int(count * FACTOR))

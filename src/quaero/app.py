@@ -51,10 +51,11 @@ async def worker(
     settings: Settings,
     *,
     login: Login | None = None,
+    lane: str | None = None,
     isolate: tuple[str, ...] = (),
     alone_for: int | None = None,
 ) -> AsyncIterator[Worker]:
-    """A worker of this process over an open database.
+    """A worker of this process over an open database; with `lane` for the jobs of that one only.
 
     `isolate` is the command that starts a child for suspects; `alone_for` makes this process such a
     child, and is its parent's holder id.
@@ -84,6 +85,7 @@ async def worker(
             poll_interval=settings.queue.poll_interval,
             grace=settings.work.grace,
             default_timeout=settings.work.default_timeout,
+            lane=lane,
             alone=alone_for is not None,
             parent_holder=alone_for or 0,
             alone_command=isolate,

@@ -14,9 +14,11 @@ PATH --alone HOLDER` it is the child in which a worker's suspects run.
 
 import argparse
 import asyncio
+import ctypes
 import json
 import os
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -102,13 +104,21 @@ async def work(order, began):
         say("faults", json.dumps(await db.read(faults)))
         queue_id = await db.write(open_queue, "jobs")
         command = (sys.executable, __file__, str(path)) if order.get("isolate") else ()
-        options = PoolOptions(poll_interval=0.1, alone_command=command)
+        options = PoolOptions(
+            poll_interval=0.1, grace=0.05, alone_command=command, **order.get("options", {})
+        )
         pool = Pool(db, queue_id, Registry(JOB_TYPES), options)
+        stopped = []
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGTERM, lambda: (stopped.append(True), pool.stop())
+        )
         running = asyncio.create_task(pool.run())
         while pool.consumer is None:
             await asyncio.sleep(0.001)
         say("ready", time.monotonic() - began)
         for tag in order.get("send", ()):
+            if stopped:
+                break
             payload = Tree(tag=tag, levels=2, width=6).model_dump_json()
             await db.write(create, queue_id, [JobSpec("branch", payload, name=tag)])
             say("ack", tag)
@@ -141,6 +151,11 @@ async def work_alone(path, holder):
         await running
 
 
+def die_with_parent():
+    """Leave no worker behind when a test is broken off (PR_SET_PDEATHSIG, Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def make_workers():
     say("forks")
     for line in sys.stdin:
@@ -149,6 +164,7 @@ def make_workers():
         pid = os.fork()
         if pid == 0:
             os.setsid()
+            die_with_parent()
             try:
                 asyncio.run(work(order, began))
             except BaseException as error:

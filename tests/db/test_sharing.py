@@ -70,8 +70,11 @@ def test_two_processes_that_never_pause_each_get_a_quarter_of_the_commits(tmp_pa
     path = tmp_path / "q.db"
     with SqliteDatabase.open(path) as db:
         db.write_sync(lambda tx: tx.execute("create table item(who)"))
-        start = time.time() + 1.5
-        processes = [program(path, "steadily", who, start, 2) for who in range(2)]
+        processes = [program(path, "steadily", who, 2) for who in range(2)]
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
         said = [process.communicate(timeout=60) for process in processes]
         assert [errors for _, errors in said] == ["", ""]
         commits = [int(out) for out, _ in said]

@@ -1,4 +1,7 @@
-"""A process that writes: `steadily SECONDS` counts its commits, `once` signals the topic `work`."""
+"""A process that writes: `steadily WHO SECONDS` counts its commits; `once` signals `work` when told.
+
+It says `ready`, and begins with the first line it reads.
+"""
 
 import asyncio
 import sys
@@ -12,11 +15,13 @@ def put(tx, who):
     tx.execute("insert into item values($1)", (who,))
 
 
-async def steadily(path: Path, who: int, start: float, seconds: float) -> None:
+async def steadily(path: Path, who: int, seconds: float) -> None:
     with SqliteDatabase.open(path) as db:
-        await asyncio.sleep(max(0.0, start - time.time()))
+        print("ready", flush=True)
+        sys.stdin.readline()
         before = db.commits
-        while time.time() < start + seconds:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
             await asyncio.gather(*(db.write(put, who) for _ in range(5)))
         print(db.commits - before)
 

@@ -37,13 +37,13 @@ def cleanup(
         raise BadInput(f"--age {age:g}: at most {LONGEST_AGE} days")
 
     payload = {"age_threshold_days": age, "status_filter": status, "dry_run": dry_run}
-    settings = load_settings({"queue.concurrency": 1})  # for this, and not for what waits there
+    settings = load_settings()
 
     async def work() -> Any:
         from quaero.cli.running import run_job
         from quaero.queue.message import UPKEEP
 
-        async with program.worker(settings) as made:
+        async with program.worker(settings, lane=UPKEEP.key) as made:
             return await run_job(made, "cleanup", payload, UPKEEP)
 
     if age < 1:

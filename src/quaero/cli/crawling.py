@@ -7,8 +7,10 @@ loses nothing, Ctrl-C gives back what runs, and the same command finds the unfin
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     from quaero.settings import Settings
 
 LOOK_SECONDS = 0.1
+# A host as people write it without a scheme: a name with a dot or a port, `localhost`, an address.
+_BARE = re.compile(
+    r"(localhost|[^\s/:?#@\[\]]+\.[^\s/:?#@\[\]]+|[^\s/:?#@\[\].]+(?=:\d)|\[[0-9a-f:.]+\])(?:[:/?#]|$)",
+    re.IGNORECASE,
+)
 PAUSED = 130
 _DEFAULTS = ("max_pages", "max_depth", "concurrency", "delay", "respect_robots")
 # Options that are flags: what the command line calls them, and the value they stand for.
@@ -50,7 +57,7 @@ def check(settings: Settings, wish: Wish) -> None:
     if wish.go_on is None:
         if not wish.urls:
             raise BadInput("name the address to begin at, such as https://docs.example.org/")
-        _payload(settings, wish)
+        payload_of(settings, wish)
         return
     if wish.urls:
         raise BadInput("--continue goes on with a crawl; it takes no addresses")
@@ -99,7 +106,7 @@ async def _find_or_begin(made: Worker, settings: Settings, wish: Wish) -> int:
     from quaero.crawl import frontier
     from quaero.jobs.read import get
 
-    payload = _payload(settings, wish)
+    payload = payload_of(settings, wish)
     identity = frontier.identity_of(payload.to_scope().seeds)
     unfinished = await made.db.read(_unfinished, identity)
     if unfinished is not None and not wish.new:
@@ -116,7 +123,7 @@ async def _find_or_begin(made: Worker, settings: Settings, wish: Wish) -> int:
     return root_id
 
 
-def _payload(settings: Settings, wish: Wish) -> Crawl:
+def payload_of(settings: Settings, wish: Wish) -> Crawl:
     """The crawl that is asked for. Raises `BadInput` naming what is wrong."""
     from pydantic import ValidationError
 
@@ -140,12 +147,21 @@ def _payload(settings: Settings, wish: Wish) -> Crawl:
 def address(url: str) -> str:
     """The canonical form of an address as people write it. Raises `BadUrl`.
 
-    `docs.example.org` means `https://docs.example.org/`.
+    `docs.example.org` means `https://docs.example.org/`, but `localhost:8000` and `127.0.0.1:8000`
+    mean http, which is what is spoken there.
     """
+    from quaero.crawl.policy import literal_address
     from quaero.crawl.urls import canonical
+    from quaero.errors import BadUrl
 
-    bare = "://" not in url and ":" not in url.partition("/")[0].partition(".")[0]
-    return canonical(f"https://{url}" if bare and url.strip() else url)
+    url = url.strip()
+    if not url:
+        raise BadUrl("an address is empty; write one such as https://docs.example.org/")
+    bare = _BARE.match(url)
+    if bare is None:
+        return canonical(url)
+    local = bare[1].lower() == "localhost" or literal_address(bare[1]) is not None
+    return canonical(f"{'http' if local else 'https'}://{url}")
 
 
 def _unfinished(tx: Any, identity: str) -> int | None:
@@ -246,10 +262,8 @@ async def _work(made: Worker, root_id: int) -> bool:
     """Work until the crawl has ended; False when it was paused."""
     from quaero.cli.progress import Display, look
 
-    loop = asyncio.get_running_loop()
     paused = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, paused.set)
+    _on_signals(paused.set)
     working = asyncio.create_task(made.pool.run())
     display = Display()
     try:
@@ -266,11 +280,26 @@ async def _work(made: Worker, root_id: int) -> bool:
     finally:
         display.close()
         made.pool.stop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        _on_signals(_end_at_once)
         if paused.is_set() and not working.done() and _current(made):
             say("pausing: what runs may end first; Ctrl-C again ends at once")
         await working
+        _on_signals(None)
+
+
+def _on_signals(call: Callable[[], object] | None) -> None:
+    """What Ctrl-C and SIGTERM do from now on; None: what they do to any program."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if call is None:
+            loop.remove_signal_handler(number)
+        else:
+            loop.add_signal_handler(number, call)
+
+
+def _end_at_once() -> None:
+    """Die as by a kill, which loses nothing: tidying up is what takes the time."""
+    os._exit(PAUSED)
 
 
 def _current(made: Worker) -> str:

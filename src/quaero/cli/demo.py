@@ -6,7 +6,7 @@ import asyncio
 import getpass
 import os
 import shutil
-import signal
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -89,18 +89,17 @@ async def _kill_half_way(site: SiteServer) -> _Killed | None:
     from quaero.work.supervisor import worker_command
 
     command = worker_command(*global_arguments(), "crawl", site.url, "--max-pages", "0")
-    child = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
+    child = _quietly(command)
     try:
         async with asyncio.timeout(KILL_SECONDS):
             await _half_done(site, child)
     except TimeoutError:
         say("the crawl did not get half-way in time")
-    if child.returncode is not None:
+    ended = child.poll() is not None
+    child.kill()
+    await asyncio.to_thread(child.wait)
+    if ended:
         return None
-    child.send_signal(signal.SIGKILL)
-    await child.wait()
     answered = frozenset(hit.path for hit in site.hits if hit.ended)
     killed = _Killed(frozenset(site.paths()), answered, len(site.hits))
     say(f"the crawl was killed (SIGKILL) after {count(killed.requests, 'request')}; "
@@ -108,8 +107,12 @@ async def _kill_half_way(site: SiteServer) -> _Killed | None:
     return killed
 
 
-async def _half_done(site: SiteServer, child: asyncio.subprocess.Process) -> None:
-    while len(site.hits) < len(site.pages) // 2 and child.returncode is None:  # noqa: ASYNC110
+def _quietly(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+async def _half_done(site: SiteServer, child: subprocess.Popen[bytes]) -> None:
+    while len(site.hits) < len(site.pages) // 2 and child.poll() is None:  # noqa: ASYNC110
         await asyncio.sleep(LOOK_SECONDS)
 
 

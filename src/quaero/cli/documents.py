@@ -50,7 +50,10 @@ def search(
     from quaero.errors import BadInput
 
     if unknown := [word for word in words if word.startswith("--") and word.strip("-")]:
-        raise BadInput(f"there is no option {unknown[0]}; see `quaero search --help`")
+        raise BadInput(
+            f"there is no option {unknown[0]}, see `quaero search --help`; "
+            f"to look for the word, write '\"{unknown[0]}\"'"
+        )
     query = " ".join(_quoted(word) for word in words)
     with database() as db:
         found = db.read_sync(find, query, limit=limit, cursor=cursor)

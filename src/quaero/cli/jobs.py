@@ -59,10 +59,12 @@ def list_jobs(
     Example: quaero jobs list --status failed --status running
     """
     from quaero.cli.output import moment, print_json, safe, say, shorten, table
-    from quaero.jobs.read import Filter, listing
+    from quaero.jobs.read import Filter, get, listing
 
     wanted = Filter(parent, frozenset(_statuses(status)), type, after, limit)
     with database() as db:
+        if parent is not None:
+            db.read_sync(get, parent)
         found = db.read_sync(listing, wanted)
     if as_json:
         print_json(found)

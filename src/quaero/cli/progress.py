@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ class Display:
         self._told = ""
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        if _is_lively():
+        if is_lively(sys.stderr.isatty(), os.environ):
             self._progress, self._task = _live()
 
     def show(self, seen: Look, current: str) -> None:
@@ -128,11 +129,11 @@ def _without_scheme(url: str) -> str:
     return url.partition("://")[2] or url
 
 
-def _is_lively() -> bool:
-    """Whether standard error is a terminal that can redraw a line, and may."""
-    if "NO_COLOR" in os.environ or "CI" in os.environ:
+def is_lively(terminal: bool, environ: Mapping[str, str]) -> bool:  # noqa: FBT001
+    """Whether what is a `terminal` or not can redraw a line, and may."""
+    if "NO_COLOR" in environ or "CI" in environ:
         return False
-    return sys.stderr.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+    return terminal and environ.get("TERM") not in (None, "", "dumb")
 
 
 def _live() -> tuple[Progress, TaskID]:

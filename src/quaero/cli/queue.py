@@ -160,7 +160,7 @@ def resume() -> None:
 
 @app.command()
 def purge(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Remove every message that no worker holds, and cancel their jobs.
+    """Remove every message that no worker holds, dead ones too, and cancel their jobs.
 
     Example: quaero queue purge --yes
     """
@@ -170,7 +170,8 @@ def purge(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
 
     with database() as db:
         queue = _queue(db)
-        length = db.read_sync(queue.stats).length
+        numbers = db.read_sync(queue.stats)
+        length = numbers.length + numbers.dead - numbers.in_flight
     if not yes and not sys.stdin.isatty():
         raise BadInput("nobody can be asked here; say --yes to purge")
     if not yes:

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
     from quaero.queue.message import Lane
 
 LOOK_SECONDS = 0.05
-FIRST = 1_000_000
 
 
 async def run_job(made: Worker, type_: str, payload: Any, lane: Lane | None = None) -> Any:
     """Create a job, work until it has ended, and return its result.
 
-    It goes before whatever else is ready. Raises `BadPayload`, `Conflict` while the queue is
+    Raises `BadPayload`, `Conflict` while the queue is
     paused, or `QuaeroError` with the job's error where it failed.
     """
     from quaero.jobs.create import create
@@ -29,8 +28,7 @@ async def run_job(made: Worker, type_: str, payload: Any, lane: Lane | None = No
     text = made.registry.get(type_).encode(payload)
     if await made.db.read(_is_paused, made.queue_id):
         raise Conflict("the queue is paused; `quaero queue resume` lets it go on")
-    spec = JobSpec(type_, text, priority=FIRST, lane=lane)
-    (job_id,) = await made.db.write(create, made.queue_id, [spec])
+    (job_id,) = await made.db.write(create, made.queue_id, [JobSpec(type_, text, lane=lane)])
     working = asyncio.create_task(made.pool.run())
     try:
         while (job := await made.db.read(get, job_id)).summary.status.open:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -29,10 +28,14 @@ def work(
     if concurrency is not None:
         own += ["--concurrency", str(concurrency)]
     if alone is None and not inner:
+        from quaero.cli.output import count, safe, say
         from quaero.work.supervisor import END_SECONDS, Supervisor, worker_command
 
+        slots = count(settings.queue.concurrency, "job")
+        say(f"working on {safe(settings.queue.name)} in {settings.database_file}, up to {slots} "
+            "at once; Ctrl-C stops")  # fmt: skip
         patience = settings.work.grace + END_SECONDS
-        sys.exit(Supervisor(worker_command(*own), patience).run())
+        raise typer.Exit(Supervisor(worker_command(*own), patience).run())
     _run(settings, alone, own)
 
 

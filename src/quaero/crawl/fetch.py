@@ -54,10 +54,9 @@ _MOST_HEADER_LINES = 256
 class Fetcher:
     """Fetches over one pool of kept connections, in the event loop of its first fetch.
 
-    `user_agent` is the name told to sites, `lookup` finds the addresses of names, `clock` reads dates
-    in answers, `per_host` limits the
-    open connections to one host (0: no limit, as the lanes of the queue limit requests). Close it,
-    or use it with `async with`.
+    `user_agent` is the name told to sites, `lookup` finds the addresses of names, `clock` reads
+    dates in answers, `per_host` limits the open connections to one host (0: no limit, as the lanes
+    of the queue limit requests). Close it, or use it with `async with`.
     """
 
     def __init__(

@@ -56,8 +56,6 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
         return []
     ready += counts.unwritten(tx, queue_id, State.READY)
     delayed += counts.unwritten(tx, queue_id, State.DELAYED)
-    if want.lane is not None:
-        return _lease(tx, queue_id, want, _from_lane(tx, queue_id, want), State.READY)
     if want.alone:
         return _lease(tx, queue_id, want, _suspects(tx, queue_id, want.limit), State.SUSPECT)
     if delayed:
@@ -68,6 +66,9 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
         unpark(tx, queue_id, want.types)
     if delayed or scheduled or parked or laned:
         lanes.open_cooled(tx, queue_id)
+    if want.lane is not None:
+        return _lease(tx, queue_id, want, _from_lane(tx, queue_id, want), State.READY)
+    if delayed or scheduled or parked or laned:
         return _lease(tx, queue_id, want, _pick(tx, queue_id, want.limit), State.READY)
     return _lease_first(tx, queue_id, want) if ready else []
 

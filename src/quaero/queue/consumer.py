@@ -40,11 +40,12 @@ UNBROKEN_SECONDS = 0.002
 SHOW_START_AFTER = 0.01
 SWEEP_SECONDS = 0.5
 LONGEST_PAUSE = 1.0  # between attempts to write what cannot be written now
+OVERDUE = SECOND // 50  # until the next look where what is due waits for a sweep
 UNDO_SECONDS = 3.0  # what cancelled work may take to end
 
 
 class Consumer(Generic[W, O]):
-    """Runs a backend's work until it is stopped."""
+    """Runs a backend's work until it is stopped; with `lane` only what is in the lane so named."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Consumer(Generic[W, O]):
         poll_interval: float = 1.0,
         types: tuple[str, ...] = (),
         alone: bool = False,
+        lane: str | None = None,
         holder: Holder | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class Consumer(Generic[W, O]):
         self._poll_interval = poll_interval
         self._types = types
         self._alone = alone
+        self._lane = lane
         self._holder = holder
         self._clock = clock or SystemClock()
         self._local: LocalRow[W] = LocalRow()
@@ -118,11 +121,6 @@ class Consumer(Generic[W, O]):
         """Claim nothing more and let `run` end."""
         self._stopping = True
         self._stir.set()
-
-    @property
-    def busy(self) -> int:
-        """How many slots are running something."""
-        return len(self._running)
 
     @property
     def idle(self) -> bool:
@@ -242,11 +240,11 @@ class Consumer(Generic[W, O]):
             backend.settle(tx, outcomes)
         if starts:
             backend.started(tx, starts)
-        if not want:
-            return [], next_due(tx, backend.queue_id)
-        works = self._claim(tx, want)
-        look = tx.roomy and len(works) < want
-        return works, (next_due(tx, backend.queue_id) if look else None)
+        works = self._claim(tx, want) if want else []
+        if want and (len(works) == want or not tx.roomy):
+            return works, None
+        due = next_due(tx, backend.queue_id)
+        return works, due if due is None or due > tx.lease_now else tx.lease_now + OVERDUE
 
     async def _hold_out(
         self, outcomes: list[O], fresh: list[Running[W]], error: StorageError
@@ -314,7 +312,7 @@ class Consumer(Generic[W, O]):
 
     def _claim(self, tx: Tx, want: int) -> list[W]:
         holder = self._holder.id if self._holder else 0
-        lane = None if tx.roomy else UPKEEP.key
+        lane = self._lane or (None if tx.roomy else UPKEEP.key)
         claim = Claim(want, self._lease, holder, self._alone, self._types, lane)
         return self._backend.claim(tx, claim)
 

@@ -85,7 +85,7 @@ class HandlerBackend:
         for dead in self._register.dead(tx):
             started, unstarted = holders.split(holders.held_by(tx, dead.id), dead.started)
             settle.release(tx, [Release(each, charge=False) for each in unstarted])
-            self._queue.give_up_or_isolate(tx, started)
+            self._queue.take_back(tx, started)
             holders.forget(tx, dead.id)
             self._register.bury(dead.id)
         self._queue.sweep(tx)
@@ -160,5 +160,12 @@ async def consuming(
     finally:
         consumer.stop()
         await running
-        await db.write(holders.forget, holder.id)
+        await db.write(_leave, holder.id)
         holder.close()
+
+
+def _leave(tx: Tx, holder_id: int) -> None:
+    """Give back what could not be settled, and remove the holder."""
+    held = holders.held_by(tx, holder_id)
+    settle.release(tx, [Release(each, charge=False) for each in held])
+    holders.forget(tx, holder_id)

@@ -76,6 +76,10 @@ class Holder:
         """Leave the file system; the register's row is removed with `forget`."""
         with contextlib.suppress(OSError):
             self._path.unlink()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Stop holding without a word; the next look finds a dead holder with nothing started."""
         self._cells.close()
         os.close(self._file)
 

@@ -30,6 +30,7 @@ from quaero.queue.send import send
 from quaero.queue.stats import QueueStats, stats
 
 PURGE_AT_ONCE = 1_000
+DIED = "the process that ran it died"
 _DEEPEST_QUEUE_NAME = 200
 
 
@@ -138,9 +139,12 @@ class Queue:
             ],
         )
 
-    def give_up_or_isolate(self, tx: Tx, deliveries: Sequence[Held]) -> None:
-        """Take back what a dead process had started: uncharged, to be run alone."""
-        settle.release(tx, [settle.Release(each, charge=False, alone=True) for each in deliveries])
+    def take_back(self, tx: Tx, deliveries: Sequence[Held]) -> None:
+        """Take back what a dead process had started; each is charged with that receive."""
+        spent = [each for each in deliveries if each.receives >= self.max_receive]
+        settle.bury(tx, [(each, DIED) for each in spent])
+        left = [each for each in deliveries if each.receives < self.max_receive]
+        settle.release(tx, [settle.Release(each, error=DIED) for each in left])
 
     def complete(self, tx: Tx, *deliveries: Delivery | Token) -> None:
         """The work is done; the messages are deleted.

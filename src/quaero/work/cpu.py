@@ -35,13 +35,13 @@ _READY = "os:getpid"
 _GRACE = 2.0  # seconds that a helper which closed its pipe has to exit by itself
 
 
-class HelperDied(JobError):  # noqa: N818
+class HelperDied(JobError):
     """A helper process ended, or was ended, before it answered; the message says why."""
 
     slug = "helper-died"
 
 
-class TaskFailed(JobError):  # noqa: N818
+class TaskFailed(JobError):
     """A task raised an error which is not one of Quaero's own.
 
     `name` is its class (`ValueError`, `package.module.Error`), `reason` its message; the end of

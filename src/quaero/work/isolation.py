@@ -8,9 +8,9 @@ is charged; all others go back as they came.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
+import subprocess
 from collections.abc import Sequence
 
 from quaero.db.contract import Database, ReadTx, Tx
@@ -29,7 +29,7 @@ class Isolation:
 
     def __init__(
         self, db: Database, queue_id: int, register: Holders, holder_id: int,
-        command: Sequence[str], max_receive: int,
+        command: Sequence[str], max_receive: int, patience: float,
     ) -> None:  # fmt: skip
         self._db = db
         self._queue_id = queue_id
@@ -37,6 +37,7 @@ class Isolation:
         self._holder_id = holder_id
         self._command = (*command, "--alone", str(holder_id))
         self._max_receive = max_receive
+        self._patience = patience
 
     async def run(self) -> None:
         """Look for suspects until cancelled; the child ends with this process."""
@@ -57,24 +58,39 @@ class Isolation:
             judged = await self._db.write(self._judge, _cause(code), charge=True)
             if code != 0 and not judged:
                 log.warning("the isolated worker ended with %d before it ran anything", code)
-                return False
+            if not judged:
+                return code == 0
         return True
 
     async def _child(self) -> int:
-        child = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,  # which breaks when this process dies
-            stdout=asyncio.subprocess.DEVNULL,
-            env=os.environ | {LIFELINE: "0"},
-        )
+        child = self._start()
+        ended = asyncio.create_task(asyncio.to_thread(child.wait))
         try:
-            return await child.wait()
+            return await asyncio.shield(ended)
         except asyncio.CancelledError:
-            with contextlib.suppress(ProcessLookupError):
-                child.terminate()
-            await child.wait()
+            child.terminate()
+            done, _ = await asyncio.wait([ended], timeout=self._patience)
+            if not done:
+                child.kill()
+                await ended
             await self._db.write(self._judge, "stopped", charge=False)
             raise
+        finally:
+            if child.stdin is not None:
+                child.stdin.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start the child; its standard input breaks when this process dies.
+
+        Not through the event loop: uvloop's fork runs Python in the child, which there closes the
+        database connections of our other threads and can wait for ever for SQLite's locks.
+        """
+        return subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {LIFELINE: "0"},
+        )
 
     def _judge(self, tx: Tx, cause: str, *, charge: bool) -> int:
         """Clear up after a dead child; returns how many messages it is blamed on."""

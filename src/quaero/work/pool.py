@@ -8,7 +8,6 @@ the register of holders, its journal, and the child in which suspects run alone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from random import Random
 from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
 from quaero.db.contract import ReadTx, Tx
 from quaero.db.sqlite.database import SqliteDatabase
-from quaero.errors import StaleLease
+from quaero.errors import StaleLease, StorageError
 from quaero.jobs import feed, run, steer
 from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry
@@ -27,7 +26,7 @@ from quaero.jobs.rows import load_one
 from quaero.jobs.run import Completed, Deferred, Effect, Failed, GivenBack, Outcome, Work
 from quaero.queue import settle
 from quaero.queue.claim import Claim
-from quaero.queue.consumer import Consumer
+from quaero.queue.consumer import UNDO_SECONDS, Consumer
 from quaero.queue.holders import Holder, Holders, forget, held_by, split
 from quaero.queue.message import Delivery
 from quaero.work.context import JobContext, JobLog
@@ -48,7 +47,10 @@ FEED_KEPT = DAY
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """How a pool works; times in seconds unless a name says otherwise."""
+    """How a pool works; times in seconds unless a name says otherwise.
+
+    With `lane` it runs only the jobs of the lane with that key.
+    """
 
     concurrency: int = 5
     visibility_timeout: float = 300.0
@@ -56,6 +58,7 @@ class PoolOptions:
     poll_interval: float = 1.0
     grace: float = GRACE_SECONDS
     default_timeout: float = 600.0
+    lane: str | None = None
     alone: bool = False
     parent_holder: int = 0
     alone_command: tuple[str, ...] = ()
@@ -116,7 +119,9 @@ class JobBackend:
         """The jobs whose lease has gone, or whose tree is being stopped."""
         good = settle.held(tx, (work.delivery.token for work in works))
         stopped = run.stopping(tx, [work.job_id for work in works])
-        return [w for w in works if w.delivery.id not in good or w.job_id in stopped]
+        return [
+            w for w in works if not settle.stands(good, w.delivery.token) or w.job_id in stopped
+        ]
 
     async def handle(self, work: Work, started_at: int) -> Outcome:
         """Run one job through the middleware."""
@@ -210,6 +215,7 @@ class Pool:
         self.metrics = Metrics()
         self.consumer: Consumer[Work, Outcome] | None = None
         self._backend: JobBackend | None = None
+        self._isolating: asyncio.Task[None] | None = None
         self._stopping = False
 
     async def run(self) -> None:
@@ -227,7 +233,8 @@ class Pool:
         self.consumer = Consumer(
             self._db, backend, lease_now=self._db.lease_now, concurrency=options.concurrency,
             lease=int(options.visibility_timeout * SECOND), poll_interval=options.poll_interval,
-            types=self._registry.names(), alone=options.alone, holder=holder, clock=self._clock,
+            types=self._registry.names(), alone=options.alone, lane=options.lane, holder=holder,
+            clock=self._clock,
         )  # fmt: skip
         if self._stopping:
             self.consumer.stop()
@@ -235,14 +242,16 @@ class Pool:
         if options.alone_command and not options.alone:
             isolation = Isolation(
                 self._db, self._queue_id, self._register, holder.id, options.alone_command,
-                options.max_receive,
+                options.max_receive, options.grace + UNDO_SECONDS,
             )  # fmt: skip
-            beside.append(asyncio.create_task(isolation.run()))
+            self._isolating = asyncio.create_task(isolation.run())
+            beside.append(self._isolating)
         try:
             await self.consumer.run(options.grace)
         finally:
             for task in beside:
-                task.cancel()
+                if not task.cancelling():
+                    task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await journal.flush()
             log_of_pool.info("ran %s", dict(self.metrics.runs))
@@ -253,12 +262,26 @@ class Pool:
         self._stopping = True
         if self.consumer is not None:
             self.consumer.stop()
+        if self._isolating is not None:
+            self._isolating.cancel()  # its child ends beside us, not after us
 
     def overdue(self) -> bool:
         """Whether something runs past its timeout and grace; safe to ask from any thread."""
         return self.consumer is not None and self.consumer.overdue()
 
     async def _leave(self, holder: Holder) -> None:
-        with contextlib.suppress(Exception):
-            await self._db.write(forget, holder.id)
-        holder.close()
+        """Leave the register, or be found dead by others where that cannot be written."""
+        try:
+            await self._db.write(_leave, holder.id, self._options.max_receive)
+        except StorageError as error:
+            log_of_pool.warning("could not leave in order: %s", error)
+            holder.abandon()
+        else:
+            holder.close()
+
+
+def _leave(tx: Tx, holder_id: int, max_receive: int) -> None:
+    """Give back what could not be settled, and remove the holder."""
+    held = held_by(tx, holder_id)
+    run.lose(tx, held, "its worker stopped", max_receive, charge=False, alone=False)
+    forget(tx, holder_id)

@@ -39,8 +39,8 @@ def join_clock(tx: Tx, clock: Clock) -> LeaseClock:
     rows = tx.execute("select boot_id, clock_offset, seen from lease_clock")
     if rows and rows[0][0] == boot_id:
         return LeaseClock(clock, rows[0][1])
-    seen = rows[0][2] if rows else 0
-    offset = max(clock.wall(), seen) - clock.boot()
+    seen = rows[0][2] if rows else -2 * SEEN_EVERY
+    offset = max(clock.wall(), seen + 2 * SEEN_EVERY) - clock.boot()
     tx.execute("delete from lease_clock")
     tx.execute(
         "insert into lease_clock(boot_id, clock_offset, seen) values($1, $2, $3)",

@@ -83,7 +83,11 @@ class Room:
             return
         self._refused = 0.0
         self._keep()
-        left = self._free(self._folder)
+        try:
+            left = self._free(self._folder)
+        except OSError as error:  # then the writes themselves will tell
+            log.warning("cannot tell how much room %s has: %s", self._folder, error)
+            return
         self._tell(enough=left >= self._low_water or left + inside() >= self._low_water)
 
     def _tell(self, *, enough: bool) -> None:

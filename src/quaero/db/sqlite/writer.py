@@ -138,7 +138,7 @@ class Writer:
             return False
         try:
             if not self._closing:
-                self._run_batch([call])
+                self._run_batch(deque([call]))
                 return True
         finally:
             self._lock.release()
@@ -192,11 +192,14 @@ class Writer:
         while True:
             stirred = self._stirred.wait(0 if self._inbox else self._pause())
             self._stirred.clear()
-            with self._lock:
-                while self._inbox or self._due_timers():
-                    self._run_batch(self._take())
-                if not stirred and self._wal_pages:
-                    self._checkpoint()
+            try:
+                with self._lock:
+                    while self._inbox or self._due_timers():
+                        self._run_batch(self._inbox)
+                    if not stirred and self._wal_pages:
+                        self._checkpoint()
+            except Exception:  # out of memory, say; whoever waits for a write needs this thread
+                log.exception("the writer stumbled, and goes on")
             if self._closing and not self._inbox:
                 return
 
@@ -212,18 +215,11 @@ class Writer:
         now = time.monotonic()
         return [timer for timer in self._timers if timer.due <= now]
 
-    def _take(self) -> list[Call]:
-        calls = []
-        while self._inbox:
-            calls.append(self._inbox.popleft())
-        return calls
-
     # -- one batch
 
-    def _run_batch(self, calls: list[Call]) -> None:
+    def _run_batch(self, queue: deque[Call]) -> None:
         """Run calls in as many transactions as keep each short, and hand the outcomes over."""
-        queue = deque(self._periodic())
-        queue.extend(calls)
+        queue.extendleft(self._periodic())
         while queue:
             batch = self._transact(queue)
             for call in batch:
@@ -361,7 +357,8 @@ class Writer:
         except apsw.Error as error:
             if isinstance(as_full(self._connection, error), apsw.FullError):
                 self._room.exhausted()
-            log.warning("checkpoint put off: %s", error)
+            else:
+                log.warning("checkpoint put off: %s", error)
             return
         self._wal_pages = 0 if moved >= size else pages
 

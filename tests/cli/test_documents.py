@@ -1,0 +1,212 @@
+"""`quaero search` and `quaero documents`: people and programs are told the same."""
+
+import json
+import re
+import shlex
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quaero.cli.output import moment
+
+from .conftest import Cli, call
+
+
+@pytest.fixture
+def documents(on: Cli) -> dict[str, dict[str, Any]]:
+    """All documents by the path of their address."""
+    listed = on("documents", "list", "--json").json
+    return {"/" + each["url"].split("/", 3)[3]: each for each in listed}
+
+
+def repeated(done: Any) -> list[str]:
+    """The arguments of the command that was suggested for more."""
+    (command,) = re.findall(r"more: python -m quaero (.*)", done.err)
+    return shlex.split(command)
+
+
+# -- search
+
+
+def test_a_search_shows_rank_title_address_and_words_around(on: Cli) -> None:
+    done = on("search", "neap", "tides")
+    (hit,) = on("search", "neap", "tides", "--json").json["hits"]
+    first, second, third = done.out.splitlines()
+    assert first.split() == [str(hit["document"]["id"]), "Tides"]
+    assert second.strip() == hit["document"]["url"]
+    assert third.strip() == "[Neap] [tides] follow the half moon."
+    assert done.err == "1 document\n"
+
+
+QUERIES = [
+    (["tides"], {"/", "/tides"}),
+    (["tides", "-neap"], {"/"}),
+    (["-neap", "tides"], {"/"}),
+    (["half moon"], {"/tides"}),
+    (['"half moon"'], {"/tides"}),
+    (["moon half follow"], set()),
+    (["title:tides"], {"/tides"}),
+    (["tid*"], {"/", "/tides"}),
+    (["dangerous", "OR", "neap"], {"/nasty", "/tides"}),
+    (["site:nowhere.test", "tides"], set()),
+    (["--", "-neap", "tides"], {"/"}),
+    (['"""((('], set()),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), QUERIES)
+def test_the_query_is_made_of_the_words_as_the_shell_gives_them(
+    on: Cli, words: list[str], expected: set[str]
+) -> None:
+    done = on("search", "--json", *words)
+    found = {"/" + each["document"]["url"].split("/", 3)[3] for each in done.json["hits"]}
+    assert (done.code, found) == (0, expected)
+
+
+def test_a_search_goes_on_where_it_ended(on: Cli) -> None:
+    first = on("search", "tides", "--limit", 1)
+    second = call(*repeated(first))
+    both = on("search", "tides", "--json").json["hits"]
+    shown = [done.out.splitlines()[1].strip() for done in (first, second)]
+    assert shown == [each["document"]["url"] for each in both]
+    assert "more:" not in second.err
+    cursor = on("search", "tides", "--limit", 1, "--json").json["cursor"]
+    assert on("search", "tides", "--cursor", cursor, "--json").json["hits"][0]["rank"] == 2
+
+
+def test_nothing_found_is_no_error(on: Cli) -> None:
+    done = on("search", "xyzzy")
+    assert (done.code, done.out, done.err) == (0, "", "nothing found\n")
+
+
+# -- list and show
+
+
+def test_the_list_has_what_its_json_has(on: Cli) -> None:
+    header, *lines = on("documents", "list").out.splitlines()
+    listed = on("documents", "list", "--json").json
+    assert header.split() == ["id", "words", "fetched", "title", "address"]
+    assert len(lines) == len(listed) == 3
+    for line, each in zip(lines, listed, strict=True):
+        assert line.split()[:2] == [str(each["id"]), str(each["words"])]
+        assert line.endswith(each["url"])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", each["fetched_at"])
+
+
+def test_the_list_can_be_narrowed(on: Cli, documents: dict[str, Any]) -> None:
+    host = documents["/"]["site"]
+    assert len(on("documents", "list", "--site", host, "--json").json) == 3
+    assert on("documents", "list", "--site", "other.test").err == "no documents\n"
+    assert on("documents", "list", "--crawl", 1, "--json").json == []
+    crawls = [job["id"] for job in on("jobs", "list", "--json").json]
+    assert len(on("documents", "list", "--crawl", crawls[0], "--json").json) == 3
+    assert on("documents", "list", "--gone", "--json").json == []
+
+
+def test_the_list_goes_on_where_it_ended(on: Cli) -> None:
+    ids = [each["id"] for each in on("documents", "list", "--json").json]
+    first = on("documents", "list", "--limit", 1)
+    seen = [int(first.out.splitlines()[1].split()[0])]
+    rest = on("documents", "list", "--before", seen[0], "--json").json
+    following = call(*repeated(first))
+    assert seen + [each["id"] for each in rest] == ids
+    assert int(following.out.splitlines()[1].split()[0]) == ids[1]
+
+
+def test_a_document_is_shown_as_markdown(on: Cli, documents: dict[str, Any]) -> None:
+    each = documents["/tides"]
+    done = on("documents", "show", each["id"])
+    assert done.out == "Neap tides follow the half moon.\n\n" or done.out.strip() == (
+        "Neap tides follow the half moon."
+    )
+    assert done.err == f"Tides\n{each['url']}\n\n"
+    whole = on("documents", "show", each["id"], "--json").json
+    assert whole["text"].strip() == done.out.strip()
+    assert (whole["title"], whole["version"], whole["etag"]) == ("Tides", 2, None)
+
+
+def test_earlier_texts_are_listed_and_shown(on: Cli, documents: dict[str, Any]) -> None:
+    id_ = documents["/tides"]["id"]
+    (version,) = on("documents", "versions", id_, "--json").json
+    lines = on("documents", "versions", id_).out.splitlines()
+    assert version["number"] == 1
+    assert lines[1].split()[0] == "1"
+    assert version["since"] < version["until"]
+    assert "Spring tides" in on("documents", "show", id_, "--version", 1).out
+    assert "Neap tides" in on("documents", "show", id_, "--version", 2).out
+    assert on("documents", "show", id_, "--version", 9).code == 3
+    assert "has not changed" in on("documents", "versions", documents["/"]["id"]).err
+
+
+def test_tags_are_given_found_and_taken_away(on: Cli, documents: dict[str, Any]) -> None:
+    id_ = documents["/"]["id"]
+    assert on("documents", "tag", id_, "Howto", "sea  side").out == (
+        f"2 tags given; document {id_} has: howto, sea side\n"
+    )
+    assert [each["id"] for each in on("documents", "list", "--tag", "HOWTO", "--json").json] == [
+        id_
+    ]
+    assert len(on("search", "tag:howto", "tides", "--json").json["hits"]) == 1
+    assert "1 tag taken away" in on("documents", "tag", id_, "howto", "--remove").out
+    assert on("documents", "list", "--tag", "howto", "--json").json == []
+
+
+# -- export and import
+
+
+KINDS = ["pages", "pages.jsonl", "pages.zip"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_exported_can_be_imported(on: Cli, tmp_path: Path, name: str) -> None:
+    target, other = tmp_path / name, tmp_path / "other"
+    assert on("documents", "export", target).out.startswith("3 documents written to ")
+    fresh = call("--data-dir", other, "documents", "import", target)
+    assert fresh.out == "3 new, 0 changed, 0 unchanged, 0 as new here already, 0 refused\n"
+    there = call("--data-dir", other, "documents", "list", "--json").json
+    here = on("documents", "list", "--json").json
+    kept = ("url", "title", "words", "fetched_at", "first_seen")
+    assert sorted([each[key] for key in kept] for each in there) == sorted(
+        [each[key] for key in kept] for each in here
+    )
+    again = call("--data-dir", other, "documents", "import", target, "--json")
+    assert again.json["kept"] == 3
+
+
+def test_an_export_can_be_narrowed(on: Cli, documents: dict[str, Any], tmp_path: Path) -> None:
+    on("documents", "tag", documents["/"]["id"], "start")
+    crawl = on("jobs", "list", "--json").json[0]["id"]
+    for option, value, number in (
+        ("--tag", "start", 1), ("--site", "other.test", 0), ("--crawl", crawl, 3),
+    ):  # fmt: skip
+        file = tmp_path / f"{number}.jsonl"
+        on("documents", "export", file, option, value)
+        assert len(file.read_text().splitlines()) == number
+    (line,) = (tmp_path / "1.jsonl").read_text().splitlines()
+    assert json.loads(line)["tags"] == ["start"]
+
+
+def test_an_archive_holds_readable_files(on: Cli, tmp_path: Path) -> None:
+    on("documents", "export", tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        names = archive.namelist()
+        assert len(names) == 3
+        assert all(name.endswith(".md") and not name.startswith(("/", "..")) for name in names)
+
+
+def test_what_cannot_be_read_is_refused_by_name_and_the_rest_goes_on(
+    on: Cli, tmp_path: Path
+) -> None:
+    file = tmp_path / "mixed.jsonl"
+    on("documents", "export", file)
+    file.write_text(file.read_text() + '{"url": 5}\nnot json\n')
+    done = call("--data-dir", tmp_path / "other", "documents", "import", file)
+    assert done.code == 0
+    assert done.out.endswith("2 refused\n")
+    assert [line.split(":")[1].strip() for line in done.err.splitlines()] == ["line 4", "line 5"]
+
+
+def test_times_are_in_the_users_own_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert re.fullmatch(r"2025-10-0[89] \d\d:\d\d:\d\d", moment(1_760_000_000_000_000))

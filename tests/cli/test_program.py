@@ -1,0 +1,292 @@
+"""The command line as a whole: help, options, output, exit codes."""
+
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import quaero
+from quaero.cli import program
+from quaero.errors import (
+    BadInput,
+    Conflict,
+    CorruptDatabase,
+    NotFound,
+    QuaeroError,
+    StorageError,
+)
+
+from .conftest import NASTY, Cli, call, finish, start
+
+EXAMPLE = re.compile(r"^Example: (quaero .*)$", re.MULTILINE)
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every command by its path, groups left out."""
+    command = command or typer.main.get_command(program.app)
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield " ".join(path), command
+        return
+    for name, child in children.items():
+        yield from commands(child, (*path, name))
+
+
+COMMANDS = dict(commands())
+
+
+def options(command: Any) -> list[Any]:
+    """What people can give it, `--help` apart."""
+    return [each for each in command.params if not each.hidden and each.name != "help"]
+
+
+# -- help
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_has_help_with_an_example_that_parses(
+    path: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = cli(*path.split(), "--help")
+    assert shown.code == 0
+    help_text = COMMANDS[path].help
+    (example,) = EXAMPLE.findall(help_text)
+    assert example.startswith(f"quaero {path}") or "--config" in example
+    called: list[dict[str, Any]] = []
+    tree = typer.main.get_command(program.app)
+    for _, command in commands(tree):
+        command.callback = lambda **given: called.append(given)
+    monkeypatch.setattr(typer.main, "get_command", lambda _: tree)
+    assert cli(*shlex.split(example)[1:]).code == 0
+    assert len(called) == 1
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_option_and_argument_has_help(path: str) -> None:
+    for each in options(COMMANDS[path]):
+        assert each.help, f"{path}: {each.name}"
+        assert each.help.endswith((".", ")")), f"{path}: {each.name}"
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_and_option_is_used_by_a_test(path: str) -> None:
+    tests = "".join(file.read_text() for file in Path(__file__).parent.glob("*.py"))
+    name = path.rsplit(maxsplit=1)[-1]
+    assert re.search(rf'"{name}"|[ "]{name}[ "]', tests), path
+    for each in options(COMMANDS[path]):
+        for option in each.opts:
+            assert not option.startswith("--") or option in tests, f"{path} {option}"
+
+
+def test_readers_print_json_on_request() -> None:
+    without = {path for path, command in COMMANDS.items() if "as_json" not in _names(command)}
+    assert without == {
+        "demo", "work", "documents export", "documents tag", "jobs cancel", "jobs fail",
+        "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",
+        "queue requeue", "queue pause", "queue resume", "queue purge", "db migrate", "db backup",
+        "config check",
+    }  # fmt: skip
+
+
+def _names(command: Any) -> set[str]:
+    return {each.name for each in command.params}
+
+
+@pytest.mark.parametrize("arguments", [[], ["jobs"], ["documents"], ["queue"], ["db"], ["config"]])
+def test_a_group_without_a_command_shows_its_help(cli: Cli, arguments: list[str]) -> None:
+    done = cli(*arguments)
+    assert done.code == 2
+    assert done.err.startswith(f"Usage: {' '.join(['quaero', *arguments])}")
+    assert "Commands:" in done.err
+
+
+def test_help_says_where_to_begin_and_what_exit_codes_mean(cli: Cli) -> None:
+    text = " ".join(cli("--help").out.split())
+    assert "Begin with `quaero demo`" in text
+    assert "quaero crawl https://docs.example.org/" in text
+    for code, error in (
+        (1, QuaeroError),
+        (2, BadInput),
+        (3, NotFound),
+        (4, Conflict),
+        (5, StorageError),
+    ):
+        assert error.exit_code == code
+        assert f" {code} " in text
+    assert "130 interrupted" in text
+
+
+def test_the_version_is_shown(cli: Cli) -> None:
+    assert cli("--version").out == f"quaero {quaero.__version__}\n"
+
+
+def test_help_loads_nothing_that_works() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "quaero", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+    }
+    assert "typer" in loaded
+    assert not loaded & {"aiohttp", "pydantic", "apsw", "rich", "asyncio", "msgspec", "selectolax"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_shown(shell: str) -> None:
+    done = finish(start("--show-completion", shell))
+    if done.code:  # it asks which shell it is in
+        done = finish(start("--show-completion", env=os.environ | {"SHELL": f"/bin/{shell}"}))
+    assert "quaero" in done.out.lower()
+
+
+# -- global options
+
+
+POSITIONS = [
+    ["--data-dir", "{}", "jobs", "list", "--json"],
+    ["--data-dir={}", "jobs", "list", "--json"],
+    ["jobs", "--data-dir", "{}", "list", "--json"],
+    ["jobs", "list", "--data-dir", "{}", "--json"],
+    ["jobs", "list", "--json", "--data-dir={}"],
+]
+
+
+@pytest.mark.parametrize("arguments", POSITIONS)
+def test_global_options_stand_before_and_after_the_command(
+    cli: Cli, data: Path, arguments: list[str]
+) -> None:
+    done = cli(*(each.format(data) for each in arguments))
+    assert (done.code, len(done.json)) == (0, 2)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_configuration_file_is_named_on_either_side(
+    cli: Cli, tmp_path: Path, before: bool
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[queue]\nconcurrency = 7\n")
+    option, command = ["--config", str(file)], ["config", "show", "--json"]
+    done = cli(*(option + command if before else command + option))
+    setting = done.json["settings"]["queue.concurrency"]
+    assert (setting["value"], setting["source"], setting["where"]) == ("7", "file", f"{file}:2")
+    assert done.json["file"] == str(file)
+
+
+def test_the_data_directory_comes_from_the_environment_too(
+    cli: Cli, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUAERO_DATA_DIR", str(data))
+    assert len(cli("jobs", "list", "--json").json) == 2
+    assert cli("jobs", "list", "--data-dir", tmp_path / "none").code == 3
+
+
+def test_what_follows_two_dashes_is_no_global_option(on: Cli) -> None:
+    assert on("search", "--", "-draft").code == 0
+    assert "there is no option --config" in on("search", "--", "--config").err
+
+
+# -- output
+
+
+SHOWING = [
+    ["documents", "list"],
+    ["documents", "show", "3"],
+    ["documents", "show", "2"],
+    ["search", "dangerous"],
+    ["jobs", "logs", "1"],
+    ["jobs", "list", "--parent", "1"],
+]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("arguments", SHOWING, ids=" ".join)
+def test_text_from_outside_cannot_steer_the_terminal(
+    on: Cli, arguments: list[str], as_json: bool
+) -> None:
+    done = on(*arguments, *(["--json"] if as_json else []))
+    assert done.code == 0
+    assert not CONTROL.search(done.out + done.err)
+
+
+def test_a_title_keeps_its_words_without_its_control_characters(on: Cli) -> None:
+    titles = [each["title"] for each in on("documents", "list", "--json").json]
+    assert any("red" in title and "bell" in title for title in titles)
+    assert NASTY not in on("documents", "list").out
+
+
+def test_errors_cannot_steer_the_terminal_either(on: Cli) -> None:
+    for arguments in (["crawl", f"http://{NASTY}/"], ["jobs", "logs", "1", "--level", NASTY], [NASTY],
+                      ["jobs", "list", f"--{NASTY}"], ["jobs", "show", NASTY]):  # fmt: skip
+        done = on(*arguments)
+        assert done.code == 2
+        assert not CONTROL.search(done.err), arguments
+
+
+@pytest.mark.parametrize("arguments", [["config", "show"], ["documents", "show", "1", "--json"]])
+def test_a_reader_that_goes_away_is_no_error(data: Path, arguments: list[str]) -> None:
+    process = start("--data-dir", data, *arguments)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    assert finish(process).err in ("", "configuration file: none\n")
+    assert process.returncode == 0
+
+
+def test_an_encoding_that_lacks_letters_is_no_error(data: Path) -> None:
+    environ = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = finish(start("--data-dir", data, "documents", "show", "2", "--json", env=environ))
+    assert (done.code, done.err) == (0, "")
+    assert done.json["id"] == 2
+
+
+@pytest.mark.parametrize(
+    ("environ", "marked"), [({}, "\x1b[1mNeap\x1b[0m"), ({"NO_COLOR": "1"}, "[Neap]")]
+)
+def test_colours_are_for_terminals_that_want_them(
+    data: Path, environ: dict[str, str], marked: str
+) -> None:
+    arguments = ["--data-dir", data, "search", "neap"]
+    base = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "CI")}
+    ours, theirs = pty.openpty()
+    process = start(*arguments, stdout=theirs, env=base | {"TERM": "xterm"} | environ)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    assert finish(process).code == 0
+    assert marked in shown.decode()
+    assert "[Neap] tides" in call(*arguments).out, "no terminal"
+
+
+# -- exit codes
+
+
+def test_a_damaged_database_is_a_storage_error(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "quaero.db").write_bytes(b"SQLite format 3\x00" + b"\xff" * 4096)
+    done = cli("--data-dir", tmp_path, "jobs", "list")
+    assert done.code == CorruptDatabase.exit_code == 5
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
+
+
+def test_an_interrupt_is_told_by_the_exit_code(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("quaero.settings.load", interrupted)
+    assert cli("config", "show").code == 130

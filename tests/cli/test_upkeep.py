@@ -1,0 +1,86 @@
+"""`quaero db`, `quaero config`, `quaero work`."""
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from quaero.db.sqlite.database import SqliteDatabase
+from quaero.testing.site import SiteServer
+
+from .conftest import Cli, call, finish, start
+
+
+def test_a_sound_database_is_called_so(on: Cli, data: Path) -> None:
+    assert on("db", "check").out.startswith(f"{data}/quaero.db is sound")
+    assert on("db", "check", "--json").json == {
+        "path": f"{data}/quaero.db", "sound": True, "faults": [],
+    }  # fmt: skip
+
+
+def test_a_wrong_count_is_found_with_exit_code_5(on: Cli, data: Path) -> None:
+    with SqliteDatabase.open(data / "quaero.db") as db:
+        db.write_sync(lambda tx: tx.execute("update job set n_failed = n_failed + 1 where id = 1"))
+    done = on("db", "check", "--json")
+    assert (done.code, done.json["sound"]) == (5, False)
+    assert done.json["faults"]
+    assert done.json["faults"][0] in done.err
+
+
+def test_a_database_is_made_ready_before_it_is_needed(cli: Cli, tmp_path: Path) -> None:
+    done = cli("--data-dir", tmp_path / "new", "db", "migrate")
+    assert "has schema" in done.out
+    assert cli("--data-dir", tmp_path / "new", "jobs", "list").err == "no jobs\n"
+
+
+def test_a_backup_can_be_worked_with(on: Cli, data: Path, tmp_path: Path) -> None:
+    assert on("db", "backup", tmp_path / "b.db").code == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.move(tmp_path / "b.db", other / "quaero.db")
+    jobs = call("--data-dir", other, "jobs", "list", "--json").json
+    assert jobs == on("jobs", "list", "--json").json
+
+
+def test_the_configuration_is_shown_with_its_origins(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("quaero.toml").write_text('[queue]\nvisibility_timeout = "9m"\n')
+    monkeypatch.setenv("QUAERO_CRAWL_DELAY", "2s")
+    shown = cli("config", "show")
+    settings = cli("config", "show", "--json").json["settings"]
+    assert settings["queue.visibility_timeout"] == {
+        "value": '"9m"', "source": "file", "where": f"{Path.cwd()}/quaero.toml:2",
+    }  # fmt: skip
+    assert settings["crawl.delay"]["where"] == "QUAERO_CRAWL_DELAY"
+    assert settings["queue.max_receive"]["source"] == "default"
+    rows = {line.split()[0]: line for line in shown.out.splitlines()[1:]}
+    assert rows.keys() == settings.keys()
+    for key, setting in settings.items():
+        assert setting["value"] in rows[key]
+        assert rows[key].rstrip().endswith(f"{setting['source']} {setting['where']}".strip())
+    assert shown.err == f"configuration file: {Path.cwd()}/quaero.toml\n"
+
+
+def test_a_good_configuration_is_called_so(cli: Cli) -> None:
+    assert cli("config", "check").out == "the configuration is good (no file)\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_runs_what_is_ready_until_it_is_told_to_stop(
+    on: Cli, data: Path, number: signal.Signals
+) -> None:
+    with SiteServer({"/": "<title>new</title>x"}) as site:
+        new = on("jobs", "rerun", 1, "--payload", json.dumps({"seeds": [site.url]})).out.split()[1]
+        process = start("--data-dir", data, "work", "--concurrency", "2")
+        deadline = time.monotonic() + 20
+        while on("jobs", "show", new, "--json").json["status"] != "completed":
+            assert time.monotonic() < deadline
+        process.send_signal(number)
+        done = finish(process)
+    assert done.code == 0
+    assert "up to 2 jobs at once; Ctrl-C stops" in done.err
+    assert "/" in site.paths()

@@ -1,0 +1,204 @@
+"""The full disk: nothing is lost, no attempt is charged, and work goes on by itself afterwards."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from quaero.db import SqliteDatabase
+from quaero.db.sqlite.room import MB, Room
+from quaero.db.sqlite.upkeep import damage
+from quaero.errors import DiskFull
+from quaero.jobs import JobSpec, Status
+from quaero.jobs.check import faults
+from quaero.jobs.create import create
+from quaero.queue.message import UPKEEP
+from quaero.testing.jobs import working
+from quaero.work.pool import PoolOptions
+from quaero.work.registry import Result, executor
+
+from .waiting import until
+
+PROMPT = PoolOptions(poll_interval=0.05, grace=0.1, max_receive=1)
+
+
+class Nothing(BaseModel):
+    """No payload."""
+
+
+def bring(size):
+    def effect(tx, job):
+        tx.execute("insert into brought values($1, zeroblob($2))", (job.id, size))
+
+    return effect
+
+
+@executor("bring", Nothing)
+async def bringing(job, payload):
+    return Result(None, [bring(20_000)])
+
+
+@executor("saving", Nothing)
+async def saving(job, payload):
+    """Writes by itself in the middle of its run."""
+    await asyncio.sleep(0)
+    await job.checkpoint(1, [bring(20_000)])
+
+
+TYPES = [bringing, saving]
+
+
+def prepare(tx):
+    tx.execute("create table brought(job_id integer, what blob)")
+    tx.execute("create table large(what blob)")
+
+
+def ended(count):
+    sql = "select count(*) from job where status = 2"
+    return lambda tx: tx.execute(sql)[0][0] >= count
+
+
+def unfair(tx):
+    """What a full disk must not have done to jobs."""
+    return tx.execute("select id, status, attempt from job where status <> 2 or attempt <> 1")
+
+
+def twice_or_never(tx):
+    return tx.execute(
+        """
+        select id from job
+         where (select count(*) from brought where job_id = job.id) <> 1
+        """
+    )
+
+
+async def check_that_all_went_well(db):
+    assert await db.read(unfair) == []
+    assert await db.read(twice_or_never) == []
+    assert await db.read(faults) == []
+    assert db.exclusively(damage) == []
+
+
+async def test_a_database_that_may_not_grow_makes_work_wait_and_costs_nothing(tmp_path):
+    with SqliteDatabase.open(tmp_path / "q.db") as db:
+        await db.write(prepare)
+        async with working(db, TYPES, PROMPT) as bench:
+            specs = [JobSpec("bring" if n % 2 else "saving") for n in range(200)]
+            await db.write(create, bench.queue_id, specs)
+            await until(lambda: db.read(ended(20)))
+            db.exclusively(lambda c: c.pragma("max_page_count", c.pragma("page_count") + 100))
+            await until(lambda: refuses(db))
+            before = (await db.read(lambda tx: tx.execute("select count(*) from brought")))[0][0]
+            assert 0 < before < 200
+            db.exclusively(lambda c: c.pragma("max_page_count", 1_000_000))
+            await until(lambda: db.read(ended(200)))
+        await check_that_all_went_well(db)
+
+
+async def refuses(db):
+    """Whether a larger write is refused."""
+    try:
+        await db.write(lambda tx: tx.execute("insert into large values(zeroblob(2000000))"))
+    except DiskFull:
+        return True
+    return False
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MB, in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"a small file system cannot be mounted here: {error}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(path: Path, leave: int) -> None:
+    """Take up all room but some bytes."""
+    left = os.statvfs(path.parent)
+    with path.open("wb") as file:
+        file.write(bytes(max(0, left.f_bavail * left.f_frsize - leave)))
+
+
+async def test_a_disk_that_fills_up_and_is_freed_again(small_disk):
+    path = small_disk / "q.db"
+    room = Room(path, low_water=4 * MB, reserve=MB)
+    ballast = small_disk / "ballast"
+    with SqliteDatabase.open(path, room=room) as db:
+        await db.write(prepare)
+        async with working(db, TYPES, PROMPT) as bench:
+            specs = [JobSpec("bring" if n % 2 else "saving") for n in range(200)]
+            await db.write(create, bench.queue_id, specs)
+            await until(lambda: db.read(ended(20)))
+            fill(ballast, leave=0)
+            await until(lambda: refuses(db))
+            with pytest.raises(DiskFull, match="quaero cleanup"):
+                await bench.create("bring")
+            assert not await db.read(ended(200))
+            ballast.unlink()
+            await db.write(lambda tx: tx.execute("delete from large"))
+            await until(lambda: db.read(ended(200)))
+            await until(lambda: db.write(lambda tx: tx.roomy))
+            await bench.run("bring")
+        await check_that_all_went_well(db)
+        assert path.with_name("q.db-reserve").stat().st_size == MB
+
+
+async def test_a_worker_can_be_stopped_while_the_disk_is_full(tmp_path):
+    """What it could not write is repeated by the next one, and nothing is charged."""
+    with SqliteDatabase.open(tmp_path / "q.db") as db:
+        await db.write(prepare)
+        async with working(db, TYPES, PROMPT) as bench:
+            db.exclusively(lambda c: c.pragma("max_page_count", c.pragma("page_count") + 20))
+            await db.write(create, bench.queue_id, [JobSpec("bring")] * 8)
+            await until(lambda: refuses(db))
+            await until(lambda: bench.pool.consumer._outcomes)
+            bench.pool.stop()
+        db.exclusively(lambda c: c.pragma("max_page_count", 1_000_000))
+        async with working(db, TYPES, PROMPT):
+            await until(lambda: db.read(ended(8)))
+        await check_that_all_went_well(db)
+
+
+async def test_below_the_low_water_mark_what_runs_ends_and_nothing_else_begins(tmp_path):
+    path = tmp_path / "q.db"
+    free = [1_000 * MB]
+    room = Room(path, free=lambda _: free[0])
+    release = asyncio.Event()
+
+    @executor("waits", Nothing)
+    async def waits(job, payload):
+        await release.wait()
+        job.spawn(JobSpec("bring"))
+        return Result(None, [bring(1)])
+
+    @executor("cleanup", Nothing)
+    async def cleanup(job, payload):
+        return Result(None, [bring(1)])
+
+    with SqliteDatabase.open(path, room=room) as db:
+        await db.write(prepare)
+        async with working(db, [*TYPES, waits, cleanup], PROMPT) as bench:
+            running = await bench.create("waits")
+            await until(lambda: (pump := bench.pool.consumer) and len(pump.running()) == 1)
+            free[0] = 10 * MB
+            await until(lambda: db.write(lambda tx: not tx.roomy))
+            with pytest.raises(DiskFull):
+                await bench.create("bring")
+            cleaned = await bench.run("cleanup", lane=UPKEEP)
+            assert cleaned.summary.status is Status.COMPLETED
+            release.set()
+            parent = "select own_run, n_pending from job where id = $1"
+            await until(lambda: db.read(lambda tx: tx.execute(parent, (running,)) == [(1, 1)]))
+            free[0] = 1_000 * MB
+            assert (await bench.ended(running)).summary.status is Status.COMPLETED
+            await bench.run("bring")
+        await check_that_all_went_well(db)

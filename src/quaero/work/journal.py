@@ -36,7 +36,7 @@ class Journal:
     def close(self, work: Work) -> None:
         """A job's run has ended; its last entries go with its outcome."""
         run = self._runs.pop(work.job_id, None)
-        if run is not None:
+        if run is not None and not run[1].log.pending:  # a run that was cut short leaves some
             self._dirty.discard(run[1].log)
         self._written.pop(work.job_id, None)
 

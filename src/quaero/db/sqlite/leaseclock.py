@@ -3,7 +3,7 @@
 It is the machine's boot-time clock plus an offset kept in the database, so that all processes of a
 machine agree, and a step of the wall clock neither hides work nor gives it away. Under another
 boot id the offset is chosen anew so that the clock never goes back, and what was leased before
-the restart is free at once.
+the restart is free at once. What it remembers of the time before is up to a minute old.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def join_clock(tx: Tx, clock: Clock) -> LeaseClock:
     rows = tx.execute("select boot_id, clock_offset, seen from lease_clock")
     if rows and rows[0][0] == boot_id:
         return LeaseClock(clock, rows[0][1])
-    seen = rows[0][2] if rows else -2 * SEEN_EVERY
-    offset = max(clock.wall(), seen + 2 * SEEN_EVERY) - clock.boot()
+    seen = rows[0][2] if rows else 0
+    offset = max(clock.wall(), seen) - clock.boot()
     tx.execute("delete from lease_clock")
     tx.execute(
         "insert into lease_clock(boot_id, clock_offset, seen) values($1, $2, $3)",

@@ -92,7 +92,14 @@ def _collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def data(_collected: Path, tmp_path: Path) -> Path:
     """A data directory of one's own, with what was collected."""
-    return shutil.copytree(_collected, tmp_path / "data")
+    unneeded = shutil.ignore_patterns("*-reserve")
+    return shutil.copytree(_collected, tmp_path / "data", ignore=unneeded)
+
+
+@pytest.fixture
+def looking(_collected: Path) -> Cli:
+    """The command line over what was collected, for what changes nothing."""
+    return lambda *arguments: call("--data-dir", _collected, *arguments)
 
 
 @pytest.fixture

@@ -301,14 +301,9 @@ def test_other_options_are_a_conflict_and_new_begins_anew(cli: Cli, tmp_path: Pa
             assert done.code == 4
             assert f"was begun {begun}" in done.err
             assert "--new" in done.err
-        done = cli("--data-dir", tmp_path, "crawl", site.url, "--max-depth", "2")
-        assert (done.code, "resuming crawl 1" in done.err) == (0, True)
-        site.pages |= star(30, delay=0.2)
-        assert interrupted(site, tmp_path, hits=len(site.hits) + 3).code == 130
         anew = cli("--data-dir", tmp_path, "crawl", site.url, "--new", "--max-depth", 0)
-    assert re.match(r"crawl \d+ begins", anew.err)
-    roots = cli("--data-dir", tmp_path, "jobs", "list", "--json").json
-    assert len(roots) == 3
+        assert re.match(r"crawl (?!1 )\d+ begins", anew.err)
+    assert len(cli("--data-dir", tmp_path, "jobs", "list", "--json").json) == 2
 
 
 def test_after_a_finished_crawl_the_same_command_begins_a_new_one(

@@ -1,29 +1,73 @@
-"""`quaero demo` and `quaero demo --kill`: they end by themselves and say what came of it."""
+"""`quaero demo` and `quaero demo --kill`."""
 
-import subprocess
-import sys
+import re
 from pathlib import Path
 
+import pytest
 
-def demo(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "quaero", "--data-dir", str(folder), "demo", *options]
-    return subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False
-    )
+from quaero import sample_site
+from quaero.cli import demo
 
-
-def test_the_demo_crawls_searches_and_shows_a_page(tmp_path: Path) -> None:
-    done = demo(tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "40 new" in done.stderr
-    assert "robots" in done.stderr
-    assert "documents show" in done.stderr
-    assert "#" in done.stdout
+from .conftest import call, finish, start
 
 
-def test_the_demo_that_is_killed_loses_nothing(tmp_path: Path) -> None:
-    done = demo(tmp_path, "--kill")
-    assert done.returncode == 0, done.stderr
-    said = done.stderr + done.stdout
-    assert "killed" in said
-    assert "lost" in said
+def commands(text: str) -> list[list[str]]:
+    """The commands that the text suggests, as arguments."""
+    found = re.findall(r"(?:\$ |: +|^  )python -m quaero (.*)$", text, re.MULTILINE)
+    return [line.replace("'", "").split() for line in found if "WORDS" not in line]
+
+
+def test_the_demo_crawls_searches_shows_and_says_how_to_go_on(tmp_path: Path) -> None:
+    done = finish(start("--data-dir", tmp_path, "demo"))
+    assert done.code == 0
+    lines = done.err.splitlines()
+    assert re.match(r"a small sample site is served at http://127\.0\.0\.1:\d+$", lines[0])
+    assert re.match(r"crawl 1 begins: http://127\.0\.0\.1:\d+/ \(no page limit", lines[1])
+    assert re.search(r"4[12] pages: 40 new, 0 changed, 0 unchanged, .*\b1 failed", done.err)
+    assert "guide/legacy.html answered 404" in done.err
+    assert "2 links refused by robots" in done.err
+    assert "Your first tide table" in done.out, "a hit"
+    assert "```python" in done.out, "the Markdown of a page"
+    assert "\x1b" not in done.out + done.err
+    suggested = commands(done.err)
+    assert len(suggested) >= 9
+    for arguments in suggested:
+        if "retry" not in arguments:  # which would let the site be asked again
+            assert call(*arguments).code == 0, arguments
+
+
+def test_a_kill_in_the_middle_loses_nothing_and_says_what_was_repeated(tmp_path: Path) -> None:
+    done = finish(start("demo", "--kill", "--data-dir", tmp_path))
+    assert done.code == 0
+    pages = len([path for path in sample_site.pages() if not path.startswith(sample_site.REFUSED)])
+    assert re.search(r"the crawl was killed \(SIGKILL\) after \d+ requests", done.err)
+    assert "resuming crawl 1, which was not finished" in done.err
+    assert f"  lost: nothing, of {pages} pages\n" in done.err
+    (repeated,) = re.findall(r"fetched again: (\d+), which were in flight", done.err)
+    listed = done.err.partition("fetched again")[2].partition("\n\n")[0].splitlines()[1:]
+    assert len(listed) == int(repeated) <= 6
+    assert call("--data-dir", tmp_path, "db", "check").code == 0
+
+
+def test_the_demo_has_a_folder_of_its_own_that_is_emptied_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo.tempfile, "gettempdir", lambda: str(tmp_path))
+    folder = Path(demo._own_folder())
+    (folder / "old").write_text("x")
+    assert (folder.parent, folder.stat().st_mode & 0o777) == (tmp_path, 0o700)
+    assert Path(demo._own_folder()) == folder
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_somebody_else_put_there_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo.tempfile, "gettempdir", lambda: str(tmp_path))
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    own = Path(demo._own_folder())
+    own.rmdir()
+    own.symlink_to(theirs)
+    assert Path(demo._own_folder()) not in (own, theirs)
+    assert list(theirs.iterdir()) == []

@@ -30,9 +30,9 @@ def repeated(done: Any) -> list[str]:
 # -- search
 
 
-def test_a_search_shows_rank_title_address_and_words_around(on: Cli) -> None:
-    done = on("search", "neap", "tides")
-    (hit,) = on("search", "neap", "tides", "--json").json["hits"]
+def test_a_search_shows_rank_title_address_and_words_around(looking: Cli) -> None:
+    done = looking("search", "neap", "tides")
+    (hit,) = looking("search", "neap", "tides", "--json").json["hits"]
     first, second, third = done.out.splitlines()
     assert first.split() == [str(hit["document"]["id"]), "Tides"]
     assert second.strip() == hit["document"]["url"]
@@ -58,35 +58,35 @@ QUERIES = [
 
 @pytest.mark.parametrize(("words", "expected"), QUERIES)
 def test_the_query_is_made_of_the_words_as_the_shell_gives_them(
-    on: Cli, words: list[str], expected: set[str]
+    looking: Cli, words: list[str], expected: set[str]
 ) -> None:
-    done = on("search", "--json", *words)
+    done = looking("search", "--json", *words)
     found = {"/" + each["document"]["url"].split("/", 3)[3] for each in done.json["hits"]}
     assert (done.code, found) == (0, expected)
 
 
-def test_a_search_goes_on_where_it_ended(on: Cli) -> None:
-    first = on("search", "tides", "--limit", 1)
+def test_a_search_goes_on_where_it_ended(looking: Cli) -> None:
+    first = looking("search", "tides", "--limit", 1)
     second = call(*repeated(first))
-    both = on("search", "tides", "--json").json["hits"]
+    both = looking("search", "tides", "--json").json["hits"]
     shown = [done.out.splitlines()[1].strip() for done in (first, second)]
     assert shown == [each["document"]["url"] for each in both]
     assert "more:" not in second.err
-    cursor = on("search", "tides", "--limit", 1, "--json").json["cursor"]
-    assert on("search", "tides", "--cursor", cursor, "--json").json["hits"][0]["rank"] == 2
+    cursor = looking("search", "tides", "--limit", 1, "--json").json["cursor"]
+    assert looking("search", "tides", "--cursor", cursor, "--json").json["hits"][0]["rank"] == 2
 
 
-def test_nothing_found_is_no_error(on: Cli) -> None:
-    done = on("search", "xyzzy")
+def test_nothing_found_is_no_error(looking: Cli) -> None:
+    done = looking("search", "xyzzy")
     assert (done.code, done.out, done.err) == (0, "", "nothing found\n")
 
 
 # -- list and show
 
 
-def test_the_list_has_what_its_json_has(on: Cli) -> None:
-    header, *lines = on("documents", "list").out.splitlines()
-    listed = on("documents", "list", "--json").json
+def test_the_list_has_what_its_json_has(looking: Cli) -> None:
+    header, *lines = looking("documents", "list").out.splitlines()
+    listed = looking("documents", "list", "--json").json
     assert header.split() == ["id", "words", "fetched", "title", "address"]
     assert len(lines) == len(listed) == 3
     for line, each in zip(lines, listed, strict=True):
@@ -105,11 +105,11 @@ def test_the_list_can_be_narrowed(on: Cli, documents: dict[str, Any]) -> None:
     assert on("documents", "list", "--gone", "--json").json == []
 
 
-def test_the_list_goes_on_where_it_ended(on: Cli) -> None:
-    ids = [each["id"] for each in on("documents", "list", "--json").json]
-    first = on("documents", "list", "--limit", 1)
+def test_the_list_goes_on_where_it_ended(looking: Cli) -> None:
+    ids = [each["id"] for each in looking("documents", "list", "--json").json]
+    first = looking("documents", "list", "--limit", 1)
     seen = [int(first.out.splitlines()[1].split()[0])]
-    rest = on("documents", "list", "--before", seen[0], "--json").json
+    rest = looking("documents", "list", "--before", seen[0], "--json").json
     following = call(*repeated(first))
     assert seen + [each["id"] for each in rest] == ids
     assert int(following.out.splitlines()[1].split()[0]) == ids[1]
@@ -160,13 +160,13 @@ KINDS = ["pages", "pages.jsonl", "pages.zip"]
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_is_exported_can_be_imported(on: Cli, tmp_path: Path, name: str) -> None:
+def test_what_is_exported_can_be_imported(looking: Cli, tmp_path: Path, name: str) -> None:
     target, other = tmp_path / name, tmp_path / "other"
-    assert on("documents", "export", target).out.startswith("3 documents written to ")
+    assert looking("documents", "export", target).out.startswith("3 documents written to ")
     fresh = call("--data-dir", other, "documents", "import", target)
     assert fresh.out == "3 new, 0 changed, 0 unchanged, 0 as new here already, 0 refused\n"
     there = call("--data-dir", other, "documents", "list", "--json").json
-    here = on("documents", "list", "--json").json
+    here = looking("documents", "list", "--json").json
     kept = ("url", "title", "words", "fetched_at", "first_seen")
     assert sorted([each[key] for key in kept] for each in there) == sorted(
         [each[key] for key in kept] for each in here
@@ -188,8 +188,8 @@ def test_an_export_can_be_narrowed(on: Cli, documents: dict[str, Any], tmp_path:
     assert json.loads(line)["tags"] == ["start"]
 
 
-def test_an_archive_holds_readable_files(on: Cli, tmp_path: Path) -> None:
-    on("documents", "export", tmp_path / "a.zip")
+def test_an_archive_holds_readable_files(looking: Cli, tmp_path: Path) -> None:
+    looking("documents", "export", tmp_path / "a.zip")
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         names = archive.namelist()
         assert len(names) == 3
@@ -197,10 +197,10 @@ def test_an_archive_holds_readable_files(on: Cli, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_refused_by_name_and_the_rest_goes_on(
-    on: Cli, tmp_path: Path
+    looking: Cli, tmp_path: Path
 ) -> None:
     file = tmp_path / "mixed.jsonl"
-    on("documents", "export", file)
+    looking("documents", "export", file)
     file.write_text(file.read_text() + '{"url": 5}\nnot json\n')
     done = call("--data-dir", tmp_path / "other", "documents", "import", file)
     assert done.code == 0

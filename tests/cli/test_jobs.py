@@ -56,9 +56,9 @@ FILTERS = [
 
 
 @pytest.mark.parametrize(("options", "number"), FILTERS)
-def test_the_list_can_be_narrowed(on: Cli, options: list[str], number: int) -> None:
-    assert len(on("jobs", "list", *options, "--json").json) == number
-    assert len(table(on("jobs", "list", *options).out)) == number
+def test_the_list_can_be_narrowed(looking: Cli, options: list[str], number: int) -> None:
+    assert len(looking("jobs", "list", *options, "--json").json) == number
+    assert len(table(looking("jobs", "list", *options).out)) == number
 
 
 def test_the_list_goes_on_where_it_ended(on: Cli, crawls: list[dict[str, Any]]) -> None:
@@ -89,9 +89,9 @@ def test_a_job_is_shown_with_all_that_is_known(on: Cli, failed: dict[str, Any]) 
     assert [each["outcome"] for each in page["attempts"]] == ["failed"]
 
 
-def test_a_tree_is_shown_with_its_counts(on: Cli) -> None:
-    lines = on("jobs", "tree", 1).out.splitlines()
-    found = on("jobs", "tree", 1, "--json").json
+def test_a_tree_is_shown_with_its_counts(looking: Cli) -> None:
+    lines = looking("jobs", "tree", 1).out.splitlines()
+    found = looking("jobs", "tree", 1, "--json").json
     assert lines[0].startswith("1 crawler [completed, 1 warning] 4/4 http://")
     assert all(line.startswith("  ") for line in lines[1:])
     assert [int(line.split()[0]) for line in lines] == [job["id"] for job in found]
@@ -117,9 +117,9 @@ def test_logs_are_read_from_a_level_up_or_exactly(on: Cli, failed: dict[str, Any
     assert {json.loads(line)["job_id"] for line in own} == {failed["id"]}
 
 
-def test_following_a_job_that_has_ended_ends(on: Cli) -> None:
-    assert on("jobs", "logs", 1, "--follow").out == on("jobs", "logs", 1).out
-    assert on("jobs", "logs", 1, "-f", "--level", "error").code == 0
+def test_following_a_job_that_has_ended_ends(looking: Cli) -> None:
+    assert looking("jobs", "logs", 1, "--follow").out == looking("jobs", "logs", 1).out
+    assert looking("jobs", "logs", 1, "-f", "--level", "error").code == 0
 
 
 def test_following_a_running_job_shows_what_comes(tmp_path: Path) -> None:
@@ -209,8 +209,8 @@ MISSING = [
 
 
 @pytest.mark.parametrize("arguments", MISSING, ids=" ".join)
-def test_what_is_not_there_is_named_with_exit_code_3(on: Cli, arguments: list[str]) -> None:
-    done = on(*arguments)
+def test_what_is_not_there_is_named_with_exit_code_3(looking: Cli, arguments: list[str]) -> None:
+    done = looking(*arguments)
     assert done.code == 3
     assert re.fullmatch(r"error: [^\n]*99[^\n]*\n", done.err)
 

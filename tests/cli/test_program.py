@@ -65,7 +65,7 @@ def test_every_command_has_help_with_an_example_that_parses(
     tree = typer.main.get_command(program.app)
     for _, command in commands(tree):
         command.callback = lambda **given: called.append(given)
-    monkeypatch.setattr(typer.main, "get_command", lambda _: tree)
+    monkeypatch.setattr(program, "tree", lambda: tree)
     assert cli(*shlex.split(example)[1:]).code == 0
     assert len(called) == 1
 
@@ -188,9 +188,9 @@ def test_the_data_directory_comes_from_the_environment_too(
     assert cli("jobs", "list", "--data-dir", tmp_path / "none").code == 3
 
 
-def test_what_follows_two_dashes_is_no_global_option(on: Cli) -> None:
-    assert on("search", "--", "-draft").code == 0
-    assert "there is no option --config" in on("search", "--", "--config").err
+def test_what_follows_two_dashes_is_no_global_option(looking: Cli) -> None:
+    assert looking("search", "--", "-draft").code == 0
+    assert "there is no option --config" in looking("search", "--", "--config").err
 
 
 # -- output
@@ -209,23 +209,23 @@ SHOWING = [
 @pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize("arguments", SHOWING, ids=" ".join)
 def test_text_from_outside_cannot_steer_the_terminal(
-    on: Cli, arguments: list[str], as_json: bool
+    looking: Cli, arguments: list[str], as_json: bool
 ) -> None:
-    done = on(*arguments, *(["--json"] if as_json else []))
+    done = looking(*arguments, *(["--json"] if as_json else []))
     assert done.code == 0
     assert not CONTROL.search(done.out + done.err)
 
 
-def test_a_title_keeps_its_words_without_its_control_characters(on: Cli) -> None:
-    titles = [each["title"] for each in on("documents", "list", "--json").json]
+def test_a_title_keeps_its_words_without_its_control_characters(looking: Cli) -> None:
+    titles = [each["title"] for each in looking("documents", "list", "--json").json]
     assert any("red" in title and "bell" in title for title in titles)
-    assert NASTY not in on("documents", "list").out
+    assert NASTY not in looking("documents", "list").out
 
 
-def test_errors_cannot_steer_the_terminal_either(on: Cli) -> None:
+def test_errors_cannot_steer_the_terminal_either(looking: Cli) -> None:
     for arguments in (["crawl", f"http://{NASTY}/"], ["jobs", "logs", "1", "--level", NASTY], [NASTY],
                       ["jobs", "list", f"--{NASTY}"], ["jobs", "show", NASTY]):  # fmt: skip
-        done = on(*arguments)
+        done = looking(*arguments)
         assert done.code == 2
         assert not CONTROL.search(done.err), arguments
 

@@ -75,8 +75,11 @@ class Workers:
 
 
 def signal_all_of(session, number):
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.killpg(session, number)
+    except ProcessLookupError:  # so young that it has no session yet, or gone already
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(session, number)
 
 
 @pytest.fixture

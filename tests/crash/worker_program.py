@@ -161,10 +161,12 @@ def make_workers():
     for line in sys.stdin:
         order = json.loads(line)
         began = time.monotonic()
+        told, tell = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.setsid()
             die_with_parent()
+            os.read(told, 1)  # its number is said before anything of its own
             try:
                 asyncio.run(work(order, began))
             except BaseException as error:
@@ -172,6 +174,9 @@ def make_workers():
                 os._exit(1)
             os._exit(0)
         say("pid", pid)
+        os.write(tell, b".")
+        os.close(told)
+        os.close(tell)
         _, status = os.waitpid(pid, 0)
         say("ended", os.waitstatus_to_exitcode(status))
 

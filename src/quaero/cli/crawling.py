@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quaero.cli.options import global_arguments
-from quaero.cli.output import count, safe, say
+from quaero.cli.output import count, safe, say, shorten
 from quaero.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def payload_of(settings: Settings, wish: Wish) -> Crawl:
             raise BadInput(str(cause or first["msg"])) from error
         name = "--" + str(first["loc"][0]).replace("_", "-")
         text = first["msg"][:1].lower() + first["msg"][1:]
-        raise BadInput(f"{name} {first['input']!r}: {text}") from error
+        raise BadInput(f"{name} {shorten(repr(first['input']), 80)}: {text}") from error
 
 
 def address(url: str) -> str:

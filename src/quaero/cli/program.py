@@ -6,11 +6,12 @@ Exit codes: 0 done, 1 failed, 2 wrong input, 3 not found, 4 conflict, 5 storage,
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -76,6 +77,12 @@ def options(
     """Global options may stand before and after the command."""
 
 
+@functools.cache
+def tree() -> Any:
+    """All commands, built once."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code."""
     _never_fail_to_print()
@@ -89,13 +96,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    out = sys.stdout
+    out, rest = sys.stdout, list(arguments)
     try:
         rest, found = take_globals(arguments)
         remember(found)
-        result = typer.main.get_command(app).main(rest, prog_name="quaero", standalone_mode=False)
+        result = tree().main(rest, prog_name="quaero", standalone_mode=False)
     except TyperException as error:
-        return _wrong_usage(error)
+        return _wrong_usage(error, rest)
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except QuaeroError as error:
@@ -114,16 +121,45 @@ def _run(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _wrong_usage(error: TyperException) -> int:
+def _wrong_usage(error: TyperException, arguments: Sequence[str]) -> int:
     """One sentence with the way out, or the help that was asked for by saying nothing."""
-    context = getattr(error, "ctx", None)
     text = error.format_message().strip()
-    if context is None or text.startswith("Usage:"):
+    if text.startswith("Usage:"):
         typer.echo(text, err=True)
     else:
-        text = text[:1].lower() + text[1:].rstrip(".")
-        _complain(f"{text}; see `{context.command_path} --help`")
+        text = _wrong_value(error) or text[:1].lower() + text[1:].rstrip(".")
+        _complain(f"{text}; see `{' '.join(_command(arguments))} --help`")
     return error.exit_code
+
+
+def _wrong_value(error: TyperException) -> str:
+    """What is wrong with a value of a command line, with the value; empty for other errors."""
+    found = getattr(error.__cause__, "errors", None)
+    parameter = getattr(error, "param", None)
+    if found is None or parameter is None:
+        return ""
+    first = found(include_url=False)[0]
+    limits = first.get("ctx", {})
+    words = {
+        "int_parsing": "it must be a whole number",
+        "float_parsing": "it must be a number",
+        "greater_than_equal": f"it must be at least {limits.get('ge')}",
+        "less_than_equal": f"it must be at most {limits.get('le')}",
+    }
+    name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+    return f"{name} {first['input']!r}: {words.get(first['type'], first['msg'])}"
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    """The command that a command line names, as far as there is such a one."""
+    command: Any = tree()
+    path = ["quaero"]
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        path.append(word)
+    return path
 
 
 def _complain(text: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness import Contest, Figures, contest, timed
 from loop import LoopQueue
+from quaero.app import run as run_on_loop
 from quaero.db import SqliteDatabase
 from quaero.queue import Delivery, NewMessage, Queue
 from quaero.queue.handler import consuming
@@ -120,7 +121,7 @@ def quaero_drain(folder: Path, n: int = 100_000, workers: int = WORKERS) -> Figu
         db.close()
         return Figures(n, seconds, cpu, commits, f"(blocks of up to {chosen})")
 
-    return asyncio.run(main())
+    return run_on_loop(main())
 
 
 def quaero_cycle(folder: Path, n: int = 20_000, producers: int = PRODUCERS) -> Figures:
@@ -150,7 +151,7 @@ def quaero_cycle(folder: Path, n: int = 20_000, producers: int = PRODUCERS) -> F
         db.close()
         return Figures(n, seconds, cpu, commits)
 
-    return asyncio.run(main())
+    return run_on_loop(main())
 
 
 def quaero_one_at_a_time(folder: Path, n: int = 3_000) -> Figures:
@@ -214,7 +215,7 @@ def quaero_single_with_consumer(folder: Path, n: int = 1_000) -> Figures:
         db.close()
         return Figures(n, seconds, cpu, commits)
 
-    return asyncio.run(main())
+    return run_on_loop(main())
 
 
 async def _open(folder: Path) -> tuple[SqliteDatabase, Queue]:
@@ -270,7 +271,7 @@ def latency(folder: Path, *, other: bool, n: int = 200) -> tuple[float, float]:
         db.close()
         return statistics.median(waits) * 1e3, statistics.median(commits) * 1e3
 
-    return asyncio.run(main())
+    return run_on_loop(main())
 
 
 def _send_for_another(folder: Path) -> None:

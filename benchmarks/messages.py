@@ -96,7 +96,9 @@ def huey_cycle(folder: Path, n: int = 1_000) -> Figures:
 # -- quaero
 
 
-def quaero_drain(folder: Path, n: int = 100_000, workers: int = WORKERS) -> Figures:
+def quaero_drain(
+    folder: Path, n: int = 100_000, workers: int = WORKERS, *, prefetch: bool = True
+) -> Figures:
     async def main() -> Figures:
         db, queue = await _open(folder)
         for _ in range(0, n, 1_000):
@@ -111,7 +113,9 @@ def quaero_drain(folder: Path, n: int = 100_000, workers: int = WORKERS) -> Figu
 
         before = db.commits
         with timed() as took:
-            async with consuming(db, queue, handle, concurrency=workers) as consumer:
+            async with consuming(
+                db, queue, handle, concurrency=workers, prefetch=prefetch
+            ) as consumer:
                 await done.wait()
                 while not consumer.idle:
                     await asyncio.sleep(0)
@@ -154,7 +158,12 @@ def quaero_cycle(folder: Path, n: int = 20_000, producers: int = PRODUCERS) -> F
     return run_on_loop(main())
 
 
-def quaero_one_at_a_time(folder: Path, n: int = 3_000) -> Figures:
+def quaero_one_at_a_time(folder: Path, n: int = 10_000) -> Figures:
+    """Five workers, each with one message at a time and nothing claimed ahead."""
+    return quaero_drain(folder, n, prefetch=False)
+
+
+def quaero_one_by_one(folder: Path, n: int = 3_000) -> Figures:
     """Receive and delete strictly one by one: each settle claims the next in the same commit."""
     db = SqliteDatabase.open(folder / "q.db")
     queue = Queue.open(db, "bench")
@@ -191,31 +200,30 @@ def quaero_single_caller(folder: Path, n: int = 1_000) -> Figures:
     return Figures(n, seconds, cpu, commits)
 
 
-def quaero_single_with_consumer(folder: Path, n: int = 1_000) -> Figures:
-    """One caller that waits for each message's end: the claim rides along with the send."""
+def quaero_single_composed(folder: Path, n: int = 3_000) -> Figures:
+    """One caller without an event loop, a commit a message: delete the last, send, receive."""
+    db = SqliteDatabase.open(folder / "q.db")
+    queue = Queue.open(db, "bench")
 
-    async def main() -> Figures:
-        db, queue = await _open(folder)
-        ended = asyncio.Event()
+    def step(tx, done):
+        queue.complete(tx, *done)
+        queue.send(tx, None)
+        return queue.receive(tx)
 
-        async def handle(_: Delivery) -> None:
-            pass
+    before, held = db.commits, []
+    with timed() as took:
+        for _ in range(n):
+            held = db.write_sync(step, held)
+        db.write_sync(queue.complete, *held)
+        seconds, cpu = took()
+    commits = db.commits - before
+    db.close()
+    return Figures(n, seconds, cpu, commits)
 
-        before = db.commits
-        async with consuming(db, queue, handle, concurrency=1) as consumer:
-            await asyncio.sleep(0.05)
-            with timed() as took:
-                for number in range(n):
-                    await db.write(queue.send, None)
-                    while consumer.settled <= number:
-                        await asyncio.sleep(0)
-                seconds, cpu = took()
-        commits = db.commits - before
-        ended.set()
-        db.close()
-        return Figures(n, seconds, cpu, commits)
 
-    return run_on_loop(main())
+def quaero_single_with_consumer(folder: Path, n: int = 3_000) -> Figures:
+    """One caller that awaits each send; a consumer in the process claims along with it."""
+    return quaero_cycle(folder, n, producers=1)
 
 
 async def _open(folder: Path) -> tuple[SqliteDatabase, Queue]:
@@ -299,17 +307,27 @@ def run(rounds: int) -> list[Contest]:
             rounds,
         ),
         contest(
-            "strictly one message at a time, received and deleted",
+            f"strictly one message at a time, {WORKERS} workers, nothing claimed ahead",
             {"quaero": quaero_one_at_a_time, "loop": loop_drain},
             rounds,
         ),
         contest(
-            "a single caller, send to delete, three commits each",
+            "the same with one worker: each commit deletes one and receives the next",
+            {"quaero": quaero_one_by_one, "loop": loop_drain},
+            rounds,
+        ),
+        contest(
+            "a single caller, send to delete, composed into one commit a message",
+            {"quaero": quaero_single_composed, "loop": loop_cycle},
+            rounds,
+        ),
+        contest(
+            "a single caller, send, receive and delete with a commit each",
             {"quaero": quaero_single_caller, "loop": loop_cycle},
             rounds,
         ),
         contest(
-            "a single caller with a consumer in the process, send to delete",
+            "a single caller that awaits each send, with a consumer in the process",
             {"quaero": quaero_single_with_consumer, "loop": loop_cycle},
             rounds,
         ),

@@ -352,8 +352,7 @@ async def test_what_rides_along_commits_with_the_signal_it_waited_for(db):
     from quaero.db.contract import Ride
 
     done = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    ride = Ride(lambda tx: put(tx, 2), lambda n: loop.call_soon_threadsafe(done.put_nowait, n))
+    ride = Ride(lambda tx: put(tx, 2), done.put_nowait, asyncio.get_running_loop())
     end = db.ride("work", lambda: ride)
 
     def ready(tx):

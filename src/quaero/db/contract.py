@@ -11,6 +11,7 @@ a list for `in`.
 
 from __future__ import annotations
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
@@ -23,10 +24,11 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Ride:
-    """Work that goes along with a commit, and who is told its result, on the writer's thread."""
+    """Work that goes along with a commit; once durable, `loop` calls `done` with its result."""
 
     work: Callable[[Tx], Any]
     done: Callable[[Any], None]
+    loop: AbstractEventLoop
 
 
 def together(many: Callable[..., list[Any]]) -> Callable[[F], F]:

@@ -88,7 +88,7 @@ def _lease_first(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
     )
     counts.moved(tx, queue_id, State.READY, State.LEASED, len(rows))
     rows.sort(key=lambda row: (-row[5], row[0]))
-    return [Delivery._make((*row, False)) for row in rows]
+    return [Delivery(*row) for row in rows]
 
 
 def _pick(tx: Tx, queue_id: int, limit: int) -> list[Row]:
@@ -200,7 +200,7 @@ def _lease(
     if taken:
         lanes.claimed(tx, queue_id, taken, ready=taken if source is State.READY else {})
     leased = {row[0]: row for row in rows}
-    return [Delivery._make((*leased[pick[0]], bool(pick[3]))) for pick in picks]
+    return [Delivery(*(*leased[pick[0]], bool(pick[3]))) for pick in picks]
 
 
 def promote(tx: Tx, queue_id: int, state: State, now: int) -> int:

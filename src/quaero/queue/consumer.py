@@ -15,20 +15,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any, Generic
 
 from quaero.clock import SECOND, Clock, SystemClock
-from quaero.db.contract import Database, Ride, Tx
+from quaero.db.contract import Database, Tx
 from quaero.errors import StorageError
-from quaero.queue import settle
 from quaero.queue.backend import Backend, O, Running, W
 from quaero.queue.claim import Claim, next_due
 from quaero.queue.holders import Holder
+from quaero.queue.leases import Leases
 from quaero.queue.local import LocalRow
 from quaero.queue.message import UPKEEP, Token
+from quaero.queue.rider import Rider
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,10 @@ UNDO_SECONDS = 3.0  # what cancelled work may take to end
 
 
 class Consumer(Generic[W, O]):
-    """Runs a backend's work until it is stopped; with `lane` only what is in the lane so named."""
+    """Runs a backend's work until it is stopped; with `lane` only what is in the lane so named.
+
+    Without `prefetch` nothing is claimed before a slot is free for it.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Consumer(Generic[W, O]):
         poll_interval: float = 1.0,
         types: tuple[str, ...] = (),
         alone: bool = False,
+        prefetch: bool = True,
         lane: str | None = None,
         holder: Holder | None = None,
         clock: Clock | None = None,
@@ -70,12 +75,13 @@ class Consumer(Generic[W, O]):
         self._poll_interval = poll_interval
         self._types = types
         self._alone = alone
+        self._prefetch = prefetch and not alone
         self._lane = lane
         self._holder = holder
         self._clock = clock or SystemClock()
         self._local: LocalRow[W] = LocalRow()
         self._running: dict[int, Running[W]] = {}
-        self._leases: dict[Token, float | None] = {}
+        self._leases = Leases(lease)
         self._outcomes: list[O] = []
         self._lost: set[Token] = set()
         self._renewed = 0
@@ -87,6 +93,7 @@ class Consumer(Generic[W, O]):
         self._mean_seconds = AHEAD_SECONDS
         self._swept = 0.0
         self._checked = True
+        self._next_look: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.settled = 0
         self.largest_claim = 0
@@ -97,11 +104,12 @@ class Consumer(Generic[W, O]):
         """Work until `stop`; then give running work `grace` seconds, and the rest back."""
         self._loop = asyncio.get_running_loop()
         topic = f"queue:{self._backend.queue_id}"
+        rider = Rider(self._loop, self._free, self._claim, self._due, self._alight, self._look)
         ends = [
-            self._db.subscribe(topic, self._from_any_thread(self._look)),
-            self._db.subscribe("cancel", self._from_any_thread(self._check_leases)),
+            self._db.subscribe(topic, rider.announced),
+            self._db.subscribe("cancel", partial(self._call_soon, self._check_leases)),
             self._db.every(self._lease / SECOND / 3, self._renew),
-            self._db.ride(topic, self._offer),
+            self._db.ride(topic, rider.offer),
         ]
         slots = [asyncio.create_task(self._slot(n)) for n in range(self._concurrency)]
         try:
@@ -181,8 +189,6 @@ class Consumer(Generic[W, O]):
             await self._wait(due)
         self._stir.clear()
 
-    _next_look: int | None = None
-
     async def _wait(self, due: int | None) -> None:
         """Sleep until something stirs, is due, or the safety net's time has come."""
         seconds = min(self._poll_interval, SWEEP_SECONDS) if self._running else self._poll_interval
@@ -199,7 +205,7 @@ class Consumer(Generic[W, O]):
         if self._stopping:
             return 0
         ahead = 0
-        if not self._alone and self._mean_seconds < AHEAD_SECONDS:
+        if self._prefetch and self._mean_seconds < AHEAD_SECONDS:
             ahead = min(MOST_AHEAD, int(self._concurrency * AHEAD_SECONDS / self._mean_seconds))
         return max(0, self._concurrency - len(self._running) + ahead - len(self._local))
 
@@ -224,8 +230,7 @@ class Consumer(Generic[W, O]):
             return None
         finally:
             self._writing = False
-        for outcome in outcomes:
-            self._leases.pop(self._token_of(outcome), None)
+        self._leases.drop(self._token_of(outcome) for outcome in outcomes)
         self.settled += len(outcomes)
         self._take(works)
         if want and len(works) >= want:
@@ -243,8 +248,12 @@ class Consumer(Generic[W, O]):
         works = self._claim(tx, want) if want else []
         if want and (len(works) == want or not tx.roomy):
             return works, None
-        due = next_due(tx, backend.queue_id)
-        return works, due if due is None or due > tx.lease_now else tx.lease_now + OVERDUE
+        return works, self._due(tx)
+
+    def _due(self, tx: Tx) -> int | None:
+        """When something becomes claimable by itself, in lease time."""
+        due = next_due(tx, self._backend.queue_id)
+        return due if due is None or due > tx.lease_now else tx.lease_now + OVERDUE
 
     async def _hold_out(
         self, outcomes: list[O], fresh: list[Running[W]], error: StorageError
@@ -272,7 +281,7 @@ class Consumer(Generic[W, O]):
             except Exception as error:  # noqa: BLE001 - becomes the job's error
                 self._outcomes.append(self._backend.failed(outcome, error))
                 continue
-            self._leases.pop(self._token_of(outcome), None)
+            self._leases.drop([self._token_of(outcome)])
             self.settled += 1
 
     def _token_of(self, outcome: O) -> Token:
@@ -301,14 +310,17 @@ class Consumer(Generic[W, O]):
             self._renew(tx)
         self._backend.sweep(tx)
 
-    # -- claims that ride along with the commits of others
+    def _free(self) -> int:
+        """How much a claim may bring that rides along with the commit of another."""
+        return 0 if self._writing or self._stopping else self._local.spare()
 
-    def _offer(self) -> Ride | None:
-        """Asked on the writer's thread before a commit that makes work ready."""
-        free = self._local.spare()
-        if self._writing or self._stopping or free <= 0 or self._loop is None:
-            return None
-        return Ride(partial(self._claim, want=free), self._from_any_thread(self._take))
+    def _alight(self, works: list[W], due: int | None) -> None:
+        """What a ride has claimed, and when to look again."""
+        self._take(works)
+        if due is not None and (self._next_look is None or due < self._next_look):
+            self._next_look = due
+            if due - self._lease_now() < self._poll_interval * SECOND:
+                self._stir.set()
 
     def _claim(self, tx: Tx, want: int) -> list[W]:
         holder = self._holder.id if self._holder else 0
@@ -321,7 +333,7 @@ class Consumer(Generic[W, O]):
     def _take(self, works: Sequence[W]) -> None:
         self.largest_claim = max(self.largest_claim, len(works))
         for work in works:
-            self._leases[self._backend.delivery(work).token] = None
+            self._leases.hold(self._backend.delivery(work).token)
         self._local.put(works)
         if self._stopping:
             self._return_local()
@@ -351,14 +363,18 @@ class Consumer(Generic[W, O]):
                 unbroken = perf_counter()
 
     async def _run_one(self, number: int, work: W, task: asyncio.Task[None]) -> None:
-        token = self._backend.delivery(work).token
+        delivery = self._backend.delivery(work)
+        token = delivery.token
         running = Running(work, self._clock.wall(), self._lease_now(), task)
         self._running[number] = running
         if self._holder is not None:
             self._holder.note(number, token.id)
-        self._show_start(work)
+        if delivery.paced:
+            self._stir.set()  # an interval counts from the start as it is written
+        elif self._show_timer is None:
+            self._show_timer = task.get_loop().call_later(SHOW_START_AFTER, self._show)
         began = perf_counter()
-        self._leases[token] = began + self._backend.renew_until(work)
+        self._leases.hold_for(token, self._backend.renew_until(work))
         try:
             outcome = await self._backend.handle(work, running.started_at)
         except asyncio.CancelledError:
@@ -373,19 +389,11 @@ class Consumer(Generic[W, O]):
         self._mean_seconds += 0.1 * (perf_counter() - began - self._mean_seconds)
         if token in self._lost:
             self._lost.discard(token)
-            self._leases.pop(token, None)
+            self._leases.drop([token])
         else:
-            self._leases[token] = None  # held until it is settled, however long that takes
+            self._leases.hold(token)  # until it is settled, however long that takes
             self._outcomes.append(outcome)
         self._stir.set()
-
-    def _show_start(self, work: W) -> None:
-        """Have the start written: at once where an interval counts from it, else before long."""
-        if self._backend.delivery(work).paced:
-            self._stir.set()
-        elif self._show_timer is None:
-            loop = asyncio.get_running_loop()
-            self._show_timer = loop.call_later(SHOW_START_AFTER, self._show)
 
     def _show(self) -> None:
         self._show_timer = None
@@ -396,13 +404,9 @@ class Consumer(Generic[W, O]):
 
     def _renew(self, tx: Tx) -> None:
         """Runs in the writer's thread, so a blocked event loop does not lose its leases."""
-        now = perf_counter()
-        held = self._leases.copy()
-        tokens = [token for token, until in held.items() if until is None or now < until]
-        lost = set(tokens) - settle.extend(tx, tokens, self._lease) if tokens else set()
-        if lost and self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the work
-                self._loop.call_soon_threadsafe(self._cancel, lost)
+        lost = self._leases.renew(tx)
+        if lost:
+            self._call_soon(self._cancel, lost)
 
     def _cancel(self, gone: set[Token]) -> None:
         """Stop what is running under leases that were lost; settled work is not concerned."""
@@ -411,8 +415,8 @@ class Consumer(Generic[W, O]):
             if token in gone and token not in self._lost:
                 self._lost.add(token)
                 running.task.cancel()
-        for work in self._local.drop(lambda each: self._backend.delivery(each).token in gone):
-            self._leases.pop(self._backend.delivery(work).token, None)
+        self._local.drop(lambda each: self._backend.delivery(each).token in gone)
+        self._leases.drop(gone)
 
     async def _end_lost(self) -> None:
         if self._checked and not self._running:
@@ -426,15 +430,11 @@ class Consumer(Generic[W, O]):
 
     # -- wake-ups
 
-    def _from_any_thread(self, callback: Any) -> Any:
-        loop = self._loop
-        assert loop is not None
-
-        def call(*args: Any) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(callback, *args)
-
-        return call
+    def _call_soon(self, callback: Callable[..., None], *args: Any) -> None:
+        """Have the loop call this; for other threads."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended, and with it the work
+                self._loop.call_soon_threadsafe(callback, *args)
 
     def _look(self) -> None:
         self._hungry = True

@@ -64,15 +64,19 @@ class HandlerBackend:
 
     def settle(self, tx: Tx, outcomes: Sequence[Ended]) -> None:
         """Complete, release or bury; what was lost is passed over."""
+        done = [each.work.token for each in outcomes if each.error is None and not each.given_back]
+        if done:
+            settle.complete_held(tx, done)
+        if len(done) < len(outcomes):
+            self._give_up_or_back(
+                tx, [each for each in outcomes if each.error is not None or each.given_back]
+            )
+
+    def _give_up_or_back(self, tx: Tx, outcomes: Sequence[Ended]) -> None:
         good = settle.held(tx, (each.work.token for each in outcomes))
         live = [
             (each, good[each.work.id]) for each in outcomes if settle.stands(good, each.work.token)
         ]
-        done = [held for each, held in live if each.error is None and not each.given_back]
-        if done:
-            settle.complete(tx, done)
-        if len(done) == len(live):
-            return
         back = [Release(held, charge=False) for each, held in live if each.given_back]
         failed = [(held, each.error) for each, held in live if each.error is not None]
         spent = [pair for pair in failed if self._is_spent(*pair)]
@@ -140,9 +144,12 @@ def describe(error: BaseException | None) -> str:
 @asynccontextmanager
 async def consuming(
     db: SqliteDatabase, queue: Queue, handler: Handler, *, concurrency: int = 5,
-    poll_interval: float = 1.0, grace: float = 10.0,
+    poll_interval: float = 1.0, grace: float = 10.0, prefetch: bool = True,
 ) -> AsyncIterator[Consumer[Delivery, Ended]]:  # fmt: skip
-    """Run `handler` over the queue's messages while the block runs, then stop gracefully."""
+    """Run `handler` over the queue's messages while the block runs, then stop gracefully.
+
+    Without `prefetch` nothing is claimed before one of the `concurrency` slots is free for it.
+    """
     register = holders.Holders(db.path)
     holder = await register.join(db, concurrency)
     consumer: Consumer[Delivery, Ended] = Consumer(
@@ -152,6 +159,7 @@ async def consuming(
         concurrency=concurrency,
         lease=queue.lease,
         poll_interval=poll_interval,
+        prefetch=prefetch,
         holder=holder,
     )
     running = asyncio.create_task(consumer.run(grace))

@@ -168,7 +168,7 @@ def held_by(tx: ReadTx, holder_id: int) -> list[Held]:
         """,
         (holder_id,),
     )
-    return [Held._make(row) for row in rows]
+    return [Held(*row) for row in rows]
 
 
 def split(deliveries: Sequence[Held], started: frozenset[int]) -> tuple[list[Held], list[Held]]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+import msgspec
+
 
 class State(IntEnum):
     """Where a message is. Names are also the columns of its queue's counts."""
@@ -69,7 +71,7 @@ class Token(NamedTuple):
     lease_no: int
 
 
-class Delivery(NamedTuple):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """A received message, leased to the receiver.
 
     `paced` says that its lane keeps an interval, counted from the real start.
@@ -88,10 +90,10 @@ class Delivery(NamedTuple):
     @property
     def token(self) -> Token:
         """What settles this delivery."""
-        return Token(self.id, self.lease_no)
+        return tuple.__new__(Token, (self.id, self.lease_no))  # a third of the class's own call
 
 
-class Held(NamedTuple):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """A leased message as the database has it, when its token was found good."""
 
     id: int

@@ -121,7 +121,11 @@ class SqliteDatabase:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._writer.submit(Call(fn, args, kwargs, loop, future))
-        return await self._explained(future)
+        try:
+            return await future
+        except apsw.Error:
+            with storage_errors(self.path):
+                raise
 
     def write_sync(
         self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -148,7 +152,12 @@ class SqliteDatabase:
     ) -> R:
         """Run `fn` on a snapshot, on a reader's thread."""
         work = partial(self._readers.run, fn, args, kwargs)
-        return await self._explained(self._readers.start(work, asyncio.get_running_loop()))
+        try:
+            result: R = await self._readers.start(work, asyncio.get_running_loop())
+            return result
+        except apsw.Error:
+            with storage_errors(self.path):
+                raise
 
     def read_sync(
         self, fn: Callable[Concatenate[ReadTx, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -205,13 +214,6 @@ class SqliteDatabase:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def _explained(self, future: asyncio.Future[R]) -> R:
-        try:
-            return await future
-        except apsw.Error:
-            with storage_errors(self.path):
-                raise
-
 
 def _prepare(connection: apsw.Connection, wall: Clock, path: Path) -> LeaseClock:
     """Join the lease clock and lengthen the log, under the write lock."""
@@ -240,9 +242,6 @@ def _deliver(calls: list[Call]) -> None:
     for call in calls:
         if call.loop is not None:
             by_loop.setdefault(call.loop, []).append(call)
-        elif isinstance(call.waiter, Ride):
-            if call.error is None:
-                call.waiter.done(call.result)
         elif call.waiter is not None:
             call.waiter.set()
     for loop, of_loop in by_loop.items():
@@ -252,6 +251,10 @@ def _deliver(calls: list[Call]) -> None:
 
 def _resolve(calls: list[Call]) -> None:
     for call in calls:
+        if isinstance(call.waiter, Ride):
+            if call.error is None:
+                call.waiter.done(call.result)
+            continue
         future: Any = call.waiter
         if future.done():
             continue

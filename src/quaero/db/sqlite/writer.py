@@ -15,6 +15,7 @@ import time
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import apsw
@@ -106,7 +107,8 @@ class Writer:
         self._gate = threading.Lock()
         self._owner = 0
         self._inbox: deque[Call] = deque()
-        self._stirred = threading.Event()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._rung = False
         self._timers: list[Timer] = []
         self._riders: dict[str, list[Callable[[], Ride | None]]] = {}
         self._wal_pages = 0
@@ -129,7 +131,7 @@ class Writer:
             if self._closing:
                 raise StorageError("the database is closed")
             self._inbox.append(call)
-        self._stirred.set()
+        self._ring()
 
     def run(self, call: Call) -> bool:
         """Run a call on this thread if the writer is idle; False where it has to be submitted."""
@@ -153,7 +155,7 @@ class Writer:
     def add_timer(self, timer: Timer) -> None:
         """Start doing a timer's work."""
         self._timers = [*self._timers, timer]
-        self._stirred.set()
+        self._ring()
 
     def drop_timer(self, timer: Timer) -> None:
         """Stop doing a timer's work."""
@@ -181,7 +183,7 @@ class Writer:
         self._refuse_nesting()
         with self._gate:
             self._closing = True
-        self._stirred.set()
+        self._ring()
         self._thread.join()
         with self._lock:
             self._connection.close()
@@ -190,8 +192,7 @@ class Writer:
 
     def _loop(self) -> None:
         while True:
-            stirred = self._stirred.wait(0 if self._inbox else self._pause())
-            self._stirred.clear()
+            stirred = self._wait()
             try:
                 with self._lock:
                     while self._inbox or self._due_timers():
@@ -202,6 +203,22 @@ class Writer:
                 log.exception("the writer stumbled, and goes on")
             if self._closing and not self._inbox:
                 return
+
+    def _ring(self) -> None:
+        """Wake the thread; once is enough for all that is queued until it looks."""
+        if not self._rung:
+            self._rung = True
+            self._bell.put(None)
+
+    def _wait(self) -> bool:
+        """Sleep until somebody rings or something is due; whether it was rung."""
+        try:
+            self._bell.get(timeout=0 if self._inbox else self._pause())
+        except Empty:
+            return False
+        finally:
+            self._rung = False
+        return True
 
     def _pause(self) -> float | None:
         next_timer = min((timer.due for timer in self._timers), default=None)
@@ -281,7 +298,7 @@ class Writer:
             for offer in self._riders[topic]:
                 ride = offer()
                 if ride is not None:
-                    done.append(Call(ride.work, waiter=ride))
+                    done.append(Call(ride.work, loop=ride.loop, waiter=ride))
                     signals |= self._run_one(done[-1], savepoint=True)
         self._connection.execute("commit")
         return signals

@@ -6,11 +6,15 @@ The suite runs 300 examples of each property, the same ones every time. With
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from quaero.db.sqlite.tx import SqliteReadTx
+
 from .opening import ENGINES, Opened
+from .plans import Plans, caller
 
 _SOAK = os.environ.get("QUAERO_SOAK_EXAMPLES")
 
@@ -32,6 +36,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if _SOAK:
         for item in items:
             item.add_marker(pytest.mark.timeout(0))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watch_plans() -> Iterator[None]:
+    """Fail a test in which the program walks through a table that grows."""
+    plans, execute = Plans(), SqliteReadTx.execute
+
+    def watched(tx: SqliteReadTx, sql: str, args: Any = ()) -> Any:
+        plans.check(sql, caller())
+        return execute(tx, sql, args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteReadTx, "execute", watched)
+        yield
 
 
 @pytest.fixture(params=ENGINES)

@@ -68,7 +68,8 @@ create table message(
 );
 create index message_ready on message(queue_id, lane_id, priority desc, id) where state = 0;
 create index message_age on message(queue_id, due) where state = 0;
-create index message_due on message(queue_id, state, due) where state in (1, 4);
+create index message_delayed on message(queue_id, due) where state = 1;
+create index message_scheduled on message(queue_id, due) where state = 4;
 create index message_leased on message(queue_id, lease_until) where state = 2;
 create index message_dead on message(queue_id, id) where state = 3;
 create index message_parked on message(queue_id, type, id) where state = 5;

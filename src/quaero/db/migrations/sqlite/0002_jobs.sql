@@ -124,3 +124,4 @@ create table idempotency(
     job_id integer not null,
     created_at integer not null
 ) without rowid;
+create index idempotency_job on idempotency(job_id);

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import resource
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -125,6 +126,30 @@ async def work(
             watchdog.stop()
             if ending is not None:
                 ending.cancel()
+
+
+async def serve(settings: Settings, listening: socket.socket) -> None:
+    """Answer requests on a bound socket until SIGTERM or SIGINT."""
+    from quaero.web.app import create_app
+    from quaero.web.parts import WebParts
+    from quaero.web.server import Server
+    from quaero.web.token import read_token
+
+    watch_lifeline()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    clock = SystemClock()
+    token = read_token(settings.token_file) if settings.server.token else None
+    with open_database(settings) as db:
+        parts = WebParts(
+            db=db,
+            settings=settings,
+            registry=registry_without_worker(settings, db),
+            queue_id=await db.write(open_queue, settings.queue.name),
+            clock=clock,
+            started_at=clock.wall(),
+            token=token,
+        )
+        await Server(create_app(parts), parts.draining).run(listening)
 
 
 async def _end_when_done(made: Worker) -> None:

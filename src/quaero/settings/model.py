@@ -96,6 +96,20 @@ def _string(value: object) -> str:
     return value
 
 
+def _host_name(value: object) -> str:
+    name = _string(value).lower()
+    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789.-:[]_")
+    if not set(name) <= allowed or len(name) > 253:
+        raise ValueError(f"{name!r} is no host name")
+    return name
+
+
+def _host_names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{value!r} is no list")  # noqa: TRY004 - pydantic's way
+    return tuple(_host_name(each) for each in value)
+
+
 Duration = Annotated[
     float,
     BeforeValidator(_duration),
@@ -103,6 +117,10 @@ Duration = Annotated[
 ]
 Size = Annotated[
     int, BeforeValidator(_size), Written("a size", lambda size: quoted(format_size(size)))
+]
+HostName = Annotated[str, BeforeValidator(_host_name), Written("a host name or address")]
+HostNames = Annotated[
+    tuple[str, ...], BeforeValidator(_host_names), Written('a list such as ["kb.example.org"]')
 ]
 QueueName = Annotated[str, BeforeValidator(_queue_name), Written("1 to 200 printable characters")]
 HeaderText = Annotated[
@@ -208,6 +226,21 @@ class WorkSettings(Section):
     )
 
 
+class ServerSettings(Section):
+    """The HTTP interface and the pages."""
+
+    host: HostName = Field(default="localhost", description="the name or address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, description="the port; 0 takes a free one")
+    hosts: HostNames = Field(
+        default=(), description="further names by which browsers may call this server"
+    )
+    token: bool = Field(
+        default=False,
+        description="ask every visitor for the token in the data directory; "
+        "needed wherever others can reach the server",
+    )
+
+
 class LogsSettings(Section):
     """The logs of jobs and of the program."""
 
@@ -250,6 +283,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     crawl: CrawlSettings = CrawlSettings()
     work: WorkSettings = WorkSettings()
+    server: ServerSettings = ServerSettings()
     logs: LogsSettings = LogsSettings()
     database: DatabaseSettings = DatabaseSettings()
 
@@ -257,6 +291,11 @@ class Settings(BaseSettings):
     def database_file(self) -> Path:
         """The path of the database, in the data directory unless its own is absolute."""
         return self.data_dir / self.database.path
+
+    @property
+    def token_file(self) -> Path:
+        """Where the token is kept that visitors have to show."""
+        return self.data_dir / "token"
 
     @classmethod
     def settings_customise_sources(

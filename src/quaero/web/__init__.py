@@ -1,0 +1,1 @@
+"""The HTTP interface: JSON for programs, a live socket, and the pages people look at."""

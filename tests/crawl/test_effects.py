@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from tests.opening import Opened
-
 from quaero.crawl import frontier
 from quaero.crawl.cookies import ScopedCredentials
 from quaero.crawl.effects import PageDone, finish_page
@@ -17,6 +15,8 @@ from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
 from quaero.jobs.rows import load_one
 from quaero.queue.queue import open_queue
+
+from ..opening import Opened  # noqa: TID252
 
 SEED = "http://docs.example.org/"
 

@@ -34,8 +34,11 @@ MAX_MARKUP = 10 * 1024 * 1024
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
 _TITLE_END = re.compile(r"\s*[-–—|·•:»/\\]\s")
-# Markdown that stands alone as words do.
-_MARKS = ("| ", "|\n", "\n- ", "\n> ", "# ", "\n```", "\n---")
+# Markdown that stands alone as words do, by a sign that must occur for it.
+_MARKS = {
+    b"|": (b"| ", b"|\n"), b">": (b"\n> ",), b"#": (b"# ",), b"`": (b"\n```",),
+    b"-": (b"\n- ", b"\n---"),
+}  # fmt: skip
 # Scripts written without spaces: each sign counts as a word. They take three bytes a sign, so a
 # text of few bytes a sign is not searched for them.
 _MANY_BYTES = 1.2
@@ -131,9 +134,11 @@ def content_hash(title: str, markdown: str) -> str:
 
 def count_words(text: str) -> int:
     """Count the words of a text, every sign of a script without spaces as one."""
-    if len(text.encode("utf-8", "replace")) > _MANY_BYTES * len(text):
+    data = text.encode("utf-8", "replace")
+    if len(data) > _MANY_BYTES * len(text):
         return len(_WORD_OR_SIGN.findall(text))
-    return len(text.split()) - sum(map(text.count, _MARKS))
+    marks = [mark for sign, of_sign in _MARKS.items() if sign in data for mark in of_sign]
+    return len(text.split()) - sum(map(data.count, marks))
 
 
 def _media_type(body: bytes, content_type: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -19,7 +19,7 @@ from quaero.crawl.policy import NetworkPolicy
 from quaero.crawl.resolve import inside_seeds
 from quaero.crawl.robots import Robots
 from quaero.crawl.scope import CrawlScope
-from quaero.crawl.urls import canonical, host_key
+from quaero.crawl.urls import canonical
 from quaero.db.contract import Database, ReadTx
 from quaero.errors import BadUrl, JobError, NotFound, RetryLater
 
@@ -50,6 +50,8 @@ class ActiveCrawl:
     policy: NetworkPolicy
     credentials: ScopedCredentials
     politeness: Politeness
+    blank_sites: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
+    """Of the sites met so far: whether no page of it was stored when this process met it."""
 
 
 class Crawls:
@@ -131,6 +133,18 @@ class RobotsRules:
             return None
         return found[0]
 
+    def refused(self, urls: Sequence[str], agent: str) -> set[str]:
+        """The addresses among `urls` that are forbidden to `agent`, as far as is known."""
+        by_origin: dict[str, list[str]] = {}
+        for url in urls:
+            by_origin.setdefault(_origin(url), []).append(url)
+        found: set[str] = set()
+        for alike in by_origin.values():
+            rules = self.known(alike[0])
+            if rules is not None and not rules.forbids_nothing(agent):
+                found.update(url for url in alike if not rules.allowed(url, agent))
+        return found
+
     async def fetch(self, url: str, crawl: ActiveCrawl) -> Robots:
         """Fetch the rules for an address.
 
@@ -190,5 +204,4 @@ class RobotsRules:
 
 
 def _origin(url: str) -> str:
-    scheme = url.partition("://")[0]
-    return f"{scheme}://{host_key(url)}"
+    return url[: url.find("/", 8)]  # a canonical address has a path

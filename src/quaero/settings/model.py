@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 import quaero
 from quaero.settings.units import format_duration, format_size, parse_duration, parse_size
@@ -269,13 +268,13 @@ def _user_data_dir() -> Path:
     return platformdirs.user_data_path("quaero", appauthor=False)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings, checked; `load` makes them from their four places.
 
     Made directly, everything not named has its default, and nothing outside is looked at.
     """
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
     data_dir: Location = Field(
         default_factory=_user_data_dir, description="the folder of the database and all files"
@@ -296,15 +295,3 @@ class Settings(BaseSettings):
     def token_file(self) -> Path:
         """Where the token is kept that visitors have to show."""
         return self.data_dir / "token"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is passed in; the process's own environment is not read."""
-        return (init_settings,)

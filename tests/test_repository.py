@@ -19,6 +19,15 @@ ROOT = Path(__file__).parent.parent
 EXPECTED = ["LICENSE", "README.md", "pyproject.toml", "constraints.txt", "dev.py", ".ci/run"]
 SOURCES = ["src", "tests", "benchmarks", "docs"]
 LEFT_TO_DO = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+NOT_RUN = re.compile(
+    r"\b(?:skip"
+    + r"if|xfa"
+    + r"il|import"
+    + r"orskip|skip"
+    + r"Test|pytest\.sk"
+    + r"ip|mark\.sk"
+    + r"ip)\b"
+)
 INSTALLING = ["pyproject.toml", "constraints.txt", "dev.py", ".ci/run"]
 A_PLACE_OF_PACKAGES = re.compile(r"://|index-?url|find-links|\[\[?tool\.uv\.index")
 README_LINES = 150
@@ -56,6 +65,10 @@ def test_nothing_is_left_to_do_in_the_code() -> None:
         if LEFT_TO_DO.search(line)
     ]
     assert not left
+
+
+def test_no_test_is_ever_skipped() -> None:
+    assert not [path for path, text in texts() if NOT_RUN.search(text)]
 
 
 @pytest.mark.parametrize("name", INSTALLING)

@@ -1,9 +1,6 @@
 """The full disk: nothing is lost, no attempt is charged, and work goes on by itself afterwards."""
 
 import asyncio
-import os
-import subprocess
-from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -20,6 +17,7 @@ from quaero.testing.jobs import working
 from quaero.work.pool import PoolOptions
 from quaero.work.registry import Result, executor
 
+from .small_disk import SmallDisk
 from .waiting import until
 
 PROMPT = PoolOptions(poll_interval=0.05, grace=0.1, max_receive=1)
@@ -109,39 +107,30 @@ async def refuses(db):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 24 MB, in memory."""
+    """A file system of 24 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a small file system cannot be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(path: Path, leave: int) -> None:
-    """Take up all room but some bytes."""
-    left = os.statvfs(path.parent)
-    with path.open("wb") as file:
-        file.write(bytes(max(0, left.f_bavail * left.f_frsize - leave)))
+    disk = SmallDisk("small-disk", folder, 24 * MB)
+    yield disk
+    disk.unregister()
 
 
 async def test_a_disk_that_fills_up_and_is_freed_again(small_disk):
-    path = small_disk / "q.db"
-    room = Room(path, low_water=4 * MB, reserve=MB)
-    ballast = small_disk / "ballast"
-    with SqliteDatabase.open(path, room=room) as db:
+    path = small_disk.folder / "q.db"
+    room = Room(path, low_water=4 * MB, reserve=MB, free=small_disk.free)
+    ballast, reserve = small_disk.folder / "ballast", small_disk.folder / "q.db-reserve"
+    with SqliteDatabase.open(path, room=room, vfs=small_disk.name) as db:
         await db.write(prepare)
         async with working(db, TYPES, PROMPT) as bench:
             specs = [JobSpec("bring" if n % 2 else "saving") for n in range(200)]
             await db.write(create, bench.queue_id, specs)
             await until(lambda: db.read(ended(20)))
-            fill(ballast, leave=0)
+            small_disk.fill(ballast)
             await until(lambda: refuses(db))
             with pytest.raises(DiskFull, match="quaero cleanup"):
                 await bench.create("bring")
+            assert small_disk.refusals
+            assert reserve.stat().st_size == 0
             assert not await db.read(ended(200))
             ballast.unlink()
             await db.write(lambda tx: tx.execute("delete from large"))
@@ -149,7 +138,7 @@ async def test_a_disk_that_fills_up_and_is_freed_again(small_disk):
             await until(lambda: db.write(lambda tx: tx.roomy))
             await bench.run("bring")
         await check_that_all_went_well(db)
-        assert path.with_name("q.db-reserve").stat().st_size == MB
+        assert reserve.stat().st_size == MB
 
 
 async def test_a_worker_can_be_stopped_while_the_disk_is_full(tmp_path):

@@ -113,7 +113,7 @@ def crawl(
     from quaero import app
     from quaero.cli.logs import log_to_stderr
 
-    log_to_stderr("error" if settings.logs.level == "info" else settings.logs.level)
+    log_to_stderr(settings, unless_set="error")
     raise typer.Exit(app.run(crawl_site(settings, wish)))
 
 

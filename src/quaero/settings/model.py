@@ -209,10 +209,10 @@ class WorkSettings(Section):
 
 
 class LogsSettings(Section):
-    """The logs of jobs and of the program."""
+    """The program's own log, and how long those of jobs are kept."""
 
     level: Literal["debug", "info", "warn", "error"] = Field(
-        default="info", description="the least level that is kept"
+        default="info", description="the least level of the program's own log"
     )
     retention: Duration = Field(
         default=30 * DAY,

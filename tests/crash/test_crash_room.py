@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from pydantic import BaseModel
 
+from quaero.clock import SECOND, SystemClock
 from quaero.db import SqliteDatabase
 from quaero.db.sqlite.room import MB, Room
 from quaero.db.sqlite.upkeep import damage
@@ -13,7 +14,9 @@ from quaero.jobs import JobSpec, Status
 from quaero.jobs.check import faults
 from quaero.jobs.create import create
 from quaero.queue.message import UPKEEP
+from quaero.queue.queue import open_queue
 from quaero.testing.jobs import working
+from quaero.upkeep.cleanup import Cleanup, cleanup_type
 from quaero.work.pool import PoolOptions
 from quaero.work.registry import Result, executor
 
@@ -191,3 +194,35 @@ async def test_below_the_low_water_mark_what_runs_ends_and_nothing_else_begins(t
             assert (await bench.ended(running)).summary.status is Status.COMPLETED
             await bench.run("bring")
         await check_that_all_went_well(db)
+
+
+async def test_a_delayed_cleanup_runs_to_its_end_below_the_mark_and_other_work_waits_uncharged(
+    tmp_path,
+):
+    path = tmp_path / "q.db"
+    free = [1_000 * MB]
+    waiting = "select count(*) from message where state <> 2 and receives = 0"
+    with SqliteDatabase.open(path, room=Room(path, free=lambda _: free[0])) as db:
+        await db.write(prepare)
+        types = [*TYPES, cleanup_type(db, log_days=30)]
+        async with working(db, types, PROMPT) as bench:
+            old = await bench.create("bring")
+            await bench.ended(old)
+        soon = SystemClock().wall() + SECOND // 2
+        specs = [JobSpec("bring"), JobSpec("bring", run_at=soon)] * 3
+        queue_id = await db.write(open_queue, "quaero_jobs")
+        others = await db.write(create, queue_id, specs)
+        payload = Cleanup(age_threshold_days=0).model_dump_json()
+        wanted = JobSpec("cleanup", payload, run_at=soon, lane=UPKEEP)
+        (cleaner,) = await db.write(create, queue_id, [wanted])
+        free[0] = 10 * MB
+        await until(lambda: db.write(lambda tx: not tx.roomy))
+        async with working(db, types, PROMPT) as bench:
+            cleaned = await bench.ended(cleaner)
+            assert cleaned.summary.status is Status.COMPLETED
+            assert cleaned.result["trees"] == 1
+            assert not await db.write(lambda tx: tx.roomy)
+            assert await db.read(lambda tx: tx.execute(waiting)) == [(len(specs),)]
+            free[0] = 1_000 * MB
+            for id_ in others:
+                assert (await bench.ended(id_)).summary.attempt == 1

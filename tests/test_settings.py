@@ -60,6 +60,7 @@ EXAMPLES: dict[str, tuple[str, str, Any]] = {
         '["mypackage.jobs", "other:types"]',
         ("mypackage.jobs", "other:types"),
     ),
+    "documents.versions": ("0", "0", 0),
     "logs.level": ("debug", '"debug"', "debug"),
     "logs.retention": ("1h", '"1h"', 3_600.0),
     "database.path": ("pages.db", '"pages.db"', Path("pages.db")),

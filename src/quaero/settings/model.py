@@ -222,6 +222,17 @@ class LogsSettings(Section):
     )
 
 
+class DocumentsSettings(Section):
+    """What is kept of the pages that were collected."""
+
+    versions: int = Field(
+        default=50,
+        ge=0,
+        le=1_000_000,
+        description="earlier texts of a document that a cleanup leaves, the newest",
+    )
+
+
 class DatabaseSettings(Section):
     """Where everything is stored."""
 
@@ -250,6 +261,7 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     crawl: CrawlSettings = CrawlSettings()
     work: WorkSettings = WorkSettings()
+    documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
     database: DatabaseSettings = DatabaseSettings()
 

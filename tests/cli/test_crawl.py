@@ -102,6 +102,18 @@ def test_a_crawl_logs_from_the_level_that_is_set_and_where_none_is_only_errors(
     assert logging.root.level == level
 
 
+def test_pages_of_sitemaps_are_collected_on_request(
+    cli: Cli, site: SiteServer, tmp_path: Path
+) -> None:
+    site.pages["/sitemap.xml"] = f"<urlset><url><loc>{site.url}/far</loc></url></urlset>"
+    site.pages["/far"] = linked()
+    assert cli("--data-dir", tmp_path, "crawl", site.url, "--no-follow").code == 0
+    assert asked(site) == ["/"]
+    again = ["--data-dir", tmp_path, "crawl", site.url, "--no-follow", "--sitemap"]
+    assert cli(*again).code == 0
+    assert asked(site)[1:].count("/far") == 1
+
+
 def test_a_crawl_is_told_to_programs_as_json(cli: Cli, site: SiteServer, tmp_path: Path) -> None:
     done = cli("crawl", site.url, "--data-dir", tmp_path, "--json")
     told = done.json

@@ -14,14 +14,15 @@ from typing import Any
 
 import msgspec
 
-from quaero.clock import SECOND, Clock
+from quaero.clock import Clock
 from quaero.crawl import frontier
 from quaero.crawl.digest import Digest
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
 from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import Crawl, CrawlPage
-from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules
+from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, pace
+from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Database, Tx
 from quaero.documents import store
@@ -32,7 +33,6 @@ from quaero.jobs.model import JobRow
 from quaero.jobs.rows import load_one
 from quaero.jobs.run import Effect
 from quaero.jobs.steer import fail
-from quaero.queue import lanes
 from quaero.work.context import JobContext
 from quaero.work.cpu import CpuHelpers
 from quaero.work.registry import JobType, Later, Result
@@ -41,7 +41,6 @@ NO_SOURCE = 0
 MOST_HOPS = 20
 WAIT_FOR_LOGIN = 2
 LONGEST_WAIT_FOR_LOGIN = 15
-LONGEST_PACE = 3_600.0
 READABLE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
 _DIGEST = "quaero.crawl.digest:digest"
 _CHOOSE_AGAIN = "quaero.crawl.digest:choose_again"
@@ -59,6 +58,7 @@ class CrawlExecutors:
         self._helpers = helpers
         self._clock = clock
         self._robots = RobotsRules(fetcher, clock)
+        self._sitemaps = SitemapReader(fetcher, helpers, self._robots, clock, self._by_robots)
 
     def job_types(self) -> tuple[JobType[Any], ...]:
         """`crawler` and `crawler_url`."""
@@ -69,9 +69,13 @@ class CrawlExecutors:
 
     # -- crawler
 
-    async def begin(self, job: JobContext, settings: Crawl) -> Result:
-        """Admit the seeds; the rest of the crawl is their consequence."""
+    async def begin(self, job: JobContext, settings: Crawl) -> Result | Later:
+        """Admit the seeds; the rest of the crawl is their consequence, and that of sitemaps."""
         crawl = await self._crawls.make(job.id, settings)
+        if job.state is not None:
+            if settings.private and not self._crawls.may_log_in(settings):
+                return _wait_for_login(job, job.state)
+            return await self._sitemaps.step(job, crawl)
         seeds = [Found(seed, 0, None) for seed in crawl.scope.seeds]
         refused = {seed.url: crawl.scope.refusal(seed.url, 0) for seed in seeds}
         good = [seed for seed in seeds if refused[seed.url] is None]
@@ -80,7 +84,10 @@ class CrawlExecutors:
                 job.log.warn(f"seed {url} is refused by {reason}")
         if not good:
             raise Refused("all seeds are refused by the crawl's own patterns", "exclude")
-        return Result({"seeds": len(good)}, [partial(_admit_seeds, crawl, good)])
+        effects: list[Effect] = [partial(_admit_seeds, crawl, good)]
+        if settings.sitemap:
+            return self._sitemaps.begin(crawl, effects)
+        return Result({"seeds": len(good)}, effects)
 
     # -- crawler_url
 
@@ -121,10 +128,7 @@ class CrawlExecutors:
     async def _ask_robots(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Later:
         """Spend this start of the lane on robots.txt; the page comes at the next."""
         rules = await self._robots.fetch(url, crawl)
-        asked = rules.crawl_delay(self._fetcher.user_agent) or 0.0
-        pace = int(min(asked, LONGEST_PACE) * SECOND)
-        effect = partial(_set_pace, key=host_key(url), pace=pace)
-        return Later(state=job.state, effects=[effect])
+        return Later(state=job.state, effects=[pace(url, rules, self._fetcher.user_agent)])
 
     async def _known(self, crawl: ActiveCrawl, url: str) -> Validators | None:
         if crawl.settings.refresh == "always":
@@ -350,10 +354,6 @@ def _refuse(
     tx: Tx, job: JobRow, *, refused: Mapping[str, int], samples: Mapping[str, list[str]]
 ) -> None:
     frontier.refuse(tx, job.root_id, refused, samples)
-
-
-def _set_pace(tx: Tx, job: JobRow, *, key: str, pace: int) -> None:
-    lanes.set_pace(tx, job.queue_id, key, pace)
 
 
 def _keep_links(tx: Tx, job: JobRow, *, url: str, packed: bytes) -> None:  # noqa: ARG001

@@ -125,6 +125,29 @@ def test_dev_installs_groups_that_the_project_has() -> None:
     assert used <= set(project["dependency-groups"])
 
 
+def test_a_soak_looks_for_20_000_examples_unless_another_number_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    soak_examples = dev()["soak_examples"]
+    monkeypatch.setenv("QUAERO_SOAK_EXAMPLES", "")  # put back as it was, whatever follows
+    monkeypatch.delenv("QUAERO_SOAK_EXAMPLES")
+    assert soak_examples() == 20_000
+    assert os.environ["QUAERO_SOAK_EXAMPLES"] == "20000"
+    monkeypatch.setenv("QUAERO_SOAK_EXAMPLES", "200")
+    assert soak_examples() == 200
+    for wrong in ("0", "many", ""):
+        monkeypatch.setenv("QUAERO_SOAK_EXAMPLES", wrong)
+        with pytest.raises(SystemExit, match="whole number from 1"):
+            soak_examples()
+
+
+def test_a_soak_runs_the_models_and_the_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = dev()["soak_tests"]()
+    assert {"tests/jobs/test_model.py", "tests/queue/test_model.py"} <= set(found)
+    assert {path.parent.name for path in map(Path, found)} == {"jobs", "queue", "crash"}
+
+
 def test_ci_can_be_run_and_only_calls_the_tests() -> None:
     run = ROOT / ".ci" / "run"
     assert os.access(run, os.X_OK)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from quaero.cli.output import moment
+from quaero.cli.output import moment, size
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.documents.store import mark_gone
 
@@ -169,7 +169,7 @@ def test_stats_count_what_there_is(on: Cli, documents: dict[str, Any]) -> None:
     assert told["by_type"]["web"] == told["by_site"][site] == told["all"]
     assert told["by_tag"]["sea"]["documents"] == 1
     done = on("documents", "stats")
-    assert done.err == f"3 documents, 0 of them gone, with {words} words in 0.0 MB of text\n"
+    assert done.err == f"3 documents, 0 of them gone, with {words} words in 0.1 kB of text\n"
     header, *rows = (line.split() for line in done.out.splitlines())
     assert header == ["by", "name", "documents", "gone", "words", "text"]
     assert [row[:4] for row in rows] == [
@@ -298,6 +298,12 @@ def test_what_cannot_be_read_is_refused_by_name_and_the_rest_goes_on(
     assert done.code == 0
     assert done.out.endswith("2 refused\n")
     assert [line.split(":")[1].strip() for line in done.err.splitlines()] == ["line 4", "line 5"]
+
+
+def test_sizes_are_short() -> None:
+    sizes = {0: "0.0 kB", 440: "0.4 kB", 9_949: "9.9 kB", 9_960: "10 kB", 999_600: "1.0 MB",
+             3_500_000: "3.5 MB", 120 * 10**9: "120 GB", 5 * 10**15: "5000 TB"}  # fmt: skip
+    assert {number: size(number) for number in sizes} == sizes
 
 
 def test_times_are_in_the_users_own_zone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,7 +248,7 @@ def stats(*, as_json: Json = False) -> None:
 
     Example: quaero documents stats
     """
-    from quaero.cli.output import count, print_json, say, shorten, table
+    from quaero.cli.output import count, print_json, say, shorten, size, table
     from quaero.documents import counts
 
     with database() as db:
@@ -257,20 +257,16 @@ def stats(*, as_json: Json = False) -> None:
         print_json(found)
         return
     say(f"{count(found.all.documents, 'document')}, {found.all.gone} of them gone, with "
-        f"{count(found.all.words, 'word')} in {_megabytes(found.all.bytes)} of text")  # fmt: skip
+        f"{count(found.all.words, 'word')} in {size(found.all.bytes)} of text")  # fmt: skip
     groups = (("type", found.by_type), ("site", found.by_site), ("tag", found.by_tag))
     rows = [
-        (kind, shorten(key, 60), each.documents, each.gone, each.words, _megabytes(each.bytes))
+        (kind, shorten(key, 60), each.documents, each.gone, each.words, size(each.bytes))
         for kind, by_key in groups
         for key, each in by_key.items()
     ]
     if rows:
         table(("by", "name", "documents", "gone", "words", "text"), rows,
               right="documents gone words text")  # fmt: skip
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
 
 
 @app.command()
@@ -350,7 +346,7 @@ def export(
 
     Example: quaero documents export ./pages --site docs.example.org
     """
-    from quaero.cli.output import count
+    from quaero.cli.output import count, size
     from quaero.documents.export import export_archive, export_folder, export_lines
     from quaero.errors import BadInput
 
@@ -363,7 +359,7 @@ def export(
     with database() as db:
         done = write(db, target, _filter(site, tag, crawl))
     typer.echo(f"{count(done.documents, 'document')} written to {target}, "
-               f"{done.bytes / 1e6:.1f} MB of text")  # fmt: skip
+               f"{size(done.bytes)} of text")  # fmt: skip
 
 
 @app.command("import")

@@ -111,7 +111,8 @@ async def _rest(db: Database, log_days: float) -> dict[str, int]:
         done["log_entries"] += count
     while count := await db.write(_old_events):
         done["events"] += count
-    done["keys"] = await db.write(_old_keys)
+    while count := await db.write(_old_keys):
+        done["keys"] += count
     while count := await db.write(_empty_lanes):
         done["lanes"] += count
     return done
@@ -147,7 +148,10 @@ def _old_events(tx: Tx) -> int:
 def _old_keys(tx: Tx) -> int:
     return len(
         tx.execute(
-            "delete from idempotency where created_at < $1 returning 1",
+            """
+            delete from idempotency where key in
+                (select key from idempotency where created_at < $1 limit 1000) returning 1
+            """,
             (tx.now - IDEMPOTENCY_KEPT,),
         )
     )
@@ -160,7 +164,7 @@ def _empty_lanes(tx: Tx) -> int:
             (select l.id from lane l
               where l.ready = 0 and l.running = 0 and l.next_start < $1
                 and not exists (select 1 from message m where m.lane_id = l.id
-                                 and m.queue_id = l.queue_id)
+                                 and m.lane_id <> 0 and m.state in (1, 3, 4, 5, 6))
               limit 1000)
         returning 1
         """,

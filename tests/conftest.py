@@ -1,7 +1,8 @@
 """What all tests share: how hard hypothesis looks, and an open database of every engine.
 
 The suite runs 300 examples of each property, the same ones every time. With
-`QUAERO_SOAK_EXAMPLES=20000` as many new ones are looked for, without a time limit.
+`QUAERO_SOAK_EXAMPLES=20000` as many new ones are looked for, without a time limit, and what is
+needed to repeat one that fails is printed.
 """
 
 import os
@@ -27,7 +28,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
-    "soak", settings.get_profile("suite"), max_examples=int(_SOAK or 1), derandomize=False
+    "soak",
+    settings.get_profile("suite"),
+    max_examples=int(_SOAK or 1),
+    derandomize=False,
+    print_blob=True,
 )
 settings.load_profile("soak" if _SOAK else "suite")
 

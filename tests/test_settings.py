@@ -64,6 +64,7 @@ EXAMPLES: dict[str, tuple[str, str, Any]] = {
     "server.port": ("0", "0", 0),
     "server.hosts": ("a.test, B.test", '["a.test", "b.test"]', ("a.test", "b.test")),
     "server.token": ("true", "true", True),
+    "documents.versions": ("0", "0", 0),
     "logs.level": ("debug", '"debug"', "debug"),
     "logs.retention": ("1h", '"1h"', 3_600.0),
     "database.path": ("pages.db", '"pages.db"', Path("pages.db")),

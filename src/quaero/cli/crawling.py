@@ -36,6 +36,7 @@ _DEFAULTS = ("max_pages", "max_depth", "concurrency", "delay", "respect_robots")
 _FLAGS: dict[str, tuple[str, Any]] = {
     "respect_robots": ("--ignore-robots", False),
     "follow_links": ("--no-follow", False),
+    "sitemap": ("--sitemap", True),
     "detail_level": ("--metadata-only", "metadata"),
 }
 

@@ -18,7 +18,7 @@ from quaero.cli.output import count, safe, say
 
 if TYPE_CHECKING:
     from quaero.settings import Settings
-    from quaero.testing.site import SiteServer
+    from quaero.site_server import SiteServer
 
 QUESTION = "tide table"
 SHOWN_LINES = 12

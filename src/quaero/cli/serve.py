@@ -58,7 +58,7 @@ def _serve(settings: Settings, descriptor: int) -> None:
     from quaero import app
     from quaero.cli.logs import log_to_stderr
 
-    log_to_stderr(settings.logs.level)
+    log_to_stderr(settings)
     with socket.socket(fileno=descriptor) as listening:
         app.run(app.serve(settings, listening))
 

@@ -46,7 +46,6 @@ def _run(settings: object, alone: int | None, own: list[str]) -> None:
     from quaero.work.supervisor import own_command
 
     assert isinstance(settings, Settings)
-    quiet = alone is not None and settings.logs.level == "info"
-    log_to_stderr("warn" if quiet else settings.logs.level)
+    log_to_stderr(settings, unless_set=None if alone is None else "warn")
     isolate = () if alone is not None else tuple(own_command(*own))
     app.run(app.work(settings, isolate=isolate, alone_for=alone))

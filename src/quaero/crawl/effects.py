@@ -21,7 +21,6 @@ from quaero.documents.model import NewDocument, Outcome
 from quaero.documents.store import Seen
 from quaero.jobs.model import JobRow
 from quaero.jobs.rows import load_one
-from quaero.queue import lanes
 
 NO_SOURCE = 0
 
@@ -118,11 +117,6 @@ def admit_seeds(crawl: ActiveCrawl, seeds: list[Found], tx: Tx, job: JobRow) -> 
     """Begin a crawl with its seeds."""
     frontier.begin(tx, job.id, frontier.identity_of(crawl.scope.seeds), crawl.settings.max_pages)
     frontier.admit_new(tx, job, frontier.enter(tx, job.id, seeds), crawl.politeness)
-
-
-def set_pace(tx: Tx, job: JobRow, *, key: str, pace: int) -> None:
-    """Keep at least `pace` microseconds between starts at a host, as its robots.txt asks."""
-    lanes.set_pace(tx, job.queue_id, key, pace)
 
 
 def note_gone(tx: Tx, job: JobRow, *, url: str) -> None:

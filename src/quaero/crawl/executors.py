@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from quaero.clock import SECOND, Clock
+from quaero.clock import Clock
 from quaero.crawl import frontier
 from quaero.crawl.convoy import Convoy
 from quaero.crawl.digest import Digest
@@ -25,19 +25,20 @@ from quaero.crawl.effects import (
     admit_seeds,
     finish_page,
     note_gone,
-    set_pace,
 )
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
 from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import Crawl, CrawlPage
-from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules
+from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, pace
+from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Database, ReadTx
 from quaero.documents import store
 from quaero.documents.model import DetailLevel, NewDocument
 from quaero.documents.store import Seen, Validators
 from quaero.errors import BadUrl, Permanent, Refused
+from quaero.jobs.run import Effect
 from quaero.jobs.steer import fail
 from quaero.work.context import JobContext
 from quaero.work.cpu import CpuHelpers
@@ -47,7 +48,6 @@ MOST_HOPS = 20
 SITES_KEPT = 10_000
 WAIT_FOR_LOGIN = 2
 LONGEST_WAIT_FOR_LOGIN = 15
-LONGEST_PACE = 3_600.0
 READABLE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
 _DIGEST = "quaero.crawl.digest:digest"
 _CHOOSE_AGAIN = "quaero.crawl.digest:choose_again"
@@ -66,6 +66,7 @@ class CrawlExecutors:
         self._clock = clock
         self._robots = RobotsRules(fetcher, clock)
         self._convoy = Convoy()
+        self._sitemaps = SitemapReader(fetcher, helpers, self._robots, clock, self._by_robots)
 
     def job_types(self) -> tuple[JobType[Any], ...]:
         """`crawler` and `crawler_url`."""
@@ -76,9 +77,13 @@ class CrawlExecutors:
 
     # -- crawler
 
-    async def begin(self, job: JobContext, settings: Crawl) -> Result:
-        """Admit the seeds; the rest of the crawl is their consequence."""
+    async def begin(self, job: JobContext, settings: Crawl) -> Result | Later:
+        """Admit the seeds; the rest of the crawl is their consequence, and that of sitemaps."""
         crawl = await self._crawls.make(job.id, settings)
+        if job.state is not None:
+            if settings.private and not self._crawls.may_log_in(settings):
+                return _wait_for_login(job, job.state)
+            return await self._sitemaps.step(job, crawl)
         seeds = [Found(seed, 0, None) for seed in crawl.scope.seeds]
         refused = {seed.url: crawl.scope.refusal(seed.url, 0) for seed in seeds}
         good = [seed for seed in seeds if refused[seed.url] is None]
@@ -87,7 +92,10 @@ class CrawlExecutors:
                 job.log.warn(f"seed {url} is refused by {reason}")
         if not good:
             raise Refused("all seeds are refused by the crawl's own patterns", "exclude")
-        return Result({"seeds": len(good)}, [partial(admit_seeds, crawl, good)])
+        effects: list[Effect] = [partial(admit_seeds, crawl, good)]
+        if settings.sitemap:
+            return self._sitemaps.begin(crawl, effects)
+        return Result({"seeds": len(good)}, effects)
 
     # -- crawler_url
 
@@ -129,10 +137,7 @@ class CrawlExecutors:
     async def _ask_robots(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Later:
         """Spend this start of the lane on robots.txt; the page comes at the next."""
         rules = await self._robots.fetch(url, crawl)
-        asked = rules.crawl_delay(self._fetcher.user_agent) or 0.0
-        pace = int(min(asked, LONGEST_PACE) * SECOND)
-        effect = partial(set_pace, key=host_key(url), pace=pace)
-        return Later(state=job.state, effects=[effect])
+        return Later(state=job.state, effects=[pace(url, rules, self._fetcher.user_agent)])
 
     async def _known(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Validators | None:
         """What is stored of a page; a crawl that began on a blank site need not look."""

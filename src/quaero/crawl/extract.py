@@ -11,7 +11,6 @@ readers of Jira and Confluence pages do.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -27,6 +26,7 @@ from quaero.crawl.markdown import Markdown, to_markdown
 from quaero.crawl.metadata import one_line, read_metadata
 from quaero.crawl.nesting import is_treacherous
 from quaero.crawl.page_signs import is_empty_shell, looks_like_login
+from quaero.documents.model import content_hash
 from quaero.errors import Refused
 
 MAX_MARKUP = 10 * 1024 * 1024
@@ -124,12 +124,6 @@ def page_of_tree(tree: LexborHTMLParser, source: str, url: str) -> Page:
         looks_like_login=looks_like_login(tree, metadata.title, url, words),
         empty_shell=is_empty_shell(tree, words),
     )
-
-
-def content_hash(title: str, markdown: str) -> str:
-    """Return the BLAKE2b hash of a page's content: 16 bytes as 32 hexadecimal digits."""
-    data = f"{title}\n{markdown}".encode("utf-8", "replace")
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def count_words(text: str) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -19,15 +20,19 @@ from quaero.crawl.policy import NetworkPolicy
 from quaero.crawl.resolve import inside_seeds
 from quaero.crawl.robots import Robots
 from quaero.crawl.scope import CrawlScope
-from quaero.crawl.urls import canonical
-from quaero.db.contract import Database, ReadTx
+from quaero.crawl.urls import canonical, host_key
+from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import BadUrl, JobError, NotFound, RetryLater
+from quaero.jobs.model import JobRow
+from quaero.jobs.run import Effect
+from quaero.queue import lanes
 
 CRAWLS_KEPT = 256
 ROBOTS_SECONDS = 86_400
 ROBOTS_RETRY_SECONDS = 1.5
 ROBOTS_HOPS = 5
 HOSTS_KEPT = 10_000
+LONGEST_PACE = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +206,16 @@ class RobotsRules:
             except BadUrl:
                 break
         return Robots.from_status(404)
+
+
+def pace(url: str, rules: Robots, agent: str) -> Effect:
+    """The effect that has the host of an address keep the delay that its robots.txt asks for."""
+    asked = min(rules.crawl_delay(agent) or 0.0, LONGEST_PACE)
+    return partial(_set_pace, key=host_key(url), pace=int(asked * SECOND))
+
+
+def _set_pace(tx: Tx, job: JobRow, *, key: str, pace: int) -> None:
+    lanes.set_pace(tx, job.queue_id, key, pace)
 
 
 def _origin(url: str) -> str:

@@ -241,16 +241,27 @@ class ServerSettings(Section):
 
 
 class LogsSettings(Section):
-    """The logs of jobs and of the program."""
+    """The program's own log, and how long those of jobs are kept."""
 
     level: Literal["debug", "info", "warn", "error"] = Field(
-        default="info", description="the least level that is kept"
+        default="info", description="the least level of the program's own log"
     )
     retention: Duration = Field(
         default=30 * DAY,
         ge=HOUR,
         le=3650 * DAY,
         description="how long logs of finished jobs are kept",
+    )
+
+
+class DocumentsSettings(Section):
+    """What is kept of the pages that were collected."""
+
+    versions: int = Field(
+        default=50,
+        ge=0,
+        le=1_000_000,
+        description="earlier texts of a document that a cleanup leaves, the newest",
     )
 
 
@@ -283,6 +294,7 @@ class Settings(BaseModel):
     crawl: CrawlSettings = CrawlSettings()
     work: WorkSettings = WorkSettings()
     server: ServerSettings = ServerSettings()
+    documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
     database: DatabaseSettings = DatabaseSettings()
 

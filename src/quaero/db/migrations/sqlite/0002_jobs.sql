@@ -125,3 +125,4 @@ create table idempotency(
     created_at integer not null
 ) without rowid;
 create index idempotency_job on idempotency(job_id);
+create index idempotency_age on idempotency(created_at);

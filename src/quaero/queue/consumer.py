@@ -23,6 +23,7 @@ from typing import Any, Generic
 from quaero.clock import SECOND, Clock, SystemClock
 from quaero.db.contract import Database, Tx
 from quaero.errors import StorageError
+from quaero.queue.ahead import Ahead
 from quaero.queue.backend import Backend, O, Running, W
 from quaero.queue.claim import Claim, next_due
 from quaero.queue.holders import Holder
@@ -34,8 +35,6 @@ from quaero.queue.rider import Rider
 log = logging.getLogger(__name__)
 
 _STOPS = "the worker stops"
-AHEAD_SECONDS = 0.05
-MOST_AHEAD = 2_000
 WAITED_TOO_LONG = 0.5
 UNBROKEN_SECONDS = 0.002
 SHOW_START_AFTER = 0.01
@@ -86,11 +85,14 @@ class Consumer(Generic[W, O]):
         self._lost: set[Token] = set()
         self._renewed = 0
         self._show_timer: asyncio.TimerHandle | None = None
+        self._show_due = False
         self._stir = asyncio.Event()
         self._hungry = True
         self._writing = False
+        self._begun = False  # this write has run in the writer
+        self._left = 0  # what it would have claimed besides
         self._stopping = False
-        self._mean_seconds = AHEAD_SECONDS
+        self._ahead = Ahead(concurrency)
         self._swept = 0.0
         self._checked = True
         self._next_look: int | None = None
@@ -136,16 +138,8 @@ class Consumer(Generic[W, O]):
         return not (self._running or self._local or self._outcomes)
 
     def running(self) -> list[Running[W]]:
-        """What the slots are doing now."""
+        """What the slots are doing now; may be asked from any thread."""
         return list(self._running.values())
-
-    def overdue(self) -> bool:
-        """Whether something runs past its time; may be asked from any thread."""
-        now = self._lease_now()
-        return any(
-            now > each.lease_at + self._backend.renew_until(each.work) * SECOND
-            for each in self.running()
-        )
 
     async def _wind_down(self, grace: float) -> None:
         self._return_local()
@@ -178,22 +172,21 @@ class Consumer(Generic[W, O]):
 
     async def _cycle(self) -> None:
         want = self._want()
-        starts_due = any(not each.shown for each in self._running.values())
-        if self._outcomes or starts_due or (want and self._hungry):
-            due = await self._write(want=want if self._hungry or self._outcomes else 0)
-        else:
-            due = None if self._hungry else self._next_look
-        self._next_look = due
+        if self._outcomes or self._show_due or (want and self._hungry):
+            self._next_look = None
+            self._look_at(await self._write(want if self._hungry or self._outcomes else 0))
+        elif self._hungry:
+            self._next_look = None
         await self._sweep()
         if not self._outcomes and not (self._hungry and self._want()) and not self._stir.is_set():
-            await self._wait(due)
+            await self._wait()
         self._stir.clear()
 
-    async def _wait(self, due: int | None) -> None:
+    async def _wait(self) -> None:
         """Sleep until something stirs, is due, or the safety net's time has come."""
         seconds = min(self._poll_interval, SWEEP_SECONDS) if self._running else self._poll_interval
-        if due is not None:
-            seconds = min(seconds, max(0.0, (due - self._lease_now()) / SECOND))
+        if self._next_look is not None:
+            seconds = min(seconds, max(0.0, (self._next_look - self._lease_now()) / SECOND))
         try:
             async with asyncio.timeout(seconds):
                 await self._stir.wait()
@@ -204,24 +197,26 @@ class Consumer(Generic[W, O]):
         """How many more to claim: free slots, and what will be done within 50 ms."""
         if self._stopping:
             return 0
-        ahead = 0
-        if self._prefetch and self._mean_seconds < AHEAD_SECONDS:
-            ahead = min(MOST_AHEAD, int(self._concurrency * AHEAD_SECONDS / self._mean_seconds))
+        ahead = self._ahead.pieces() if self._prefetch else 0
         return max(0, self._concurrency - len(self._running) + ahead - len(self._local))
 
     async def _write(self, want: int) -> int | None:
         """One transaction of the pump; returns when to look again by itself, in lease time."""
         outcomes, self._outcomes = self._outcomes, []
         fresh = [each for each in self._running.values() if not each.shown]
+        self._show_due = False
         for each in fresh:
             each.shown = True
         starts = [(each.work, each.started_at, each.lease_at) for each in fresh]
         self._hungry = False
+        self._begun, self._left = False, 0
         self._writing = True
         try:
             works, due = await self._db.write(self._transact, outcomes, starts, want)
         except StorageError as error:
-            await self._hold_out(outcomes, fresh, error)
+            log.warning("cannot write, trying again: %s", error)
+            self._outcomes = outcomes + self._outcomes
+            await self._begin_again(fresh, pause=True)
             return None
         except Exception as error:  # noqa: BLE001 - an effect's fault; found out one by one
             log.warning("settling %d together failed: %s", len(outcomes), error)
@@ -241,11 +236,13 @@ class Consumer(Generic[W, O]):
         self, tx: Tx, outcomes: Sequence[O], starts: Sequence[tuple[W, int, int]], want: int
     ) -> tuple[list[W], int | None]:
         backend = self._backend
+        self._begun = True
         if outcomes:
             backend.settle(tx, outcomes)
         if starts:
             backend.started(tx, starts)
         works = self._claim(tx, want) if want else []
+        self._left = want - len(works)
         if want and (len(works) == want or not tx.roomy):
             return works, None
         return works, self._due(tx)
@@ -255,18 +252,11 @@ class Consumer(Generic[W, O]):
         due = next_due(tx, self._backend.queue_id)
         return due if due is None or due > tx.lease_now else tx.lease_now + OVERDUE
 
-    async def _hold_out(
-        self, outcomes: list[O], fresh: list[Running[W]], error: StorageError
-    ) -> None:
-        """The database cannot write now: keep everything and try again soon."""
-        log.warning("cannot write, trying again: %s", error)
-        self._outcomes = outcomes + self._outcomes
-        await self._begin_again(fresh, pause=True)
-
     async def _begin_again(self, fresh: list[Running[W]], *, pause: bool) -> None:
         """What a failed transaction was to show and to claim is for the next one."""
         for each in fresh:
             each.shown = False
+        self._show_due = bool(fresh)
         self._hungry = True
         if pause:
             await asyncio.sleep(min(self._poll_interval, LONGEST_PAUSE))
@@ -310,17 +300,28 @@ class Consumer(Generic[W, O]):
             self._renew(tx)
         self._backend.sweep(tx)
 
-    def _free(self) -> int:
-        """How much a claim may bring that rides along with the commit of another."""
-        return 0 if self._writing or self._stopping else self._local.spare()
+    def _free(self) -> int | None:
+        """How much a claim may bring that rides along; None where the pump claims anyway."""
+        if self._stopping:
+            return 0
+        if not self._writing:
+            return self._local.spare()
+        if not self._begun:
+            return None
+        left, self._left = self._left, 0
+        return left
 
     def _alight(self, works: list[W], due: int | None) -> None:
         """What a ride has claimed, and when to look again."""
         self._take(works)
+        self._look_at(due)
+        if due is not None and due - self._lease_now() < self._poll_interval * SECOND:
+            self._stir.set()
+
+    def _look_at(self, due: int | None) -> None:
+        """Look for work by itself at this moment of the lease clock, or earlier."""
         if due is not None and (self._next_look is None or due < self._next_look):
             self._next_look = due
-            if due - self._lease_now() < self._poll_interval * SECOND:
-                self._stir.set()
 
     def _claim(self, tx: Tx, want: int) -> list[W]:
         holder = self._holder.id if self._holder else 0
@@ -344,7 +345,7 @@ class Consumer(Generic[W, O]):
     def _return_overdue(self) -> None:
         """Give back what has waited here too long: another worker may be free."""
         if self._local.waited() > WAITED_TOO_LONG:
-            self._mean_seconds = max(self._mean_seconds, AHEAD_SECONDS)
+            self._ahead.too_much()
             self._return_local("")
 
     async def _slot(self, number: int) -> None:
@@ -370,7 +371,8 @@ class Consumer(Generic[W, O]):
         if self._holder is not None:
             self._holder.note(number, token.id)
         if delivery.paced:
-            self._stir.set()  # an interval counts from the start as it is written
+            self._show_due = True  # an interval counts from the start as it is written
+            self._stir.set()
         elif self._show_timer is None:
             self._show_timer = task.get_loop().call_later(SHOW_START_AFTER, self._show)
         began = perf_counter()
@@ -386,7 +388,7 @@ class Consumer(Generic[W, O]):
             if self._holder is not None:
                 self._holder.note(number, 0)
             del self._running[number]
-        self._mean_seconds += 0.1 * (perf_counter() - began - self._mean_seconds)
+        self._ahead.took(perf_counter() - began)
         if token in self._lost:
             self._lost.discard(token)
             self._leases.drop([token])
@@ -398,6 +400,7 @@ class Consumer(Generic[W, O]):
     def _show(self) -> None:
         self._show_timer = None
         if any(not each.shown for each in self._running.values()):
+            self._show_due = True
             self._stir.set()
 
     # -- leases

@@ -21,14 +21,15 @@ from quaero.queue.backend import W
 class Rider(Generic[W]):
     """One consumer's claims of this kind.
 
-    `free()` says how much may be claimed, in any thread; `claim(tx, want)` claims, `due(tx)` says
+    `free()` says how much may be claimed, in any thread, None where that will be done without a
+    ride; `claim(tx, want)` claims, `due(tx)` says
     when to look again where that was all; `alight` gets both, and `look` is called, in `loop`.
     """
 
     def __init__(
         self,
         loop: AbstractEventLoop,
-        free: Callable[[], int],
+        free: Callable[[], int | None],
         claim: Callable[[Tx, int], list[W]],
         due: Callable[[Tx], int | None],
         alight: Callable[[list[W], int | None], None],
@@ -44,9 +45,9 @@ class Rider(Generic[W]):
 
     def offer(self) -> Ride | None:
         """Asked on the writer's thread before a commit that makes work ready."""
-        self._sated_in = 0
         want = self._free()
-        if want <= 0:
+        self._sated_in = threading.get_ident() if want is None else 0
+        if not want or want < 0:
             return None
         return Ride(partial(self._ride, want=want), self._arrive, self._loop)
 

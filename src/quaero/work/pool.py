@@ -267,7 +267,13 @@ class Pool:
 
     def overdue(self) -> bool:
         """Whether something runs past its timeout and grace; safe to ask from any thread."""
-        return self.consumer is not None and self.consumer.overdue()
+        consumer, backend, now = self.consumer, self._backend, self._db.lease_now()
+        if consumer is None or backend is None:
+            return False
+        return any(
+            now > each.lease_at + backend.renew_until(each.work) * SECOND
+            for each in consumer.running()
+        )
 
     async def _leave(self, holder: Holder) -> None:
         """Leave the register, or be found dead by others where that cannot be written."""

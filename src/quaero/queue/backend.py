@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+
+import msgspec
 
 from quaero.db.contract import ReadTx, Tx
 from quaero.queue.claim import Claim
@@ -54,8 +55,7 @@ class Backend(Protocol[W, O]):
         """For how many seconds from its start a lease is renewed."""
 
 
-@dataclass(slots=True)
-class Running(Generic[W]):
+class Running(msgspec.Struct, Generic[W]):
     """What a slot is doing; times of the wall and of the lease clock, in microseconds."""
 
     work: W

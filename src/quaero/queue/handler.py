@@ -15,7 +15,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
-from typing import NamedTuple
+
+import msgspec
 
 from quaero.clock import SECOND
 from quaero.db.contract import ReadTx, Tx
@@ -32,7 +33,7 @@ from quaero.queue.settle import Release
 Handler = Callable[[Delivery], Awaitable[None]]
 
 
-class Ended(NamedTuple):
+class Ended(msgspec.Struct, frozen=True):
     """How a message's handling ended: well, with an error, or not at all (`given_back`)."""
 
     work: Delivery

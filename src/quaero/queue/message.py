@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -45,8 +44,7 @@ UPKEEP = Lane("upkeep")
 """The lane of what makes room: it is taken on and run when there is room for nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(msgspec.Struct, frozen=True, gc=False):
     """A message to send.
 
     `payload` is JSON text, or None where the job record holds it. `delay` is in microseconds on the

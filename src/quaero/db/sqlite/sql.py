@@ -15,7 +15,7 @@ _MACRO = re.compile(r"\b(each|ints)\(\$(\d+)\)|\$(\d+)")
 def _translate(match: re.Match[str]) -> str:
     macro, argument, number = match.groups()
     if macro == "each":
-        return f"json_each(?{argument})"
+        return f"jsonb_each(?{argument})"  # a third less to take apart than text
     if macro == "ints":
         return f"(select value from json_each(?{argument}))"
     return f"?{number}"

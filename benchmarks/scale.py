@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from quaero.db import SqliteDatabase
-from quaero.queue import Queue
+from quaero.queue import NewMessage, Queue
 from quaero.queue.claim import Claim, claim
+from quaero.queue.handler import consuming
 from quaero.queue.settle import complete, held
 
 BLOCK, TIMES = 100, 200
@@ -90,6 +95,28 @@ def cost(folder: Path, **rows: int) -> float:
     return statistics.median(took)
 
 
+def most_memory(folder: Path, messages: int) -> float:
+    """The most MB of a process that sends so many messages and works off 10,000 of them."""
+    command = [sys.executable, __file__, str(folder / f"{messages}.db"), str(messages)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+async def _send_and_work(path: Path, messages: int) -> None:
+    db = SqliteDatabase.open(path)
+    queue = await asyncio.to_thread(Queue.open, db, "bench")
+    for _ in range(messages // 1_000):
+        new = [NewMessage("t", '{"url":"https://example.org/"}')] * 1_000
+        await db.write(queue.send_many, new)
+
+    async def handle(_: object) -> None:
+        return
+
+    async with consuming(db, queue, handle) as consumer:
+        while consumer.settled < 10_000:
+            await asyncio.sleep(0.001)
+    db.close()
+
+
 def run(folder: Path, scale: float) -> list[str]:
     """The table; `scale` shrinks the huge databases for a quick look."""
 
@@ -102,6 +129,7 @@ def run(folder: Path, scale: float) -> list[str]:
         finished=n(1_000_000),
     )  # fmt: skip
     laned = cost(folder / "lanes", ready=n(2_000_000), lanes=n(100_000))
+    few, many = most_memory(folder, 10_000), most_memory(folder, n(1_000_000))
     what = f"{n(5_000_000):,} ready, {n(1_000_000):,} finished jobs, "
     what += f"{n(200_000):,} delayed, {n(200_000):,} dead"
     return [
@@ -110,4 +138,13 @@ def run(folder: Path, scale: float) -> list[str]:
         f"| 1,000 ready | {small:.1f} |",
         f"| {what} | {huge:.1f} ({huge / small:.2f}x) |",
         f"| {n(2_000_000):,} ready in {n(100_000):,} lanes | {laned:.1f} |", "",
+        "### Memory of a process that sends and works", "",
+        "| messages queued | most MB |", "|---|---:|",
+        f"| 10,000 | {few:.0f} |",
+        f"| {n(1_000_000):,} | {many:.0f} ({many / few:.2f}x) |", "",
     ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    asyncio.run(_send_and_work(Path(sys.argv[1]), int(sys.argv[2])))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

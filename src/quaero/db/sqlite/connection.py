@@ -110,7 +110,7 @@ def tune_writer(connection: apsw.Connection) -> None:
         "foreign_keys=on",
         "trusted_schema=off",
         "mmap_size=0",
-        "cache_size=-32768",
+        "cache_size=-4096",
         "temp_store=memory",
         "wal_autocheckpoint=0",
         f"journal_size_limit={WAL_LIMIT}",
@@ -126,7 +126,7 @@ def open_reader(path: Path, vfs: str | None = None) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=128)
     _plan_once(connection)
     connection.set_busy_handler(wait_for_lock)
-    for pragma in ("query_only=on", "trusted_schema=off", "mmap_size=0", "cache_size=-8192"):
+    for pragma in ("query_only=on", "trusted_schema=off", "mmap_size=0", "cache_size=-4096"):
         connection.pragma(*pragma.split("="))
     return connection
 

@@ -8,6 +8,7 @@ on. Rows of lists carry neither payload nor result.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +18,15 @@ import msgspec
 
 from quaero.db.contract import ReadTx, Row
 from quaero.errors import NotFound
-from quaero.jobs.model import Status
+from quaero.jobs import logs
+from quaero.jobs.logs import Level
 from quaero.jobs.read import SUMMARY, Attempt, Summary, attempts, summary
 from quaero.reports.walks import Walk, walks
 from quaero.reports.wanted import JobFilter, OrderWord
 
-SCANNED = 10_000
+SCANNED = 3_000
 COUNTED = 10_000
-COUNT_SCANNED = 20_000
+COUNT_SCANNED = 10_000
 
 Place = tuple[int, int]
 """Where a page ended: the key of the order, and the id."""
@@ -241,10 +243,14 @@ class Detail:
     attempts: list[Attempt]
     max_child_failures: int
     failure_action: int
+    logs: dict[Level, int]
+    logs_capped: bool
+    documents: int
+    documents_capped: bool
 
 
 def detail(tx: ReadTx, job_id: int) -> Detail:
-    """One job. Raises `NotFound`."""
+    """One job, its log entries and documents counted up to `COUNTED`. Raises `NotFound`."""
     rows = tx.execute(
         f"""
         select {SUMMARY}, description, payload, result, max_child_failures, failure_action
@@ -255,7 +261,73 @@ def detail(tx: ReadTx, job_id: int) -> Detail:
     if not rows:
         raise NotFound(f"there is no job {job_id}")
     *head, description, payload, result, limit, action = rows[0]
+    job = summary(tuple(head))
+    levels, logs_capped = log_counts(tx, job_id, tree=job.parent_id is None)
+    documents = _documents(tx, job)
     return Detail(
-        summary(tuple(head)), description, payload, result, attempts(tx, job_id), limit, action
+        job, description, payload, result, attempts(tx, job_id), limit, action,
+        levels, logs_capped, min(documents, COUNTED), documents > COUNTED,
+    )  # fmt: skip
+
+
+def place_of(tx: ReadTx, job_id: int) -> tuple[bool, bool]:
+    """Whether a job is a root, and whether nothing lies below it. Raises `NotFound`."""
+    rows = tx.execute(
+        """
+        select parent_id is null,
+               n_pending + n_running + n_completed + n_failed + n_cancelled = 0
+          from job where id = $1
+        """,
+        (job_id,),
     )
+    if not rows:
+        raise NotFound(f"there is no job {job_id}")
+    return bool(rows[0][0]), bool(rows[0][1])
+
+
+def log_counts(tx: ReadTx, job_id: int, *, tree: bool) -> tuple[dict[Level, int], bool]:
+    """How many entries of each level there are: of a tree exactly, of a job up to `COUNTED`.
+
+    Also whether there are more than were counted.
+    """
+    if tree:
+        return logs.counts(tx, job_id, tree=True), False
+    rows = tx.execute(
+        f"""
+        select level, count(*) from
+            (select level from job_log where job_id = $1 order by id desc limit {COUNTED + 1})
+         group by level
+        """,
+        (job_id,),
+    )
+    found = {Level(level): n for level, n in rows}
+    return found, sum(found.values()) > COUNTED
+
+
+def _documents(tx: ReadTx, job: Summary) -> int:
+    column = "root_id" if job.parent_id is None else "job_id"
+    ((count,),) = tx.execute(
+        f"""
+        select count(*) from
+            (select 1 from document where {column} = $1 and {column} is not null
+              limit {COUNTED + 1})
+        """,
+        (job.id,),
+    )
+    return int(count)
+
+
+# -- editing
+
+
+def version_of(tx: ReadTx, job_id: int) -> str:
+    """What stands for the part of a job that can be edited; another one after every edit.
+
+    It does not change while the job merely goes on, so a running job can be edited. Raises
+    `NotFound`.
+    """
+    rows = tx.execute("select name, description, priority from job where id = $1", (job_id,))
+    if not rows:
+        raise NotFound(f"there is no job {job_id}")
+    return hashlib.blake2b(msgspec.json.encode([job_id, *rows[0]]), digest_size=9).hexdigest()
 

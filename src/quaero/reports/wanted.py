@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from quaero.clock import SECOND
 from quaero.jobs.model import Status
@@ -26,8 +26,6 @@ OrderWord = Literal[
 
 def moment(value: object) -> int:
     """A wall time in microseconds from RFC 3339 (section 5.6). Raises `ValueError`."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
     match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("must be a time such as 2026-11-22T06:30:00Z")
@@ -42,12 +40,19 @@ def moment(value: object) -> int:
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
+def written(micros: int) -> str:
+    """A wall time as `moment` reads it."""
+    text = (_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds")
+    return text.replace("+00:00", "Z")
+
+
 Moment = Annotated[
     int,
     BeforeValidator(moment),
+    PlainSerializer(written),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-Word = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT, pattern=r"^[^\x00]+$")]
+Word = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 
 
 class JobFilter(BaseModel):

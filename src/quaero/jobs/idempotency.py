@@ -22,9 +22,7 @@ def fingerprint(request: bytes) -> str:
     return hashlib.blake2b(request, digest_size=16).hexdigest()
 
 
-def create_once(
-    tx: Tx, queue_id: int, spec: JobSpec, key: str, request: str
-) -> tuple[int, bool]:
+def create_once(tx: Tx, queue_id: int, spec: JobSpec, key: str, request: str) -> tuple[int, bool]:
     """Create a job, or find the one that the same request made with this key.
 
     Returns its id, and whether it was there already. Raises `Conflict` where the key was used for

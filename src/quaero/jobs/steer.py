@@ -336,7 +336,8 @@ def update(
         raise BadInput("a job's name cannot be empty")
     tx.execute(
         """
-        update job set name = coalesce($2, name), description = nullif(coalesce($3, description), ''),
+        update job set name = coalesce($2, name),
+               description = nullif(coalesce($3, description), ''),
                priority = coalesce($4, priority), rev = rev + 1 where id = $1
         """,
         (job_id, name, description, priority),

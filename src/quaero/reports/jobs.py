@@ -330,4 +330,3 @@ def version_of(tx: ReadTx, job_id: int) -> str:
     if not rows:
         raise NotFound(f"there is no job {job_id}")
     return hashlib.blake2b(msgspec.json.encode([job_id, *rows[0]]), digest_size=9).hexdigest()
-

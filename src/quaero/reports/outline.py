@@ -45,9 +45,7 @@ def outline(tx: ReadTx, job_id: int, after: Sequence[int] = (), limit: int = 50)
     return Outline(items, None)
 
 
-def _following(
-    tx: ReadTx, top: Summary, after: Path, most: int
-) -> Iterator[tuple[Path, Summary]]:
+def _following(tx: ReadTx, top: Summary, after: Path, most: int) -> Iterator[tuple[Path, Summary]]:
     """Each job after a path, with its own path; up to `most` are read at a time."""
     if not after:
         yield (top.id,), top

@@ -45,9 +45,7 @@ class BulkAction(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: Action
-    priority: Annotated[
-        int | None, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)
-    ] = None
+    priority: Annotated[int | None, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
     filter: JobFilter = JobFilter()
     ids: Annotated[list[Id] | None, Field(max_length=MOST_IDS)] = None
     up_to: Id

@@ -22,18 +22,22 @@ _MEANINGS = {
     415: "The body has another content type than this takes.",
     422: "A value is missing, unknown or not allowed; `errors` names each.",
     428: "Say which version is meant, with `If-Match`.",
+    503: "Not at this moment; `Retry-After` says when to ask again.",
     507: "There is too little room on the disk to begin new work.",
 }
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems an endpoint may answer with: these by name, and any other."""
+    """The problems an endpoint may answer with: these and a 422 by name, and any other.
+
+    Without any named an endpoint takes nothing that could be wrong.
+    """
     found: dict[int | str, dict[str, Any]] = {
         status: {
             "description": _MEANINGS.get(status, HTTPStatus(status).phrase),
             "content": _CONTENT,
         }
-        for status in sorted({*statuses, 422})
+        for status in sorted({*statuses, 422} if statuses else ())
     }
     found["default"] = {"description": "Any other problem.", "content": _CONTENT}
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -67,7 +68,7 @@ def render(text: str) -> Rendered:
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
     parser.enable(["table", "strikethrough"])
-    parser.validateLink = _allowed  # type: ignore[method-assign]
+    parser.validateLink = _allowed  # type: ignore[method-assign, assignment]
     parser.add_render_rule("image", _image)
     return parser
 
@@ -80,8 +81,8 @@ def _allowed(address: str) -> bool:
 
 
 def _name_headings(tokens: Sequence[Token]) -> list[Heading]:
-    outline = []
-    for token, inline in zip(tokens, tokens[1:], strict=False):
+    outline: list[Heading] = []
+    for token, inline in pairwise(tokens):
         if token.type == "heading_open":
             name = f"section-{len(outline) + 1}"
             token.attrs = {"id": name}

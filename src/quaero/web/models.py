@@ -18,7 +18,9 @@ Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)]
 ActionWord = Literal["cancel", "fail", "start", "retry", "rerun", "copy", "delete", "update"]
 LevelWord = Literal["debug", "info", "warn", "error"]
 FailureWord = Literal["continue", "mark_warning", "stop_all"]
-Payload = Annotated[dict[str, JsonValue], Field(description="What the job is told, as its type asks.")]
+Payload = Annotated[
+    dict[str, JsonValue], Field(description="What the job is told, as its type asks.")
+]
 
 
 def _flag(value: object) -> object:

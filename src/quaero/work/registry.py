@@ -77,9 +77,7 @@ class JobType(Generic[M]):
             else:
                 made = self.payload.model_validate(payload)
         except ValidationError as error:
-            raise BadPayload(
-                f"payload of {self.name!r}: {_say(error)}", _fields(error)
-            ) from error
+            raise BadPayload(f"payload of {self.name!r}: {_say(error)}", _fields(error)) from error
         return made.model_dump_json(exclude_defaults=False)
 
     def decode(self, text: str) -> M:

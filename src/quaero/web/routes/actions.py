@@ -74,7 +74,7 @@ async def start_bulk(parts: WebParts, payload: Mapping[str, Any], name: str) -> 
 
 def _newest(tx: ReadTx) -> int:
     ((newest,),) = tx.execute("select last from sequence where name = 'job'")
-    return max(1, newest)
+    return max(1, int(newest))
 
 
 async def _refuse_more(db: Database, wish: Bulk) -> int:
@@ -115,7 +115,9 @@ async def cancel_job(parts: Parts, job_id: JobId) -> Response:
     return await _stopped(parts, job_id, ended=not before.open)
 
 
-@router.post("/{job_id}/fail", response_model=Job, responses={**LATER, **errors(400, 404, 409, 415)})
+@router.post(
+    "/{job_id}/fail", response_model=Job, responses={**LATER, **errors(400, 404, 409, 415)}
+)
 async def fail_job(parts: Parts, job_id: JobId, why: Reason) -> Response:
     """End a stuck job as failed, and cancel all below it."""
     await parts.db.write(steer.fail, job_id, why.reason)

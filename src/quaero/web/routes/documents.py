@@ -244,7 +244,7 @@ def _counted(by_key: dict[str, Count]) -> list[dict[str, Any]]:
 @router.get("/search", response_model=SearchPage, responses=errors(400))
 async def search_documents(
     parts: Parts,
-    q: Annotated[str, Query(max_length=4_000, description="Words, \"a phrase\", tag:…, -not …")],
+    q: Annotated[str, Query(max_length=4_000, description='Words, "a phrase", tag:…, -not …')],
     limit: Annotated[int, Query(ge=1, le=search.LARGEST_PAGE)] = 20,
     cursor: cursors.Cursor = None,
 ) -> Response:
@@ -334,9 +334,7 @@ async def put_tags(
     return answer({"tags": kept}, headers={"ETag": _tag_version(kept)})
 
 
-def _put_tags(
-    tx: Tx, document_id: int, wanted: list[str], if_match: str | None
-) -> tuple[str, ...]:
+def _put_tags(tx: Tx, document_id: int, wanted: list[str], if_match: str | None) -> tuple[str, ...]:
     before = _tags(tx, document_id)
     named = None if if_match is None else {each.strip() for each in if_match.split(",")}
     if named is not None and not named & {"*", _tag_version(before)}:

@@ -44,8 +44,9 @@ class LogSelection(Words):
     ] = None
     level: Annotated[LevelWord, Field(description="This level and graver.")] = "debug"
     levels: Annotated[
-        list[LevelWord], Field(max_length=4, description="Exactly these, in place of `level`.")
-    ] = []
+        tuple[LevelWord, ...],
+        Field(max_length=4, description="Exactly these, in place of `level`."),
+    ] = ()
     text: Annotated[Word | None, Field(description="That contain this, in any case.")] = None
 
 

@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api", tags=["system"])
 
 
 class StorageModel(Answer):
-    """Sizes in bytes: of the database file, its log, what in it is unused, what the disk has left."""
+    """Sizes in bytes: the database file, its log, what in it is unused, what the disk has left."""
 
     database: int
     log: int
@@ -142,7 +142,7 @@ async def get_config(parts: Parts) -> Response:
     return answer({"file": None if file is None else str(file), "settings": items})
 
 
-@router.get("/logs", response_model=ProgramLog, responses=errors())
+@router.get("/logs", response_model=ProgramLog, responses=errors(422))
 async def get_program_log(parts: Parts, words: Annotated[ProgramWords, Query()]) -> Response:
     """The newest lines of this process's own log, newest first."""
     found = parts.log.lines(words.level, words.text or "", words.before, words.limit + 1)

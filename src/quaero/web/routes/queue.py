@@ -6,7 +6,7 @@ import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import Field, JsonValue
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
@@ -29,12 +29,11 @@ from quaero.web.models import (
     CursorText,
     Id,
     Job,
-    JsonValue,
     LaneModel,
     Limit,
     Time,
-    WorkerModel,
     Words,
+    WorkerModel,
 )
 from quaero.web.parts import Parts, WebParts
 from quaero.web.routes.actions import start_bulk
@@ -252,9 +251,7 @@ async def list_dead(parts: Parts, words: Annotated[DeadWords, Query()]) -> Respo
     return answer(page_of((_letter(*each) for each in page), following))
 
 
-def _dead(
-    tx: ReadTx, queue_id: int, limit: int, after: int
-) -> list[tuple[DeadLetter, str | None]]:
+def _dead(tx: ReadTx, queue_id: int, limit: int, after: int) -> list[tuple[DeadLetter, str | None]]:
     letters = dead_letters(tx, queue_id, limit, after)
     names = {
         letter.job_id: tx.execute("select name from job where id = $1", (letter.job_id,))

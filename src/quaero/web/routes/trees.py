@@ -46,7 +46,7 @@ class Pages(Words):
 class ChildWords(Pages):
     """Which children to list."""
 
-    status: Annotated[list[StatusWord], Field(max_length=5)] = []
+    status: Annotated[tuple[StatusWord, ...], Field(max_length=5)] = ()
     type: Word | None = None
     source_type: Word | None = None
     entity_type: Word | None = None
@@ -98,15 +98,13 @@ async def get_tree(parts: Parts, job_id: JobId, words: Annotated[Pages, Query()]
     return answer(page_of((job_item(job, now) for job in found.items), following))
 
 
-def _outline(
-    tx: ReadTx, job_id: int, path: tuple[int, ...], limit: int
-) -> tuple[Outline, int]:
+def _outline(tx: ReadTx, job_id: int, path: tuple[int, ...], limit: int) -> tuple[Outline, int]:
     return outline(tx, job_id, path, limit), tx.now
 
 
 @router.get("/results", response_model=ResultPage, responses=errors(400, 404))
 async def get_results(parts: Parts, job_id: JobId, words: Annotated[Pages, Query()]) -> Response:
-    """The result of a job and the documents it collected, newest first; of a root its whole tree's."""
+    """The result of a job and the documents that it collected, or its tree did; newest first."""
     place = cursors.read(words.cursor, 1, "results", job_id)
     result, found = await parts.db.read(_results, job_id, place, words.limit + 1)
     more = len(found) > words.limit

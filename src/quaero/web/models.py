@@ -10,11 +10,19 @@ from quaero.reports.wanted import LARGEST_ID, JobFilter, Moment, OrderWord, Stat
 from quaero.upkeep.bulk import HIGHEST_PRIORITY, MOST_IDS
 from quaero.web import cursors, examples
 
-Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+
+def _whole(value: object) -> object:
+    """A number as an integer where it is one: JSON does not tell 5.0 from 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Id = Annotated[Whole, Field(ge=1, le=LARGEST_ID)]
+Count = Annotated[Whole, Field(ge=0, le=LARGEST_ID)]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Name = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"\S")]
 Description = Annotated[str, Field(max_length=100_000)]
-Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)]
+Priority = Annotated[Whole, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)]
 ActionWord = Literal["cancel", "fail", "start", "retry", "rerun", "copy", "delete", "update"]
 LevelWord = Literal["debug", "info", "warn", "error"]
 FailureWord = Literal["continue", "mark_warning", "stop_all"]
@@ -221,7 +229,7 @@ class NewJob(Body):
     description: Description | None = None
     priority: Priority = 0
     run_at: Moment | None = None
-    max_child_failures: Annotated[int, Field(ge=0, le=LARGEST_ID)] = 0
+    max_child_failures: Count = 0
     child_failure_action: FailureWord = "continue"
 
 
@@ -271,15 +279,16 @@ class Bulk(Body):
         json_schema_extra={
             "examples": [
                 {"action": "retry", "filter": {"status": ["failed"]}, "expected_count": 12}
-            ]
+            ],
+            "oneOf": [{"required": ["ids"]}, {"required": ["filter"]}],
         },
     )
 
     action: Literal["retry", "cancel", "delete", "priority"]
-    priority: Priority | None = None
-    filter: JobFilter | None = None
-    ids: Annotated[list[Id] | None, Field(min_length=1, max_length=MOST_IDS)] = None
-    expected_count: Annotated[int | None, Field(ge=0, le=LARGEST_ID)]
+    priority: Priority = 0
+    filter: JobFilter = JobFilter()
+    ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS)] = []
+    expected_count: Count | None
 
 
 # -- logs

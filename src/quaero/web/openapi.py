@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from quaero.web.describing import PROBLEM_TYPE
 from quaero.web.models import Problem
+from quaero.work.registry import Registry
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 
@@ -23,6 +24,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs", {})
         schemas["Problem"] = problem
+        schemas["NewJob"] = _by_type(schemas, app.state.parts.registry)
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         for path in made["paths"].values():
@@ -31,6 +33,28 @@ def describe(app: FastAPI) -> dict[str, Any]:
                     _complete(path[method])
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _by_type(schemas: dict[str, Any], registry: Registry) -> dict[str, Any]:
+    """A new job as one of its types, each with its payload."""
+    general = schemas["NewJob"]
+    variants = []
+    for job_type in sorted(registry, key=lambda each: str(each.name)):
+        payload = job_type.payload.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= payload.pop("$defs", {})
+        name = f"{job_type.name}_payload"
+        schemas[name] = payload
+        variant = {key: value for key, value in general.items() if key != "examples"}
+        variant["title"] = f"{general['title']} of type {job_type.name}"
+        variant["properties"] = general["properties"] | {
+            "type": {"const": job_type.name, "type": "string"},
+            "payload": {"$ref": f"#/components/schemas/{name}"},
+        }
+        if payload.get("required"):
+            variant["required"] = [*general["required"], "payload"]
+        variants.append(variant)
+    head = {key: general[key] for key in ("title", "description", "examples")}
+    return {**head, "oneOf": variants, "discriminator": {"propertyName": "type"}}
 
 
 def _complete(operation: dict[str, Any]) -> None:

@@ -47,18 +47,19 @@ OptionalAgain = Annotated[Again | None, Body()]
 )
 async def bulk_action(parts: Parts, wish: Bulk) -> Response:
     """Do one thing to all jobs that match. It is done by a job, which is answered."""
-    if (wish.action == "priority") is (wish.priority is None):
+    given = wish.model_fields_set
+    if (wish.action == "priority") is not ("priority" in given):
         text = "priority goes with the action priority, and only with it"
         raise BadPayload(text, [{"pointer": "/priority", "detail": text}])
-    if (wish.ids is None) is (wish.filter is None):
+    if ("ids" in given) is ("filter" in given):
         text = "name the jobs by ids or by a filter, by one of them"
         raise BadPayload(text, [{"pointer": "/filter", "detail": text}])
     count = await _refuse_more(parts.db, wish)
     payload = {
         "action": wish.action,
-        "priority": wish.priority,
-        "filter": {} if wish.filter is None else wish.filter.model_dump(mode="json"),
-        "ids": wish.ids,
+        "priority": wish.priority if "priority" in given else None,
+        "filter": wish.filter.model_dump(mode="json"),
+        "ids": wish.ids or None,
         "up_to": await parts.db.read(_newest),
         "expected": count,
     }
@@ -80,10 +81,9 @@ def _newest(tx: ReadTx) -> int:
 async def _refuse_more(db: Database, wish: Bulk) -> int:
     """How many jobs match. Raises `Conflict` where more do than were shown."""
     expected = wish.expected_count
-    if wish.ids is not None:
+    if wish.ids:
         count, capped = len(set(wish.ids)), False
     else:
-        assert wish.filter is not None
         total = await db.read(lists.total, wish.filter)
         count, capped = total.count, total.capped
         if capped and expected is not None and count <= expected:

@@ -6,7 +6,7 @@ import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
@@ -26,6 +26,7 @@ from quaero.web.describing import errors, location
 from quaero.web.models import (
     Answer,
     Body,
+    Count,
     CursorText,
     Id,
     Job,
@@ -197,7 +198,7 @@ def _of(parts: WebParts) -> Queue:
 class Purge(Body):
     """How many messages were shown; where more would go, nothing does. With null any number."""
 
-    expected_count: Annotated[int | None, Field(ge=0)]
+    expected_count: Count | None
 
 
 @router.post(
@@ -307,10 +308,19 @@ class DeadBulk(Body):
     `expected_count` is the number that was shown: where there are more, nothing is done.
     """
 
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"action": "requeue", "all": True, "expected_count": 3}],
+            "oneOf": [{"required": ["ids"]}, {"required": ["all"]}],
+        },
+    )
+
     action: Literal["requeue", "delete"]
-    ids: Annotated[list[Id] | None, Field(min_length=1, max_length=MOST_IDS)] = None
-    all: bool = False
-    expected_count: Annotated[int | None, Field(ge=0)]
+    ids: Annotated[tuple[Id, ...], Field(min_length=1, max_length=MOST_IDS, strict=False)] = ()
+    all: Literal[True] = True
+    expected_count: Count | None
 
 
 @router.post(
@@ -321,18 +331,18 @@ class DeadBulk(Body):
 )
 async def bulk_dead(parts: Parts, wish: DeadBulk) -> Response:
     """Requeue or delete many dead letters. It is done by a job, which is answered."""
-    if (wish.ids is not None) is wish.all:
+    if ("ids" in wish.model_fields_set) is ("all" in wish.model_fields_set):
         text = "name the letters by ids, or say all, by one of them"
         raise BadPayload(text, [{"pointer": "/ids", "detail": text}])
     numbers, newest = await parts.db.read(_dead_count, parts.queue_id)
-    count = numbers.dead if wish.ids is None else len(set(wish.ids))
+    count = len(set(wish.ids)) if wish.ids else numbers.dead
     if wish.expected_count is not None and count > wish.expected_count:
         raise Conflict(
             f"{count} dead letters are there now, where {wish.expected_count} were shown; "
             "look again"
         )
     payload = {
-        "action": f"{wish.action}_dead", "ids": wish.ids, "up_to": newest, "expected": count
+        "action": f"{wish.action}_dead", "ids": wish.ids or None, "up_to": newest, "expected": count
     }  # fmt: skip
     return await start_bulk(parts, payload, f"{wish.action} {count} dead letters")
 

@@ -106,3 +106,12 @@ DOCUMENT: dict[str, Any] = {
     "root_id": 7,
     "tags": ["handbook"],
 }
+
+WHOLE_DOCUMENT: dict[str, Any] = {
+    **DOCUMENT,
+    "text": "# Installation\n\nUnpack it and run `make`.",
+    "metadata": {"headings": ["Installation"]},
+    "etag": None,
+    "last_modified": None,
+    "content_hash": "5f0c2f7c1f5b7d3a9b6c0a4b1f0e2d3c",
+}

@@ -130,7 +130,7 @@ def _go(
     if way.looked_at:
         stop = _place_ahead(tx, way, condition, args, scanned, down=down)
         if stop is not None:
-            condition += f" and not ({_after(way, args, stop, '<' if down else '>')})"
+            condition += f" and {_until(way, args, stop, '>' if down else '<')}"
         condition += f" and {way.looked_at}"
     args.append(limit)
     rows = tx.execute(
@@ -151,6 +151,16 @@ def _after(way: Walk, args: list[Any], place: Place, sign: str) -> str:
     args += place
     key, id_ = f"${len(args) - 1}", f"${len(args)}"
     return f"{way.key} {sign}= {key} and ({way.key} {sign} {key} or id {sign} {id_})"
+
+
+def _until(way: Walk, args: list[Any], place: Place, sign: str) -> str:
+    """The condition for what lies before a place or there, which ends the walk of the index."""
+    if way.key == "0":
+        args.append(place[1])
+        return f"id {sign}= ${len(args)}"
+    args += place
+    key, id_ = f"${len(args) - 1}", f"${len(args)}"
+    return f"{way.key} {sign}= {key} and ({way.key} {sign} {key} or id {sign}= {id_})"
 
 
 def _place_ahead(
@@ -218,7 +228,7 @@ def _count(tx: ReadTx, way: Walk, scanned: int) -> tuple[int, bool]:
     if way.looked_at:
         stop = _place_ahead(tx, way, condition, args, scanned, down=False)
         if stop is not None:
-            condition += f" and not ({_after(way, args, stop, '>')})"
+            condition += f" and {_until(way, args, stop, '<')}"
         condition += f" and {way.looked_at}"
     rows = tx.execute(
         f"""

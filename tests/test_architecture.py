@@ -20,8 +20,7 @@ FLOORS = [
     {"queue"},
     {"jobs"},
     {"work"},
-    {"crawl", "documents", "sources", "summarize", "workflows", "upkeep"},
-    {"reports"},
+    {"crawl", "documents", "sources", "summarize", "workflows", "upkeep", "reports"},
     {"web", "mcp"},
     {"app", "sample_site"},
     {"cli"},
@@ -34,7 +33,8 @@ BESIDE = {
     "crawl": {"documents"},
     "sources": {"crawl", "documents"},
     "summarize": {"documents"},
-    "upkeep": {"crawl", "documents"},
+    "reports": {"documents"},
+    "upkeep": {"crawl", "documents", "reports"},
 }
 
 # Who serves a site to be crawled: the demo, and tests.

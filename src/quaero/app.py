@@ -20,6 +20,7 @@ from quaero.crawl.session import Crawls, Login
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
+from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import cleanup_type
 from quaero.upkeep.merging import merge_when
 from quaero.work.cpu import CpuHelpers
@@ -76,6 +77,7 @@ async def worker(
         crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock)
         registry = Registry(crawler.job_types())
         registry.add(_cleanup(settings, db))
+        registry.add(bulk_type(db))
         registry.add_installed()
         for place in settings.work.job_types:
             registry.add_module(place)
@@ -102,6 +104,7 @@ def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     crawler = CrawlExecutors(db, crawls, fetcher, CpuHelpers(0), SystemClock())
     registry = Registry(crawler.job_types())
     registry.add(_cleanup(settings, db))
+    registry.add(bulk_type(db))
     registry.add_installed()
     for place in settings.work.job_types:
         registry.add_module(place)

@@ -66,4 +66,4 @@ def _boot_id() -> str:
 def rfc3339(micros: int) -> str:
     """A wall time as people and JSON read it: `2026-11-22T06:30:00.000000Z`."""
     moment = datetime.fromtimestamp(micros / SECOND, UTC).replace(microsecond=micros % SECOND)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.isoformat(timespec='microseconds').removesuffix('+00:00')}Z"

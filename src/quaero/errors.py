@@ -27,6 +27,8 @@ A message says what happened, with the value, and what to do. `exit_code` is the
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class QuaeroError(Exception):
     """Something failed in a way that Quaero knows."""
@@ -51,10 +53,17 @@ class BadConfig(BadInput):
 
 
 class BadPayload(BadInput):
-    """The payload does not fit the job type."""
+    """The payload does not fit the job type.
+
+    `fields` says what is wrong with each, by its JSON pointer (RFC 6901) in the payload.
+    """
 
     status = 422
     slug = "bad-payload"
+
+    def __init__(self, message: str, fields: Sequence[Mapping[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 class BadPattern(BadInput):

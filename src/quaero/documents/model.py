@@ -125,6 +125,7 @@ class Filter:
     source_type: str | None = None
     tag: str | None = None
     root_id: int | None = None
+    job_id: int | None = None
     gone: bool | None = None
 
 

@@ -119,6 +119,7 @@ def _conditions(wanted: Filter) -> tuple[str, list[str], list[Any]]:
         ("d.site", wanted.site),
         ("d.source_type", wanted.source_type),
         ("d.root_id", wanted.root_id),
+        ("d.job_id", wanted.job_id),
         ("g.tag", None if wanted.tag is None else normal_tag(wanted.tag)),
     ):
         if value is not None:

@@ -90,7 +90,8 @@ class Query:
     """Which entries to read.
 
     Of one job, or of its whole tree; from level `at_least` up, or exactly `levels`; that contain
-    `text`, in any case. Newest first unless `ascending`; `after` is the id of the last entry seen.
+    `text`, in any case. Newest first unless `ascending`; `after` is the id of the last entry seen,
+    `until` that of the last one to look at.
     """
 
     job_id: int
@@ -100,6 +101,7 @@ class Query:
     text: str = ""
     ascending: bool = False
     after: int | None = None
+    until: int | None = None
     limit: int = PAGE
 
 
@@ -130,6 +132,8 @@ def read(tx: ReadTx, query: Query) -> list[LogLine]:
 
     if query.after is not None:
         also("l.id > ?" if query.ascending else "l.id < ?", query.after)
+    if query.until is not None:
+        also("l.id <= ?" if query.ascending else "l.id >= ?", query.until)
     if query.levels is not None:
         also("l.level in ints(?)", msgspec.json.encode(sorted(query.levels)).decode())
     elif query.at_least > Level.DEBUG:

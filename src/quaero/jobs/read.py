@@ -12,7 +12,7 @@ from quaero.db.contract import ReadTx, Row
 from quaero.errors import NotFound
 from quaero.jobs.model import OwnRun, Phase, Status
 
-_SUMMARY = """
+SUMMARY = """
     id, parent_id, root_id, depth, type, phase, name, status, priority, attempt, round, rerun_of,
     held, created_at, run_at, started_at, completed_at, progress_current, progress_total,
     progress_text, own_run, stopping, n_pending, n_running, n_completed, n_failed, n_cancelled,
@@ -97,7 +97,8 @@ class Job:
     failure_action: int
 
 
-def _summary(row: Row) -> Summary:
+def summary(row: Row) -> Summary:
+    """A `Summary` from the values of `SUMMARY`."""
     counts = Counts(*row[22:27])
     status, own_run = Status(row[7]), row[20]
     waiting = status is Status.RUNNING and own_run != OwnRun.OPEN
@@ -115,7 +116,7 @@ def get(tx: ReadTx, job_id: int) -> Job:
     """One job. Raises `NotFound`."""
     rows = tx.execute(
         f"""
-        select {_SUMMARY}, description, payload, result, max_child_failures, failure_action
+        select {SUMMARY}, description, payload, result, max_child_failures, failure_action
           from job where id = $1
         """,
         (job_id,),
@@ -124,7 +125,7 @@ def get(tx: ReadTx, job_id: int) -> Job:
         raise NotFound(f"there is no job {job_id}")
     description, payload, result, limit, action = rows[0][29:]
     return Job(
-        _summary(rows[0][:29]),
+        summary(rows[0][:29]),
         description,
         msgspec.json.decode(payload),
         None if result is None else msgspec.json.decode(result),
@@ -137,10 +138,10 @@ def get(tx: ReadTx, job_id: int) -> Job:
 def summaries(tx: ReadTx, ids: Sequence[int]) -> list[Summary]:
     """The jobs with these ids, in order of id; those that do not exist are left out."""
     rows = tx.execute(
-        f"select {_SUMMARY} from job where id in ints($1) order by id",
+        f"select {SUMMARY} from job where id in ints($1) order by id",
         (msgspec.json.encode(ids).decode(),),
     )
-    return [_summary(row) for row in rows]
+    return [summary(row) for row in rows]
 
 
 def attempts(tx: ReadTx, job_id: int) -> list[Attempt]:
@@ -188,12 +189,12 @@ def listing(tx: ReadTx, wanted: Filter) -> list[Summary]:
     args.append(wanted.limit)
     rows = tx.execute(
         f"""
-        select {_SUMMARY} from job where {" and ".join(conditions)}
+        select {SUMMARY} from job where {" and ".join(conditions)}
          order by id {order} limit ${len(args)}
         """,
         args,
     )
-    return [_summary(row) for row in rows]
+    return [summary(row) for row in rows]
 
 
 def counts_by_status(tx: ReadTx, *, top: bool) -> dict[Status, int]:

@@ -205,6 +205,19 @@ def requeue(tx: Tx, message_ids: Sequence[int]) -> int:
     return len(settle.requeue(tx, plain)) + (reopen(tx, jobs) if jobs else 0)
 
 
+def drop_dead(tx: Tx, message_ids: Sequence[int]) -> int:
+    """Delete dead letters; their jobs stay failed. Returns how many there were."""
+    rows = tx.execute(
+        "select id, job_id from message where id in ints($1) and state = 3",
+        (msgspec.json.encode(message_ids).decode(),),
+    )
+    jobs = list(load(tx, [job_id for _, job_id in rows if job_id]).values())
+    for job in jobs:
+        job.message_id = None
+    store(tx, jobs)
+    return len(settle.discard(tx, [id_ for id_, _ in rows]))
+
+
 def reopen_parent(tx: Tx, job_id: int) -> JobRow:
     """Let an ended job take children again; its own run is not repeated. Returns it, open.
 
@@ -314,13 +327,17 @@ def update(
     description: str | None = None,
     priority: int | None = None,
 ) -> None:
-    """Change what may be changed of a job; its waiting message follows the priority."""
+    """Change what may be changed of a job; its waiting message follows the priority.
+
+    An empty description is none. Raises `NotFound`, or `BadInput` for an empty name.
+    """
     job = load_one(tx, job_id)
     if name is not None and not name.strip():
         raise BadInput("a job's name cannot be empty")
     tx.execute(
         """
-        update job set name = coalesce($2, name), description = coalesce($3, description),
+        update job set name = coalesce($2, name),
+               description = nullif(coalesce($3, description), ''),
                priority = coalesce($4, priority), rev = rev + 1 where id = $1
         """,
         (job_id, name, description, priority),

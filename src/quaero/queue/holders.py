@@ -39,6 +39,19 @@ class DeadHolder:
     parent_id: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class KnownHolder:
+    """A process in the register; `slots` is how many messages it can have started at once."""
+
+    id: int
+    pid: int
+    host: str
+    started_at: int
+    parent_id: int
+    alive: bool
+    slots: int
+
+
 def _insert(tx: Tx, clock: Clock, parent_id: int) -> int:
     (id_,) = tx.ids("holder", 1)
     tx.execute(
@@ -115,6 +128,28 @@ class Holders:
         gone = {each.id for each in found}
         alive = {row[0] for row in rows} - gone
         return [each for each in found if each.parent_id not in alive]
+
+    def known(self, tx: ReadTx) -> list[KnownHolder]:
+        """Everyone in the register, the oldest first; those of other machines count as alive."""
+        rows = tx.execute(
+            "select id, pid, host, started_at, parent_id from holder order by id limit 1000"
+        )
+        here = socket.gethostname()
+        return [
+            KnownHolder(
+                id_, pid, host, started_at, parent_id,
+                alive=host != here or fcntl is None
+                or self._is_locked(id_, missing_is_alive=tx.now - started_at < _JOINING),
+                slots=self._slots(id_),
+            )
+            for id_, pid, host, started_at, parent_id in rows
+        ]  # fmt: skip
+
+    def _slots(self, holder_id: int) -> int:
+        try:
+            return self._file(holder_id).stat().st_size // _CELL.size
+        except FileNotFoundError:
+            return 0
 
     def dead_child(self, tx: ReadTx, parent_id: int) -> list[DeadHolder]:
         """The dead holders that a living parent has to clear up after."""

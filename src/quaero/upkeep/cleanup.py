@@ -16,13 +16,12 @@ from quaero.crawl import frontier
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import fulltext, versions
 from quaero.errors import DiskFull
-from quaero.jobs import actions, feed, logs
+from quaero.jobs import actions, feed, idempotency, logs
 from quaero.jobs.model import Status
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
 PAGE = 200
-IDEMPOTENCY_KEPT = DAY
 FEED_KEPT = DAY
 _STATUSES = {
     "all": (Status.COMPLETED, Status.FAILED, Status.CANCELLED),
@@ -152,7 +151,7 @@ def _old_keys(tx: Tx) -> int:
             delete from idempotency where key in
                 (select key from idempotency where created_at < $1 limit 1000) returning 1
             """,
-            (tx.now - IDEMPOTENCY_KEPT,),
+            (tx.now - idempotency.KEPT,),
         )
     )
 

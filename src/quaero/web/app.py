@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
 from fastapi import FastAPI
 
 import quaero
 from quaero.web import problems
+from quaero.web.heads import Heads
+from quaero.web.openapi import describe
 from quaero.web.parts import WebParts
-from quaero.web.routes import system
+from quaero.web.routes import (
+    actions,
+    documents,
+    job_types,
+    jobs,
+    logs,
+    program,
+    queue,
+    system,
+    trees,
+)
 from quaero.web.security import Security
 
 DESCRIPTION = """
@@ -15,6 +32,17 @@ Everything the pages show, and all that they do, is done through this interface.
 in UTC, durations seconds, ids whole numbers. Lists are read page by page: pass `next_cursor` on as
 `cursor`. Every error is a problem (RFC 9457).
 """
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Keep the program's log while the application runs."""
+    ring = app.state.parts.log
+    logging.root.addHandler(ring)
+    try:
+        yield
+    finally:
+        logging.root.removeHandler(ring)
 
 
 def create_app(parts: WebParts) -> FastAPI:
@@ -26,10 +54,14 @@ def create_app(parts: WebParts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        lifespan=_lifespan,
     )
     app.state.parts = parts
     problems.add_handlers(app)
-    app.include_router(system.router)
+    for area in (system, program, job_types, actions, jobs, trees, logs, queue, documents):
+        app.include_router(area.router)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
+    app.add_middleware(Heads)
     server = parts.settings.server
     app.middleware_stack = Security(  # around everything, the answers to our own faults too
         app.build_middleware_stack(), (server.host, *server.hosts), parts.token, parts.draining

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from quaero.clock import Clock
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.settings import Settings
+from quaero.web.ring import LogRing
 from quaero.work.registry import Registry
 
 
@@ -20,7 +21,7 @@ class WebParts:
     """The parts of one web process; `started_at` is a wall time in microseconds.
 
     `token` is what every visitor has to show, None where nobody has to. `draining` is set once
-    the process is to end.
+    the process is to end. `log` keeps the newest lines of the process's log.
     """
 
     db: SqliteDatabase
@@ -31,6 +32,7 @@ class WebParts:
     started_at: int
     token: str | None = None
     draining: threading.Event = field(default_factory=threading.Event)
+    log: LogRing = field(default_factory=LogRing)
 
 
 def parts_of(connection: HTTPConnection) -> WebParts:

@@ -114,13 +114,14 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _methods(routes: Sequence[BaseRoute], request: Request) -> set[str]:
     """All methods that a path has, over the routes that have one each."""
-    return {
+    found = {
         method
         for method in METHODS
         if any(
             route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
         )
     }
+    return found | {"HEAD"} if "GET" in found else found
 
 
 async def _unknown(request: Request, error: Exception) -> Response:

@@ -77,7 +77,7 @@ class JobType(Generic[M]):
             else:
                 made = self.payload.model_validate(payload)
         except ValidationError as error:
-            raise BadPayload(f"payload of {self.name!r}: {_say(error)}") from error
+            raise BadPayload(f"payload of {self.name!r}: {_say(error)}", _fields(error)) from error
         return made.model_dump_json(exclude_defaults=False)
 
     def decode(self, text: str) -> M:
@@ -94,6 +94,18 @@ def _say(error: ValidationError) -> str:
         place = ".".join(str(part) for part in each["loc"]) or "the whole"
         parts.append(f"{place}: {each['msg']} (got {_short(each.get('input'))})")
     return "; ".join(parts)
+
+
+def _fields(error: ValidationError) -> list[dict[str, str]]:
+    """What is wrong with each field, by its JSON pointer (RFC 6901)."""
+    return [
+        {"pointer": _pointer(each["loc"]), "detail": each["msg"]}
+        for each in error.errors(include_url=False)
+    ]
+
+
+def _pointer(place: Sequence[str | int]) -> str:
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in place)
 
 
 def _short(value: Any) -> str:

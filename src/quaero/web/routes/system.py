@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 import quaero
 from quaero.clock import rfc3339
+from quaero.web.describing import errors
 from quaero.web.parts import Parts
 
 router = APIRouter(prefix="/api", tags=["system"])
@@ -32,7 +33,7 @@ class Version(BaseModel):
     started_at: str
 
 
-@router.get("/version")
+@router.get("/version", responses=errors())
 async def version(parts: Parts) -> Version:
     """The version of the program."""
     return Version(
@@ -48,7 +49,7 @@ class Ready(BaseModel):
     ready: bool
 
 
-@router.get("/ready")
+@router.get("/ready", responses=errors(503))
 async def ready(parts: Parts) -> Ready:
     """Whether the server can read its database; any answer but 200 means that it is not ready."""
     await parts.db.read(lambda tx: tx.execute("select 1"))

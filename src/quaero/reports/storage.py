@@ -1,0 +1,43 @@
+"""How much room the database takes, and how much there is left beside it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from quaero.db.contract import ReadTx
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Sizes in bytes.
+
+    `reusable` is the part of the file that holds nothing any more; `free` is what is left on the
+    disk.
+    """
+
+    database: int
+    log: int
+    reusable: int
+    free: int
+
+
+def storage(tx: ReadTx, database: Path) -> Storage:
+    """The sizes of the database file and its log."""
+    ((unused, size),) = tx.execute(
+        "select freelist_count, page_size from pragma_freelist_count, pragma_page_size"
+    )
+    return Storage(
+        _size(database),
+        _size(database.with_name(database.name + "-wal")),
+        unused * size,
+        shutil.disk_usage(database.parent).free,
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

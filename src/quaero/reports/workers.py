@@ -1,0 +1,45 @@
+"""The worker processes of one database, and what each of them runs at this moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from quaero.db.contract import ReadTx
+from quaero.queue.holders import Holders, KnownHolder
+
+MOST_RUNNING = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A job that a worker runs, since a wall time in microseconds."""
+
+    job_id: int
+    name: str
+    type: str
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process and the jobs in its slots."""
+
+    holder: KnownHolder
+    running: list[Running]
+
+
+def workers(tx: ReadTx, holders: Holders, queue_id: int) -> list[Worker]:
+    """The registered workers, the oldest first; of what runs the first `MOST_RUNNING`."""
+    running: defaultdict[int, list[Running]] = defaultdict(list)
+    rows = tx.execute(
+        """
+        select m.holder, j.id, j.name, j.type, j.started_at
+          from message m join job j on j.id = m.job_id
+         where m.queue_id = $1 and m.state = 2 and j.status = 1 limit $2
+        """,
+        (queue_id, MOST_RUNNING),
+    )
+    for holder, *job in rows:
+        running[holder].append(Running(*job))
+    return [Worker(each, running[each.id]) for each in holders.known(tx)]

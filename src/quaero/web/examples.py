@@ -1,0 +1,117 @@
+"""Examples of what the interface takes and gives, shown in its description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NO_COUNTS: dict[str, int] = {
+    "pending": 0, "running": 0, "completed": 0, "failed": 0, "cancelled": 0, "total": 0, "done": 0
+}  # fmt: skip
+
+JOB_ITEM: dict[str, Any] = {
+    "id": 7,
+    "parent_id": None,
+    "root_id": 7,
+    "depth": 0,
+    "type": "crawler",
+    "phase": "core",
+    "name": "https://docs.example.org/",
+    "status": "running",
+    "priority": 0,
+    "attempt": 1,
+    "round": 1,
+    "rerun_of": None,
+    "held": False,
+    "waiting": True,
+    "stopping": False,
+    "created_at": "2026-11-22T06:30:00.000000Z",
+    "run_at": None,
+    "started_at": "2026-11-22T06:30:00.020000Z",
+    "completed_at": None,
+    "duration": 12.3,
+    "wait": 0.02,
+    "progress": {"current": 3, "total": 10, "text": "following links"},
+    "counts": {
+        "pending": 1, "running": 2, "completed": 3, "failed": 0, "cancelled": 0, "total": 6,
+        "done": 3,
+    },
+    "warnings": 0,
+    "error": None,
+    "actions": ["cancel", "fail", "copy", "update"],
+}  # fmt: skip
+
+JOB: dict[str, Any] = {
+    **JOB_ITEM,
+    "description": "The handbook, once a week.",
+    "payload": {"seeds": ["https://docs.example.org/"], "max_pages": 100},
+    "result": None,
+    "attempts": [],
+    "max_child_failures": 0,
+    "child_failure_action": "continue",
+    "logs_count": {"debug": 0, "info": 3, "warn": 0, "error": 0},
+    "logs_capped": False,
+    "documents": 3,
+    "documents_capped": False,
+}
+
+NEW_JOB: dict[str, Any] = {
+    "type": "crawler",
+    "payload": {"seeds": ["https://docs.example.org/"], "max_pages": 100},
+    "name": "The handbook",
+    "priority": 5,
+}
+
+LOG_LINE: dict[str, Any] = {
+    "id": 4711,
+    "job_id": 9,
+    "attempt": 1,
+    "at": "2026-11-22T06:30:01.250000Z",
+    "level": "warn",
+    "message": "all links of this page were refused",
+    "fields": {"links": 12},
+    "type": "crawler_url",
+    "name": "https://docs.example.org/install",
+}
+
+PROBLEM: dict[str, Any] = {
+    "type": "/api/docs#bad-payload",
+    "title": "Unprocessable Content",
+    "status": 422,
+    "detail": "payload of 'crawler': seeds: Field required (got {})",
+    "instance": "/api/jobs",
+    "errors": [{"pointer": "/payload/seeds", "detail": "Field required"}],
+}
+
+DOCUMENT: dict[str, Any] = {
+    "id": 12,
+    "source_id": 0,
+    "url": "https://docs.example.org/install",
+    "site": "docs.example.org",
+    "source_type": "web",
+    "title": "Installation",
+    "description": None,
+    "language": "en",
+    "author": None,
+    "published": None,
+    "modified": "2026-10-01",
+    "words": 640,
+    "bytes": 4012,
+    "detail_level": "full",
+    "version": 2,
+    "first_seen": "2026-10-02T08:00:00.000000Z",
+    "fetched_at": "2026-11-22T06:30:01.000000Z",
+    "changed_at": "2026-11-22T06:30:01.000000Z",
+    "gone_at": None,
+    "job_id": 9,
+    "root_id": 7,
+    "tags": ["handbook"],
+}
+
+WHOLE_DOCUMENT: dict[str, Any] = {
+    **DOCUMENT,
+    "text": "# Installation\n\nUnpack it and run `make`.",
+    "metadata": {"headings": ["Installation"]},
+    "etag": None,
+    "last_modified": None,
+    "content_hash": "5f0c2f7c1f5b7d3a9b6c0a4b1f0e2d3c",
+}

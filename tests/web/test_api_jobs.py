@@ -1,0 +1,402 @@
+"""Jobs over HTTP: listing, creating, editing, steering, logs and bulk actions."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from quaero.clock import SECOND
+from quaero.db.contract import Tx
+from quaero.jobs import check, logs, run
+from quaero.jobs.create import create
+from quaero.jobs.logs import Entry, Level
+from quaero.jobs.model import JobSpec, Status
+from quaero.jobs.run import Completed, Failed
+from quaero.queue.claim import Claim
+from quaero.testing.jobs import working
+from quaero.upkeep.bulk import bulk_type
+from quaero.work.registry import JobType, Result
+
+from ..opening import Opened  # noqa: TID252
+
+CRAWL = {"type": "crawler", "payload": {"seeds": ["https://docs.example.org/"]}}
+
+
+async def make(opened: Opened, *specs: JobSpec) -> list[int]:
+    return list(await opened.db.write(create, 1, specs or [JobSpec("crawler", "{}")]))
+
+
+async def end(opened: Opened, *, fail: tuple[int, ...] = (), spawn: int = 0) -> None:
+    """Claim everything and end it, some of it badly; those that end well have children."""
+
+    def settle(tx: Tx) -> None:
+        works = run.claim(tx, 1, Claim(1_000, 60 * SECOND))
+        run.started(tx, [(work, tx.now, tx.lease_now) for work in works])
+        outcomes = [
+            Failed(work, tx.now, error="no such host", permanent=True)
+            if work.job_id in fail
+            else Completed(work, tx.now, spawn=[JobSpec("crawler_url", "{}")] * spawn)
+            for work in works
+        ]
+        run.settle_all(tx, outcomes, 3, Random(1))
+
+    await opened.db.write(settle)
+
+
+# -- creating
+
+
+async def test_a_job_is_created_and_found_at_its_address(web: httpx.AsyncClient) -> None:
+    made = await web.post("/api/jobs", json={**CRAWL, "priority": 3, "description": "d"})
+    assert made.status_code == 201
+    job = (await web.get(made.headers["location"])).json()
+    assert job == made.json()
+    assert (job["status"], job["priority"], job["description"]) == ("pending", 3, "d")
+    assert job["name"] == "https://docs.example.org/"
+    assert job["payload"]["max_pages"] == 100
+    assert job["actions"] == ["cancel", "fail", "copy", "delete", "update"]
+    assert job["logs_count"] == {"debug": 0, "info": 1, "warn": 0, "error": 0}
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"type": "crawler", "payload": {"seeds": []}}, "/payload/seeds"),
+        ({"type": "crawler", "payload": {"seeds": ["https://a.org"], "max_depth": -1}},
+         "/payload/max_depth"),
+        ({"type": "crawler", "payload": {"seeds": ["https://a.org"], "x~/y": 1}},
+         "/payload/x~0~1y"),
+        ({"type": "nothing"}, "/type"),
+        ({**CRAWL, "priority": "high"}, "/priority"),
+        ({**CRAWL, "extra": 1}, "/extra"),
+        ({**CRAWL, "name": "  "}, "/name"),
+        ({**CRAWL, "run_at": "tomorrow"}, "/run_at"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_field_is_named_by_its_pointer(
+    web: httpx.AsyncClient, body: dict[str, Any], pointer: str
+) -> None:
+    refused = await web.post("/api/jobs", json=body)
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert pointer in [each["pointer"] for each in refused.json()["errors"]]
+    assert (await web.get("/api/jobs?count=true")).json()["total"]["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b'{"type": NaN}', 400),
+        (b'{"type": "\\ud800"}', 400),
+        (b'{"payload": ' + b"[" * 101 + b"]" * 101 + b"}", 400),
+        (b"[" * 1_000_000, 400),
+        (b'{"type": 1e999}', 400),
+        (b"", 422),
+        (b"[]", 422),
+    ],
+)
+async def test_what_is_not_json_is_refused(
+    web: httpx.AsyncClient, body: bytes, status: int
+) -> None:
+    answer = await web.post("/api/jobs", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_brackets_in_strings_do_not_count_as_depth(web: httpx.AsyncClient) -> None:
+    answer = await web.post("/api/jobs", json={**CRAWL, "name": '[{"' * 200})
+    assert answer.status_code == 201
+
+
+async def test_another_content_type_is_refused(web: httpx.AsyncClient) -> None:
+    answer = await web.post("/api/jobs", content="x", headers={"content-type": "application/toml"})
+    assert answer.status_code == 415
+
+
+async def test_the_same_key_makes_one_job(web: httpx.AsyncClient, opened: Opened) -> None:
+    key = {"Idempotency-Key": "a-1"}
+    first = await web.post("/api/jobs", json=CRAWL, headers=key)
+    again = await web.post("/api/jobs", json=CRAWL, headers=key)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    other = await web.post("/api/jobs", json={**CRAWL, "priority": 1}, headers=key)
+    assert other.status_code == 409
+    opened.clock.pass_time(90_000)
+    later = await web.post("/api/jobs", json=CRAWL, headers=key)
+    assert later.json()["id"] != first.json()["id"]
+
+
+# -- lists
+
+
+async def test_pages_follow_one_another_and_a_cursor_keeps_to_its_filter(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    ids = await make(opened, *[JobSpec("crawler", "{}")] * 5)
+    first = (await web.get("/api/jobs?limit=2&count=true")).json()
+    assert [job["id"] for job in first["items"]] == ids[:-3:-1]
+    assert first["total"] == {"count": 5, "capped": False}
+    assert "payload" not in first["items"][0]
+    cursor = first["next_cursor"]
+    second = (await web.get(f"/api/jobs?limit=3&cursor={cursor}")).json()
+    assert [job["id"] for job in second["items"]] == ids[2::-1]
+    assert second["next_cursor"] is None
+    for query in ("order=created", "status=failed", "parent=any", "text=x"):
+        refused = await web.get(f"/api/jobs?{query}&cursor={cursor}")
+        assert (refused.status_code, refused.json()["type"]) == (400, "/api/docs#bad-input")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=201", "status=lost", "order=name", "parent=-1", "created_after=yesterday",
+     "count=1", "unknown=1", "cursor=%00", "text="],
+)  # fmt: skip
+async def test_a_query_that_makes_no_sense_is_refused(web: httpx.AsyncClient, query: str) -> None:
+    refused = await web.get(f"/api/jobs?{query}")
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"].startswith(f"?{query.split('=', maxsplit=1)[0]}")
+
+
+async def test_children_and_trees_are_read_in_order(web: httpx.AsyncClient, opened: Opened) -> None:
+    (root,) = await make(opened)
+    await end(opened, spawn=5)
+    children = (await web.get(f"/api/jobs/{root}/children?limit=3&count=true")).json()
+    assert [job["id"] for job in children["items"]] == [root + 1, root + 2, root + 3]
+    assert children["total"] == {"count": 5, "capped": False}
+    tree = (await web.get(f"/api/jobs/{root}/tree?limit=4")).json()
+    assert [(job["id"], job["depth"]) for job in tree["items"]][:2] == [(root, 0), (root + 1, 1)]
+    rest = await web.get(f"/api/jobs/{root}/tree?cursor={tree['next_cursor']}")
+    assert [job["id"] for job in rest.json()["items"]] == [root + 4, root + 5]
+    for what in ("", "/children", "/tree", "/logs", "/logs/download", "/results", "/attempts"):
+        assert (await web.get(f"/api/jobs/999{what}")).status_code == 404
+
+
+# -- one
+
+
+async def test_an_edit_needs_the_version_that_was_read(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    (id_,) = await make(opened)
+    path = f"/api/jobs/{id_}"
+    version = (await web.get(path)).headers["etag"]
+    assert (await web.patch(path, json={"name": "A"})).status_code == 428
+    stale = await web.patch(path, json={"name": "A"}, headers={"If-Match": '"old"'})
+    assert stale.status_code == 412
+    good = await web.patch(
+        path,
+        content='{"name": "A", "description": "why", "priority": 7}',
+        headers={"If-Match": version, "content-type": "application/merge-patch+json"},
+    )
+    assert (good.status_code, good.json()["name"], good.json()["priority"]) == (200, "A", 7)
+    assert good.headers["etag"] != version
+    assert (await web.patch(path, json={}, headers={"If-Match": version})).status_code == 412
+    gone = await web.patch(path, json={"description": None}, headers={"If-Match": "*"})
+    assert (gone.json()["description"], gone.json()["name"]) == (None, "A")
+    assert opened.sql("select priority from message where job_id = $1", id_) == [(7,)]
+
+
+async def test_a_running_job_can_be_edited_though_it_goes_on(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    (root,) = await make(opened)
+    version = (await web.get(f"/api/jobs/{root}")).headers["etag"]
+    await end(opened, spawn=3)
+    edit = await web.patch(f"/api/jobs/{root}", json={"name": "B"}, headers={"If-Match": version})
+    assert edit.status_code == 200
+
+
+async def test_actions_do_what_they_say(web: httpx.AsyncClient, opened: Opened) -> None:
+    a, b, c = await make(opened, *[JobSpec("crawler", '{"seeds": ["https://a.org/"]}')] * 3)
+    await end(opened, fail=(a,))
+
+    async def act(id_: int, action: str, body: Any = None) -> httpx.Response:
+        return await web.post(f"/api/jobs/{id_}/{action}", json=body)
+
+    assert (await act(b, "retry")).status_code == 409
+    again = await act(a, "retry")
+    assert (again.status_code, again.json()["status"], again.json()["round"]) == (200, "pending", 2)
+    rerun = await act(b, "rerun", {"payload": {"seeds": ["https://b.org/"]}})
+    assert (rerun.status_code, rerun.json()["rerun_of"]) == (201, b)
+    assert rerun.json()["payload"]["seeds"] == ["https://b.org/"]
+    wrong = await act(b, "rerun", {"payload": {}})
+    assert wrong.json()["errors"][0]["pointer"] == "/payload/seeds"
+    copy = await act(c, "copy")
+    assert (copy.status_code, copy.json()["held"]) == (201, True)
+    copied = copy.json()["id"]
+    assert "start" in copy.json()["actions"]
+    assert (await act(copied, "start")).json()["held"] is False
+    assert (await act(copied, "start")).status_code == 409
+    assert (await act(copied, "cancel")).json()["status"] == "cancelled"
+    assert (await act(copied, "cancel")).status_code == 200
+    assert (await act(copied, "fail", {"reason": "x"})).status_code == 409
+    failed = await act(a, "fail", {"reason": "the site moved"})
+    assert (failed.json()["status"], failed.json()["error"]) == ("failed", "the site moved")
+    assert (await act(999, "cancel")).status_code == 404
+    assert opened.read(check.faults) == []
+
+
+async def test_delete_takes_the_tree_and_refuses_what_runs(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    (root,) = await make(opened)
+    await end(opened, spawn=2)
+    await end(opened)
+    assert (await web.delete(f"/api/jobs/{root}")).status_code == 204
+    assert (await web.delete(f"/api/jobs/{root}")).status_code == 404
+    assert opened.sql("select count(*) from job") == [(0,)]
+    (busy,) = await make(opened)
+    await end(opened, spawn=1)
+    assert (await web.delete(f"/api/jobs/{busy}")).status_code == 409
+
+
+async def test_what_a_path_allows_is_named_in_one_header(web: httpx.AsyncClient) -> None:
+    wrong = await web.put("/api/jobs")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD, POST")
+    head = await web.head("/api/jobs")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == (await web.get("/api/jobs")).headers["content-length"]
+
+
+# -- logs
+
+
+async def test_logs_are_read_searched_followed_and_downloaded(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    (root,) = await make(opened)
+    lines = [
+        Entry(root, root, 1, opened.wall, Level.WARN, "first\nline \x1b[31m", '{"n":1}'),
+        Entry(root, root, 1, opened.wall, Level.DEBUG, "second"),
+    ]
+    await opened.db.write(logs.write, lines)
+    path = f"/api/jobs/{root}/logs"
+    found = (await web.get(path)).json()
+    assert [line["message"] for line in found["items"]] == [
+        "second", "first\nline \x1b[31m", "created"
+    ]  # fmt: skip
+    assert found["counts"] == {"debug": 1, "info": 1, "warn": 1, "error": 0}
+    assert found["items"][1]["fields"] == {"n": 1}
+    for query, messages in (
+        ("level=warn", 1), ("levels=debug&levels=info", 2), ("text=SECOND", 1), ("tree=false", 3)
+    ):  # fmt: skip
+        assert len((await web.get(f"{path}?{query}")).json()["items"]) == messages
+    page = (await web.get(f"{path}?order=asc&limit=2")).json()
+    last = (await web.get(f"{path}?order=asc&after={page['next_after']}")).json()
+    assert [line["message"] for line in last["items"]] == ["second"]
+    follow = asyncio.create_task(
+        web.get(f"{path}?order=asc&follow=true&after={last['items'][0]['id']}")
+    )
+    await asyncio.sleep(0)
+    await opened.db.write(logs.write, [Entry(root, root, 1, 0, Level.INFO, "third")])
+    assert [line["message"] for line in (await follow).json()["items"]] == ["third"]
+    text = await web.get(f"{path}/download")
+    assert text.headers["content-disposition"] == f'attachment; filename="job-{root}.log"'
+    assert "first\n    line \\u001b[31m" in text.text
+    ndjson = await web.get(f"{path}/download?format=ndjson")
+    assert len(ndjson.text.splitlines()) == 4
+
+
+# -- bulk
+
+
+class Anything(BaseModel):
+    """No fields."""
+
+
+async def _nothing(job: Any, payload: Any) -> Result:
+    return Result()
+
+
+async def test_a_bulk_action_is_a_job_and_never_does_more_than_was_shown(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    ids = await make(opened, *[JobSpec("crawler", "{}")] * 5)
+    await end(opened, fail=tuple(ids[:3]))
+    wish = {"action": "delete", "filter": {"status": ["failed"]}, "expected_count": 2}
+    refused = await web.post("/api/jobs/bulk", json=wish)
+    assert (refused.status_code, "3 jobs match now" in refused.json()["detail"]) == (409, True)
+    asked = await web.post("/api/jobs/bulk", json={**wish, "expected_count": 3})
+    assert (asked.status_code, asked.json()["type"]) == (202, "bulk_action")
+    later = await make(opened)
+    async with working(opened.db, [bulk_type(opened.db)]) as bench:
+        done = await bench.ended(asked.json()["id"])
+    assert done.summary.status is Status.COMPLETED
+    assert done.result == {"action": "delete", "matched": 3, "done": 3, "skipped": 0}
+    left = [row[0] for row in opened.sql("select id from job order by id")]
+    assert left == [*ids[3:], asked.json()["id"], *later]
+    assert opened.read(check.faults) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "after"),
+    [("retry", ["pending", "pending", "completed"]), ("cancel", ["failed", "failed", "completed"]),
+     ("priority", ["failed", "failed", "completed"])],
+)  # fmt: skip
+async def test_every_bulk_action_does_what_it_says(
+    web: httpx.AsyncClient, opened: Opened, action: str, after: list[str]
+) -> None:
+    ids = await make(opened, *[JobSpec("page", "{}")] * 3)
+    await end(opened, fail=tuple(ids[:2]))
+    extra = {"priority": 5} if action == "priority" else {}
+    asked = await web.post(
+        "/api/jobs/bulk", json={"action": action, "ids": ids, "expected_count": 3, **extra}
+    )
+    async with working(opened.db, [bulk_type(opened.db)]) as bench:
+        assert (await bench.ended(asked.json()["id"])).summary.status is Status.COMPLETED
+    found = [(await web.get(f"/api/jobs/{id_}")).json() for id_ in ids]
+    assert [job["status"] for job in found] == after
+    assert {job["priority"] for job in found} == {5 if action == "priority" else 0}
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"action": "cancel", "expected_count": 1},
+        {"action": "cancel", "ids": [1], "filter": {}, "expected_count": 1},
+        {"action": "cancel", "ids": [1]},
+        {"action": "priority", "ids": [1], "expected_count": 1},
+        {"action": "cancel", "ids": [1], "priority": 2, "expected_count": 1},
+        {"action": "explode", "ids": [1], "expected_count": 1},
+    ],
+)
+async def test_a_bulk_action_that_is_not_clear_is_refused(
+    web: httpx.AsyncClient, wish: dict[str, Any]
+) -> None:
+    assert (await web.post("/api/jobs/bulk", json=wish)).status_code == 422
+
+
+async def test_dead_letters_are_listed_requeued_and_deleted(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    ids = await make(opened, *[JobSpec("page", "{}")] * 4)
+    await end(opened, fail=tuple(ids))
+    page = (await web.get("/api/queue/dead?limit=3")).json()
+    assert [letter["job_id"] for letter in page["items"]] == ids[:3]
+    assert page["items"][0]["errors"][0]["error"] == "no such host"
+    rest = (await web.get(f"/api/queue/dead?cursor={page['next_cursor']}")).json()["items"]
+    assert [letter["job_id"] for letter in rest] == ids[3:]
+    one = page["items"][0]["id"]
+    assert (await web.post(f"/api/queue/dead/{one}/requeue")).json() == {"requeued": 1}
+    assert (await web.post(f"/api/queue/dead/{one}/requeue")).status_code == 404
+    assert (await web.get(f"/api/jobs/{ids[0]}")).json()["status"] == "pending"
+    two = page["items"][1]["id"]
+    assert (await web.delete(f"/api/queue/dead/{two}")).status_code == 204
+    assert (await web.get(f"/api/jobs/{ids[1]}")).json()["status"] == "failed"
+    wish = {"action": "requeue", "all": True, "expected_count": 1}
+    assert (await web.post("/api/queue/dead/bulk", json=wish)).status_code == 409
+    asked = await web.post("/api/queue/dead/bulk", json={**wish, "expected_count": 2})
+    page_type = JobType("page", Anything, _nothing)
+    async with working(opened.db, [bulk_type(opened.db), page_type]) as bench:
+        assert (await bench.ended(asked.json()["id"])).result["done"] == 2
+        assert (await bench.ended(ids[3])).summary.status is Status.COMPLETED
+    assert (await web.get("/api/queue")).json()["dead"] == 0
+    assert opened.read(check.faults) == []

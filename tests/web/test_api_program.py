@@ -1,0 +1,134 @@
+"""The queue, the program's state and settings, and the interface's own description."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+from fastapi import FastAPI
+
+from quaero.clock import SystemClock
+from quaero.db.contract import Tx
+from quaero.jobs import run
+from quaero.jobs.create import create
+from quaero.jobs.model import JobSpec
+from quaero.queue.claim import Claim
+from quaero.queue.holders import Holders
+from quaero.queue.message import Lane
+
+from ..opening import Opened  # noqa: TID252
+
+
+async def test_the_queue_shows_its_numbers_workers_and_lanes(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    specs = [JobSpec("page", "{}", name=f"p{n}", lane=Lane("a.example", 1)) for n in range(3)]
+    ids = await opened.db.write(create, 1, specs)
+    holder = await Holders(opened.db.path, SystemClock()).join(opened.db, 4)
+
+    def start(tx: Tx) -> None:
+        works = run.claim(tx, 1, Claim(1, 10**9, holder.id))
+        run.started(tx, [(work, tx.now, tx.lease_now) for work in works])
+
+    await opened.db.write(start)
+    found = (await web.get("/api/queue")).json()
+    assert (found["ready"], found["in_flight"], found["lanes_total"]) == (2, 1, 1)
+    (lane,) = found["lanes"]
+    assert (lane["key"], lane["ready"], lane["running"], lane["state"]) == (
+        "a.example", 2, 1, "full"
+    )  # fmt: skip
+    (worker,) = found["workers"]
+    assert (worker["alive"], worker["slots"]) == (True, 4)
+    assert [job["job_id"] for job in worker["running"]] == [ids[0]]
+    holder.abandon()
+    assert (await web.get("/api/queue")).json()["workers"][0]["alive"] is False
+
+
+async def test_pause_resume_and_purge(web: httpx.AsyncClient, opened: Opened) -> None:
+    await opened.db.write(create, 1, [JobSpec("page", "{}")] * 3)
+    assert (await web.post("/api/queue/pause")).json() == {"paused": True}
+    assert (await web.get("/api/queue")).json()["paused"] is True
+    assert (await web.post("/api/queue/resume")).json() == {"paused": False}
+    refused = await web.post("/api/queue/purge", json={"expected_count": 2})
+    assert (refused.status_code, "3 messages" in refused.json()["detail"]) == (409, True)
+    done = await web.post("/api/queue/purge", json={"expected_count": 3})
+    assert done.json() == {"removed": 3, "done": True}
+    assert (await web.get("/api/jobs/stats")).json()["top"]["cancelled"] == 3
+
+
+async def test_settings_are_shown_with_where_they_come_from(
+    make_app: Callable[..., FastAPI],
+) -> None:
+    transport = httpx.ASGITransport(app=make_app(queue__concurrency=9))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as web:
+        found = (await web.get("/api/config")).json()
+    by_key = {each["key"]: each for each in found["settings"]}
+    assert by_key["queue.concurrency"]["value"] == "9"
+    assert by_key["queue.concurrency"]["source"] == "command line"
+    assert by_key["queue.poll_interval"]["source"] == "default"
+
+
+async def test_the_program_tells_its_state_and_its_log(
+    web: httpx.AsyncClient, app: FastAPI, opened: Opened
+) -> None:
+    await opened.db.write(create, 1, [JobSpec("page", "{}")])
+    status = (await web.get("/api/status")).json()
+    assert (status["jobs"], status["jobs_pending"], status["paused"]) == (1, 1, False)
+    assert status["storage"]["database"] > 0
+    record = logging.LogRecord("quaero.x", logging.WARNING, "", 0, "disk %s", ("low",), None)
+    app.state.parts.log.handle(record)
+    app.state.parts.log.handle(logging.makeLogRecord({"levelname": "INFO", "msg": "all is well"}))
+    lines = (await web.get("/api/logs")).json()["items"]
+    assert [line["message"] for line in lines] == ["all is well", "disk low"]
+    grave = (await web.get("/api/logs?level=warn&text=DISK")).json()["items"]
+    assert [line["logger"] for line in grave] == ["quaero.x"]
+
+
+async def test_job_types_tell_the_schema_of_their_payloads(web: httpx.AsyncClient) -> None:
+    types = {each["name"]: each for each in (await web.get("/api/job-types")).json()}
+    assert {"crawler", "cleanup", "bulk_action"} <= set(types)
+    assert types["crawler"]["schema"]["required"] == ["seeds"]
+    assert types["crawler"]["timeout"] == 600
+
+
+async def test_every_operation_is_described_with_its_problems(app: FastAPI) -> None:
+    described: dict[str, Any] = app.openapi()
+    assert described["openapi"].startswith("3.1")
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            said = f"{method} {path}"
+            assert operation["summary"], said
+            assert operation["description"], said
+            assert operation["tags"], said
+            assert "application/problem+json" in operation["responses"]["default"]["content"], said
+            body = operation.get("requestBody")
+            if method in {"post", "put", "patch"} and body:
+                assert operation["responses"]["422"]["content"], said
+    names = [op["operationId"] for ways in described["paths"].values() for op in ways.values()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", ["JobItem", "Job", "NewJob", "Problem", "LogEntry", "Bulk"])
+def test_examples_fit_their_models(app: FastAPI, name: str) -> None:
+    described = app.openapi()
+    schema = {"$ref": f"#/components/schemas/{name}", "components": described["components"]}
+    (example,) = described["components"]["schemas"][name]["examples"]
+    jsonschema_rs.validate(schema, example)
+
+
+async def test_every_body_and_answer_has_an_example_that_fits(app: FastAPI) -> None:
+    described = app.openapi()
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            contents = [each.get("content", {}) for each in operation["responses"].values()]
+            contents.append(operation.get("requestBody", {}).get("content", {}))
+            for content in contents:
+                shown = content.get("application/json")
+                if shown is None:
+                    continue
+                schema = {**shown["schema"], "components": described["components"]}
+                assert jsonschema_rs.is_valid(schema, shown["example"]), f"{method} {path}"

@@ -107,7 +107,7 @@ def series(
         (first, end, type_, step),
     ):
         found[point][measure, number] = n
-    depths = dict(
+    depths: dict[int, int] = dict(
         tx.execute(
             """
             select minute / $4, max(depth) from queue_minute
@@ -133,7 +133,7 @@ def series(
 def per_minute(tx: ReadTx, minutes: int = 60) -> list[int]:
     """How many jobs ended in each of the last minutes, the present one last."""
     now = tx.now // MINUTE
-    rows = dict(
+    rows: dict[int, int] = dict(
         tx.execute(
             """
             select minute, sum(n) from job_minute

@@ -149,7 +149,9 @@ async def test_a_deleted_job_is_told_as_deleted(live, db) -> None:
 async def test_a_topic_of_a_job_that_is_not_there_says_so_once(live, db) -> None:
     one = await live().connect("job:99")
     one.ask(subscribe=["jobs"])
-    await one.until(lambda: one.ever[-1] == {**one.ever[-1], "type": "subscribed", "topics": ["jobs"]})
+    await one.until(
+        lambda: one.ever[-1] == {**one.ever[-1], "type": "subscribed", "topics": ["jobs"]}
+    )
     assert one.ever.count({"type": "deleted", "topic": "job:99", "id": 99}) == 1
 
 

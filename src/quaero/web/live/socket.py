@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from quaero.web.live.client import GOING_AWAY, Client
@@ -17,8 +18,17 @@ from quaero.web.live.hub import Hub
 
 SEND_SECONDS = 10.0
 
+router = APIRouter()
 
-async def serve(socket: WebSocket, hub: Hub, *, send_seconds: float = SEND_SECONDS) -> None:
+
+@router.websocket("/ws")
+async def live(socket: WebSocket) -> None:
+    """What changes, as it changes."""
+    hub: Hub = socket.app.state.hub
+    await serve(socket, hub)
+
+
+async def serve(socket: WebSocket, hub: Hub, send_seconds: float = SEND_SECONDS) -> None:
     """Talk with one client until either side ends."""
     await socket.accept()
     client = await hub.connect()

@@ -1,6 +1,6 @@
 """The loops of the program, so that health can show which of them still turns.
 
-Whatever runs again and again (the pump, the sweeper, the live hub, …) has a `Loop` and calls
+Whatever runs again and again (the sweeper, the journal, the live hub, …) has a `Loop` and calls
 `turn` at each round. Nothing is watched here: readers compare how long ago that was with `period`.
 """
 

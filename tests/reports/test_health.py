@@ -106,6 +106,6 @@ async def test_a_pool_tells_of_its_loops_and_leaves_no_row(opened, monkeypatch) 
             while not (seen := await opened.db.read(states)):
                 await asyncio.sleep(0.01)
         names = {loop.name for loop in seen[0].report.loops}
-        assert {"pump", "sweeper", "journal"} <= names
+        assert {"sweeper", "journal"} <= names
         assert seen[0].report.more["slots"] == 2
     assert await opened.db.read(states) == []

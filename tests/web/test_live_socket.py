@@ -11,12 +11,16 @@ import uvicorn
 import websockets
 from fastapi import FastAPI, WebSocket
 
+from quaero.db.processes import states
 from quaero.jobs import JobSpec
 from quaero.jobs.create import create
 from quaero.queue.queue import open_queue
+from quaero.web import metrics
 from quaero.web.live import outbox
+from quaero.web.live.running import live
 from quaero.web.live.socket import router, serve
 
+from .conftest import client_of
 from .listening import hubbing, plain_views
 
 WITH_NAMES = replace(plain_views(), job=lambda job, now: {"id": job.id, "name": job.name})
@@ -124,3 +128,19 @@ async def test_a_client_that_does_not_read_is_cut_and_the_others_hear_on(
             slow.transport.abort()
             await slow.wait_closed()
             assert hub.clients == 1
+
+
+async def test_an_application_with_the_hub_answers_metrics_and_tells_of_itself(make_app) -> None:
+    app = make_app()
+    parts = app.state.parts
+    app.include_router(metrics.router)
+    async with live(app, parts, WITH_NAMES):
+        async with client_of(app) as web:
+            answer = await web.get("/metrics")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert "quaero_live_clients 0.0" in answer.text
+        (process,) = await parts.db.read(states)
+        assert (process.role, process.report.more["clients"]) == ("web", 0)
+        assert "live" in {loop.name for loop in process.report.loops}
+    assert await parts.db.read(states) == []

@@ -12,6 +12,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -39,6 +40,15 @@ OTHER = "other"
 EVERY_NTH = 8
 LATE_MINUTES = 2  # a transaction that began so long ago may still be committed
 Cell = tuple[str, int, int]
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """The program's figures, for Prometheus."""
+    figures: Metrics = request.app.state.metrics
+    return Response(await figures.text(), media_type=CONTENT_TYPE)
 
 
 class Metrics:

@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from fastapi import FastAPI
+
 from quaero.db.processes import Reporter
 from quaero.errors import StorageError
 from quaero.queue.stats import sample_depth
 from quaero.web.live.hub import Hub
 from quaero.web.live.views import Views
+from quaero.web.metrics import Metrics
 from quaero.web.parts import WebParts
 
 
@@ -38,6 +41,15 @@ async def hub_running(parts: WebParts, views: Views) -> AsyncIterator[Hub]:
         hub.close()
         await running
         await _leave(parts, reporter)
+
+
+@asynccontextmanager
+async def live(app: FastAPI, parts: WebParts, views: Views) -> AsyncIterator[None]:
+    """What the routes `/ws` and `/metrics` of an application need: its lifespan is this."""
+    async with hub_running(parts, views) as hub:
+        app.state.hub = hub
+        app.state.metrics = Metrics(parts.db, parts.queue_id, hub, parts.started_at)
+        yield
 
 
 async def _leave(parts: WebParts, reporter: Reporter) -> None:

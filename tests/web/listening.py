@@ -66,11 +66,12 @@ class Listener:
         self._task = None
 
     async def connect(self, *topics, resume=None):
+        before = len(self.ever)
         self.client = await self.hub.connect()
         self._task = asyncio.create_task(self._listen())
         if topics:
             self.ask(subscribe=list(topics), resume=resume and {"feed": resume})
-            await self.until(lambda: any(m["type"] == "subscribed" for m in self.ever))
+            await self.until(lambda: any(m["type"] == "subscribed" for m in self.ever[before:]))
         return self
 
     def ask(self, **request):
@@ -86,12 +87,12 @@ class Listener:
         while (frame := await self.client.outbox.frame()) is not None:
             for message in json.loads(frame):
                 await self.take(message)
+                self.feed = message.get("feed", self.feed)
             self._news.set()
 
     async def take(self, message):
         self.heard.append(message)
         self.ever.append(message)
-        self.feed = message.get("feed", self.feed)
         kind = message["type"]
         if kind == "reset":
             self.resets += 1

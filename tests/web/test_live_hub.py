@@ -48,11 +48,11 @@ def say(tx, job_id, *texts):
     logs.write(tx, [Entry(job_id, job_id, 1, tx.now, 1, text) for text in texts])
 
 
-async def test_a_client_is_greeted_with_a_place_in_the_feed(live) -> None:
+async def test_a_greeting_gives_no_place_and_a_confirmed_subscription_does(live) -> None:
     one = await live().connect()
-    hello = await one.got("hello")
-    assert hello["feed"]
-    assert hello["reset"] is False
+    assert await one.got("hello") == {"type": "hello", "reset": False}
+    one.ask(subscribe=["jobs"])
+    assert (await one.got("subscribed"))["feed"]
 
 
 async def test_a_subscription_is_confirmed_with_all_topics(live) -> None:

@@ -36,8 +36,8 @@ class TreeListener(Listener):
     async def take(self, message):
         await super().take(message)
         if message["type"] == "subscribed" and not self.loaded:
-            self.loaded = True  # here, where no message can overtake what is loaded
-            await self.load()
+            await self.load()  # here, where no message can overtake what is loaded
+            self.loaded = True
         if message.get("topic") != f"job:{self.root}":
             return
         if message["type"] == "tree":

@@ -30,7 +30,7 @@ GROUPS = {
     "bench": ("bench",),
     "soak": ("dev",),
 }
-SOAKED = ("model", "crash")
+SOAKED = ("model", "crash", "soak")
 SOAK_EXAMPLES = "QUAERO_SOAK_EXAMPLES"
 VERBS = """\
 python3 dev.py VERB

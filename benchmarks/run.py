@@ -1,4 +1,4 @@
-"""`python3 dev.py bench [messages|scale|jobs|crawl|all] [--rounds N] [--write]`."""
+"""`python3 dev.py bench [messages|scale|jobs|live|crawl|all] [--rounds N] [--write]`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def main() -> None:
         import jobs
 
         for each in jobs.run(asked.rounds):
+            lines += each.table()
+    if asked.what in ("live", "all"):
+        import live
+
+        for each in live.run(asked.rounds):
             lines += each.table()
     if asked.what in ("crawl", "all"):
         import crawl

@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "quaero"
 
 FLOORS = [
-    {"errors", "clock", "settings", "site_server"},
+    {"errors", "clock", "loops", "settings", "site_server"},
     {"db"},
     {"queue"},
     {"jobs"},

@@ -67,6 +67,7 @@ EXAMPLES: dict[str, tuple[str, str, Any]] = {
     "documents.versions": ("0", "0", 0),
     "logs.level": ("debug", '"debug"', "debug"),
     "logs.retention": ("1h", '"1h"', 3_600.0),
+    "reports.retention": ("2d", '"2d"', 172_800.0),
     "database.path": ("pages.db", '"pages.db"', Path("pages.db")),
 }
 

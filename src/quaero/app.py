@@ -112,8 +112,13 @@ def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
 
 
 def _cleanup(settings: Settings, db: SqliteDatabase) -> JobType[Any]:
-    days = settings.logs.retention / (DAY / SECOND)
-    return cleanup_type(db, days, settings.documents.versions)
+    a_day = DAY / SECOND
+    return cleanup_type(
+        db,
+        settings.logs.retention / a_day,
+        settings.reports.retention / a_day,
+        settings.documents.versions,
+    )
 
 
 async def work(

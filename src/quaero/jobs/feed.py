@@ -59,12 +59,23 @@ def last(tx: ReadTx) -> int:
     return int(rows[0][0]) if rows else 0
 
 
+def span(tx: ReadTx) -> tuple[int, int]:
+    """The places that are known: from the one before the oldest entry to the newest."""
+    newest = last(tx)
+    ((oldest,),) = tx.execute("select coalesce(min(seq), $1) from event", (newest + 1,))
+    return int(oldest) - 1, newest
+
+
+def identity(tx: ReadTx) -> str:
+    """What names the database: a number of its feed means nothing in another."""
+    ((id_,),) = tx.execute("select id from identity")
+    return str(id_)
+
+
 def since(tx: ReadTx, seq: int, limit: int = 500) -> list[Event] | None:
     """Entries after `seq`, oldest first; None when the place is unknown: load all anew."""
-    if seq > last(tx):
-        return None
-    ((oldest,),) = tx.execute("select coalesce(min(seq), $1) from event", (last(tx) + 1,))
-    if seq < oldest - 1:
+    first, newest = span(tx)
+    if not first <= seq <= newest:
         return None
     rows = tx.execute(
         "select seq, at, root_id, data from event where seq > $1 order by seq limit $2",

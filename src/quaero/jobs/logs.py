@@ -17,6 +17,7 @@ import msgspec
 from quaero.db.contract import ReadTx, Row, Tx
 
 _KEY = "jobs.logs"
+TOPIC = "logs"
 PAGE = 1_000
 LARGEST_PAGE = 10_000
 LONGEST_MESSAGE = 1_000_000
@@ -69,6 +70,7 @@ def _flush(tx: Tx) -> None:
         (msgspec.json.encode(entries).decode(),),
     )
     _count(tx, Counter((entry.root_id, entry.level) for entry in entries))
+    tx.signal(TOPIC)
 
 
 def _count(tx: Tx, counts: Counter[tuple[int, int]]) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from quaero.clock import SECOND
 from quaero.db.contract import Tx
-from quaero.jobs import feed, logs
+from quaero.jobs import feed, logs, minutes
 from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry, Level
 from quaero.jobs.model import JobRow, JobSpec, OwnRun, Status, Stopping
@@ -175,8 +175,10 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome], max_receive: int, random: Ra
         job.attempt = each.work.attempt
         match each:
             case Completed():
+                _note_times(tx, each)
                 ended.append((each, job, held))
             case Failed():
+                _note_times(tx, each)
                 _fail(tx, each, job, held, max_receive, random)
             case Deferred():
                 _defer(tx, each, job, held)
@@ -187,6 +189,13 @@ def settle_all(tx: Tx, outcomes: Sequence[Outcome], max_receive: int, random: Ra
     for each in live:
         if each.progress is not None:
             _set_progress(tx, each.work.job_id, *each.progress)
+
+
+def _note_times(tx: Tx, outcome: Outcome) -> None:
+    """Count how long an attempt waited and ran."""
+    run = tx.now - outcome.started_at
+    ready_for = tx.lease_now - outcome.work.delivery.ready_at
+    minutes.ran(tx, outcome.work.type, ready_for - run, run)
 
 
 def _complete(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import msgspec
 
 from quaero.db.contract import Tx
-from quaero.jobs import feed, logs
+from quaero.jobs import feed, logs, minutes
 from quaero.jobs.logs import Level
 from quaero.jobs.model import (
     COLUMNS,
@@ -59,6 +59,7 @@ def transition(tx: Tx, jobs: Sequence[JobRow], to: Status) -> None:
             job.completed_at = None
         else:
             job.completed_at = tx.now
+            minutes.ended(tx, job.type, to)
         feed.changed(tx, job.root_id, job.id)
     store(tx, jobs)
 

@@ -82,7 +82,7 @@ def _lease_first(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
                holder = $4
          where id in (select id from message where queue_id = $1 and lane_id = 0 and state = 0
                        order by priority desc, id limit $2)
-        returning id, lease_no, type, payload, job_id, priority, receives, lane_id
+        returning id, lease_no, type, payload, job_id, priority, receives, lane_id, due
         """,
         (queue_id, want.limit, tx.lease_now + want.lease, want.holder),
     )
@@ -188,7 +188,7 @@ def _lease(
            set state = 2, lease_no = lease_no + 1, receives = receives + 1, lease_until = $2,
                holder = $3
          where id in ints($1)
-        returning id, lease_no, type, payload, job_id, priority, receives, lane_id
+        returning id, lease_no, type, payload, job_id, priority, receives, lane_id, due
         """,
         (
             msgspec.json.encode([row[0] for row in picks]).decode(),

@@ -72,7 +72,8 @@ class Token(NamedTuple):
 class Delivery(msgspec.Struct, frozen=True, gc=False):
     """A received message, leased to the receiver.
 
-    `paced` says that its lane keeps an interval, counted from the real start.
+    `ready_at` is when it became ready, on the lease clock. `paced` says that its lane keeps an
+    interval, counted from the real start.
     """
 
     id: int
@@ -83,6 +84,7 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
     priority: int
     receives: int
     lane_id: int
+    ready_at: int
     paced: bool = False
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from quaero.db.contract import ReadTx, Row
+from quaero.clock import MINUTE
+from quaero.db.contract import ReadTx, Row, Tx
 from quaero.queue.message import LaneState
 
 
@@ -45,6 +46,19 @@ def stats(tx: ReadTx, queue_id: int) -> QueueStats:
     age = None if oldest is None else max(0, tx.lease_now - oldest)
     return QueueStats(
         name, bool(paused), ready, delayed, leased, dead, scheduled, parked, suspect, age
+    )
+
+
+def sample_depth(tx: Tx, queue_id: int) -> None:
+    """Keep how many unsettled messages there are; the greatest number of each minute stays."""
+    tx.execute(
+        """
+        insert into queue_minute(minute, queue_id, depth)
+        select $2, id, ready + delayed + leased + scheduled + parked + suspect
+          from queue where id = $1
+            on conflict(minute, queue_id) do update set depth = max(depth, excluded.depth)
+        """,
+        (queue_id, tx.now // MINUTE),
     )
 
 

@@ -265,6 +265,17 @@ class DocumentsSettings(Section):
     )
 
 
+class ReportsSettings(Section):
+    """The figures of each minute, from which charts and percentiles are made."""
+
+    retention: Duration = Field(
+        default=35 * DAY,
+        ge=DAY,
+        le=3650 * DAY,
+        description="how long the figures of each minute are kept",
+    )
+
+
 class DatabaseSettings(Section):
     """Where everything is stored."""
 
@@ -296,6 +307,7 @@ class Settings(BaseModel):
     server: ServerSettings = ServerSettings()
     documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
+    reports: ReportsSettings = ReportsSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @property

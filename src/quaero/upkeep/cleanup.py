@@ -16,7 +16,7 @@ from quaero.crawl import frontier
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import fulltext, versions
 from quaero.errors import DiskFull
-from quaero.jobs import actions, feed, idempotency, logs
+from quaero.jobs import actions, feed, idempotency, logs, minutes
 from quaero.jobs.model import Status
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
@@ -41,10 +41,13 @@ class Cleanup(BaseModel):
     dry_run: bool = False
 
 
-def cleanup_type(db: Database, log_days: float, versions_kept: int) -> JobType[Cleanup]:
+def cleanup_type(
+    db: Database, log_days: float, minute_days: float, versions_kept: int
+) -> JobType[Cleanup]:
     """The job type.
 
-    Log entries older than `log_days` go as well, and all but the `versions_kept` newest earlier
+    Log entries older than `log_days` and the figures of minutes older than `minute_days` go as
+    well, and all but the `versions_kept` newest earlier
     texts of each document.
     """
 
@@ -60,7 +63,7 @@ def cleanup_type(db: Database, log_days: float, versions_kept: int) -> JobType[C
             job.progress(n, len(ended), "deleting trees")
             jobs += await delete_tree(db, root_id)
         job.progress(len(ended), len(ended), "deleting trees")
-        rest = await _rest(db, log_days)
+        rest = await _rest(db, log_days, minute_days)
         rest["versions"] = await _old_versions(db, versions_kept)
         await _merge_index(db, job)
         job.log.info(f"deleted {len(ended)} trees with {jobs} jobs", **rest)
@@ -103,13 +106,15 @@ async def delete_tree(db: Database, root_id: int) -> int:
     return await actions.delete(db, root_id)
 
 
-async def _rest(db: Database, log_days: float) -> dict[str, int]:
-    """Old log entries, feed entries, idempotency keys and lanes that nothing uses."""
-    done = {"log_entries": 0, "events": 0, "keys": 0, "lanes": 0}
+async def _rest(db: Database, log_days: float, minute_days: float) -> dict[str, int]:
+    """Old log entries, feed entries, figures, idempotency keys and lanes that nothing uses."""
+    done = {"log_entries": 0, "events": 0, "figures": 0, "keys": 0, "lanes": 0}
     while count := await db.write(_old_logs, log_days):
         done["log_entries"] += count
     while count := await db.write(_old_events):
         done["events"] += count
+    while count := await db.write(_old_minutes, minute_days):
+        done["figures"] += count
     while count := await db.write(_old_keys):
         done["keys"] += count
     while count := await db.write(_empty_lanes):
@@ -138,6 +143,10 @@ async def _merge_index(db: Database, job: JobContext) -> None:
 
 def _old_logs(tx: Tx, days: float) -> int:
     return logs.delete_older(tx, tx.now - int(days * DAY))
+
+
+def _old_minutes(tx: Tx, days: float) -> int:
+    return minutes.prune(tx, tx.now - int(days * DAY))
 
 
 def _old_events(tx: Tx) -> int:

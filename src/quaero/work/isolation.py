@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.jobs import run
+from quaero.loops import Loop
 from quaero.queue.holders import Holders, forget, held_by, split
 from quaero.work.supervisor import LIFELINE
 
@@ -38,6 +39,7 @@ class Isolation:
         self._command = (*command, "--alone", str(holder_id))
         self._max_receive = max_receive
         self._patience = patience
+        self.loop = Loop("isolation", LONGEST_PAUSE)
 
     async def run(self) -> None:
         """Look for suspects until cancelled; the child ends with this process."""
@@ -45,7 +47,9 @@ class Isolation:
         while True:
             try:
                 well = await self._once()
-            except Exception:
+                self.loop.turn()
+            except Exception as error:
+                self.loop.failed(error)
                 log.exception("suspects cannot be run alone now")
                 well = False
             pause = LOOK_SECONDS if well else min(pause * 2, LONGEST_PAUSE)

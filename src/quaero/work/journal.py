@@ -10,6 +10,7 @@ from quaero.errors import StorageError
 from quaero.jobs import logs
 from quaero.jobs.logs import Entry
 from quaero.jobs.run import Work, progress
+from quaero.loops import Loop
 from quaero.work.context import JobContext, JobLog, Progress
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Journal:
         self._dirty: set[JobLog] = set()
         self._entries = 0
         self._full = asyncio.Event()
+        self.loop = Loop("journal", EVERY_SECONDS)
 
     def open(self, work: Work, context: JobContext) -> None:
         """A job runs from now on."""
@@ -58,7 +60,9 @@ class Journal:
             self._full.clear()
             try:
                 await self.flush()
-            except Exception:
+                self.loop.turn()
+            except Exception as error:
+                self.loop.failed(error)
                 log.exception("entries of job logs could not be written and are lost")
 
     async def flush(self) -> None:

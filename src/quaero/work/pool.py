@@ -16,6 +16,7 @@ from random import Random
 
 from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
 from quaero.db.contract import ReadTx, Tx
+from quaero.db.processes import Reporter
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.errors import StaleLease, StorageError
 from quaero.jobs import feed, run, steer
@@ -24,11 +25,13 @@ from quaero.jobs.logs import Entry
 from quaero.jobs.model import JobSpec
 from quaero.jobs.rows import load_one
 from quaero.jobs.run import Completed, Deferred, Effect, Failed, GivenBack, Outcome, Work
+from quaero.loops import Loop
 from quaero.queue import settle
 from quaero.queue.claim import Claim
-from quaero.queue.consumer import UNDO_SECONDS, Consumer
+from quaero.queue.consumer import SWEEP_SECONDS, UNDO_SECONDS, Consumer
 from quaero.queue.holders import Holder, Holders, forget, held_by, split
 from quaero.queue.message import Delivery
+from quaero.queue.stats import sample_depth
 from quaero.work.context import JobContext, JobLog
 from quaero.work.isolation import Isolation
 from quaero.work.journal import Journal
@@ -80,6 +83,7 @@ class JobBackend:
         self._clock = clock
         self._random = Random()
         self._pruned = 0
+        self.sweeper = Loop("sweeper", max(SWEEP_SECONDS, options.poll_interval))
         self._layers: tuple[Middleware, ...] = (metrics.middleware(), log, retry, timeout)
 
     def delivery(self, work: Work) -> Delivery:
@@ -114,6 +118,7 @@ class JobBackend:
         if tx.lease_now - self._pruned > MINUTE:
             self._pruned = tx.lease_now
             feed.prune(tx, tx.now - FEED_KEPT)
+        self.sweeper.turn()
 
     def lost(self, tx: ReadTx, works: Sequence[Work]) -> list[Work]:
         """The jobs whose lease has gone, or whose tree is being stopped."""
@@ -238,24 +243,31 @@ class Pool:
         )  # fmt: skip
         if self._stopping:
             self.consumer.stop()
+        loops = [backend.sweeper, journal.loop]
         beside = [asyncio.create_task(journal.run())]
         if options.alone_command and not options.alone:
             isolation = Isolation(
                 self._db, self._queue_id, self._register, holder.id, options.alone_command,
                 options.max_receive, options.grace + UNDO_SECONDS,
             )  # fmt: skip
+            loops.append(isolation.loop)
             self._isolating = asyncio.create_task(isolation.run())
             beside.append(self._isolating)
+        reporter = Reporter(
+            self._db, "alone" if options.alone else "worker", lambda: loops,
+            partial(self._told, holder.id), partial(sample_depth, queue_id=self._queue_id),
+        )  # fmt: skip
         try:
             await self.consumer.run(options.grace)
         finally:
+            reporter.close()
             for task in beside:
                 if not task.cancelling():
                     task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await journal.flush()
             log_of_pool.info("ran %s", dict(self.metrics.runs))
-            await self._leave(holder)
+            await self._leave(holder, reporter)
 
     def stop(self) -> None:
         """Let `run` end."""
@@ -275,10 +287,13 @@ class Pool:
             for each in consumer.running()
         )
 
-    async def _leave(self, holder: Holder) -> None:
+    def _told(self, holder_id: int) -> dict[str, int]:
+        return {"holder": holder_id, "slots": self._options.concurrency}
+
+    async def _leave(self, holder: Holder, reporter: Reporter) -> None:
         """Leave the register, or be found dead by others where that cannot be written."""
         try:
-            await self._db.write(_leave, holder.id, self._options.max_receive)
+            await self._db.write(_leave, holder.id, self._options.max_receive, reporter)
         except StorageError as error:
             log_of_pool.warning("could not leave in order: %s", error)
             holder.abandon()
@@ -286,8 +301,9 @@ class Pool:
             holder.close()
 
 
-def _leave(tx: Tx, holder_id: int, max_receive: int) -> None:
+def _leave(tx: Tx, holder_id: int, max_receive: int, reporter: Reporter) -> None:
     """Give back what could not be settled, and remove the holder."""
     held = held_by(tx, holder_id)
     run.lose(tx, held, "its worker stopped", max_receive, charge=False, alone=False)
     forget(tx, holder_id)
+    reporter.forget(tx)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +30,7 @@ from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteReadTx, SqliteTx
 from quaero.db.sqlite.writer import Call, Timer, Writer
 from quaero.db.wake import Waker
+from quaero.loops import Turned
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -187,6 +189,15 @@ class SqliteDatabase:
     def commits(self) -> int:
         """Transactions committed by this process."""
         return self._writer.commits
+
+    def commit_seconds(self) -> float | None:
+        """What a commit takes: the median of the last 200; None before the first."""
+        times = list(self._writer.commit_times)
+        return statistics.median(times) if times else None
+
+    def loops(self) -> list[Turned]:
+        """How the writer's timers stand."""
+        return self._writer.loops()
 
     def lease_now(self) -> int:
         """The lease clock, microseconds."""

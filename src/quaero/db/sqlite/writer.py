@@ -26,6 +26,7 @@ from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteTx
 from quaero.errors import StorageError
+from quaero.loops import Loop, Turned
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ PASSIVE_PAGES = 1024  # 4 MiB of log
 RESTART_PAGES = 16_384  # 64 MiB of log
 RESTART_PATIENCE = 0.02
 IDLE_SECONDS = 0.25
+COMMITS_TIMED = 200
 TOGETHER = 500
 _NO_KEYWORDS: Mapping[str, Any] = {}
 
@@ -67,22 +69,23 @@ class Call:
 class Timer:
     """Work that the writer does by itself from time to time."""
 
-    __slots__ = ("due", "period", "work")
+    __slots__ = ("due", "loop", "period", "work")
 
     def __init__(self, period: float, work: Callable[[SqliteTx], None]) -> None:
         self.period = period
         self.work = work
+        self.loop = Loop(_name(work), period)
         self.due = time.monotonic() + period
 
-
-class Periodic:
-    """Waits for the outcome of a timer's work: nobody else does."""
+    def turned(self, error: BaseException | None) -> None:
+        """Note how its work went."""
+        if isinstance(error, Exception):
+            self.loop.failed(error)
+        else:
+            self.loop.turn()
 
     def set(self) -> None:
-        """Nothing is to be told."""
-
-
-_PERIODIC = Periodic()
+        """It waits for the outcome of its own work; nobody else does."""
 
 
 class Writer:
@@ -114,6 +117,7 @@ class Writer:
         self._wal_pages = 0
         self._closing = False
         self.commits = 0
+        self.commit_times: deque[float] = deque(maxlen=COMMITS_TIMED)
         connection.set_wal_hook(self._note_wal)
         self._thread = threading.Thread(target=self._loop, name="quaero-writer", daemon=True)
         self._thread.start()
@@ -160,6 +164,10 @@ class Writer:
     def drop_timer(self, timer: Timer) -> None:
         """Stop doing a timer's work."""
         self._timers = [each for each in self._timers if each is not timer]
+
+    def loops(self) -> list[Turned]:
+        """How the timers stand."""
+        return [timer.loop.told() for timer in self._timers]
 
     def add_rider(self, topic: str, offer: Callable[[], Ride | None]) -> Callable[[], None]:
         """Ask `offer` before commits that signal `topic`; returns what ends this."""
@@ -245,7 +253,9 @@ class Writer:
         while queue:
             batch = self._transact(queue)
             for call in batch:
-                if call.error is not None and isinstance(call.waiter, Periodic | Ride):
+                if isinstance(call.waiter, Timer):
+                    call.waiter.turned(call.error)
+                if call.error is not None and isinstance(call.waiter, Timer | Ride):
                     log.error("the writer's own work failed: %s", call.error, exc_info=call.error)
             self._deliver(batch)
             if self._wal_pages >= PASSIVE_PAGES:
@@ -257,7 +267,7 @@ class Writer:
         now = time.monotonic()
         for timer in due:
             timer.due = now + timer.period
-        return [Call(timer.work, waiter=_PERIODIC) for timer in due]
+        return [Call(timer.work, waiter=timer) for timer in due]
 
     def _transact(self, queue: deque[Call]) -> list[Call]:
         """One transaction over the head of the queue; what it did not reach stays queued."""
@@ -305,7 +315,9 @@ class Writer:
                 if ride is not None:
                     done.append(Call(ride.work, loop=ride.loop, waiter=ride))
                     signals |= self._run_one(done[-1], savepoint=True)
+        began = time.perf_counter()
         self._connection.execute("commit")
+        self.commit_times.append(time.perf_counter() - began)
         return signals
 
     def _run_together(self, calls: list[Call]) -> set[str] | None:

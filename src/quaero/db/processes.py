@@ -1,0 +1,139 @@
+"""What the processes of the program tell of themselves, for others to read.
+
+Each that lives long writes one small row every 15 seconds: its loops, its memory, how long its
+commits take. A row that was not renewed for 45 seconds belongs to a process that hangs or is gone;
+it is shown as such for a day, or until a process on the same machine ends in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from quaero.clock import DAY, SECOND
+from quaero.db.contract import ReadTx, Tx
+from quaero.db.sqlite.database import SqliteDatabase
+from quaero.loops import Loop, Turned
+
+EVERY_SECONDS = 15.0
+SILENT_SECONDS = 45.0
+FORGOTTEN = DAY
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a process says: memory in bytes, `commit_seconds` the median of its last commits.
+
+    `more` is what else its role has to tell.
+    """
+
+    loops: list[Turned]
+    rss: int
+    commits: int
+    commit_seconds: float | None
+    more: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessState:
+    """One process; times are wall times in microseconds."""
+
+    id: int
+    role: str
+    pid: int
+    host: str
+    started_at: int
+    at: int
+    alive: bool
+    report: Report
+
+
+class Reporter:
+    """Writes the row of this process, by the writer's own timer, until it is closed.
+
+    `more` adds what a role has to tell; `also` is done in the same transaction.
+    """
+
+    def __init__(
+        self,
+        db: SqliteDatabase,
+        role: str,
+        loops: Callable[[], Iterable[Loop]],
+        more: Callable[[], dict[str, Any]] = dict,
+        also: Callable[[Tx], None] | None = None,
+    ) -> None:
+        self._db = db
+        self._role = role
+        self._loops = loops
+        self._more = more
+        self._also = also
+        self._id = 0
+        self._end = db.every(EVERY_SECONDS, self.write)
+
+    def report(self) -> Report:
+        """How this process is now."""
+        own = [loop.told() for loop in self._loops()]
+        return Report(
+            [*own, *self._db.loops()],
+            resident_bytes(),
+            self._db.commits,
+            self._db.commit_seconds(),
+            self._more(),
+        )
+
+    def write(self, tx: Tx) -> None:
+        """Renew the row."""
+        if not self._id:
+            (self._id,) = tx.ids("process", 1)
+            tx.execute("delete from process where at < $1", (tx.now - FORGOTTEN,))
+        tx.execute(
+            """
+            insert into process(id, role, pid, host, started_at, at, report)
+            values($1, $2, $3, $4, $5, $5, $6)
+                on conflict(id) do update set at = excluded.at, report = excluded.report
+            """,
+            (
+                self._id, self._role, os.getpid(), socket.gethostname(), tx.now,
+                msgspec.json.encode(self.report()).decode(),
+            ),
+        )  # fmt: skip
+        if self._also is not None:
+            self._also(tx)
+
+    def close(self) -> None:
+        """Write no more."""
+        self._end()
+
+    def forget(self, tx: Tx) -> None:
+        """Remove the row: this process ends in order."""
+        tx.execute("delete from process where id = $1", (self._id,))
+
+
+def states(tx: ReadTx) -> list[ProcessState]:
+    """The processes that told of themselves, oldest first."""
+    rows = tx.execute(
+        "select id, role, pid, host, started_at, at, report from process order by id limit 1000"
+    )
+    decode = msgspec.json.Decoder(Report).decode
+    silent = tx.now - int(SILENT_SECONDS * SECOND)
+    return [
+        ProcessState(id_, role, pid, host, started_at, at, at > silent, decode(report))
+        for id_, role, pid, host, started_at, at, report in rows
+    ]
+
+
+def resident_bytes() -> int:
+    """The memory of this process that lies in RAM; its peak where the system tells no more."""
+    with contextlib.suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        return pages * resource.getpagesize()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

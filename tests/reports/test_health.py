@@ -1,0 +1,111 @@
+"""Health: what the processes tell of themselves, and what is wrong said in a sentence."""
+
+import asyncio
+
+import pytest
+
+from quaero.db.processes import Reporter, resident_bytes, states
+from quaero.loops import Loop
+from quaero.queue.queue import open_queue
+from quaero.reports.health import health
+from quaero.testing.jobs import working
+from quaero.work.pool import PoolOptions
+
+
+def reporter(opened, role="worker", *loops, **more):
+    return Reporter(opened.db, role, lambda: loops, lambda: more)
+
+
+def told(opened):
+    return opened.read(health, opened.db.path)
+
+
+def test_without_a_worker_it_says_so_and_what_to_do(opened) -> None:
+    seen = told(opened)
+    assert seen.status == "degraded"
+    assert seen.problems == ["no worker is alive; start one with `quaero work` or `quaero serve`"]
+
+
+def test_a_living_worker_with_turning_loops_is_well(opened) -> None:
+    loop = Loop("pump", 1.0)
+    loop.turn()
+    opened.write(reporter(opened, "worker", loop, slots=5).write)
+    seen = told(opened)
+    assert (seen.status, seen.problems) == ("ok", [])
+    (process,) = seen.processes
+    assert process.state.report.more == {"slots": 5}
+    assert process.state.report.rss > 1_000_000
+    pump = next(each for each in process.loops if each.name == "pump")
+    assert pump.last_at is not None
+    assert not pump.late
+
+
+def test_a_loop_that_stands_is_late_and_one_that_failed_says_why(opened) -> None:
+    standing, failing = Loop("pump", 1.0), Loop("hub", 1.0)
+    standing.turn()
+    standing.last -= 60.0
+    failing.failed(ValueError("no"))
+    opened.write(reporter(opened, "worker", standing, failing).write)
+    problems = told(opened).problems
+    assert any("the loop pump" in each and "is late" in each for each in problems)
+    assert any("the loop hub" in each and "ValueError: no" in each for each in problems)
+
+
+def test_a_process_that_fell_silent_is_named(opened) -> None:
+    opened.write(reporter(opened).write)
+    opened.clock.pass_time(46)
+    problems = told(opened).problems
+    assert any("has not been heard of" in each for each in problems)
+
+
+def test_a_process_that_ends_in_order_is_forgotten(opened) -> None:
+    one = reporter(opened)
+    opened.write(one.write)
+    assert len(opened.read(states)) == 1
+    opened.write(one.forget)
+    assert opened.read(states) == []
+
+
+def test_a_row_is_renewed_and_not_added(opened) -> None:
+    one = reporter(opened)
+    opened.write(one.write)
+    opened.clock.pass_time(15)
+    opened.write(one.write)
+    (state,) = opened.read(states)
+    assert state.at - state.started_at == 15_000_000
+
+
+def test_the_silent_are_forgotten_after_a_day(opened) -> None:
+    opened.write(reporter(opened).write)
+    opened.clock.pass_time(86_401)
+    opened.write(reporter(opened).write)
+    assert len(opened.read(states)) == 1
+
+
+def test_the_lag_of_the_feed_is_that_of_the_slowest_reader(opened) -> None:
+    opened.write(reporter(opened, "web", feed_behind=7_000).write)
+    opened.write(reporter(opened).write)
+    seen = told(opened)
+    assert seen.feed_lag == 7_000
+    assert any("7,000 changes" in each for each in seen.problems)
+
+
+def test_commits_are_timed_and_the_disk_is_measured(opened) -> None:
+    opened.write(open_queue, "q")
+    opened.write(reporter(opened).write)
+    seen = told(opened)
+    assert seen.commit_seconds == pytest.approx(opened.db.commit_seconds(), abs=1.0)
+    assert 0 < seen.disk.database < seen.disk.total
+    assert resident_bytes() > 0
+
+
+async def test_a_pool_tells_of_its_loops_and_leaves_no_row(opened, monkeypatch) -> None:
+    monkeypatch.setattr("quaero.db.processes.EVERY_SECONDS", 0.05)
+    async with working(opened.db, [], PoolOptions(concurrency=2)):
+        async with asyncio.timeout(10):
+            while not (seen := await opened.db.read(states)):
+                await asyncio.sleep(0.01)
+        names = {loop.name for loop in seen[0].report.loops}
+        assert {"sweeper", "journal"} <= names
+        assert seen[0].report.more["slots"] == 2
+    assert await opened.db.read(states) == []

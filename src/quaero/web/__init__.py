@@ -1,0 +1,1 @@
+"""The web application: the HTTP interface, the live socket and the pages."""

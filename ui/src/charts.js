@@ -1,0 +1,76 @@
+/** Charts over time: thin lines, calm colours, one cursor for all of a page. */
+import "./locale.js";
+import uPlot from "uplot";
+import { number } from "./format.js";
+
+const HEIGHT = 170;
+
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** A chart in `host` of `[{label, colour: "--s-running", format}]`; `{set(data), destroy()}`. */
+export function chart(host, { series, format = number, sync = "page", zoomed = () => {}, stacked = false }) {
+  let plot = null;
+  let data = null;
+
+  const options = () => ({
+    width: Math.max(200, host.clientWidth),
+    height: HEIGHT,
+    cursor: { sync: { key: sync }, points: { size: 6 }, drag: { x: true, y: false, setScale: false } },
+    legend: { live: true },
+    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1e-3) * 1.1 || 1] } },
+    axes: [axis({ size: 28 }), axis({ size: 56, values: (_, ticks) => ticks.map((tick) => format(tick)) })],
+    series: [{ label: "Time", value: (_, at) => (at ? uPlot.fmtDate("{HH}:{mm}")(new Date(at * 1000)) : "–") }, ...series.map(line)],
+    hooks: { setSelect: [selected] },
+  });
+
+  const axis = (own) => ({
+    stroke: colour("--muted"),
+    font: "11px system-ui, sans-serif",
+    grid: { stroke: colour("--line"), width: 1 },
+    ticks: { show: false },
+    ...own,
+  });
+
+  const line = (each) => ({
+    label: each.label,
+    stroke: colour(each.colour),
+    width: 1.5,
+    fill: each.area ? `${colour(each.colour)}22` : undefined,
+    dash: each.dash,
+    points: { show: false },
+    spanGaps: false,
+    value: (_, value) => (value == null ? "–" : format(value)),
+  });
+
+  function selected(self) {
+    const { left, width } = self.select;
+    if (width < 4) return;
+    const from = Math.floor(self.posToVal(left, "x"));
+    const to = Math.ceil(self.posToVal(left + width, "x"));
+    self.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+    zoomed(from, to);
+  }
+
+  function draw() {
+    plot?.destroy();
+    plot = data && host.clientWidth ? new uPlot(options(), data, host) : null;
+  }
+
+  const sizes = new ResizeObserver(() => plot?.setSize({ width: Math.max(200, host.clientWidth), height: HEIGHT }));
+  sizes.observe(host);
+  const themes = new MutationObserver(draw);
+  themes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+
+  return {
+    set(fresh) {
+      data = fresh;
+      if (plot) plot.setData(fresh);
+      else draw();
+    },
+    destroy() {
+      sizes.disconnect();
+      themes.disconnect();
+      plot?.destroy();
+    },
+  };
+}

@@ -121,12 +121,18 @@ async function send(action, body, what) {
     note(`${BULK[action][0]}: under way`, { link: { href: `/jobs/${job.id}`, text: `Job ${job.id}` } });
     return job;
   } catch (error) {
-    const present = error.body?.count;
-    if (error.status === 409 && Number.isInteger(present)) {
+    const present = presentCount(error);
+    if (present !== null) {
       note(`By now ${plural(present, "job")} match; nothing was done yet.`, { error: true });
       return performAll(action, { ...what, count: present });
     }
     note(error.message, { error: true });
     return null;
   }
+}
+
+/** How many match by now, where the server refused because they have become more; else null. */
+function presentCount({ status, message }) {
+  const found = status === 409 && /([0-9][0-9,]*) jobs match now/.exec(message);
+  return found ? Number(found[1].replaceAll(",", "")) : null;
 }

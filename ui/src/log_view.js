@@ -112,7 +112,7 @@ export class LogView {
       }),
     ];
     if (!this.jobId) return parts;
-    const address = (format) => `${this.path}/download${query({ format, tree: this.state.tree })}`;
+    const address = (format) => `${this.path}/download${query({ ...this.words(), format })}`;
     for (const [format, label] of [["text", "Download as text"], ["ndjson", "Download as NDJSON"]]) {
       const link = h("a.icon-button", { href: address(format), download: true, title: label }, icon("download"));
       link.setAttribute("aria-label", label);
@@ -139,7 +139,7 @@ export class LogView {
 
   words() {
     const { level, text, tree } = this.state;
-    return { tree: this.jobId ? tree : null, level: level === "debug" ? null : level, text };
+    return { tree: this.jobId && !tree ? false : null, level: level === "debug" ? null : level, text };
   }
 
   typed() {
@@ -160,7 +160,7 @@ export class LogView {
       const answer = await this.ask((signal) => get(this.path, values, { signal }));
       if (!answer) return;
       this.lines = answer.items.toReversed();
-      this.cursor = answer.next_cursor;
+      this.cursor = answer.next_after;
       this.counts = answer.counts ?? {};
       this.unseen = 0;
       this.draw();
@@ -171,12 +171,12 @@ export class LogView {
   }
 
   async loadOlder() {
-    const values = { ...this.words(), order: "desc", limit: PAGE, cursor: this.cursor };
+    const values = { ...this.words(), order: "desc", limit: PAGE, after: this.cursor };
     const answer = await get(this.path, values);
     const height = this.body.scrollHeight;
     this.follow(false);
     this.lines = [...answer.items.toReversed(), ...this.lines].slice(0, KEPT);
-    this.cursor = this.lines.length < KEPT ? answer.next_cursor : null;
+    this.cursor = this.lines.length < KEPT ? answer.next_after : null;
     this.draw();
     this.body.scrollTop += this.body.scrollHeight - height;
   }

@@ -19,8 +19,8 @@ const MOST_ROWS = 500;
 
 /** The filter that an address says, in the API's words. */
 function filterOf(words) {
-  const filter = { status: words.getAll("status"), type: words.getAll("type") };
-  for (const name of WORDS.slice(2)) filter[name] = words.get(name) ?? "";
+  const filter = { status: words.getAll("status") };
+  for (const name of WORDS.slice(1)) filter[name] = words.get(name) ?? "";
   filter.text = words.get("text") ?? "";
   return filter;
 }
@@ -60,6 +60,7 @@ export function queue() {
     pausing: false,
     typeCounts: [],
     total: null,
+    searched: false,
     cursor: null,
     shown: 0,
     loading: true,
@@ -137,8 +138,7 @@ export function queue() {
       this.text = rest;
       this.suggestions = [];
       const joined = Object.entries(found).map(([name, values]) => {
-        const many = name === "status" || name === "type";
-        return [name, many ? [...new Set([...this.filter[name], ...values])] : values.at(-1)];
+        return [name, name === "status" ? [...new Set([...this.filter[name], ...values])] : values.at(-1)];
       });
       change({ text: rest, ...Object.fromEntries(joined) });
     },
@@ -205,6 +205,7 @@ export function queue() {
 
     take(answer, asked) {
       this.cursor = answer.next_cursor;
+      this.searched = Boolean(answer.searched);
       this.total = answer.total ?? this.total;
       this.fresh = 0;
       waiting = null;
@@ -224,6 +225,7 @@ export function queue() {
         table.append(answer.items);
         this.shown = table.top.length;
         this.cursor = this.shown < MOST_ROWS ? answer.next_cursor : null;
+        this.searched = Boolean(answer.searched);
       } catch (error) {
         note(error.message, { error: true });
       }
@@ -237,7 +239,7 @@ export function queue() {
 
     fits(job) {
       const { status, type } = this.filter;
-      return (!status.length || status.includes(job.status)) && (!type.length || type.includes(job.type));
+      return (!status.length || status.includes(job.status)) && (!type || type === job.type);
     },
 
     heard(message) {
@@ -279,11 +281,11 @@ export function queue() {
       return `↑ ${this.fresh}${this.fresh >= PAGE ? " or more" : ""} new`;
     },
     get empty() {
-      return !this.loading && !this.shown && !this.problem;
+      return !this.loading && !this.shown && !this.problem && !this.cursor;
     },
     get filtered() {
       const { status, type, text, source_type: source, entity_type: entity } = this.filter;
-      return Boolean(status.length || type.length || text || source || entity);
+      return Boolean(status.length || type || text || source || entity);
     },
     get nothing() {
       return !this.filtered;
@@ -296,6 +298,9 @@ export function queue() {
     },
     get capped() {
       return this.shown >= MOST_ROWS;
+    },
+    get moreText() {
+      return this.searched ? "Many jobs were looked through so far: search further" : "Show more";
     },
     get moreClass() {
       return this.loading ? "is-loading" : "";
@@ -370,7 +375,7 @@ export function queue() {
 
     get types() {
       return this.typeCounts.map((each) => {
-        const on = this.filter.type.includes(each.type);
+        const on = this.filter.type === each.type;
         const href = filtered({ type: on ? "" : each.type });
         return { type: each.type, count: number(sum(each.counts)), href, current: on ? "true" : null };
       });
@@ -386,10 +391,9 @@ export function queue() {
         const text = `${name}:${value}`;
         chips.push({ text, label: `Remove the filter ${text}`, href: filtered({ [name]: rest }) });
       };
-      for (const name of ["status", "type"]) {
-        for (const value of this.filter[name]) add(name, value, this.filter[name].filter((each) => each !== value));
-      }
-      for (const name of WORDS.slice(2)) if (this.filter[name] && this.filter[name] !== "any") add(name, this.filter[name], "");
+      const { status } = this.filter;
+      for (const value of status) add("status", value, status.filter((each) => each !== value));
+      for (const name of WORDS.slice(1)) if (this.filter[name] && this.filter[name] !== "any") add(name, this.filter[name], "");
       return chips;
     },
 
@@ -424,16 +428,24 @@ export function queue() {
       this.everything = true;
     },
     get selectAllText() {
-      return `Select all ${counted(this.total)} that match`;
+      return `Select all ${counted(this.matching)} that match`;
     },
     get selectionText() {
-      return this.everything ? `All ${counted(this.total)} that match are selected.` : `${number(this.selected)} selected.`;
+      return this.everything ? `All ${counted(this.matching)} that match are selected.` : `${number(this.selected)} selected.`;
+    },
+    /** How many match: exact from the kept counts where these say it. */
+    get matching() {
+      const { status, parent, ...rest } = this.filter;
+      const narrowed = parent || Object.values(rest).some(Boolean);
+      if (narrowed || !this.top || !this.total?.capped) return this.total;
+      const words = status.length ? status : STATES;
+      return { count: words.reduce((all, word) => all + this.top[word], 0), capped: false };
     },
     async bulk(action) {
       const { order, ...words } = this.words();
       const filter = Object.fromEntries(Object.entries(words).filter(([, value]) => value.length));
       const many = this.everything
-        ? { filter, count: this.total.count, capped: this.total.capped }
+        ? { filter, ...this.matching }
         : { ids: [...table.selection], count: table.selection.size };
       const job = await performAll(action, many);
       if (job) this.unselect();

@@ -31,6 +31,7 @@ GROUPS = {
     "soak": ("dev",),
 }
 SOAKED = ("model", "crash")
+SOAK_EXAMPLES = "QUAERO_SOAK_EXAMPLES"
 VERBS = """\
 python3 dev.py VERB
 
@@ -40,7 +41,7 @@ python3 dev.py VERB
   check          style and types
   format         bring the code into shape
   bench [ARGS]   the benchmarks
-  soak [ARGS]    the tests with random histories and crashes, at length
+  soak [ARGS]    the tests with random histories and crashes, at length: 20,000 examples
 """
 
 
@@ -60,7 +61,7 @@ def main(verb: str, args: list[str]) -> int:
     if verb == "bench":
         become(os.path.join("benchmarks", "run.py"), *args)
     if verb == "soak":
-        become("-m", "pytest", "-n", "auto", "--timeout=0", *soak_tests(), *args)
+        return soak(args)
     if verb == "test" and args:
         become("-m", "pytest", *args)
     if verb == "format":
@@ -84,11 +85,36 @@ def together(*modules: tuple[str, ...]) -> int:
     return next((code for code in codes if code), 0)
 
 
+def soak(args: list[str]) -> int:
+    """Run the tests that read QUAERO_SOAK_EXAMPLES, at length, and say how it ended."""
+    import time
+
+    examples = soak_examples()
+    tests = soak_tests()
+    print(
+        f"Soak: {examples:,} new examples of each property, and {max(1, examples // 500)} times "
+        f"the suite's crashes, in {len(tests)} files.\nAnother number: {SOAK_EXAMPLES}={examples}",
+        flush=True,
+    )
+    began = time.monotonic()
+    code = together(("pytest", "-n", "auto", "--timeout=0", *tests, *args))
+    minutes = (time.monotonic() - began) / 60
+    print(f"Soak {'failed' if code else 'passed'} after {minutes:.1f} minutes; exit code {code}.")
+    return code
+
+
+def soak_examples() -> int:
+    """How many examples the soak looks for; the environment tells the tests."""
+    text = os.environ.setdefault(SOAK_EXAMPLES, "20000")
+    if not text.isdecimal() or int(text) < 1:
+        sys.exit(f"{SOAK_EXAMPLES}={text}: it must be a whole number from 1.")
+    return int(text)
+
+
 def soak_tests() -> list[str]:
-    """The files of the soak; they read QUAERO_SOAK_EXAMPLES."""
+    """The files of the soak."""
     from glob import glob
 
-    os.environ.setdefault("QUAERO_SOAK_EXAMPLES", "20000")
     found = {f for kind in SOAKED for f in glob(f"tests/**/test_*{kind}*.py", recursive=True)}
     return sorted(found) or sys.exit("There are no tests to soak.")
 

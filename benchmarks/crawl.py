@@ -2,7 +2,9 @@
 
 Both obey robots.txt, convert each page with the same function, and store Markdown with a full-text
 index in SQLite. CPU is that of all processes of the contestant, memory the largest sum over them.
-The site is a Debian package's HTML, served by a process of its own that is not counted.
+The site is a Debian package's HTML, served by a process of its own that is not counted. That server
+keeps the log by which it is told what a contestant that was killed twice missed and what it fetched
+again.
 """
 
 from __future__ import annotations
@@ -18,9 +20,12 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 PACKAGE = "postgresql-doc-15"
+CONCURRENCY = 4
 
 
 def fetch_site(folder: Path) -> Path:
@@ -35,20 +40,82 @@ def fetch_site(folder: Path) -> Path:
     return index.parent
 
 
-def serve(site: Path) -> tuple[subprocess.Popen[str], str]:
-    """A server of the folder in another process, and its address."""
-    server = subprocess.Popen(
-        [sys.executable, __file__, "serve", str(site)], stdout=subprocess.PIPE, text=True
+class Server:
+    """The folder served by another process; `url` is its address."""
+
+    def __init__(self, site: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "serve", str(site)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        )  # fmt: skip
+        self.url = self._answer()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def ask(self, question: str) -> Any:
+        """`count` of the requests since `forget`, or their `paths`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{question}\n")
+        return json.loads(self._answer())
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A crawler: its command that begins or resumes, and where it stores pages."""
+
+    name: str
+    place: Path
+    command: list[str]
+    database: str
+    table: str
+
+    def fresh(self) -> Self:
+        """The same with nothing stored yet."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir()
+        return self
+
+    def pages(self) -> int:
+        """How many pages are stored."""
+        db = sqlite3.connect(self.place / self.database)
+        ((count,),) = db.execute(f"select count(*) from {self.table}").fetchall()
+        db.close()
+        return int(count)
+
+
+def contestants(folder: Path, url: str) -> tuple[Contestant, Contestant]:
+    """Quaero as its command line runs it, and Scrapy."""
+    ours, theirs = folder / "quaero", folder / "scrapy"
+    start = f"{url}index.html"
+    options = ["--max-pages", "0", "--max-depth", "1000"]
+    command = [sys.executable, "-m", "quaero", "--data-dir", str(ours), "crawl", start, *options]
+    other = [sys.executable, __file__, "scrapy", start, str(theirs)]
+    return (
+        Contestant("quaero", ours, command, "quaero.db", "document"),
+        Contestant("Scrapy with JOBDIR", theirs, other, "pages.db", "page"),
     )
-    assert server.stdout is not None
-    return server, server.stdout.readline().strip()
 
 
-def measured(command: list[str], environ: dict[str, str]) -> tuple[float, float, float]:
+def started(command: list[str]) -> subprocess.Popen[bytes]:
+    """The process of a command, which keeps compiled modules as an installed program does."""
+    environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.Popen(
+        command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def measured(command: list[str]) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds of all its processes, and its most memory in MB."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    child = subprocess.Popen(command, env=os.environ | environ, stdout=subprocess.DEVNULL)
+    child = started(command)
     most, stop = [0.0], threading.Event()
 
     def watch() -> None:
@@ -80,46 +147,77 @@ def _memory(pid: int) -> float:
 
 
 def run(folder: Path) -> list[str]:
-    """The table."""
-    site = fetch_site(folder)
-    server, url = serve(site)
+    """The tables: a crawl, and one that is killed twice."""
+    server = Server(fetch_site(folder))
     try:
-        rows = []
-        for _ in range(3):
-            place = folder / "quaero"
-            command = [sys.executable, "-m", "quaero", "--data-dir", str(place), "crawl",
-                       f"{url}index.html", "--max-pages", "0", "--max-depth", "1000"]  # fmt: skip
-            ours = measured(command, {})
-            pages = _count(place / "quaero.db", "document")
-            shutil.rmtree(place)
-            place.mkdir()
-            command = [sys.executable, __file__, "scrapy", f"{url}index.html", str(place)]
-            theirs = measured(command, {})
-            their_pages = _count(place / "pages.db", "page")
-            shutil.rmtree(place)
-            rows.append((pages, ours, their_pages, theirs))
-            print(json.dumps(rows[-1]))
+        ours, theirs = contestants(folder, server.url)
+        return [*undisturbed(ours, theirs), *interrupted(ours, theirs, server)]
     finally:
-        server.kill()
-        server.wait()
-    rows.sort(key=lambda row: (row[0] / row[1][1]) / (row[2] / row[3][1]))
-    pages, ours, their_pages, theirs = rows[len(rows) // 2]
-    rate, their_rate = pages / ours[1], their_pages / theirs[1]
-    other = f"| {their_pages} | {theirs[0]:.1f} | {their_rate:.0f} | {theirs[2]:.0f} MB |"
-    return [
+        server.stop()
+
+
+def undisturbed(ours: Contestant, theirs: Contestant, rounds: int = 3) -> list[str]:
+    """Both in turns, after one run each that is not counted; the round with the median ratio."""
+    rows = []
+    for turn in range(rounds + 1):
+        row = []
+        for each in (ours, theirs):
+            seconds = measured(each.fresh().command)
+            row.append((each.pages(), *seconds))
+        print(json.dumps(row), flush=True)
+        rows += [row] if turn else []
+    rates = [[pages / cpu for pages, _, cpu, _ in row] for row in rows]
+    middle = sorted(range(rounds), key=lambda n: rates[n][0] / rates[n][1])[rounds // 2]
+    lines = [
         f"### A crawl of {PACKAGE} on loopback", "",
         "| | pages | wall s | pages per CPU second | most memory |", "|---|---:|---:|---:|---:|",
-        f"| quaero | {pages} | {ours[0]:.1f} | {rate:.0f} | {ours[2]:.0f} MB |",
-        f"| Scrapy with JOBDIR {other}",
-        f"| ours is | | | {rate / their_rate:.1f}x | {ours[2] / theirs[2]:.2f} of it |", "",
     ]  # fmt: skip
+    for each, (pages, wall, _, memory), rate in zip(
+        (ours, theirs), rows[middle], rates[middle], strict=True
+    ):
+        lines.append(f"| {each.name} | {pages} | {wall:.1f} | {rate:.0f} | {memory:.0f} MB |")
+    faster = rates[middle][0] / rates[middle][1]
+    smaller = rows[middle][0][3] / rows[middle][1][3]
+    return [*lines, f"| ours is | | | {faster:.1f}x | {smaller:.2f} of it |", ""]
 
 
-def _count(path: Path, table: str) -> int:
-    db = sqlite3.connect(path)
-    ((count,),) = db.execute(f"select count(*) from {table}").fetchall()
-    db.close()
-    return int(count)
+def interrupted(ours: Contestant, theirs: Contestant, server: Server) -> list[str]:
+    """`kill -9` at about one and two thirds, each time the same command again.
+
+    Missing is what an undisturbed run of the same contestant asks the site for and the killed one
+    never does; repeated are requests for what was asked for before.
+    """
+    lines = [
+        "### That crawl with `kill -9` at one third and at two thirds, and the same command again",
+        "", "| | pages stored | missing | fetched again | most that may be |",
+        "|---|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for each in (ours, theirs):
+        server.ask("forget")
+        started(each.fresh().command).wait()
+        wanted = set(server.ask("paths"))
+        each.fresh()
+        server.ask("forget")
+        under_way = 0
+        for third in (1, 2):
+            _kill_at(each.command, server, third * len(wanted) // 3)
+            under_way += CONCURRENCY
+        started(each.command).wait()
+        asked = [path for path in server.ask("paths") if path != "/robots.txt"]
+        missing = len(wanted - {"/robots.txt"} - set(asked))
+        again = len(asked) - len(set(asked))
+        lines.append(f"| {each.name} | {each.pages()} | {missing} | {again} | {under_way} |")
+        print(lines[-1], flush=True)
+    return [*lines, ""]
+
+
+def _kill_at(command: list[str], server: Server, requests: int) -> None:
+    """Run a command until the site has had so many requests, then kill it."""
+    child = started(command)
+    while child.poll() is None and server.ask("count") < requests:
+        time.sleep(0.02)
+    child.kill()
+    child.wait()
 
 
 # -- the other processes
@@ -129,9 +227,14 @@ def _serve(site: Path) -> None:
     from quaero.testing.site import SiteServer, pages_of
 
     async def main() -> None:
+        loop = asyncio.get_running_loop()
         async with SiteServer(pages_of(site)) as server:
             print(f"{server.url.rstrip('/')}/", flush=True)
-            await asyncio.Event().wait()
+            while question := await loop.run_in_executor(None, sys.stdin.readline):
+                if question == "forget\n":
+                    server.hits.clear()
+                is_count = question == "count\n"
+                print(json.dumps(len(server.hits) if is_count else server.paths()), flush=True)
 
     asyncio.run(main())
 
@@ -145,8 +248,8 @@ def _scrapy(url: str, place: Path) -> None:
 
     db = sqlite3.connect(place / "pages.db")
     db.execute("pragma journal_mode = wal")
-    db.execute("create table page(url text primary key, title text, text text)")
-    db.execute("create virtual table page_text using fts5(title, text)")
+    db.execute("create table if not exists page(url text primary key, title text, text text)")
+    db.execute("create virtual table if not exists page_text using fts5(title, text)")
 
     class Store:
         def process_item(self, item):
@@ -174,7 +277,7 @@ def _scrapy(url: str, place: Path) -> None:
             "JOBDIR": str(place / "job"),
             "LOG_LEVEL": "ERROR",
             "ROBOTSTXT_OBEY": True,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": 4,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": CONCURRENCY,
             "DOWNLOAD_DELAY": 0,
             "ITEM_PIPELINES": {Store: 1},
             "TELNETCONSOLE_ENABLED": False,

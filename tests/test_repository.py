@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 EXPECTED = ["LICENSE", "README.md", "pyproject.toml", "constraints.txt", "dev.py", ".ci/run"]
 SOURCES = ["src", "tests", "benchmarks", "docs"]
 LEFT_TO_DO = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+NOT_RUN = re.compile(r"\b(?:skip[i]f|xfai[l]|import[o]rskip|skip[T]est|(?:pytest|mark)\.ski[p])\b")
 INSTALLING = ["pyproject.toml", "constraints.txt", "dev.py", ".ci/run"]
 A_PLACE_OF_PACKAGES = re.compile(r"://|index-?url|find-links|\[\[?tool\.uv\.index")
 README_LINES = 150
@@ -56,6 +57,10 @@ def test_nothing_is_left_to_do_in_the_code() -> None:
         if LEFT_TO_DO.search(line)
     ]
     assert not left
+
+
+def test_no_test_is_ever_skipped() -> None:
+    assert not [path for path, text in texts() if NOT_RUN.search(text)]
 
 
 @pytest.mark.parametrize("name", INSTALLING)
@@ -118,6 +123,29 @@ def test_dev_installs_groups_that_the_project_has() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     used = {group for groups in dev()["GROUPS"].values() for group in groups}
     assert used <= set(project["dependency-groups"])
+
+
+def test_a_soak_looks_for_20_000_examples_unless_another_number_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    soak_examples = dev()["soak_examples"]
+    monkeypatch.setenv("QUAERO_SOAK_EXAMPLES", "")  # put back as it was, whatever follows
+    monkeypatch.delenv("QUAERO_SOAK_EXAMPLES")
+    assert soak_examples() == 20_000
+    assert os.environ["QUAERO_SOAK_EXAMPLES"] == "20000"
+    monkeypatch.setenv("QUAERO_SOAK_EXAMPLES", "200")
+    assert soak_examples() == 200
+    for wrong in ("0", "many", ""):
+        monkeypatch.setenv("QUAERO_SOAK_EXAMPLES", wrong)
+        with pytest.raises(SystemExit, match="whole number from 1"):
+            soak_examples()
+
+
+def test_a_soak_runs_the_models_and_the_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = dev()["soak_tests"]()
+    assert {"tests/jobs/test_model.py", "tests/queue/test_model.py"} <= set(found)
+    assert {path.parent.name for path in map(Path, found)} == {"jobs", "queue", "crash"}
 
 
 def test_ci_can_be_run_and_only_calls_the_tests() -> None:

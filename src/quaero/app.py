@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import resource
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -20,9 +21,10 @@ from quaero.db.sqlite.database import SqliteDatabase
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
 from quaero.upkeep.cleanup import cleanup_type
+from quaero.upkeep.merging import merge_when
 from quaero.work.cpu import CpuHelpers
 from quaero.work.pool import Pool, PoolOptions
-from quaero.work.registry import Registry
+from quaero.work.registry import JobType, Registry
 from quaero.work.supervisor import watch_lifeline
 from quaero.work.watchdog import Watchdog
 
@@ -73,7 +75,7 @@ async def worker(
         crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login)
         crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock)
         registry = Registry(crawler.job_types())
-        registry.add(cleanup_type(db, settings.logs.retention / (DAY / SECOND)))
+        registry.add(_cleanup(settings, db))
         registry.add_installed()
         for place in settings.work.job_types:
             registry.add_module(place)
@@ -99,11 +101,16 @@ def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     crawls = Crawls(db, fetcher, (), None)
     crawler = CrawlExecutors(db, crawls, fetcher, CpuHelpers(0), SystemClock())
     registry = Registry(crawler.job_types())
-    registry.add(cleanup_type(db, settings.logs.retention / (DAY / SECOND)))
+    registry.add(_cleanup(settings, db))
     registry.add_installed()
     for place in settings.work.job_types:
         registry.add_module(place)
     return registry
+
+
+def _cleanup(settings: Settings, db: SqliteDatabase) -> JobType[Any]:
+    days = settings.logs.retention / (DAY / SECOND)
+    return cleanup_type(db, days, settings.documents.versions)
 
 
 async def work(
@@ -118,13 +125,43 @@ async def work(
             loop.add_signal_handler(number, made.pool.stop)
         watchdog = Watchdog(made.pool.overdue)
         watchdog.start()
-        ending = asyncio.create_task(_end_when_done(made)) if alone_for is not None else None
+        beside = _merge_when_idle(made) if alone_for is None else _end_when_done(made)
+        task = asyncio.create_task(beside)
         try:
             await made.pool.run()
         finally:
             watchdog.stop()
-            if ending is not None:
-                ending.cancel()
+            task.cancel()
+
+
+async def _merge_when_idle(made: Worker) -> None:
+    """Merge the full-text index while this worker has nothing to do."""
+    pool = made.pool
+    await merge_when(lambda: pool.consumer is not None and pool.consumer.idle, made.db)
+
+
+async def serve(settings: Settings, listening: socket.socket) -> None:
+    """Answer requests on a bound socket until SIGTERM or SIGINT."""
+    from quaero.web.app import create_app
+    from quaero.web.parts import WebParts
+    from quaero.web.server import Server
+    from quaero.web.token import read_token
+
+    watch_lifeline()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    clock = SystemClock()
+    token = read_token(settings.token_file) if settings.server.token else None
+    with open_database(settings) as db:
+        parts = WebParts(
+            db=db,
+            settings=settings,
+            registry=registry_without_worker(settings, db),
+            queue_id=await db.write(open_queue, settings.queue.name),
+            clock=clock,
+            started_at=clock.wall(),
+            token=token,
+        )
+        await Server(create_app(parts), parts.draining).run(listening)
 
 
 async def _end_when_done(made: Worker) -> None:

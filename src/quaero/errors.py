@@ -15,8 +15,11 @@
     │   └── NewerDatabase       written by a later version of Quaero
     └── JobError                how an executor says what its failure means
         ├── Permanent           will not get better: never retried
-        │   └── Refused         not allowed: network policy, robots.txt, scope
-        └── RetryLater          try again, after the given time if there is one
+        │   ├── Refused         not allowed: network policy, robots.txt, scope
+        │   └── HttpStatus      the site answered with a status that will stay
+        ├── RetryLater          try again, after the given time if there is one
+        ├── HelperDied          a helper process ended before it answered
+        └── TaskFailed          a helper's task raised an error of another kind
 
 A message says what happened, with the value, and what to do. `exit_code` is the command line's,
 `status` and `slug` are the HTTP interface's.
@@ -143,6 +146,17 @@ class Refused(Permanent):
         self.reason = reason
 
 
+class HttpStatus(Permanent):
+    """The site answered with a status that trying again would not change; `code` is that status."""
+
+    status = 502
+    slug = "http-status"
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class RetryLater(JobError):
     """Worth another attempt; `after` seconds from now if the other side named a time.
 
@@ -155,3 +169,24 @@ class RetryLater(JobError):
         super().__init__(message)
         self.after = after
         self.hold = hold
+
+
+class HelperDied(JobError):
+    """A helper process ended, or was ended, before it answered; the message says why."""
+
+    slug = "helper-died"
+
+
+class TaskFailed(JobError):
+    """A helper's task raised an error which is not one of Quaero's own.
+
+    `name` is its class (`ValueError`, `package.module.Error`), `reason` its message; the end of
+    its trace is a note of this error.
+    """
+
+    slug = "task-failed"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}" if reason else name)
+        self.name = name
+        self.reason = reason

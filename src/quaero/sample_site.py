@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from quaero.testing.site import Answer, Page, SiteServer, redirect
+from quaero.site_server import Answer, Page, SiteServer, redirect
 
 ROBOTS = "User-agent: *\nDisallow: /internal/\n"
 SLOW = "/archive.html"

@@ -1,5 +1,6 @@
 """`quaero crawl` as its user sees it: what it says, how it is paused, resumed and continued."""
 
+import logging
 import os
 import pty
 import re
@@ -72,6 +73,45 @@ def test_a_crawl_says_what_it_does_what_came_of_it_and_what_to_do_next(
         words = line.partition(": ")[2].split()
         assert words[:5] == ["python", "-m", "quaero", "--data-dir", str(tmp_path / "d")]
         assert cli(*words[3:]).code == 0, line
+
+
+@pytest.mark.parametrize(
+    ("file", "variable", "level"),
+    [
+        (None, None, logging.ERROR),
+        ("info", None, logging.INFO),
+        ("debug", None, logging.DEBUG),
+        (None, "info", logging.INFO),
+        ("error", "warn", logging.WARNING),
+    ],
+)
+def test_a_crawl_logs_from_the_level_that_is_set_and_where_none_is_only_errors(
+    cli: Cli,
+    site: SiteServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str | None,
+    variable: str | None,
+    level: int,
+) -> None:
+    if file is not None:
+        Path("quaero.toml").write_text(f'[logs]\nlevel = "{file}"\n', encoding="utf-8")
+    if variable is not None:
+        monkeypatch.setenv("QUAERO_LOGS_LEVEL", variable)
+    assert cli("--data-dir", tmp_path, "crawl", site.url, "--no-follow").code == 0
+    assert logging.root.level == level
+
+
+def test_pages_of_sitemaps_are_collected_on_request(
+    cli: Cli, site: SiteServer, tmp_path: Path
+) -> None:
+    site.pages["/sitemap.xml"] = f"<urlset><url><loc>{site.url}/far</loc></url></urlset>"
+    site.pages["/far"] = linked()
+    assert cli("--data-dir", tmp_path, "crawl", site.url, "--no-follow").code == 0
+    assert asked(site) == ["/"]
+    again = ["--data-dir", tmp_path, "crawl", site.url, "--no-follow", "--sitemap"]
+    assert cli(*again).code == 0
+    assert asked(site)[1:].count("/far") == 1
 
 
 def test_a_crawl_is_told_to_programs_as_json(cli: Cli, site: SiteServer, tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 """`quaero search` and `quaero documents`: people and programs are told the same."""
 
+import io
 import json
 import re
 import shlex
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quaero.cli.output import moment
+from quaero.cli.output import moment, size
+from quaero.db.sqlite.database import SqliteDatabase
+from quaero.documents.store import mark_gone
 
 from .conftest import Cli, call
 
@@ -153,6 +157,96 @@ def test_tags_are_given_found_and_taken_away(on: Cli, documents: dict[str, Any])
     assert on("documents", "list", "--tag", "howto", "--json").json == []
 
 
+# -- stats
+
+
+def test_stats_count_what_there_is(on: Cli, documents: dict[str, Any]) -> None:
+    on("documents", "tag", documents["/tides"]["id"], "sea")
+    site = documents["/"]["site"]
+    told = on("documents", "stats", "--json").json
+    words = sum(each["words"] for each in documents.values())
+    assert (told["all"]["documents"], told["all"]["words"], told["all"]["gone"]) == (3, words, 0)
+    assert told["by_type"]["web"] == told["by_site"][site] == told["all"]
+    assert told["by_tag"]["sea"]["documents"] == 1
+    done = on("documents", "stats")
+    assert done.err == (
+        f"3 documents, 0 of them gone, with {words} words in {size(told['all']['bytes'])} of text\n"
+    )
+    header, *rows = (line.split() for line in done.out.splitlines())
+    assert header == ["by", "name", "documents", "gone", "words", "text"]
+    assert [row[:4] for row in rows] == [
+        ["type", "web", "3", "0"], ["site", site, "3", "0"], ["tag", "sea", "1", "0"],
+    ]  # fmt: skip
+
+
+# -- delete
+
+
+class Terminal(io.StringIO):
+    """A user who types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def left(on: Cli) -> set[int]:
+    return {each["id"] for each in on("documents", "list", "--json").json}
+
+
+def test_documents_named_by_id_are_deleted_at_once(on: Cli, documents: dict[str, Any]) -> None:
+    ids = {path: each["id"] for path, each in documents.items()}
+    assert on("documents", "delete", ids["/"], ids["/nasty"]).out == "2 documents deleted\n"
+    assert left(on) == {ids["/tides"]}
+    assert on("search", "harbours", "--json").json["total"] == 0
+    assert on("documents", "stats", "--json").json["all"]["documents"] == 1
+    done = on("documents", "delete", ids["/tides"], 999)
+    assert (done.code, left(on)) == (3, {ids["/tides"]})
+    assert "no document 999" in done.err
+
+
+@pytest.mark.parametrize("option", ["--site", "--tag", "--crawl", "--gone"])
+def test_documents_named_by_what_they_share_are_deleted_when_it_is_confirmed(
+    on: Cli,
+    data: Path,
+    documents: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+) -> None:
+    id_ = documents["/"]["id"]
+    on("documents", "tag", id_, "old")
+    with SqliteDatabase.open(data / "quaero.db") as db:
+        db.write_sync(mark_gone, 0, [documents["/tides"]["url"]])
+    crawl = on("jobs", "list", "--json").json[0]["id"]
+    site = documents["/"]["site"]
+    values = {"--site": [site], "--tag": ["old"], "--crawl": [crawl], "--gone": []}
+    number = {"--site": 3, "--tag": 1, "--crawl": 3, "--gone": 1}[option]
+    wanted = ["documents", "delete", option, *values[option]]
+    before = left(on)
+    asked = f"Delete {number} document{'' if number == 1 else 's'} with all earlier texts?"
+
+    done = on(*wanted)
+    assert (done.code, left(on)) == (2, before)
+    assert "--yes" in done.err
+
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    done = on(*wanted)
+    assert (done.code, left(on)) == (130, before)
+    assert asked in done.err
+
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    assert f"{number} document{'' if number == 1 else 's'} deleted" in on(*wanted).out
+    assert len(left(on)) == 3 - number
+    assert on(*wanted).out == "0 documents deleted\n", "nothing is asked"
+    assert on(*wanted, "--yes").out == "0 documents deleted\n"
+
+
+def test_nothing_is_deleted_where_nothing_or_both_are_named(looking: Cli) -> None:
+    for arguments in ([], [1, "--tag", "x"], ["--yes"]):
+        done = looking("documents", "delete", *arguments)
+        assert done.code == 2
+        assert "either their ids, or --site" in done.err
+
+
 # -- export and import
 
 
@@ -206,6 +300,12 @@ def test_what_cannot_be_read_is_refused_by_name_and_the_rest_goes_on(
     assert done.code == 0
     assert done.out.endswith("2 refused\n")
     assert [line.split(":")[1].strip() for line in done.err.splitlines()] == ["line 4", "line 5"]
+
+
+def test_sizes_are_short() -> None:
+    sizes = {0: "0.0 kB", 440: "0.4 kB", 9_949: "9.9 kB", 9_960: "10 kB", 999_600: "1.0 MB",
+             3_500_000: "3.5 MB", 120 * 10**9: "120 GB", 5 * 10**15: "5000 TB"}  # fmt: skip
+    assert {number: size(number) for number in sizes} == sizes
 
 
 def test_times_are_in_the_users_own_zone(monkeypatch: pytest.MonkeyPatch) -> None:

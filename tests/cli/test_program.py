@@ -90,7 +90,8 @@ def test_every_command_and_option_is_used_by_a_test(path: str) -> None:
 def test_readers_print_json_on_request() -> None:
     without = {path for path, command in COMMANDS.items() if "as_json" not in _names(command)}
     assert without == {
-        "demo", "work", "documents export", "documents tag", "jobs cancel", "jobs fail",
+        "demo", "serve", "work", "documents export", "documents tag", "documents delete",
+        "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",
         "queue requeue", "queue pause", "queue resume", "queue purge", "db migrate", "db backup",
         "config check",

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from quaero.db.sqlite.database import SqliteDatabase
+from quaero.documents import store
+from quaero.documents.model import NewDocument, content_hash
 from quaero.testing.site import SiteServer
 
 from .conftest import Cli, call, finish, start
@@ -84,3 +86,44 @@ def test_a_worker_runs_what_is_ready_until_it_is_told_to_stop(
     assert done.code == 0
     assert "up to 2 jobs at once; Ctrl-C stops" in done.err
     assert "/" in site.paths()
+
+
+def segments(data: Path) -> int:
+    """Of how many pieces the full-text index is made."""
+    with SqliteDatabase.open(data / "quaero.db") as db:
+        sql = "select count(distinct segid) from document_fts_idx"
+        return db.read_sync(lambda tx: tx.execute(sql))[0][0]
+
+
+def save_often(data: Path, url: str, texts: list[str]) -> None:
+    with SqliteDatabase.open(data / "quaero.db") as db:
+        for text in texts:
+            new = NewDocument(
+                url=url, title="t", text=text, content_hash=content_hash("t", text), words=1
+            )
+            db.write_sync(store.save, [new])
+
+
+def test_an_idle_worker_merges_the_full_text_index(data: Path) -> None:
+    save_often(data, "http://h.test/", [f"word{n}" for n in range(7)])
+    before = segments(data)
+    process = start("--data-dir", data, "work")
+    deadline = time.monotonic() + 20
+    while segments(data) >= before:
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGTERM)
+    assert finish(process).code == 0
+
+
+def test_a_cleanup_leaves_as_many_earlier_texts_as_are_set_and_merges_the_index(
+    on: Cli, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_often(data, "http://h.test/", [f"word{n}" for n in range(7)])
+    (id_,) = (each["document"]["id"] for each in on("search", "word6", "--json").json["hits"])
+    before = segments(data)
+    assert "and 0 earlier texts" in on("cleanup").out
+    assert segments(data) < before
+    monkeypatch.setenv("QUAERO_DOCUMENTS_VERSIONS", "2")
+    assert "and 4 earlier texts" in on("cleanup").out
+    versions = on("documents", "versions", id_, "--json").json
+    assert [each["number"] for each in versions] == [6, 5]

@@ -1,13 +1,11 @@
 """The full disk: nothing is lost, no attempt is charged, and work goes on by itself afterwards."""
 
 import asyncio
-import os
-import subprocess
-from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
+from quaero.clock import SECOND, SystemClock
 from quaero.db import SqliteDatabase
 from quaero.db.sqlite.room import MB, Room
 from quaero.db.sqlite.upkeep import damage
@@ -16,10 +14,13 @@ from quaero.jobs import JobSpec, Status
 from quaero.jobs.check import faults
 from quaero.jobs.create import create
 from quaero.queue.message import UPKEEP
+from quaero.queue.queue import open_queue
 from quaero.testing.jobs import working
+from quaero.upkeep.cleanup import Cleanup, cleanup_type
 from quaero.work.pool import PoolOptions
 from quaero.work.registry import Result, executor
 
+from .small_disk import SmallDisk
 from .waiting import until
 
 PROMPT = PoolOptions(poll_interval=0.05, grace=0.1, max_receive=1)
@@ -109,39 +110,30 @@ async def refuses(db):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 24 MB, in memory."""
+    """A file system of 24 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a small file system cannot be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(path: Path, leave: int) -> None:
-    """Take up all room but some bytes."""
-    left = os.statvfs(path.parent)
-    with path.open("wb") as file:
-        file.write(bytes(max(0, left.f_bavail * left.f_frsize - leave)))
+    disk = SmallDisk("small-disk", folder, 24 * MB)
+    yield disk
+    disk.unregister()
 
 
 async def test_a_disk_that_fills_up_and_is_freed_again(small_disk):
-    path = small_disk / "q.db"
-    room = Room(path, low_water=4 * MB, reserve=MB)
-    ballast = small_disk / "ballast"
-    with SqliteDatabase.open(path, room=room) as db:
+    path = small_disk.folder / "q.db"
+    room = Room(path, low_water=4 * MB, reserve=MB, free=small_disk.free)
+    ballast, reserve = small_disk.folder / "ballast", small_disk.folder / "q.db-reserve"
+    with SqliteDatabase.open(path, room=room, vfs=small_disk.name) as db:
         await db.write(prepare)
         async with working(db, TYPES, PROMPT) as bench:
             specs = [JobSpec("bring" if n % 2 else "saving") for n in range(200)]
             await db.write(create, bench.queue_id, specs)
             await until(lambda: db.read(ended(20)))
-            fill(ballast, leave=0)
+            small_disk.fill(ballast)
             await until(lambda: refuses(db))
             with pytest.raises(DiskFull, match="quaero cleanup"):
                 await bench.create("bring")
+            assert small_disk.refusals
+            assert reserve.stat().st_size == 0
             assert not await db.read(ended(200))
             ballast.unlink()
             await db.write(lambda tx: tx.execute("delete from large"))
@@ -149,7 +141,7 @@ async def test_a_disk_that_fills_up_and_is_freed_again(small_disk):
             await until(lambda: db.write(lambda tx: tx.roomy))
             await bench.run("bring")
         await check_that_all_went_well(db)
-        assert path.with_name("q.db-reserve").stat().st_size == MB
+        assert reserve.stat().st_size == MB
 
 
 async def test_a_worker_can_be_stopped_while_the_disk_is_full(tmp_path):
@@ -202,3 +194,35 @@ async def test_below_the_low_water_mark_what_runs_ends_and_nothing_else_begins(t
             assert (await bench.ended(running)).summary.status is Status.COMPLETED
             await bench.run("bring")
         await check_that_all_went_well(db)
+
+
+async def test_a_delayed_cleanup_runs_to_its_end_below_the_mark_and_other_work_waits_uncharged(
+    tmp_path,
+):
+    path = tmp_path / "q.db"
+    free = [1_000 * MB]
+    waiting = "select count(*) from message where state <> 2 and receives = 0"
+    with SqliteDatabase.open(path, room=Room(path, free=lambda _: free[0])) as db:
+        await db.write(prepare)
+        types = [*TYPES, cleanup_type(db, log_days=30, versions_kept=1)]
+        async with working(db, types, PROMPT) as bench:
+            old = await bench.create("bring")
+            await bench.ended(old)
+        soon = SystemClock().wall() + SECOND // 2
+        specs = [JobSpec("bring"), JobSpec("bring", run_at=soon)] * 3
+        queue_id = await db.write(open_queue, "quaero_jobs")
+        others = await db.write(create, queue_id, specs)
+        payload = Cleanup(age_threshold_days=0).model_dump_json()
+        wanted = JobSpec("cleanup", payload, run_at=soon, lane=UPKEEP)
+        (cleaner,) = await db.write(create, queue_id, [wanted])
+        free[0] = 10 * MB
+        await until(lambda: db.write(lambda tx: not tx.roomy))
+        async with working(db, types, PROMPT) as bench:
+            cleaned = await bench.ended(cleaner)
+            assert cleaned.summary.status is Status.COMPLETED
+            assert cleaned.result["trees"] == 1
+            assert not await db.write(lambda tx: tx.roomy)
+            assert await db.read(lambda tx: tx.execute(waiting)) == [(len(specs),)]
+            free[0] = 1_000 * MB
+            for id_ in others:
+                assert (await bench.ended(id_)).summary.attempt == 1

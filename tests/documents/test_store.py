@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quaero.clock import SECOND
-from quaero.crawl import extract
 from quaero.db import SqliteDatabase
 from quaero.documents import counts, fulltext, model, read, store, tags, versions
 from quaero.documents.counts import Count
-from quaero.documents.model import DetailLevel, Filter, NewDocument, Outcome
+from quaero.documents.model import DetailLevel, Filter, NewDocument, Outcome, content_hash
 from quaero.documents.search import search
 from quaero.documents.store import Seen
 from quaero.errors import NotFound
 from quaero.testing.clock import FakeClock
+from quaero.upkeep import merging
 
 Page = Callable[..., NewDocument]
 
@@ -191,8 +192,11 @@ def test_a_failed_write_leaves_no_count_and_no_index_entry(db: SqliteDatabase, p
     assert found(db, "word") == []
 
 
-def test_our_hash_is_the_crawlers() -> None:
-    assert model.content_hash("T", "x\ud800é") == extract.content_hash("T", "x\ud800é")
+def test_a_content_hash_is_of_title_and_text_whatever_they_hold() -> None:
+    texts = [("T", "x"), ("T", "y"), ("U", "x"), ("T", "x\ud800é"), ("", "")]
+    hashes = {content_hash(*each) for each in texts}
+    assert len(hashes) == len(texts)
+    assert {len(each) for each in hashes} == {32}
 
 
 # -- touch, gone, validators
@@ -270,14 +274,14 @@ def test_pruning_keeps_the_newest_versions(db: SqliteDatabase, page: Page) -> No
     for number in range(6):
         saved = save(db, page("a", f"a{number}"), page("b", f"b{number}"), page("c", "same"))
     after: int | None = 0
-    calls = 0
+    gone = []
     while after is not None:
-        after = db.write_sync(versions.prune, 2, after, 1)
-        calls += 1
-    assert calls <= 3
+        number, after = db.write_sync(versions.prune, 2, after, 1)
+        gone.append(number)
+    assert gone in ([3, 3], [3, 3, 0])
     left = [[v.number for v in db.read_sync(versions.listing, each.id)] for each in saved]
     assert left == [[5, 4], [5, 4], []]
-    db.write_sync(versions.prune, 0)
+    assert db.write_sync(versions.prune, 0) == (4, None)
     assert db.read_sync(versions.listing, saved[0].id) == []
 
 
@@ -476,7 +480,9 @@ def test_merging_comes_to_an_end_and_changes_no_answer(db: SqliteDatabase, page:
         calls += 1
         assert calls < 50
     assert calls > 1
+    merged = db.read_sync(fulltext.state)
     assert not db.write_sync(fulltext.merge_some, 50)
+    assert db.read_sync(fulltext.state) == merged
     assert db.read_sync(search, "common").total == 30
     assert found(db, "word7") == ["p7"]
 
@@ -512,3 +518,37 @@ def test_the_index_can_be_built_anew_in_slices(db: SqliteDatabase, page: Page) -
         save(db, page("p24", "common meanwhile"))
     assert db.read_sync(search, "common").total == 25
     assert found(db, "meanwhile") == ["p24"]
+
+
+async def test_the_index_is_merged_in_idle_times_and_then_left_alone(
+    db: SqliteDatabase, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "LOOK_SECONDS", 0.001)
+    for n in range(30):
+        await db.write(store.save, [page(f"p{n}", f"common word{n}")])
+    state, idle, asked = await db.read(fulltext.state), False, 0
+
+    def is_idle() -> bool:
+        nonlocal asked
+        asked += 1
+        return idle
+
+    async def looks(number: int) -> None:
+        seen = asked
+        async with asyncio.timeout(20):
+            while asked < seen + number:
+                await asyncio.sleep(0.001)
+
+    task = asyncio.create_task(merging.merge_when(is_idle, db))
+    await looks(5)
+    assert await db.read(fulltext.state) == state
+    idle = True
+    async with asyncio.timeout(20):
+        while await db.write(fulltext.merge_some):
+            await looks(1)
+    await looks(5)
+    commits = db.commits
+    await looks(5)
+    task.cancel()
+    assert db.commits == commits
+    assert (await db.read(search, "common")).total == 30

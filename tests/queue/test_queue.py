@@ -700,6 +700,49 @@ def test_a_claim_for_one_lane_takes_nothing_else(mail: Mail) -> None:
     assert mail.counts() == {"ready": 3, "in_flight": 2}
 
 
+def test_a_claim_for_one_lane_finds_what_was_delayed_scheduled_or_parked_in_it(mail: Mail) -> None:
+    upkeep = Lane("upkeep", 3)
+    delayed = mail.send("later", type="known", lane=upkeep, delay=5)
+    at = mail.opened.wall + 5 * SECOND
+    (planned,) = mail.send_many([NewMessage("known", at=at, lane=upkeep)])
+    mail.send("other", delay=5)
+    assert mail.claim(lane="upkeep") == []
+    mail.opened.clock.pass_time(5)
+    found = mail.claim(lane="upkeep")
+    assert {each.id for each in found} == {delayed, planned}
+    strange = found[0]
+    mail.opened.write(park, mail.queue.id, [strange.id])
+    assert mail.claim(lane="upkeep") == []
+    assert [each.id for each in mail.claim(lane="upkeep", types=("known",))] == [strange.id]
+    assert mail.counts() == {"ready": 1, "in_flight": 2}
+
+
+def test_a_claim_for_one_lane_opens_it_when_it_has_cooled(mail: Mail) -> None:
+    upkeep = Lane("upkeep", 2, 10 * SECOND)
+    first, second = mail.send(0, lane=upkeep), mail.send(0, lane=upkeep)
+    assert [each.id for each in mail.claim(lane="upkeep")] == [first]
+    assert mail.claim(lane="upkeep") == []
+    mail.opened.clock.pass_time(10)
+    (held,) = mail.claim(lane="upkeep")
+    assert held.id == second
+    mail.give_back(held, delay=3 * SECOND, hold=True)
+    mail.opened.clock.pass_time(9)
+    assert mail.claim(lane="upkeep") == []
+    mail.opened.clock.pass_time(1)
+    assert [each.id for each in mail.claim(lane="upkeep")] == [second]
+
+
+def test_a_claim_for_one_lane_takes_only_its_suspects(mail: Mail) -> None:
+    mail.send(0)
+    mail.send(0, lane=Lane("host"))
+    own = mail.send(0, lane=Lane("upkeep"))
+    for delivery in mail.claim():
+        mail.give_back(delivery, charge=False, alone=True)
+    assert mail.counts() == {"suspect": 3}
+    assert [each.id for each in mail.claim(lane="upkeep", alone=True)] == [own]
+    assert len(mail.claim(alone=True)) == 2
+
+
 def test_a_release_can_hold_the_whole_lane(mail: Mail) -> None:
     for _ in range(2):
         mail.send(0, lane=Lane("host", 5))

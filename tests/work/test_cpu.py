@@ -16,8 +16,8 @@ from typing import Any, cast
 import pytest
 import uvloop
 
-from quaero.errors import BadUrl, Permanent, Refused, RetryLater
-from quaero.work.cpu import CpuHelpers, HelperDied, TaskFailed
+from quaero.errors import BadUrl, HelperDied, Permanent, Refused, RetryLater, TaskFailed
+from quaero.work.cpu import CpuHelpers
 
 Run = Callable[[Awaitable[Any]], Any]
 

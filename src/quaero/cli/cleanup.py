@@ -25,6 +25,9 @@ def cleanup(
 ) -> None:
     """Delete old, ended jobs with their logs; running and pending ones are never touched.
 
+    Log entries and earlier texts of documents go as the settings logs.retention and
+    documents.versions say.
+
     Example: quaero cleanup --age 90 --dry-run
     """
     from quaero import app as program
@@ -56,4 +59,5 @@ def cleanup(
     else:
         trees, jobs = count(result["trees"], "job tree"), count(result["jobs"], "job")
         entries = count(result["log_entries"], "old log entry", "old log entries")
-        typer.echo(f"deleted {trees} with {jobs}, and {entries}")
+        texts = count(result["versions"], "earlier text of documents", "earlier texts of documents")
+        typer.echo(f"deleted {trees} with {jobs}, {entries}, and {texts}")

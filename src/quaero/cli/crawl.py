@@ -56,6 +56,12 @@ def crawl(
     no_follow: Annotated[
         bool, typer.Option("--no-follow", help="Only the given pages, none of their links.")
     ] = False,
+    sitemap: Annotated[
+        bool,
+        typer.Option(
+            "--sitemap", help="Begin also at the pages that the sitemaps in robots.txt name."
+        ),
+    ] = False,
     metadata_only: Annotated[
         bool, typer.Option("--metadata-only", help="Keep titles and the like, but no text.")
     ] = False,
@@ -101,6 +107,7 @@ def crawl(
         "exclude": exclude, "concurrency": concurrency, "delay": _seconds(delay),
         "refresh": refresh, "respect_robots": False if ignore_robots else None,
         "follow_links": False if no_follow else None,
+        "sitemap": True if sitemap else None,
         "detail_level": "metadata" if metadata_only else None,
     }  # fmt: skip
     given = {name: value for name, value in asked.items() if value is not None}
@@ -113,7 +120,7 @@ def crawl(
     from quaero import app
     from quaero.cli.logs import log_to_stderr
 
-    log_to_stderr("error" if settings.logs.level == "info" else settings.logs.level)
+    log_to_stderr(settings, unless_set="error")
     raise typer.Exit(app.run(crawl_site(settings, wish)))
 
 

@@ -36,6 +36,7 @@ _DEFAULTS = ("max_pages", "max_depth", "concurrency", "delay", "respect_robots")
 _FLAGS: dict[str, tuple[str, Any]] = {
     "respect_robots": ("--ignore-robots", False),
     "follow_links": ("--no-follow", False),
+    "sitemap": ("--sitemap", True),
     "detail_level": ("--metadata-only", "metadata"),
 }
 
@@ -75,10 +76,10 @@ async def crawl_site(settings: Settings, wish: Wish) -> int:
     """Run the crawl to its end, or until it is paused; returns the exit code."""
     from quaero.app import worker
     from quaero.cli.summary import conclude
-    from quaero.work.supervisor import worker_command
+    from quaero.work.supervisor import own_command
 
     wish = await _with_session(settings, wish)
-    isolate = tuple(worker_command(*global_arguments(), "work", "--inner"))
+    isolate = tuple(own_command(*global_arguments(), "work", "--inner"))
     async with worker(settings, login=wish.login, isolate=isolate) as made:
         root_id = await _find_or_begin(made, settings, wish)
         finished = await _work(made, root_id)

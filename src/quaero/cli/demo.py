@@ -18,7 +18,7 @@ from quaero.cli.output import count, safe, say
 
 if TYPE_CHECKING:
     from quaero.settings import Settings
-    from quaero.testing.site import SiteServer
+    from quaero.site_server import SiteServer
 
 QUESTION = "tide table"
 SHOWN_LINES = 12
@@ -86,9 +86,9 @@ async def _demo(settings: Settings, *, kill: bool) -> int:
 async def _kill_half_way(site: SiteServer) -> _Killed | None:
     """Crawl in a process of its own and kill that without warning when half is done."""
     from quaero.cli.options import global_arguments
-    from quaero.work.supervisor import worker_command
+    from quaero.work.supervisor import own_command
 
-    command = worker_command(*global_arguments(), "crawl", site.url, "--max-pages", "0")
+    command = own_command(*global_arguments(), "crawl", site.url, "--max-pages", "0")
     child = _quietly(command)
     try:
         async with asyncio.timeout(KILL_SECONDS):

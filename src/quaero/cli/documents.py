@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from quaero.cli.options import LARGEST_ID, Json, database, suggest
 
 if TYPE_CHECKING:
+    from quaero.db.sqlite.database import SqliteDatabase
     from quaero.documents.model import Filter
     from quaero.documents.snippet import Snippet
 
@@ -84,7 +86,6 @@ def _quoted(word: str) -> str:
 def _marked(snippet: Snippet) -> str:
     """A snippet with what was found in bold, or in brackets where that cannot be shown."""
     import os
-    import sys
 
     from quaero.cli.output import safe
 
@@ -242,6 +243,95 @@ def tag(
 
 
 @app.command()
+def stats(*, as_json: Json = False) -> None:
+    """Count what was collected: in all, and by kind, host and tag.
+
+    Example: quaero documents stats
+    """
+    from quaero.cli.output import count, print_json, say, shorten, size, table
+    from quaero.documents import counts
+
+    with database() as db:
+        found = db.read_sync(counts.stats)
+    if as_json:
+        print_json(found)
+        return
+    say(f"{count(found.all.documents, 'document')}, {found.all.gone} of them gone, with "
+        f"{count(found.all.words, 'word')} in {size(found.all.bytes)} of text")  # fmt: skip
+    groups = (("type", found.by_type), ("site", found.by_site), ("tag", found.by_tag))
+    rows = [
+        (kind, shorten(key, 60), each.documents, each.gone, each.words, size(each.bytes))
+        for kind, by_key in groups
+        for key, each in by_key.items()
+    ]
+    if rows:
+        table(("by", "name", "documents", "gone", "words", "text"), rows,
+              right="documents gone words text")  # fmt: skip
+
+
+@app.command()
+def delete(
+    document_ids: Annotated[
+        list[int] | None,
+        typer.Argument(help="Their ids.", min=1, max=LARGEST_ID, metavar="[ID]..."),
+    ] = None,
+    *,
+    site: Site = None,
+    tag: Tag = None,
+    crawl: Crawl = None,
+    gone: Annotated[bool, typer.Option("--gone", help="Only what its site no longer has.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete documents with their earlier texts: by their ids, or all that the options name.
+
+    What is named by its id goes at once; before what the options name goes, you are asked.
+
+    Example: quaero documents delete --site old.example.org --yes
+    """
+    from dataclasses import replace
+
+    from quaero.cli.output import count
+    from quaero.documents.read import number
+    from quaero.errors import BadInput
+
+    narrowed = gone or any(each is not None for each in (site, tag, crawl))
+    if bool(document_ids) is narrowed:
+        raise BadInput("say which documents: either their ids, or --site, --tag, --crawl or --gone")
+    if narrowed and not yes and not sys.stdin.isatty():
+        raise BadInput("nobody can be asked here; say --yes to delete")
+    wanted = replace(_filter(site, tag, crawl), gone=True if gone else None)
+    with database() as db:
+        if narrowed and not yes and (found := db.read_sync(number, wanted)):
+            what = count(found, "document")
+            typer.confirm(f"Delete {what} with all earlier texts?", abort=True, err=True)
+        deleted = _delete_all(db, wanted) if narrowed else _delete(db, document_ids or [])
+    typer.echo(f"{count(deleted, 'document')} deleted")
+
+
+def _delete(db: SqliteDatabase, ids: list[int]) -> int:
+    """Delete the documents with these ids, in slices. Raises `NotFound` before anything goes."""
+    from quaero.documents import store
+    from quaero.documents.read import summaries
+    from quaero.errors import NotFound
+
+    there = {each.id for each in db.read_sync(summaries, ids)}
+    if missing := [str(id_) for id_ in ids if id_ not in there]:
+        raise NotFound(f"there is no document {', '.join(missing)}; nothing was deleted")
+    slices = (ids[start : start + store.SLICE] for start in range(0, len(ids), store.SLICE))
+    return sum(db.write_sync(store.delete, each) for each in slices)
+
+
+def _delete_all(db: SqliteDatabase, wanted: Filter) -> int:
+    """Delete what a filter names, in slices."""
+    from quaero.documents.store import delete_some
+
+    deleted = 0
+    while number := db.write_sync(delete_some, wanted):
+        deleted += number
+    return deleted
+
+
+@app.command()
 def export(
     target: Annotated[
         Path,
@@ -256,7 +346,7 @@ def export(
 
     Example: quaero documents export ./pages --site docs.example.org
     """
-    from quaero.cli.output import count
+    from quaero.cli.output import count, size
     from quaero.documents.export import export_archive, export_folder, export_lines
     from quaero.errors import BadInput
 
@@ -269,7 +359,7 @@ def export(
     with database() as db:
         done = write(db, target, _filter(site, tag, crawl))
     typer.echo(f"{count(done.documents, 'document')} written to {target}, "
-               f"{done.bytes / 1e6:.1f} MB of text")  # fmt: skip
+               f"{size(done.bytes)} of text")  # fmt: skip
 
 
 @app.command("import")

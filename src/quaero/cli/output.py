@@ -120,6 +120,16 @@ def span(micros: int | None) -> str:
     return f"{whole // 3600}h {whole % 3600 // 60:02}m"
 
 
+def size(amount: int) -> str:
+    """An amount of bytes: `0.4 kB`, `12 kB`, `3.5 MB`, `120 GB`."""
+    value, unit = amount / 1e3, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1e3, larger
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
 def shorten(text: str, width: int) -> str:
     """Text of at most `width` characters."""
     return text if len(text) <= width else text[: width - 1] + "…"

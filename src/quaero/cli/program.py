@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from quaero.cli import cleanup, crawl, database, documents, jobs, queue, steering, worker
+from quaero.cli import cleanup, crawl, database, documents, jobs, queue, serve, steering, worker
 from quaero.cli import settings as config
 from quaero.cli.options import CONFIG, DATA_DIR, GlobalOptions, remember
 from quaero.errors import BadInput, QuaeroError
@@ -41,6 +41,7 @@ app = typer.Typer(
 )
 app.command("crawl")(crawl.crawl)
 app.command("demo")(crawl.demo)
+app.command("serve")(serve.serve)
 app.command("work")(worker.work)
 app.command("search", context_settings={"ignore_unknown_options": True})(documents.search)
 app.command("cleanup")(cleanup.cleanup)

@@ -29,13 +29,13 @@ def work(
         own += ["--concurrency", str(concurrency)]
     if alone is None and not inner:
         from quaero.cli.output import count, safe, say
-        from quaero.work.supervisor import END_SECONDS, Supervisor, worker_command
+        from quaero.work.supervisor import END_SECONDS, Supervisor, own_command
 
         slots = count(settings.queue.concurrency, "job")
         say(f"working on {safe(settings.queue.name)} in {settings.database_file}, up to {slots} "
             "at once; Ctrl-C stops")  # fmt: skip
         patience = settings.work.grace + END_SECONDS
-        raise typer.Exit(Supervisor(worker_command(*own), patience).run())
+        raise typer.Exit(Supervisor([own_command(*own)], patience).run())
     _run(settings, alone, own)
 
 
@@ -43,10 +43,9 @@ def _run(settings: object, alone: int | None, own: list[str]) -> None:
     from quaero import app
     from quaero.cli.logs import log_to_stderr
     from quaero.settings import Settings
-    from quaero.work.supervisor import worker_command
+    from quaero.work.supervisor import own_command
 
     assert isinstance(settings, Settings)
-    quiet = alone is not None and settings.logs.level == "info"
-    log_to_stderr("warn" if quiet else settings.logs.level)
-    isolate = () if alone is not None else tuple(worker_command(*own))
+    log_to_stderr(settings, unless_set=None if alone is None else "warn")
+    isolate = () if alone is not None else tuple(own_command(*own))
     app.run(app.work(settings, isolate=isolate, alone_for=alone))

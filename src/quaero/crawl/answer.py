@@ -15,9 +15,9 @@ from aiohttp import ClientError, ClientResponse, hdrs
 from quaero.clock import Clock
 from quaero.crawl.connect import Flight
 from quaero.crawl.decode import BodyDecoder, too_large
-from quaero.crawl.exchange import KIB, FetchRequest, FetchResult, HttpStatus
+from quaero.crawl.exchange import KIB, FetchRequest, FetchResult
 from quaero.crawl.headers import absolute, canonical_link, retry_after, text
-from quaero.errors import JobError, Permanent, Refused, RetryLater
+from quaero.errors import HttpStatus, JobError, Permanent, Refused, RetryLater
 
 _SMALL_BODY = 16 * KIB  # an unwanted body up to this size is read, to keep the connection
 _BRIEF = 1.0  # seconds for that

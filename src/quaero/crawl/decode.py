@@ -16,7 +16,8 @@ ACCEPT_ENCODING = "gzip, deflate"
 
 _STEP = MIB // 4
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # the window sizes by which zlib names the three formats
-_GZIP_START = b"\x1f\x8b"
+GZIP_START = b"\x1f\x8b"
+"""The first two bytes of gzip data (RFC 1952, 2.3.1)."""
 
 
 class BodyDecoder:
@@ -57,7 +58,7 @@ class BodyDecoder:
         while data:
             if self._inflater is None:
                 data = self._head + data
-                if len(data) < len(_GZIP_START):
+                if len(data) < len(GZIP_START):
                     self._head = data
                     return
                 self._head = b""
@@ -130,4 +131,4 @@ def _known(content_encoding: str) -> str:
 
 
 def _starts_gzip(data: bytes) -> bool:
-    return data.startswith(_GZIP_START)
+    return data.startswith(GZIP_START)

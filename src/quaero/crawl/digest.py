@@ -1,6 +1,6 @@
 """What a helper process makes of one fetched page: text, metadata, and the links to follow.
 
-`digest` and `choose_again` run in helpers, so they take and return plain data. Compiled scopes and
+The functions run in helpers, so they take and return plain data. Compiled scopes and
 the counters against endless variants are kept in the helper between pages of a crawl.
 """
 
@@ -13,9 +13,12 @@ from typing import Any
 
 import msgspec
 
+from quaero.crawl.decode import GZIP_START, BodyDecoder
+from quaero.crawl.exchange import STANDARD
 from quaero.crawl.extract import Page, extract
 from quaero.crawl.headers import robots_words
 from quaero.crawl.scope import CrawlScope, LinkChoice, TrapCounter, select_links
+from quaero.crawl.sitemap import parse_sitemap
 from quaero.crawl.urls import canonical
 from quaero.errors import BadUrl
 
@@ -78,6 +81,26 @@ def choose_again(
     base, links = msgspec.msgpack.decode(zlib.decompress(packed))
     choice = _choose(links, base, url, scope, root_id, depth, follow=True)
     return choice.admitted, choice.refused, choice.samples
+
+
+def read_sitemap(
+    body: bytes, url: str, scope: bytes, root_id: int, depth: int
+) -> tuple[list[str], list[str], dict[str, int], dict[str, list[str]], str | None]:
+    """Read a sitemap, packed with gzip or not, and choose among its pages, which lie at `depth`.
+
+    Returns the further sitemaps it names as written, the pages admitted, the refused with samples,
+    and what kept it from being read to its end. Raises `Refused` for one that is too large
+    unpacked, and `Permanent` or `RetryLater` for damaged data.
+    """
+    if body.startswith(GZIP_START):
+        decoder = BodyDecoder("gzip", STANDARD)
+        decoder.feed(body)
+        body = decoder.finish()
+    found = parse_sitemap(body)
+    links = ((address, False) for address in found.urls)
+    choice = select_links(links, url, _scope(scope), depth, traps=_traps(root_id))
+    sitemaps = list(found.sitemaps)
+    return sitemaps, choice.admitted, choice.refused, choice.samples, found.problem
 
 
 def _choose(

@@ -7,18 +7,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from quaero.crawl.policy import NetworkPolicy
-from quaero.errors import Permanent
 
 KIB = 1024
 MIB = 1024 * KIB
-
-
-class HttpStatus(Permanent):
-    """The site answered with a status that trying again would not change; `code` is that status."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

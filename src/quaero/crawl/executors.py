@@ -8,40 +8,46 @@ to be fetched first lets the job go on later, in the lane it then belongs to.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from quaero.clock import SECOND, Clock
+from quaero.clock import Clock
 from quaero.crawl import frontier
+from quaero.crawl.convoy import Convoy
 from quaero.crawl.digest import Digest
+from quaero.crawl.effects import (
+    NO_SOURCE,
+    PageDone,
+    admit_seeds,
+    finish_page,
+    note_gone,
+)
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
 from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import Crawl, CrawlPage
-from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules
+from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, pace
+from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
-from quaero.db.contract import Database, Tx
+from quaero.db.contract import Database, ReadTx
 from quaero.documents import store
-from quaero.documents.model import DetailLevel, NewDocument, Outcome
+from quaero.documents.model import DetailLevel, NewDocument
 from quaero.documents.store import Seen, Validators
 from quaero.errors import BadUrl, Permanent, Refused
-from quaero.jobs.model import JobRow
-from quaero.jobs.rows import load_one
 from quaero.jobs.run import Effect
 from quaero.jobs.steer import fail
-from quaero.queue import lanes
 from quaero.work.context import JobContext
 from quaero.work.cpu import CpuHelpers
 from quaero.work.registry import JobType, Later, Result
 
-NO_SOURCE = 0
 MOST_HOPS = 20
+SITES_KEPT = 10_000
 WAIT_FOR_LOGIN = 2
 LONGEST_WAIT_FOR_LOGIN = 15
-LONGEST_PACE = 3_600.0
 READABLE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
 _DIGEST = "quaero.crawl.digest:digest"
 _CHOOSE_AGAIN = "quaero.crawl.digest:choose_again"
@@ -59,6 +65,8 @@ class CrawlExecutors:
         self._helpers = helpers
         self._clock = clock
         self._robots = RobotsRules(fetcher, clock)
+        self._convoy = Convoy()
+        self._sitemaps = SitemapReader(fetcher, helpers, self._robots, clock, self._by_robots)
 
     def job_types(self) -> tuple[JobType[Any], ...]:
         """`crawler` and `crawler_url`."""
@@ -69,9 +77,13 @@ class CrawlExecutors:
 
     # -- crawler
 
-    async def begin(self, job: JobContext, settings: Crawl) -> Result:
-        """Admit the seeds; the rest of the crawl is their consequence."""
+    async def begin(self, job: JobContext, settings: Crawl) -> Result | Later:
+        """Admit the seeds; the rest of the crawl is their consequence, and that of sitemaps."""
         crawl = await self._crawls.make(job.id, settings)
+        if job.state is not None:
+            if settings.private and not self._crawls.may_log_in(settings):
+                return _wait_for_login(job, job.state)
+            return await self._sitemaps.step(job, crawl)
         seeds = [Found(seed, 0, None) for seed in crawl.scope.seeds]
         refused = {seed.url: crawl.scope.refusal(seed.url, 0) for seed in seeds}
         good = [seed for seed in seeds if refused[seed.url] is None]
@@ -80,7 +92,10 @@ class CrawlExecutors:
                 job.log.warn(f"seed {url} is refused by {reason}")
         if not good:
             raise Refused("all seeds are refused by the crawl's own patterns", "exclude")
-        return Result({"seeds": len(good)}, [partial(_admit_seeds, crawl, good)])
+        effects: list[Effect] = [partial(admit_seeds, crawl, good)]
+        if settings.sitemap:
+            return self._sitemaps.begin(crawl, effects)
+        return Result({"seeds": len(good)}, effects)
 
     # -- crawler_url
 
@@ -97,8 +112,9 @@ class CrawlExecutors:
             if page.found_on is None:
                 raise
             job.log.info(f"refused by {error.reason}: {error}")
-            effect = partial(_refuse, refused={error.reason: 1}, samples={error.reason: [url]})
-            return Result({"outcome": "refused", "reason": error.reason}, [effect])
+            refused, samples = {error.reason: 1}, {error.reason: [url]}
+            done = PageDone(crawl=crawl, refused=refused, samples=samples)
+            return _result({"outcome": "refused", "reason": error.reason}, done)
 
     async def _visit(
         self, job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, trail: list[str]
@@ -113,25 +129,27 @@ class CrawlExecutors:
                 return await self._ask_robots(job, crawl, url)
             if not rules.allowed(url, self._fetcher.user_agent):
                 raise Refused(f"robots.txt of {host_key(url)} disallows {url}", "robots")
-        known = await self._known(crawl, url)
+        known = await self._known(job, crawl, url)
         if known is not None and crawl.settings.refresh == "missing":
-            return await self._unchanged(job, crawl, url, page, "kept", [_count_unchanged])
+            return await self._unchanged(job, crawl, url, page, "kept")
         return await self._fetch(job, crawl, url, page, known, trail)
 
     async def _ask_robots(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Later:
         """Spend this start of the lane on robots.txt; the page comes at the next."""
         rules = await self._robots.fetch(url, crawl)
-        asked = rules.crawl_delay(self._fetcher.user_agent) or 0.0
-        pace = int(min(asked, LONGEST_PACE) * SECOND)
-        effect = partial(_set_pace, key=host_key(url), pace=pace)
-        return Later(state=job.state, effects=[effect])
+        return Later(state=job.state, effects=[pace(url, rules, self._fetcher.user_agent)])
 
-    async def _known(self, crawl: ActiveCrawl, url: str) -> Validators | None:
+    async def _known(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Validators | None:
+        """What is stored of a page; a crawl that began on a blank site need not look."""
         if crawl.settings.refresh == "always":
             return None
-        level = _level(crawl)
-        found = await self._db.read(store.validators, NO_SOURCE, [url], level)
-        return found.get(url)
+        site = host_key(url)
+        if crawl.blank_sites.get(site) and job.first_try and crawl.settings.refresh == "changed":
+            return None
+        found = await self._db.read(_look_up, url, site, _level(crawl))
+        if len(crawl.blank_sites) < SITES_KEPT:
+            crawl.blank_sites.setdefault(site, found.blank)
+        return found.page
 
     async def _fetch(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
@@ -150,14 +168,14 @@ class CrawlExecutors:
             result = await self._fetcher.fetch(request)
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                await job.checkpoint(job.state, [partial(_note_gone, url=url)])
+                await job.checkpoint(job.state, [partial(note_gone, url=url)])
             raise
         crawl.credentials.remember(url, result.set_cookie, now)
         if result.location is not None:
             return await self._redirected(job, crawl, url, page, result, trail)
         if result.not_modified:
-            effect: Effect = partial(_touch, url=url, result=result)
-            return await self._unchanged(job, crawl, url, page, "unchanged", [effect])
+            seen = Seen(url, NO_SOURCE, result.etag, result.last_modified, job.id, job.root_id)
+            return await self._unchanged(job, crawl, url, page, "unchanged", seen)
         return await self._read(job, crawl, url, page, result, redirected=bool(trail))
 
     async def _redirected(
@@ -188,25 +206,24 @@ class CrawlExecutors:
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
         result: FetchResult, *, redirected: bool,
     ) -> Result:  # fmt: skip
-        raw = await self._helpers.run(
+        reading = self._helpers.run(
             _DIGEST, result.body, url, result.content_type, result.robots,
             self._fetcher.user_agent, crawl.packed_scope, job.root_id, page.depth,
             crawl.settings.follow_links,
         )  # fmt: skip
+        raw = await self._convoy.along(reading)
         made = msgspec.convert(raw, Digest, builtin_types=(bytes,))
         await self._stop_at_login(job, crawl, page, url, made, redirected=redirected)
-        effects = [self._links_effect(job, crawl, url, page, made.admitted, made.refused,
-                                      made.samples)]  # fmt: skip
-        effects.append(partial(_keep_links, url=url, packed=made.packed))
+        done = self._links(job, crawl, url, page, made.admitted, made.refused, made.samples)
+        done = replace(done, links=(url, made.packed))
         if made.page.noindex:
             job.log.info("not saved: the page asks not to be indexed")
-            return Result({"outcome": "noindex", "status": result.status}, effects)
+            return _result({"outcome": "noindex", "status": result.status}, done)
         if made.page.looks_like_login:
-            return Result({"outcome": "login page", "status": result.status}, effects)
-        document = _document(job, crawl, url, result, made)
-        effects.append(partial(_save, document=document))
+            return _result({"outcome": "login page", "status": result.status}, done)
+        done = replace(done, document=_document(job, crawl, url, result, made))
         value = {"outcome": "saved", "status": result.status, "words": made.page.words}
-        return Result(value, effects)
+        return _result(value, done)
 
     async def _stop_at_login(
         self, job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, made: Digest, *,
@@ -232,21 +249,22 @@ class CrawlExecutors:
 
     async def _unchanged(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage, outcome: str,
-        effects: list[Effect],
+        seen: Seen | None = None,
     ) -> Result:  # fmt: skip
         """Go on from a page that need not be read again, by the links it had."""
         packed = await self._db.read(frontier.kept_links, NO_SOURCE, url)
+        done = PageDone(crawl=crawl)
         if packed is not None and crawl.settings.follow_links:
             admitted, refused, samples = await self._helpers.run(
                 _CHOOSE_AGAIN, packed, url, crawl.packed_scope, job.root_id, page.depth
             )
-            effects.append(self._links_effect(job, crawl, url, page, admitted, refused, samples))
-        return Result({"outcome": outcome}, effects)
+            done = self._links(job, crawl, url, page, admitted, refused, samples)
+        return _result({"outcome": outcome}, replace(done, seen=seen, unchanged=True))
 
-    def _links_effect(
+    def _links(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
         admitted: list[str], refused: Mapping[str, int], samples: Mapping[str, list[str]],
-    ) -> Effect:  # fmt: skip
+    ) -> PageDone:  # fmt: skip
         """Admit the links that the crawl may follow; count the others."""
         refused, samples = dict(refused), dict(samples)
         admitted = self._by_robots(crawl, admitted, refused, samples)
@@ -255,7 +273,7 @@ class CrawlExecutors:
             if not admitted and set(refused) != {"scheme"}:
                 job.log.warn(f"all {sum(refused.values())} links of the page are refused")
         found = [Found(link, page.depth + 1, url) for link in admitted]
-        return partial(_discover, crawl=crawl, found=found, refused=refused, samples=samples)
+        return PageDone(crawl=crawl, found=found, refused=refused, samples=samples)
 
     def _by_robots(
         self, crawl: ActiveCrawl, links: list[str], refused: dict[str, int],
@@ -264,16 +282,28 @@ class CrawlExecutors:
         """The links that robots rules allow, as far as these are known already."""
         if not crawl.settings.respect_robots:
             return links
-        allowed = []
-        for link in links:
-            rules = self._robots.known(link)
-            if rules is None or rules.allowed(link, self._fetcher.user_agent):
-                allowed.append(link)
-                continue
-            refused["robots"] = refused.get("robots", 0) + 1
-            if refused["robots"] <= SAMPLES:
-                samples.setdefault("robots", []).append(link)
-        return allowed
+        forbidden = self._robots.refused(links, self._fetcher.user_agent)
+        if not forbidden:
+            return links
+        refused["robots"] = len(forbidden)
+        samples["robots"] = [link for link in links if link in forbidden][:SAMPLES]
+        return [link for link in links if link not in forbidden]
+
+
+class _Stored(NamedTuple):
+    """What is stored of a page, and whether nothing is of its whole site."""
+
+    page: Validators | None
+    blank: bool
+
+
+def _look_up(tx: ReadTx, url: str, site: str, level: DetailLevel) -> _Stored:
+    page = store.validators(tx, NO_SOURCE, [url], level).get(url)
+    return _Stored(page, page is None and store.is_blank(tx, site))
+
+
+def _result(value: dict[str, Any], done: PageDone) -> Result:
+    return Result(value, [partial(finish_page, done=done)])
 
 
 def _readable(content_type: str | None) -> bool:
@@ -326,56 +356,3 @@ def _document(
         job_id=job.id,
         root_id=job.root_id,
     )
-
-
-# -- effects: functions of the database that commit with the completion
-
-
-def _admit_seeds(crawl: ActiveCrawl, seeds: list[Found], tx: Tx, job: JobRow) -> None:
-    frontier.begin(tx, job.id, frontier.identity_of(crawl.scope.seeds), crawl.settings.max_pages)
-    frontier.admit(tx, job, seeds, crawl.politeness)
-
-
-def _discover(
-    tx: Tx, job: JobRow, *, crawl: ActiveCrawl, found: list[Found], refused: Mapping[str, int],
-    samples: Mapping[str, list[str]],
-) -> None:  # fmt: skip
-    if refused:
-        frontier.refuse(tx, job.root_id, refused, samples)
-    if found:
-        frontier.admit(tx, load_one(tx, job.root_id), found, crawl.politeness)
-
-
-def _refuse(
-    tx: Tx, job: JobRow, *, refused: Mapping[str, int], samples: Mapping[str, list[str]]
-) -> None:
-    frontier.refuse(tx, job.root_id, refused, samples)
-
-
-def _set_pace(tx: Tx, job: JobRow, *, key: str, pace: int) -> None:
-    lanes.set_pace(tx, job.queue_id, key, pace)
-
-
-def _keep_links(tx: Tx, job: JobRow, *, url: str, packed: bytes) -> None:  # noqa: ARG001
-    frontier.keep_links(tx, NO_SOURCE, url, packed)
-
-
-def _save(tx: Tx, job: JobRow, *, document: NewDocument) -> None:
-    (saved,) = store.save(tx, [document])
-    kept = saved.outcome is Outcome.KEPT_FULL
-    frontier.total(tx, job.root_id, Outcome.UNCHANGED if kept else saved.outcome)
-
-
-def _touch(tx: Tx, job: JobRow, *, url: str, result: FetchResult) -> None:
-    seen = Seen(url, NO_SOURCE, result.etag, result.last_modified, job.id, job.root_id)
-    store.touch(tx, [seen])
-    _count_unchanged(tx, job)
-
-
-def _count_unchanged(tx: Tx, job: JobRow) -> None:
-    frontier.total(tx, job.root_id, "unchanged")
-
-
-def _note_gone(tx: Tx, job: JobRow, *, url: str) -> None:
-    if store.mark_gone(tx, NO_SOURCE, [url]):
-        frontier.total(tx, job.root_id, "gone")

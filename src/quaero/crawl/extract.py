@@ -11,7 +11,6 @@ readers of Jira and Confluence pages do.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -27,6 +26,7 @@ from quaero.crawl.markdown import Markdown, to_markdown
 from quaero.crawl.metadata import one_line, read_metadata
 from quaero.crawl.nesting import is_treacherous
 from quaero.crawl.page_signs import is_empty_shell, looks_like_login
+from quaero.documents.model import content_hash
 from quaero.errors import Refused
 
 MAX_MARKUP = 10 * 1024 * 1024
@@ -34,8 +34,11 @@ MAX_MARKUP = 10 * 1024 * 1024
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
 _TITLE_END = re.compile(r"\s*[-–—|·•:»/\\]\s")
-# Markdown that stands alone as words do.
-_MARKS = ("| ", "|\n", "\n- ", "\n> ", "# ", "\n```", "\n---")
+# Markdown that stands alone as words do, by a sign that must occur for it.
+_MARKS = {
+    b"|": (b"| ", b"|\n"), b">": (b"\n> ",), b"#": (b"# ",), b"`": (b"\n```",),
+    b"-": (b"\n- ", b"\n---"),
+}  # fmt: skip
 # Scripts written without spaces: each sign counts as a word. They take three bytes a sign, so a
 # text of few bytes a sign is not searched for them.
 _MANY_BYTES = 1.2
@@ -123,17 +126,13 @@ def page_of_tree(tree: LexborHTMLParser, source: str, url: str) -> Page:
     )
 
 
-def content_hash(title: str, markdown: str) -> str:
-    """Return the BLAKE2b hash of a page's content: 16 bytes as 32 hexadecimal digits."""
-    data = f"{title}\n{markdown}".encode("utf-8", "replace")
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def count_words(text: str) -> int:
     """Count the words of a text, every sign of a script without spaces as one."""
-    if len(text.encode("utf-8", "replace")) > _MANY_BYTES * len(text):
+    data = text.encode("utf-8", "replace")
+    if len(data) > _MANY_BYTES * len(text):
         return len(_WORD_OR_SIGN.findall(text))
-    return len(text.split()) - sum(map(text.count, _MARKS))
+    marks = [mark for sign, of_sign in _MARKS.items() if sign in data for mark in of_sign]
+    return len(text.split()) - sum(map(data.count, marks))
 
 
 def _media_type(body: bytes, content_type: str | None) -> str:

@@ -34,11 +34,11 @@ from quaero.clock import Clock, SystemClock
 from quaero.crawl.answer import read_answer
 from quaero.crawl.connect import FLIGHT, Flight, Watch, open_session, tls_context
 from quaero.crawl.decode import ACCEPT_ENCODING
-from quaero.crawl.exchange import KIB, FetchLimits, FetchRequest, FetchResult, HttpStatus
+from quaero.crawl.exchange import KIB, FetchLimits, FetchRequest, FetchResult
 from quaero.crawl.headers import check_headers
 from quaero.crawl.policy import literal_address
 from quaero.crawl.resolve import Lookup, SystemLookup
-from quaero.errors import JobError, Permanent, Refused, RetryLater
+from quaero.errors import HttpStatus, JobError, Permanent, Refused, RetryLater
 
 __all__ = ["USER_AGENT", "FetchLimits", "FetchRequest", "FetchResult", "Fetcher", "HttpStatus"]
 

@@ -57,35 +57,35 @@ def begin(tx: Tx, root_id: int, identity: str, max_pages: int) -> None:
     )
 
 
-def admit(tx: Tx, root: JobRow, found: Sequence[Found], politeness: Politeness) -> int:
-    """Make jobs of addresses that are new, as far as the page limit goes; returns how many.
+def enter(tx: Tx, root_id: int, found: Iterable[Found]) -> list[Found]:
+    """Enter addresses; returns those that the crawl did not know, each once, in the order given."""
+    by_hash: dict[str, Found] = {}
+    for each in found:
+        by_hash.setdefault(url_hash(each.url).hex(), each)
+    if not by_hash:
+        return []
+    rows = tx.execute(
+        """
+        insert into crawl_url(root_id, hash) select $2, unhex(value) from each($1) where true
+            on conflict do nothing returning hash
+        """,
+        (msgspec.json.encode(sorted(by_hash)).decode(), root_id),
+    )
+    fresh = {hash_.hex() for (hash_,) in rows}
+    return [each for hash_, each in by_hash.items() if hash_ in fresh]
 
-    What is new and beyond the limit waits, in the order found.
+
+def admit_new(tx: Tx, root: JobRow, fresh: Sequence[Found], politeness: Politeness) -> int:
+    """Make jobs of addresses just entered, as far as the page limit goes; returns how many.
+
+    What is beyond the limit waits, in the order found.
     """
-    by_hash = {url_hash(each.url): each for each in found}
-    fresh = [by_hash[hash_] for hash_ in _unseen(tx, root.id, by_hash)]
     if not fresh:
         return 0
-    fresh.sort(key=found.index)
     room = _take_room(tx, root.id, len(fresh))
     _create(tx, root, fresh[:room], politeness)
     _hold_back(tx, root.id, fresh[room:])
     return room
-
-
-def _unseen(tx: Tx, root_id: int, hashes: Iterable[bytes]) -> list[bytes]:
-    """Enter addresses; returns the hashes of those that were not known."""
-    return [
-        hash_
-        for hash_ in sorted(hashes)
-        if tx.execute(
-            """
-            insert into crawl_url(root_id, hash) values($1, $2) on conflict do nothing
-            returning 1
-            """,
-            (root_id, hash_),
-        )
-    ]
 
 
 def _take_room(tx: Tx, root_id: int, wanted: int) -> int:
@@ -181,30 +181,41 @@ def refuse(
     tx: Tx, root_id: int, refused: Mapping[str, int], samples: Mapping[str, Sequence[str]]
 ) -> None:
     """Count refused links by reason, and keep the first few of each as samples."""
-    for reason in sorted(refused):
-        rows = tx.execute(
-            "select samples from crawl_refusal where root_id = $1 and reason = $2",
-            (root_id, reason),
-        )
-        kept: list[str] = msgspec.json.decode(rows[0][0]) if rows else []
+    if not refused:
+        return
+    rows = tx.execute("select reason, samples from crawl_refusal where root_id = $1", (root_id,))
+    known: dict[str, list[str]] = {reason: msgspec.json.decode(text) for reason, text in rows}
+    counted = []
+    for reason, number in sorted(refused.items()):
+        kept = known.get(reason, [])
         for sample in samples.get(reason, ()):
-            if len(kept) < SAMPLES and sample not in kept:
+            if len(kept) >= SAMPLES:
+                break
+            if sample not in kept:
                 kept.append(sample)
-        tx.execute(
-            """
-            insert into crawl_refusal(root_id, reason, n, samples) values($1, $2, $3, $4)
-                on conflict(root_id, reason)
-                do update set n = crawl_refusal.n + excluded.n, samples = excluded.samples
-            """,
-            (root_id, reason, refused[reason], msgspec.json.encode(kept).decode()),
-        )
+        counted.append((reason, number, msgspec.json.encode(kept).decode()))
+    tx.execute(
+        """
+        insert into crawl_refusal(root_id, reason, n, samples)
+        select $2, value ->> 0, value ->> 1, value ->> 2 from each($1) where true
+            on conflict(root_id, reason)
+            do update set n = crawl_refusal.n + excluded.n, samples = excluded.samples
+        """,
+        (msgspec.json.encode(counted).decode(), root_id),
+    )
 
 
-def total(tx: Tx, root_id: int, what: str) -> None:
-    """Count a page among the created, changed, unchanged, gone or empty ones."""
-    if what not in _TOTALS:
-        raise ValueError(f"{what!r} is not counted; known are {', '.join(_TOTALS)}")
-    tx.execute(f"update crawl set {what} = {what} + 1 where root_id = $1", (root_id,))
+def add_totals(tx: Tx, root_id: int, gained: Mapping[str, int]) -> None:
+    """Count pages among the created, changed, unchanged, gone or empty ones."""
+    if not gained:
+        return
+    if strange := gained.keys() - set(_TOTALS):
+        raise ValueError(f"{sorted(strange)} are not counted; known are {', '.join(_TOTALS)}")
+    names = sorted(gained)
+    sets = ", ".join(f"{name} = {name} + ${n}" for n, name in enumerate(names, 2))
+    tx.execute(
+        f"update crawl set {sets} where root_id = $1", (root_id, *(gained[name] for name in names))
+    )
 
 
 @dataclass(frozen=True, slots=True)

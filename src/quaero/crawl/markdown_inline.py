@@ -20,16 +20,19 @@ IMAGE, IMAGE_ADDRESS, IMAGE_END = "\x12", "\x13", "\x14"
 LITERAL, LITERAL_END = "\x17", "\x18"
 
 _MARK = re.compile("[\x01-\x18]")
+# Patterns that begin with one set of characters are searched for many times faster than others.
 _PIECE = re.compile(
-    "(\x01[^\x02]*\x02|\x17[^\x18]*\x18|\x12[^\x14]*\x14|\x0f[^\x10]*\x10|[\x03-\x08\x0e\x11])"
+    "([\x01\x03-\x08\x0e\x0f\x11\x12\x17](?:(?<=[\x03-\x08\x0e\x11])|(?<=\x01)[^\x02]*\x02"
+    "|(?<=\x0f)[^\x10]*\x10|(?<=\x17)[^\x18]*\x18|(?<=\x12)[^\x14]*\x14))"
 )
 _OPENERS = re.compile("([\x01\x03\x05\x07\x0e]+)([ \x11]+)")
 _CLOSERS = re.compile("([ \x11]+)((?:[\x02\x04\x06\x08]|\x0f[^\x10]*\x10)+)")
 _EMPTY = re.compile("\x03\x04|\x05\x06|\x07\x08|\x0e\x0f[^\x10]*\x10|\x01\x02")
 _ADJACENT = re.compile("\x02\x01|\x04\x03|\x06\x05|\x08\x07")
 _UNTIDY = re.compile(
-    "[\x01\x03\x05\x07\x0e][ \x11]|[ \x11][\x02\x04\x06\x08\x0f]|\x11|\x0e\x0f|\x01\x02"
-    "|\x02\x01|\x03\x04|\x04\x03|\x05\x06|\x06\x05|\x07\x08|\x08\x07"
+    "[\x01-\x08\x0e\x0f\x11](?:(?<=[\x01\x03\x05\x07\x0e])[ \x11]"
+    "|(?<=[ \x11][\x02\x04\x06\x08\x0f])|(?<=\x11)|(?<=\x0e)\x0f|(?<=\x01)\x02|(?<=\x02)\x01"
+    "|(?<=\x03)\x04|(?<=\x04)\x03|(?<=\x05)\x06|(?<=\x06)\x05|(?<=\x07)\x08|(?<=\x08)\x07)"
 )
 _AROUND_BREAK = re.compile(" *\x11 *")
 
@@ -82,6 +85,8 @@ def without_bold(raw: str) -> str:
 
 def escape_start(text: str) -> str:
     """Escape what a reader would take for a heading, list, quote or rule at a line's start."""
+    if "\n" not in text and _BLOCK_START.match(text) is None:
+        return text
     return _BLOCK_START.sub(_escaped_start, text)
 
 
@@ -121,7 +126,10 @@ def _render_marks(text: str) -> str:
             continue
         mark = piece[0]
         if place % 2 == 0:
-            text = _escape(f"\0{piece}\0")[1:-1]
+            if _MAYBE_SPECIAL.search(piece) is None:
+                out.append(piece)
+                continue
+            text = _SPECIAL.sub(_escaped, f"\0{piece}\0")[1:-1]
             out.append(_BRACKET.sub(r"\\\g<0>", text) if links else text)
         elif mark == CODE:
             code = piece[1:-1].strip()

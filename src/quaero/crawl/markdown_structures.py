@@ -33,7 +33,8 @@ _MACRO_TITLES = {"information": "Info", "note": "Note", "tip": "Tip", "warning":
 
 def block(writer: Writer, found: Element) -> Opened:
     """Begin and end a paragraph; a language named here holds for the code within."""
-    writer.flush()
+    if writer.line:
+        writer.flush()
     if not found.language:
         return writer.flush
     writer.languages.append(found.language)

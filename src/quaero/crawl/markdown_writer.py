@@ -66,14 +66,14 @@ class Writer:
 
     def walk(self, handlers: Mapping[str, Callable[[Writer, Element], Opened]]) -> list[Block]:
         """Go through all tags once and return the page's blocks."""
-        pieces, line = self.pieces, self.line
+        pieces, line, end = self.pieces, self.line, len(self.pieces)
         opened: list[Closer | None] = []
         known = self.known
         if not pieces[0].isspace():
             line.append(pieces[0])
-        while self.at < len(pieces):
+        while self.at < end:
             tag = pieces[self.at]
-            if tag.startswith("/"):
+            if tag[:1] == "/":
                 close = opened.pop() if opened else None
                 if close is not None:
                     close()
@@ -112,9 +112,10 @@ class Writer:
         if not self.line:
             return
         raw = "".join(self.line)
+        self.line.clear()
         if self.marks:
             raw += "".join(end for _, end in reversed(self.marks))
-        self.line[:] = [start for start, _ in self.marks]
+            self.line.extend(start for start, _ in self.marks)
         frame = self.frames[-1]
         if frame.kind == "heading":
             raw = inline.without_bold(raw)

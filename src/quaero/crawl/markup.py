@@ -20,7 +20,7 @@ from quaero.crawl.name_sets import names
 # Their content is written as it is, so it is taken into the tag's piece.
 _RAW = ("script", "style", "iframe", "noembed", "noframes", "noscript", "xmp", "plaintext")
 _SPLIT = re.compile(
-    r"<([^>!sinpx][^>]*|!--.*?--|"
+    r"<((?:[^>!sinpx]|s[^>ct]|i[^>f]|n[^>o]|p[^>l])[^>]*|!--.*?--|"
     + "|".join(rf"{name}(?=[ >]).*?</{name}" for name in _RAW)
     + r"|[^>]*)>",
     re.DOTALL,
@@ -115,7 +115,7 @@ def _read(tag: str) -> Element:
     )
 
 
-_remembered = lru_cache(maxsize=8192)(_read)
+_remembered = lru_cache(maxsize=1024)(_read)
 
 
 def _value(value: str) -> str:

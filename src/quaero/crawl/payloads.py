@@ -15,8 +15,9 @@ class Crawl(BaseModel):
     """A crawl: where it starts, how far it goes, and how it treats the sites.
 
     `max_pages` counts pages admitted over the whole tree, failed ones included; 0 is no limit.
-    `delay` is in seconds, between two requests to one host. `private` names the login session that
-    pages need; only a process that holds that session fetches them.
+    `delay` is in seconds, between two requests to one host. With `sitemap` what the sitemaps of
+    the seeds' hosts name is found too, as if the seeds linked to it. `private` names the login
+    session that pages need; only a process that holds that session fetches them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,6 +31,7 @@ class Crawl(BaseModel):
     exclude: list[Pattern] = []
     scope: ScopeName = "host"
     follow_links: bool = True
+    sitemap: bool = False
     concurrency: Annotated[int, Field(ge=1, le=100)] = 4
     delay: Annotated[float, Field(ge=0, le=3_600)] = 0.0
     respect_robots: bool = True

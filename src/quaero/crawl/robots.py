@@ -92,6 +92,11 @@ class Robots:
         group = self._group(agent)
         return group is None or group.allows(quote(with_plain_escapes(path), safe=_SAFE_IN_PATH))
 
+    def forbids_nothing(self, agent: str) -> bool:
+        """Tell whether there is no rule at all for `agent`, so that no address need be asked of."""
+        group = self._group(agent)
+        return group is None or not (group.prefixes or group.wildcards)
+
     def crawl_delay(self, agent: str) -> float | None:
         """Return the seconds that `agent` is asked to leave between requests, if it is asked.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -20,14 +21,18 @@ from quaero.crawl.resolve import inside_seeds
 from quaero.crawl.robots import Robots
 from quaero.crawl.scope import CrawlScope
 from quaero.crawl.urls import canonical, host_key
-from quaero.db.contract import Database, ReadTx
+from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import BadUrl, JobError, NotFound, RetryLater
+from quaero.jobs.model import JobRow
+from quaero.jobs.run import Effect
+from quaero.queue import lanes
 
 CRAWLS_KEPT = 256
 ROBOTS_SECONDS = 86_400
 ROBOTS_RETRY_SECONDS = 1.5
 ROBOTS_HOPS = 5
 HOSTS_KEPT = 10_000
+LONGEST_PACE = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class ActiveCrawl:
     policy: NetworkPolicy
     credentials: ScopedCredentials
     politeness: Politeness
+    blank_sites: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
+    """Of the sites met so far: whether no page of it was stored when this process met it."""
 
 
 class Crawls:
@@ -131,6 +138,18 @@ class RobotsRules:
             return None
         return found[0]
 
+    def refused(self, urls: Sequence[str], agent: str) -> set[str]:
+        """The addresses among `urls` that are forbidden to `agent`, as far as is known."""
+        by_origin: dict[str, list[str]] = {}
+        for url in urls:
+            by_origin.setdefault(_origin(url), []).append(url)
+        found: set[str] = set()
+        for alike in by_origin.values():
+            rules = self.known(alike[0])
+            if rules is not None and not rules.forbids_nothing(agent):
+                found.update(url for url in alike if not rules.allowed(url, agent))
+        return found
+
     async def fetch(self, url: str, crawl: ActiveCrawl) -> Robots:
         """Fetch the rules for an address.
 
@@ -189,6 +208,15 @@ class RobotsRules:
         return Robots.from_status(404)
 
 
+def pace(url: str, rules: Robots, agent: str) -> Effect:
+    """The effect that has the host of an address keep the delay that its robots.txt asks for."""
+    asked = min(rules.crawl_delay(agent) or 0.0, LONGEST_PACE)
+    return partial(_set_pace, key=host_key(url), pace=int(asked * SECOND))
+
+
+def _set_pace(tx: Tx, job: JobRow, *, key: str, pace: int) -> None:
+    lanes.set_pace(tx, job.queue_id, key, pace)
+
+
 def _origin(url: str) -> str:
-    scheme = url.partition("://")[0]
-    return f"{scheme}://{host_key(url)}"
+    return url[: url.find("/", 8)]  # a canonical address has a path

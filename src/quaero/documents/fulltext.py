@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from quaero.db.contract import Tx
+from quaero.db.contract import ReadTx, Tx
 
 # Thai and Lao, kana, CJK ideographs: each sign is a word of its own.
 _SIGNS = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -92,6 +92,15 @@ def merge_some(tx: Tx, pages: int = 100) -> bool:
     merged = _merge(tx, pages)
     _set(tx, "deletemerge", 0)
     return merged
+
+
+def state(tx: ReadTx) -> bytes:
+    """What the index is made of: differs after every change of it, and is the same while there
+    is nothing new to merge.
+    """
+    # FTS5 keeps its list of segments in row 10, behind four bytes that count configurations.
+    ((block,),) = tx.execute("select block from document_fts_data where id = 10")
+    return bytes(block[4:])
 
 
 def _merge(tx: Tx, pages: int) -> bool:

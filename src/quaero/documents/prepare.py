@@ -17,6 +17,7 @@ from quaero.db.contract import Row
 from quaero.documents.model import NewDocument
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN_ADDRESS = re.compile(r"https?://([A-Za-z0-9.:-]+)(?:[/?#]|$)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -88,6 +89,8 @@ def optional(text: str | None) -> str | None:
 
 def site_of(url: str) -> str:
     """The host of an address, with its port if it has one; "" where there is none."""
+    if (plain := _PLAIN_ADDRESS.match(url)) is not None:
+        return plain[1].lower()
     try:
         return urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError:

@@ -80,6 +80,14 @@ def ids_after(tx: ReadTx, wanted: Filter, after: int, limit: int = LARGEST_PAGE)
     return [row[0] for row in rows]
 
 
+def number(tx: ReadTx, wanted: Filter) -> int:
+    """How many documents a filter names."""
+    table, conditions, args = _conditions(wanted)
+    sql = f"select count(*) from {table} where {' and '.join(conditions)}"
+    ((found,),) = tx.execute(sql, args)
+    return int(found)
+
+
 def documents(tx: ReadTx, ids: Sequence[int]) -> list[Document]:
     """The documents with these ids and their texts, in order of id."""
     return _documents(tx, "d.id in ints($1)", (msgspec.json.encode(ids).decode(),))

@@ -63,6 +63,13 @@ def validators(
     return {row[0]: Validators(*row[1:]) for row in rows}
 
 
+def is_blank(tx: ReadTx, site: str) -> bool:
+    """Whether no page of a site is stored; `site` is a host, with its port if it has one."""
+    return not tx.execute(
+        "select 1 from document_count where kind = 'site' and key = $1 and documents > 0", (site,)
+    )
+
+
 # -- saving
 
 

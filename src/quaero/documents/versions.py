@@ -78,11 +78,11 @@ def text(tx: ReadTx, document_id: int, number: int) -> str:
     return zlib.decompress(rows[0][0]).decode()
 
 
-def prune(tx: Tx, keep: int, after: int = 0, limit: int = 500) -> int | None:
+def prune(tx: Tx, keep: int, after: int = 0, limit: int = 100) -> tuple[int, int | None]:
     """Delete all but the `keep` newest earlier versions of up to `limit` documents.
 
-    Goes through the documents that have versions, from the one after id `after`. Returns the id to
-    go on from, or None at the end.
+    Goes through the documents that have versions, from the one after id `after`. Returns how many
+    versions went, and the id to go on from, or None at the end.
     """
     ids = [
         row[0]
@@ -94,12 +94,13 @@ def prune(tx: Tx, keep: int, after: int = 0, limit: int = 500) -> int | None:
             (after, limit),
         )
     ]
-    tx.execute(
+    gone = tx.execute(
         """
         delete from document_version where document_id in ints($1) and number <=
                (select max(v.number) - $2 from document_version v
                  where v.document_id = document_version.document_id)
+        returning 1
         """,
         (msgspec.json.encode(ids).decode(), keep),
     )
-    return ids[-1] if len(ids) == limit else None
+    return len(gone), ids[-1] if len(ids) == limit else None

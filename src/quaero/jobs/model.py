@@ -9,6 +9,7 @@ from typing import Any
 from quaero.queue.message import Lane
 
 MAX_DEPTH = 8
+FIRST_ROUND = 1
 
 
 class Status(IntEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -202,10 +202,10 @@ def _complete(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> None:
         )
     leaves: list[JobRow] = []
     parents: list[JobRow] = []
-    for each, job, _ in ended:
+    for _, job, _ in ended:
         job.own_run, job.message_id = OwnRun.WELL, None
-        for effect in each.effects:
-            effect(tx, job)
+    _take_effect(tx, ended)
+    for each, job, _ in ended:
         if each.spawn:
             insert(tx, job.queue_id, each.spawn, job)
         if each.spawn or job.has_descendants or gains(tx, job) is not None:
@@ -219,6 +219,20 @@ def _complete(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> None:
     transition(tx, parents, Status.RUNNING)
     for job in parents:
         examine(tx, job)
+
+
+def _take_effect(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> None:
+    """Run the effects; those of one function that can be done together (`db.contract`) are."""
+    joined: dict[Any, list[tuple[Any, Any]]] = {}
+    for each, job, _ in ended:
+        for effect in each.effects:
+            many = getattr(getattr(effect, "func", None), "together", None)
+            if many is None:
+                effect(tx, job)
+            else:
+                joined.setdefault(many, []).append(((job, *effect.args), effect.keywords))  # type: ignore[attr-defined]
+    for many, calls in joined.items():
+        many(tx, calls)
 
 
 def _fail(

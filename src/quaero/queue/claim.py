@@ -57,7 +57,7 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
     ready += counts.unwritten(tx, queue_id, State.READY)
     delayed += counts.unwritten(tx, queue_id, State.DELAYED)
     if want.alone:
-        return _lease(tx, queue_id, want, _suspects(tx, queue_id, want.limit), State.SUSPECT)
+        return _lease(tx, queue_id, want, _suspects(tx, queue_id, want), State.SUSPECT)
     if delayed:
         promote(tx, queue_id, State.DELAYED, tx.lease_now)
     if scheduled:
@@ -158,7 +158,7 @@ def _from_lanes(tx: Tx, queue_id: int, limit: int) -> list[Row]:
     return picks
 
 
-def _suspects(tx: Tx, queue_id: int, limit: int) -> list[Row]:
+def _suspects(tx: Tx, queue_id: int, want: Claim) -> list[Row]:
     """The suspects to take; their lanes' limits hold for them too."""
     return tx.execute(
         """
@@ -167,12 +167,13 @@ def _suspects(tx: Tx, queue_id: int, limit: int) -> list[Row]:
                    l.max_running - l.running as room,
                    row_number() over (partition by m.lane_id order by m.priority desc, m.id) as nth
               from message m left join lane l on l.id = m.lane_id
-             where m.queue_id = $1 and m.state = 6 and (l.id is null or l.next_start <= $3))
+             where m.queue_id = $1 and m.state = 6 and (l.id is null or l.next_start <= $3)
+               and ($4 is null or l.key = $4))
         select id, priority, lane_id, coalesce(paced, 0) from suspect
          where lane_id = 0 or (nth <= room and (nth = 1 or not paced))
          order by priority desc, id limit $2
         """,
-        (queue_id, limit, tx.lease_now),
+        (queue_id, want.limit, tx.lease_now, want.lane),
     )
 
 
@@ -205,14 +206,14 @@ def _lease(
 
 def promote(tx: Tx, queue_id: int, state: State, now: int) -> int:
     """Make delayed or scheduled messages ready whose time has come; returns how many."""
-    rows = tx.execute(
-        """
-        update message set state = 0, due = $3
-         where id in (select id from message where queue_id = $1 and state = $2 and due <= $4
-                       order by due limit $5)
+    rows = tx.execute(  # the state is written out: it decides which partial index serves
+        f"""
+        update message set state = 0, due = $2
+         where id in (select id from message where queue_id = $1 and state = {state:d} and due <= $3
+                       order by due limit $4)
         returning lane_id, priority
         """,
-        (queue_id, state, tx.lease_now, now, PROMOTE_AT_ONCE),
+        (queue_id, tx.lease_now, now, PROMOTE_AT_ONCE),
     )
     counts.moved(tx, queue_id, state, State.READY, len(rows))
     lanes.change(tx, lanes.tally(rows, ready=1, running=0))

@@ -80,12 +80,3 @@ def _lane(row: Row, now: int) -> LaneStats:
         key, LaneState(state).name.lower(), ready, running, max_running, interval,
         max(0, next_start - now),
     )  # fmt: skip
-
-
-def recount(tx: ReadTx, queue_id: int) -> dict[int, int]:
-    """Messages by state, counted one by one: the check on the kept counts."""
-    return dict(
-        tx.execute(
-            "select state, count(*) from message where queue_id = $1 group by state", (queue_id,)
-        )
-    )

@@ -17,6 +17,7 @@ from quaero.settings.load import config_file, load, origins, texts
 from quaero.settings.model import (
     CrawlSettings,
     DatabaseSettings,
+    DocumentsSettings,
     LogsSettings,
     QueueSettings,
     Settings,
@@ -27,6 +28,7 @@ from quaero.settings.sources import Origin, Source
 __all__ = [
     "CrawlSettings",
     "DatabaseSettings",
+    "DocumentsSettings",
     "LogsSettings",
     "Origin",
     "QueueSettings",

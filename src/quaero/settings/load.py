@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import PrivateAttr, ValidationError
-from pydantic_settings import InitSettingsSource
 
 from quaero.errors import BadConfig
 from quaero.settings.catalogue import catalogue, value_of
@@ -113,8 +112,14 @@ def _exists(path: Path) -> bool:
 
 def _build(layers: list[Layer]) -> _Loaded:
     """Settings from layers, the strongest first."""
-    sources = tuple(InitSettingsSource(_Loaded, layer.nested()) for layer in layers)
-    return _Loaded(_build_sources=(sources, {}))  # type: ignore[call-arg]
+    merged: dict[str, Any] = {}
+    for layer in reversed(layers):
+        for name, value in layer.nested().items():
+            if isinstance(value, dict) and isinstance(merged.get(name), dict):
+                merged[name] |= value
+            else:
+                merged[name] = value
+    return _Loaded(**merged)
 
 
 def _bad_values(layer: Layer) -> Iterator[str]:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 import quaero
 from quaero.settings.units import format_duration, format_size, parse_duration, parse_size
@@ -96,6 +95,20 @@ def _string(value: object) -> str:
     return value
 
 
+def _host_name(value: object) -> str:
+    name = _string(value).lower()
+    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789.-:[]_")
+    if not set(name) <= allowed or len(name) > 253:
+        raise ValueError(f"{name!r} is no host name")
+    return name
+
+
+def _host_names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{value!r} is no list")  # noqa: TRY004 - pydantic's way
+    return tuple(_host_name(each) for each in value)
+
+
 Duration = Annotated[
     float,
     BeforeValidator(_duration),
@@ -103,6 +116,10 @@ Duration = Annotated[
 ]
 Size = Annotated[
     int, BeforeValidator(_size), Written("a size", lambda size: quoted(format_size(size)))
+]
+HostName = Annotated[str, BeforeValidator(_host_name), Written("a host name or address")]
+HostNames = Annotated[
+    tuple[str, ...], BeforeValidator(_host_names), Written('a list such as ["kb.example.org"]')
 ]
 QueueName = Annotated[str, BeforeValidator(_queue_name), Written("1 to 200 printable characters")]
 HeaderText = Annotated[
@@ -208,17 +225,43 @@ class WorkSettings(Section):
     )
 
 
+class ServerSettings(Section):
+    """The HTTP interface and the pages."""
+
+    host: HostName = Field(default="localhost", description="the name or address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, description="the port; 0 takes a free one")
+    hosts: HostNames = Field(
+        default=(), description="further names by which browsers may call this server"
+    )
+    token: bool = Field(
+        default=False,
+        description="ask every visitor for the token in the data directory; "
+        "needed wherever others can reach the server",
+    )
+
+
 class LogsSettings(Section):
-    """The logs of jobs and of the program."""
+    """The program's own log, and how long those of jobs are kept."""
 
     level: Literal["debug", "info", "warn", "error"] = Field(
-        default="info", description="the least level that is kept"
+        default="info", description="the least level of the program's own log"
     )
     retention: Duration = Field(
         default=30 * DAY,
         ge=HOUR,
         le=3650 * DAY,
         description="how long logs of finished jobs are kept",
+    )
+
+
+class DocumentsSettings(Section):
+    """What is kept of the pages that were collected."""
+
+    versions: int = Field(
+        default=50,
+        ge=0,
+        le=1_000_000,
+        description="earlier texts of a document that a cleanup leaves, the newest",
     )
 
 
@@ -236,13 +279,13 @@ def _user_data_dir() -> Path:
     return platformdirs.user_data_path("quaero", appauthor=False)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings, checked; `load` makes them from their four places.
 
     Made directly, everything not named has its default, and nothing outside is looked at.
     """
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
     data_dir: Location = Field(
         default_factory=_user_data_dir, description="the folder of the database and all files"
@@ -250,6 +293,8 @@ class Settings(BaseSettings):
     queue: QueueSettings = QueueSettings()
     crawl: CrawlSettings = CrawlSettings()
     work: WorkSettings = WorkSettings()
+    server: ServerSettings = ServerSettings()
+    documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
     database: DatabaseSettings = DatabaseSettings()
 
@@ -258,14 +303,7 @@ class Settings(BaseSettings):
         """The path of the database, in the data directory unless its own is absolute."""
         return self.data_dir / self.database.path
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is passed in; the process's own environment is not read."""
-        return (init_settings,)
+    @property
+    def token_file(self) -> Path:
+        """Where the token is kept that visitors have to show."""
+        return self.data_dir / "token"

@@ -1,7 +1,8 @@
 """`cleanup`: deletes old, ended job trees with their logs, and what else has had its time.
 
 Running and pending trees are never touched. Everything goes in slices of a thousand rows, each a
-transaction of its own, so no worker waits for it.
+transaction of its own, so no worker waits for it. At the end the full-text index is merged, which
+gives back the room of what was deleted from it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from quaero.clock import DAY
 from quaero.crawl import frontier
 from quaero.db.contract import Database, ReadTx, Tx
+from quaero.documents import fulltext, versions
+from quaero.errors import DiskFull
 from quaero.jobs import actions, feed, logs
 from quaero.jobs.model import Status
 from quaero.work.context import JobContext
@@ -39,8 +42,12 @@ class Cleanup(BaseModel):
     dry_run: bool = False
 
 
-def cleanup_type(db: Database, log_days: float) -> JobType[Cleanup]:
-    """The job type; log entries older than `log_days` go as well."""
+def cleanup_type(db: Database, log_days: float, versions_kept: int) -> JobType[Cleanup]:
+    """The job type.
+
+    Log entries older than `log_days` go as well, and all but the `versions_kept` newest earlier
+    texts of each document.
+    """
 
     async def run(job: JobContext, wanted: Cleanup) -> Result:
         if wanted.age_threshold_days < 1:
@@ -55,6 +62,8 @@ def cleanup_type(db: Database, log_days: float) -> JobType[Cleanup]:
             jobs += await delete_tree(db, root_id)
         job.progress(len(ended), len(ended), "deleting trees")
         rest = await _rest(db, log_days)
+        rest["versions"] = await _old_versions(db, versions_kept)
+        await _merge_index(db, job)
         job.log.info(f"deleted {len(ended)} trees with {jobs} jobs", **rest)
         return Result({"dry_run": False, "trees": len(ended), "jobs": jobs, **rest})
 
@@ -102,10 +111,30 @@ async def _rest(db: Database, log_days: float) -> dict[str, int]:
         done["log_entries"] += count
     while count := await db.write(_old_events):
         done["events"] += count
-    done["keys"] = await db.write(_old_keys)
+    while count := await db.write(_old_keys):
+        done["keys"] += count
     while count := await db.write(_empty_lanes):
         done["lanes"] += count
     return done
+
+
+async def _old_versions(db: Database, keep: int) -> int:
+    total, after = 0, 0
+    while True:
+        gone, place = await db.write(versions.prune, keep, after)
+        total += gone
+        if place is None:
+            return total
+        after = place
+
+
+async def _merge_index(db: Database, job: JobContext) -> None:
+    job.progress(text="merging the full-text index")
+    try:
+        while await db.write(fulltext.merge_some):
+            pass
+    except DiskFull as error:
+        job.log.warn(f"the full-text index is merged another time: {error}")
 
 
 def _old_logs(tx: Tx, days: float) -> int:
@@ -119,7 +148,10 @@ def _old_events(tx: Tx) -> int:
 def _old_keys(tx: Tx) -> int:
     return len(
         tx.execute(
-            "delete from idempotency where created_at < $1 returning 1",
+            """
+            delete from idempotency where key in
+                (select key from idempotency where created_at < $1 limit 1000) returning 1
+            """,
             (tx.now - IDEMPOTENCY_KEPT,),
         )
     )
@@ -132,7 +164,7 @@ def _empty_lanes(tx: Tx) -> int:
             (select l.id from lane l
               where l.ready = 0 and l.running = 0 and l.next_start < $1
                 and not exists (select 1 from message m where m.lane_id = l.id
-                                 and m.queue_id = l.queue_id)
+                                 and m.lane_id <> 0 and m.state in (1, 3, 4, 5, 6))
               limit 1000)
         returning 1
         """,

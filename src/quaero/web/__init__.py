@@ -1,1 +1,1 @@
-"""The web application: the HTTP interface, the live socket and the pages."""
+"""The HTTP interface: JSON for programs, a live socket, and the pages people look at."""

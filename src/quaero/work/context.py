@@ -16,7 +16,7 @@ import msgspec
 
 from quaero.clock import Clock
 from quaero.jobs.logs import LONGEST_MESSAGE, Entry, Level
-from quaero.jobs.model import JobSpec
+from quaero.jobs.model import FIRST_ROUND, JobSpec
 from quaero.jobs.run import Effect, Work
 
 MOST_PENDING = 10_000
@@ -133,6 +133,11 @@ class JobContext:
     def attempt(self) -> int:
         """The number of this attempt, from 1."""
         return self._work.attempt
+
+    @property
+    def first_try(self) -> bool:
+        """Whether no attempt at this job has ended before, in this round or an earlier one."""
+        return self._work.attempt == 1 and self._work.round == FIRST_ROUND
 
     @property
     def state(self) -> Any:

@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from quaero import errors
-from quaero.errors import JobError, Permanent, QuaeroError
+from quaero.errors import HelperDied, Permanent, QuaeroError, TaskFailed
 from quaero.work.cpu_child import OUT_OF_MEMORY
 
 MAX_MESSAGE = 256 * 1024 * 1024
@@ -33,27 +33,6 @@ MAX_MESSAGE = 256 * 1024 * 1024
 _READ_AHEAD = 1024 * 1024
 _READY = "os:getpid"
 _GRACE = 2.0  # seconds that a helper which closed its pipe has to exit by itself
-
-
-class HelperDied(JobError):
-    """A helper process ended, or was ended, before it answered; the message says why."""
-
-    slug = "helper-died"
-
-
-class TaskFailed(JobError):
-    """A task raised an error which is not one of Quaero's own.
-
-    `name` is its class (`ValueError`, `package.module.Error`), `reason` its message; the end of
-    its trace is a note of this error.
-    """
-
-    slug = "task-failed"
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name}: {reason}" if reason else name)
-        self.name = name
-        self.reason = reason
 
 
 class _Failure(msgspec.Struct, array_like=True):

@@ -1,9 +1,9 @@
-"""A small parent that keeps a worker process running.
+"""A small parent that keeps processes of this program running.
 
-The worker may be ended by what it runs, however that does it, or end itself when its loop hangs;
-the parent starts it again, after a pause that grows while it keeps dying. A first SIGTERM or SIGINT
-is passed on and the worker's end awaited, with patience but not for ever; a second one ends both at
-once. The child holds a pipe to its parent, and stops when that breaks.
+A worker may be ended by what it runs, however that does it, or end itself when its loop hangs; the
+parent starts it again, after a pause that grows while it keeps dying. A first SIGTERM or SIGINT is
+passed on and the end of all awaited, with patience but not for ever; a second one ends all at
+once. A child holds a pipe to its parent, and stops when that breaks.
 """
 
 from __future__ import annotations
@@ -29,44 +29,102 @@ LIFELINE = "_QUAERO_LIFELINE"
 
 
 class Supervisor:
-    """Runs one command for as long as it should run.
+    """Runs commands for as long as they should run.
 
-    `patience` is how many seconds it may take to end when it is told to; then it is killed.
+    `patience` is how many seconds they may take to end when they are told to; then they are
+    killed. A command that refuses to start, with an exit code from 2 to 63, ends the others too.
+    `passed` are the open files that each command inherits.
     """
 
-    def __init__(self, command: Sequence[str], patience: float) -> None:
-        self._command = list(command)
-        self._patience = patience
-        self._child: subprocess.Popen[bytes] | None = None
+    def __init__(
+        self,
+        commands: Sequence[Sequence[str]],
+        patience: float,
+        passed: Sequence[Sequence[int]] = (),
+    ) -> None:
         self._stopping = threading.Event()
+        files = list(passed) or [()] * len(commands)
+        self._kept = [
+            _Kept(command, self._stopping, kept_open)
+            for command, kept_open in zip(commands, files, strict=True)
+        ]
+        self._patience = patience
         self._signals = 0
 
     def run(self) -> int:
-        """Keep the worker running; returns the exit code to end with."""
+        """Keep all running until told to stop; returns the exit code to end with."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._pass_on)
+        threads = [threading.Thread(target=self._keep, args=[kept]) for kept in self._kept]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        codes = [kept.code for kept in self._kept]
+        if self._signals > 1:
+            return max(map(abs, codes))
+        return max(0, *codes)
+
+    def _keep(self, kept: _Kept) -> None:
+        kept.keep()
+        if not self._stopping.is_set():  # it refused to start
+            self._stop(signal.SIGTERM)
+
+    def _pass_on(self, number: int, _: object) -> None:
+        self._signals += 1
+        self._stop(signal.SIGKILL if self._signals > 1 else number)
+
+    def _stop(self, number: int) -> None:
+        first = not self._stopping.is_set()
+        self._stopping.set()
+        if first:
+            ending = threading.Timer(self._patience, self._send, [signal.SIGKILL])
+            ending.daemon = True
+            ending.start()
+        self._send(number)
+
+    def _send(self, number: int) -> None:
+        for kept in self._kept:
+            kept.send(number)
+
+
+class _Kept:
+    """One command, kept running by a thread of its own."""
+
+    def __init__(
+        self, command: Sequence[str], stopping: threading.Event, passed: Sequence[int]
+    ) -> None:
+        self._command = list(command)
+        self._passed = tuple(passed)
+        self._stopping = stopping
+        self._child: subprocess.Popen[bytes] | None = None
+        self.code = 0
+
+    def keep(self) -> None:
+        """Run it again and again, until all stop or it refuses to start; leaves its exit code."""
         pause = FIRST_PAUSE
         for n in itertools.count():
             began = time.monotonic()
-            code = self._once()
+            self.code = self._once()
             if self._stopping.is_set():
-                return abs(code) if self._signals > 1 or code > 0 else 0
-            if 1 < code < 64 and n == 0:
-                return code  # a refusal to start: starting again would not help
-            log.warning("the worker ended with %d and is started again", code)
+                return
+            if 1 < self.code < 64 and n == 0:
+                return  # a refusal to start: starting again would not help
+            log.warning("%s ended with %d and is started again", self._command[3:4], self.code)
             if time.monotonic() - began > STABLE_SECONDS:
                 pause = FIRST_PAUSE
-            self._stopping.wait(pause)
+            self.code = 0
+            if self._stopping.wait(pause):
+                return
             pause = min(pause * 2, LONGEST_PAUSE)
-            if self._stopping.is_set():
-                break
-        return 0
 
     def _once(self) -> int:
         reading, writing = os.pipe()
         try:
             environ = os.environ | {LIFELINE: str(reading)}
-            self._child = subprocess.Popen(self._command, pass_fds=[reading], env=environ)
+            self._child = subprocess.Popen(
+                self._command, pass_fds=[reading, *self._passed], env=environ
+            )
             os.close(reading)
             reading = -1
             if self._stopping.is_set():  # the signal came before there was anybody to pass it to
@@ -78,16 +136,8 @@ class Supervisor:
             if reading >= 0:
                 os.close(reading)
 
-    def _pass_on(self, number: int, _: object) -> None:
-        self._signals += 1
-        self._stopping.set()
-        if self._signals == 1:
-            ending = threading.Timer(self._patience, self._send, [signal.SIGKILL])
-            ending.daemon = True
-            ending.start()
-        self._send(signal.SIGKILL if self._signals > 1 else number)
-
-    def _send(self, number: int) -> None:
+    def send(self, number: int) -> None:
+        """Send the present child a signal."""
         child = self._child
         if child is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -108,6 +158,6 @@ def watch_lifeline() -> None:
     threading.Thread(target=watch, name="quaero-lifeline", daemon=True).start()
 
 
-def worker_command(*arguments: str) -> list[str]:
+def own_command(*arguments: str) -> list[str]:
     """The command that runs this program again with these arguments."""
     return [sys.executable, "-m", "quaero", *arguments]

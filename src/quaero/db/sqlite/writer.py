@@ -193,16 +193,21 @@ class Writer:
     def _loop(self) -> None:
         while True:
             stirred = self._wait()
+            idle = not stirred and self._wal_pages > 0
             try:
-                with self._lock:
-                    while self._inbox or self._due_timers():
-                        self._run_batch(self._inbox)
-                    if not stirred and self._wal_pages:
-                        self._checkpoint()
+                if idle or self._inbox or self._due_timers():  # else the lock is left to others
+                    self._work_off(idle=idle)
             except Exception:  # out of memory, say; whoever waits for a write needs this thread
                 log.exception("the writer stumbled, and goes on")
             if self._closing and not self._inbox:
                 return
+
+    def _work_off(self, *, idle: bool) -> None:
+        with self._lock:
+            while self._inbox or self._due_timers():
+                self._run_batch(self._inbox)
+            if idle:
+                self._checkpoint()
 
     def _ring(self) -> None:
         """Wake the thread; once is enough for all that is queued until it looks."""

@@ -68,12 +68,16 @@ create table message(
 );
 create index message_ready on message(queue_id, lane_id, priority desc, id) where state = 0;
 create index message_age on message(queue_id, due) where state = 0;
-create index message_due on message(queue_id, state, due) where state in (1, 4);
+create index message_delayed on message(queue_id, due) where state = 1;
+create index message_scheduled on message(queue_id, due) where state = 4;
 create index message_leased on message(queue_id, lease_until) where state = 2;
 create index message_dead on message(queue_id, id) where state = 3;
 create index message_parked on message(queue_id, type, id) where state = 5;
 create index message_suspect on message(queue_id, id) where state = 6;
 create unique index message_dedup on message(queue_id, dedup) where dedup is not null;
+-- Which lanes are still named by what neither waits nor runs.
+create index message_laned on message(lane_id)
+    where lane_id <> 0 and state in (1, 3, 4, 5, 6);
 
 -- The errors of a message's deliveries, in order; they go with the message.
 create table delivery_error(

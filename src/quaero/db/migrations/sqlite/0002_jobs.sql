@@ -124,3 +124,5 @@ create table idempotency(
     job_id integer not null,
     created_at integer not null
 ) without rowid;
+create index idempotency_job on idempotency(job_id);
+create index idempotency_age on idempotency(created_at);

@@ -1,0 +1,125 @@
+"""What pages change in the database when their runs complete.
+
+All pages that complete in one transaction are written together: their documents by one save, their
+links by one look for what is new, their counts by one statement for each crawl. The order within is
+that of all locks: addresses seen, documents, lanes and jobs, the crawl's own row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from quaero.crawl import frontier
+from quaero.crawl.frontier import Found
+from quaero.crawl.session import ActiveCrawl
+from quaero.db.contract import Tx, together
+from quaero.documents import store
+from quaero.documents.model import NewDocument, Outcome
+from quaero.documents.store import Seen
+from quaero.jobs.model import JobRow
+from quaero.jobs.rows import load_one
+
+NO_SOURCE = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageDone:
+    """What one page leaves.
+
+    The links to admit and those refused by reason, with samples; its own links packed, by its
+    address; its document, or that it is as it was: `unchanged`, with what the server said as
+    `seen`.
+    """
+
+    crawl: ActiveCrawl
+    found: Sequence[Found] = ()
+    refused: Mapping[str, int] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    links: tuple[str, bytes] | None = None
+    document: NewDocument | None = None
+    seen: Seen | None = None
+    unchanged: bool = False
+
+
+def _finish_pages(tx: Tx, calls: Sequence[tuple[Any, Any]]) -> list[None]:
+    pages = [(args[0], kwargs["done"]) for args, kwargs in calls]
+    by_root: dict[int, list[PageDone]] = {}
+    for job, done in pages:
+        by_root.setdefault(job.root_id, []).append(done)
+    fresh = {root_id: _enter(tx, root_id, each) for root_id, each in by_root.items()}
+    for _, done in pages:
+        if done.links is not None:
+            frontier.keep_links(tx, NO_SOURCE, *done.links)
+    totals = _save(tx, pages)
+    for root_id, each in by_root.items():
+        if fresh[root_id]:
+            root = load_one(tx, root_id)
+            frontier.admit_new(tx, root, fresh[root_id], each[0].crawl.politeness)
+        _refuse(tx, root_id, each)
+        frontier.add_totals(tx, root_id, totals.get(root_id, {}))
+    return [None] * len(calls)
+
+
+@together(_finish_pages)
+def finish_page(tx: Tx, job: JobRow, *, done: PageDone) -> None:
+    """Write what a page leaves."""
+    _finish_pages(tx, [((job,), {"done": done})])
+
+
+def _enter(tx: Tx, root_id: int, pages: Iterable[PageDone]) -> list[Found]:
+    return frontier.enter(tx, root_id, [link for done in pages for link in done.found])
+
+
+def _refuse(tx: Tx, root_id: int, pages: Iterable[PageDone]) -> None:
+    refused: Counter[str] = Counter()
+    samples: dict[str, list[str]] = {}
+    for done in pages:
+        refused.update(done.refused)
+        for reason, links in done.samples.items():
+            samples.setdefault(reason, []).extend(links)
+    frontier.refuse(tx, root_id, refused, samples)
+
+
+def _save(tx: Tx, pages: Sequence[tuple[JobRow, PageDone]]) -> dict[int, Counter[str]]:
+    """Save documents and note what is unchanged; returns what to count for each crawl."""
+    totals: dict[int, Counter[str]] = {}
+    left = []
+    for job, done in pages:
+        if done.document is not None:
+            left.append((job.root_id, done.document))
+        if done.unchanged:
+            totals.setdefault(job.root_id, Counter())["unchanged"] += 1
+    if seen := [done.seen for _, done in pages if done.seen is not None]:
+        store.touch(tx, seen)
+    while left:
+        now, left = _one_of_each(left)
+        for (root_id, _), saved in zip(now, store.save(tx, [new for _, new in now]), strict=True):
+            kept = saved.outcome is Outcome.KEPT_FULL
+            what = str(Outcome.UNCHANGED if kept else saved.outcome)
+            totals.setdefault(root_id, Counter())[what] += 1
+    return totals
+
+
+_Documents = list[tuple[int, NewDocument]]
+
+
+def _one_of_each(documents: _Documents) -> tuple[_Documents, _Documents]:
+    """The first of each address, and the others: two crawls may save one page at a time."""
+    first: dict[str, tuple[int, NewDocument]] = {}
+    others = [each for each in documents if first.setdefault(each[1].url, each) is not each]
+    return list(first.values()), others
+
+
+def admit_seeds(crawl: ActiveCrawl, seeds: list[Found], tx: Tx, job: JobRow) -> None:
+    """Begin a crawl with its seeds."""
+    frontier.begin(tx, job.id, frontier.identity_of(crawl.scope.seeds), crawl.settings.max_pages)
+    frontier.admit_new(tx, job, frontier.enter(tx, job.id, seeds), crawl.politeness)
+
+
+def note_gone(tx: Tx, job: JobRow, *, url: str) -> None:
+    """The site says that a page is no more."""
+    if store.mark_gone(tx, NO_SOURCE, [url]):
+        frontier.add_totals(tx, job.root_id, {"gone": 1})

@@ -1,0 +1,138 @@
+"""Reading sitemaps (sitemaps.org, protocol 0.9): the pages and further sitemaps a site names.
+
+XML `urlset` and `sitemapindex` files and plain lists of addresses are understood. What is read is
+bounded, and nothing in the file is expanded: a file that declares entities is not read on.
+Fetching, unpacking `.gz`, and deciding which addresses to follow is left to the caller.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from xml.parsers import expat
+
+MAX_URLS = 50_000
+"""The most addresses one sitemap may name, by the protocol."""
+
+_CHUNK = 64 * 1024
+_MAX_LENGTH = 8192
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Addresses are often written with a bare "&"; only XML's own entities keep their meaning.
+_BARE_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sitemap:
+    """The addresses of a sitemap, as written and in order.
+
+    `urls` are pages, `sitemaps` further sitemaps. `problem` says in a few words why the file was
+    not read to its end, and is None when it was.
+    """
+
+    urls: tuple[str, ...]
+    sitemaps: tuple[str, ...]
+    problem: str | None = None
+
+
+def parse_sitemap(body: bytes, limit: int = MAX_URLS) -> Sitemap:
+    """Read the sitemap `body`, up to `limit` addresses; what comes before a fault is kept."""
+    if body.startswith(_UTF16):
+        return _from_xml(body, limit)
+    text = body.removeprefix(codecs.BOM_UTF8).lstrip()
+    if text.startswith(b"<"):
+        return _from_xml(_BARE_AMPERSAND.sub(b"&amp;", text), limit)
+    return _from_lines(text, limit)
+
+
+def _from_lines(text: bytes, limit: int) -> Sitemap:
+    urls: list[str] = []
+    for line in text.splitlines():
+        url = line.strip().decode(errors="replace")
+        if not url.lower().startswith(("http://", "https://")) or len(url) > _MAX_LENGTH:
+            continue
+        if len(urls) == limit:
+            return Sitemap(tuple(urls), (), _over(limit))
+        urls.append(url)
+    return Sitemap(tuple(urls), (), None if urls or not text else "no address in it")
+
+
+def _from_xml(body: bytes, limit: int) -> Sitemap:
+    collector = _Collector()
+    problem = None
+    try:
+        for start in range(0, len(body), _CHUNK):
+            collector.feed(body[start : start + _CHUNK])
+            if collector.found > limit:
+                problem = _over(limit)
+                break
+        else:
+            collector.feed(b"", final=True)
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: its encoding
+        problem = str(error)
+    except _EntitiesDeclaredError:
+        problem = "it declares entities"
+    if problem is None and collector.root not in {"urlset", "sitemapindex"}:
+        problem = f"its root element is {collector.root!r}, not urlset or sitemapindex"
+    return Sitemap(tuple(collector.urls[:limit]), tuple(collector.sitemaps[:limit]), problem)
+
+
+def _over(limit: int) -> str:
+    return f"it names more than {limit} addresses"
+
+
+class _EntitiesDeclaredError(Exception):
+    """The file declares an entity; sitemaps have no use for them."""
+
+
+class _Collector:
+    """Collects `<url><loc>` and `<sitemap><loc>`, whatever the prefix of the namespace.
+
+    The `loc` of an extension (`image:loc`, say) lies one level deeper and is passed over.
+    """
+
+    def __init__(self) -> None:
+        self.root = ""
+        self.urls: list[str] = []
+        self.sitemaps: list[str] = []
+        self._path: list[str] = []
+        self._text: list[str] | None = None
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._characters
+        self._parser.EntityDeclHandler = self._entity
+
+    @property
+    def found(self) -> int:
+        return len(self.urls) + len(self.sitemaps)
+
+    def feed(self, chunk: bytes, *, final: bool = False) -> None:
+        self._parser.Parse(chunk, final)
+
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        name = name.rpartition(" ")[2]
+        if not self._path:
+            self.root = name
+        self._path.append(name)
+        if len(self._path) == 3 and name == "loc":
+            self._text = []
+
+    def _end(self, _name: str) -> None:
+        if len(self._path) == 3 and self._text is not None:
+            self._keep(self._path[1], "".join(self._text).strip())
+            self._text = None
+        self._path.pop()
+
+    def _keep(self, entry: str, url: str) -> None:
+        kept = {"url": self.urls, "sitemap": self.sitemaps}.get(entry)
+        if kept is not None and url and len(url) <= _MAX_LENGTH:
+            kept.append(url)
+
+    def _characters(self, text: str) -> None:
+        if self._text is not None:
+            self._text.append(text)
+
+    def _entity(self, *_declaration: object) -> None:
+        raise _EntitiesDeclaredError

@@ -1,0 +1,131 @@
+"""Errors as people and programs read them: `application/problem+json` (RFC 9457).
+
+`type` leads to the error's entry in the documentation; the errors of a body name each field by a
+JSON pointer (RFC 6901).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+
+from quaero.errors import QuaeroError
+
+MEDIA_TYPE = "application/problem+json"
+DOCUMENTED = "/api/docs#"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+log = logging.getLogger(__name__)
+
+
+def problem(
+    status: int,
+    slug: str,
+    detail: str,
+    *,
+    instance: str | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """One problem as an answer."""
+    body: dict[str, Any] = {
+        "type": f"{DOCUMENTED}{slug}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if instance is not None:
+        body["instance"] = instance
+    if errors:
+        body["errors"] = list(errors)
+    return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Have every error answered as a problem."""
+    app.add_exception_handler(QuaeroError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unknown)
+
+
+async def _known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, QuaeroError)
+    if error.status >= 500:
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+    errors = getattr(error, "fields", ())
+    headers = {"Retry-After": "5"} if error.status in {503, 507} else None
+    return problem(
+        error.status, error.slug, str(error), instance=request.url.path, errors=errors,
+        headers=headers,
+    )  # fmt: skip
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"pointer": _pointer(each["loc"]), "detail": _sentence(each)} for each in error.errors()
+    ]
+    detail = "; ".join(f"{each['pointer'] or 'body'}: {each['detail']}" for each in errors[:3])
+    return problem(422, "bad-request", detail, instance=request.url.path, errors=errors)
+
+
+def _pointer(place: Sequence[str | int]) -> str:
+    """Where a value stands: `/a/0/b` in the body, `?name` in the query, else its kind and name."""
+    kind, *rest = place
+    if kind == "body":
+        return "".join(f"/{str(each).replace('~', '~0').replace('/', '~1')}" for each in rest)
+    words = ".".join(map(str, rest))
+    return f"?{words}" if kind == "query" else f"{kind} {words}"
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    text = str(error["msg"])
+    return text[:1].lower() + text[1:]
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(sorted(_methods(request.app.routes, request)))
+        headers["Allow"] = allowed
+        detail = f"{request.method} is not possible here; allowed: {allowed}"
+        return problem(
+            405, "method-not-allowed", detail, instance=request.url.path, headers=headers
+        )
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"there is nothing at {request.url.path}"
+        return problem(404, "not-found", detail, instance=request.url.path, headers=headers)
+    slug = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return problem(
+        error.status_code, slug, str(error.detail), instance=request.url.path, headers=headers
+    )
+
+
+def _methods(routes: Sequence[BaseRoute], request: Request) -> set[str]:
+    """All methods that a path has, over the routes that have one each."""
+    return {
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    }
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(
+        500, "error", "something went wrong inside; the program's log says what",
+        instance=request.url.path,
+    )  # fmt: skip

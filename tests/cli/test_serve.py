@@ -1,0 +1,153 @@
+"""`quaero serve`: one process tree with workers and the HTTP interface."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Cli
+
+PATIENCE = 30
+
+
+def wait_for(condition: Any) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+class Serving:
+    """A running `quaero serve`, asked over its socket."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        command = [sys.executable, "-m", "quaero", "--data-dir", str(folder), "serve"]
+        talk = folder.with_name("talk.txt")
+        with talk.open("wb") as file:
+            self.process = subprocess.Popen(
+                [*command, "--port", "0", *arguments], stderr=file, start_new_session=True
+            )
+        found = wait_for(
+            lambda: re.search(r"http://[^/]+/(?:\?token=(\S+))? with", talk.read_text())
+        )
+        self.url, self.token = re.split(r"[ ?]", found[0])[0], found[1]
+
+    def get(self, path: str, **headers: str) -> tuple[int, Any]:
+        request = urllib.request.Request(self.url + path.lstrip("/"), headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def children(self) -> list[int]:
+        listed = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return [int(n) for each in listed for n in (each / "children").read_text().split()]
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Any]:
+    running: list[Serving] = []
+
+    def begin(*arguments: str) -> Serving:
+        running.append(Serving(tmp_path / "data", *arguments))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(each.process.pid, signal.SIGKILL)
+        each.process.wait()
+
+
+def status_of(cli: Cli, folder: Path) -> str:
+    return str(cli("--data-dir", folder, "jobs", "list", "--json").json[0]["status"])
+
+
+def test_one_command_answers_and_works_and_ends_well(serve: Any, cli: Cli) -> None:
+    serving = serve("--host", "127.0.0.1", "--concurrency", "2")
+    assert serving.get("/api/ready") == (200, {"ready": True})
+    done = cli("--data-dir", serving.folder, "cleanup", "--json")
+    assert done.code == 0, done.err
+    assert status_of(cli, serving.folder) == "completed"
+    assert serving.end() == 0
+
+
+def test_what_dies_is_started_again_and_the_rest_goes_on(serve: Any) -> None:
+    serving = serve()
+    serving.get("/api/ready")
+    before = wait_for(lambda: serving.children() if len(serving.children()) == 2 else None)
+    for child in before:
+        os.kill(child, signal.SIGKILL)
+    wait_for(lambda: len(serving.children()) == 2 and not set(before) & set(serving.children()))
+
+    def ready() -> bool:
+        return bool(serving.get("/api/ready")[0] == 200)
+
+    assert wait_for(ready)
+    assert serving.end() == 0
+
+
+def test_the_children_end_with_their_parent(serve: Any) -> None:
+    serving = serve()
+    serving.get("/api/ready")
+    children = wait_for(lambda: serving.children() if len(serving.children()) == 2 else None)
+    serving.process.kill()
+    serving.process.wait()
+    wait_for(lambda: not any(alive(child) for child in children))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+def test_a_token_is_made_shown_and_asked_for(serve: Any) -> None:
+    serving = serve("--token")
+    assert serving.get("/api/ready")[0] == 401
+    assert serving.get("/api/ready", Authorization=f"Bearer {serving.token}")[0] == 200
+    assert (serving.folder / "token").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_others_are_let_in_only_with_a_token(cli: Cli, tmp_path: Path, host: str) -> None:
+    done = cli("--data-dir", tmp_path / "d", "serve", "--host", host, "--no-token")
+    assert done.code == 2
+    assert "--token" in done.err
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_port_that_is_taken_is_named(cli: Cli, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = cli("--data-dir", tmp_path / "d", "serve", "--port", port)
+    assert done.code == 2
+    assert re.fullmatch(rf"error: cannot listen on localhost:{port}: [^\n]+ --port\n", done.err)
+    assert not (tmp_path / "d").exists()
+
+
+def test_a_host_that_nobody_has_is_named(cli: Cli, tmp_path: Path) -> None:
+    done = cli("--data-dir", tmp_path / "d", "serve", "--host", "nowhere.invalid")
+    assert done.code == 2
+    assert "nowhere.invalid" in done.err

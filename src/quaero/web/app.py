@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 import quaero
 from quaero.web import problems
+from quaero.web.pages import pages
 from quaero.web.parts import WebParts
 from quaero.web.routes import system
 from quaero.web.security import Security
@@ -30,6 +31,7 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.parts = parts
     problems.add_handlers(app)
     app.include_router(system.router)
+    app.include_router(pages())
     server = parts.settings.server
     app.middleware_stack = Security(  # around everything, the answers to our own faults too
         app.build_middleware_stack(), (server.host, *server.hosts), parts.token, parts.draining

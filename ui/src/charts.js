@@ -5,10 +5,16 @@ import { number } from "./format.js";
 
 const HEIGHT = 170;
 
+/** The time of day, and at midnight the day. */
+function clock(at) {
+  const text = uPlot.fmtDate("{HH}:{mm}")(new Date(at * 1000));
+  return text === "00:00" ? uPlot.fmtDate("{D} {MMM}")(new Date(at * 1000)) : text;
+}
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** A chart in `host` of `[{label, colour: "--s-running", format}]`; `{set(data), destroy()}`. */
-export function chart(host, { series, format = number, sync = "page", zoomed = () => {}, stacked = false }) {
+export function chart(host, { series, format = number, sync = "page", zoomed = () => {} }) {
   let plot = null;
   let data = null;
 
@@ -18,7 +24,8 @@ export function chart(host, { series, format = number, sync = "page", zoomed = (
     cursor: { sync: { key: sync }, points: { size: 6 }, drag: { x: true, y: false, setScale: false } },
     legend: { live: true },
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1e-3) * 1.1 || 1] } },
-    axes: [axis({ size: 28 }), axis({ size: 56, values: (_, ticks) => ticks.map((tick) => format(tick)) })],
+    padding: [10, 12, 0, 0],
+    axes: [axis({ size: 28, values: (_, ticks) => ticks.map(clock) }), axis({ size: 56, values: (_, ticks) => ticks.map((tick) => format(tick)) })],
     series: [{ label: "Time", value: (_, at) => (at ? uPlot.fmtDate("{HH}:{mm}")(new Date(at * 1000)) : "–") }, ...series.map(line)],
     hooks: { setSelect: [selected] },
   });
@@ -54,6 +61,14 @@ export function chart(host, { series, format = number, sync = "page", zoomed = (
   function draw() {
     plot?.destroy();
     plot = data && host.clientWidth ? new uPlot(options(), data, host) : null;
+    showLast();
+  }
+
+  /** While nobody points at a chart its legend says the newest values. */
+  function showLast() {
+    if (!plot || plot.cursor.idx != null) return;
+    const last = data[1].findLastIndex((value) => value != null);
+    if (last >= 0) plot.setLegend({ idx: last });
   }
 
   const sizes = new ResizeObserver(() => plot?.setSize({ width: Math.max(200, host.clientWidth), height: HEIGHT }));
@@ -64,8 +79,9 @@ export function chart(host, { series, format = number, sync = "page", zoomed = (
   return {
     set(fresh) {
       data = fresh;
-      if (plot) plot.setData(fresh);
-      else draw();
+      if (!plot) return draw();
+      plot.setData(fresh);
+      showLast();
     },
     destroy() {
       sizes.disconnect();

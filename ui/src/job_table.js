@@ -3,8 +3,7 @@
  * Rows are changed in place. New top rows wait (the page shows how many); a row that no longer fits
  * the filter is struck through and goes when the pointer has left the table.
  */
-import { get } from "./api.js";
-import { curl } from "./api.js";
+import { curl, get } from "./api.js";
 import { ICONS, LABELS, perform } from "./actions.js";
 import { everySecond } from "./clock.js";
 import { copy, menu, note } from "./dialogs.js";
@@ -16,6 +15,7 @@ import { go } from "./router.js";
 
 const CHILDREN = 50;
 const MOST_CHILDREN = 500;
+const MOST_OPEN = 30;
 const COLUMNS = 9;
 
 export class JobTable {
@@ -171,6 +171,7 @@ export class JobTable {
   async expand(row) {
     const { id } = row.job;
     if (this.open.has(id)) return;
+    if (this.open.size >= MOST_OPEN) this.collapse(this.open.values().next().value.row);
     row.expand(true);
     const more = h("button.more-button", { type: "button" }, "Loading …");
     const line = h(

@@ -5,12 +5,16 @@
  * where the server cannot, `reload` is told to all, as it is every five seconds while there is no
  * connection. A paused or long hidden page has no connection at all, and resumes in the same way.
  */
+import { note } from "./dialogs.js";
+
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 const RELOAD_EVERY = 5_000;
 const HIDDEN_FOR = 60_000;
 const SILENT_FOR = 25_000;
 const MOST_WAITING = 5_000;
+const UNSAID = new Set(["pong", "feed", "subscribed"]);
+const TOPICS = { queue: ["queue"], workers: ["workers", "system"], health: ["system"] };
 
 export class Live {
   constructor(url) {
@@ -53,18 +57,34 @@ export class Live {
     this.watchers.forEach((watcher) => watcher(this));
   }
 
-  /** Hear what is said on a topic: `{message(m), reload()}`. The answer ends that. */
+  /** Hear what is said on a topic: `{message(m), reload()}`. The answer ends that.
+   *
+   * A listener to a log has `after()`, the id of the last line it has; the topic goes on from there.
+   */
   subscribe(topic, listener) {
     const listeners = this.topics.get(topic) ?? new Set();
-    if (!listeners.size) this.send({ subscribe: [topic] });
+    const first = !listeners.size;
     listeners.add(listener);
     this.topics.set(topic, listeners);
+    if (first) this.send({ subscribe: [this.named(topic)], resume: this.place() });
     return () => {
       listeners.delete(listener);
       if (listeners.size || this.topics.get(topic) !== listeners) return;
       this.topics.delete(topic);
       this.send({ unsubscribe: [topic] });
     };
+  }
+
+  /** A topic as it is asked for: that of a log with its place. */
+  named(topic) {
+    const places = [...this.topics.get(topic)].map((each) => each.after?.()).filter((each) => each != null);
+    if (!places.length) return topic;
+    return `${topic}${topic.includes("?") ? "&" : "?"}after=${Math.min(...places)}`;
+  }
+
+  /** Where in the feed of changes this page is. */
+  place() {
+    return this.feed ? { feed: this.feed } : null;
   }
 
   send(frame) {
@@ -76,24 +96,30 @@ export class Live {
     const socket = new WebSocket(this.url);
     this.socket = socket;
     socket.heard = Date.now();
-    socket.onmessage = (event) => this.heard(socket, JSON.parse(event.data));
+    socket.onmessage = (event) => {
+      for (const message of [JSON.parse(event.data)].flat()) this.heard(socket, message);
+    };
     socket.onclose = () => this.closed(socket);
   }
 
   heard(socket, message) {
     socket.heard = Date.now();
-    if (message.type === "hello") this.greeted(socket, message);
-    else if (message.type === "reset") this.reload();
-    else if (message.type !== "pong") this.keep(message);
-    if (message.feed) this.feed = message.feed;
+    const { type, topic, feed } = message;
+    if (type === "hello") return this.greeted(socket, message);
+    if (type === "reset") this.reload(topic);
+    else if (type === "error") note(message.detail, { error: true });
+    else if (!UNSAID.has(type)) this.keep(message);
+    if (feed) this.feed = feed;
   }
 
+  /** Go on from the last place; a new page begins at the head, and then loads what it shows. */
   greeted(socket, message) {
-    const resume = this.feed ? { feed: this.feed } : null;
+    const first = !this.feed;
+    this.feed ??= message.feed;
     socket.ready = true;
     this.failures = 0;
-    this.send({ subscribe: [...this.topics.keys()], resume });
-    if (!resume || message.reset) this.reload();
+    this.send({ subscribe: [...this.topics.keys()].map((topic) => this.named(topic)), resume: this.place() });
+    if (first || message.reset) this.reload();
     this.known = true;
     this.tell();
   }
@@ -123,7 +149,7 @@ export class Live {
     if (this.paused || document.hidden) return;
     if (!this.socket?.ready) {
       this.tell();
-      if (this.known && Date.now() >= (this.reloadAt ?? 0)) {
+      if (this.failures && Date.now() >= (this.reloadAt ?? 0)) {
         this.reloadAt = Date.now() + RELOAD_EVERY;
         this.reload();
       }
@@ -166,7 +192,7 @@ export class Live {
       const key = `${message.topic} ${message.job.id}`;
       this.waiting.delete(key);
       this.waiting.set(key, message);
-    } else if (message.type === "queue" || message.type === "workers") {
+    } else if (TOPICS[message.type]) {
       this.waiting.set(message.type, message);
     } else {
       this.plain.push(message);
@@ -195,13 +221,16 @@ export class Live {
     const messages = [...this.waiting.values(), ...this.plain];
     this.forget();
     for (const message of messages) {
-      const topic = message.topic ?? { queue: "queue", workers: "system" }[message.type];
-      this.topics.get(topic)?.forEach((listener) => listener.message?.(message));
+      for (const topic of TOPICS[message.type] ?? [message.topic]) {
+        this.topics.get(topic)?.forEach((listener) => listener.message?.(message));
+      }
     }
   }
 
-  reload() {
-    const all = new Set([...this.topics.values()].flatMap((listeners) => [...listeners]));
+  /** Have what is shown loaded anew: all of it, or what hears one topic. */
+  reload(topic) {
+    const heard = topic ? [this.topics.get(topic) ?? []] : [...this.topics.values()];
+    const all = new Set(heard.flatMap((listeners) => [...listeners]));
     all.forEach((listener) => listener.reload?.());
   }
 }

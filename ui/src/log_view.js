@@ -20,7 +20,7 @@ const LEVEL_ICONS = { debug: "dot", info: "info", warn: "warn", error: "cross" }
 
 export class LogView {
   /** `path` is the log's address; `state` {level, text, tree}; `changed(state)` for the URL. */
-  constructor(host, { jobId, path, topic, tree = true, state = {}, changed = () => {} }) {
+  constructor(host, { jobId = null, path, tree = true, state = {}, changed = () => {} }) {
     this.host = host;
     this.jobId = jobId;
     this.path = path ?? `/api/jobs/${jobId}/logs`;
@@ -32,16 +32,39 @@ export class LogView {
     this.unseen = 0;
     this.ask = latest();
     this.build();
-    if (topic !== null) {
-      this.stop = live.subscribe(topic ?? `logs:${jobId}`, {
-        message: (message) => this.heard(message),
-        reload: () => this.load(),
-      });
+    this.start();
+  }
+
+  /** Only the log of a root is that of its tree; then the lines, then what follows them. */
+  async start() {
+    if (this.jobId) {
+      const job = await get(`/api/jobs/${this.jobId}`).catch(() => null);
+      this.isRoot = job?.depth === 0;
+      this.treeButton.hidden = !this.isRoot;
     }
-    this.load();
+    await this.load();
+  }
+
+  /** Hear the lines that follow those that are shown. */
+  listen() {
+    if (!this.jobId || this.gone) return;
+    const topic = `logs:${this.jobId}${this.isRoot && this.state.tree ? "?tree" : ""}`;
+    if (topic === this.topic) return;
+    this.stop?.();
+    this.topic = topic;
+    this.stop = live.subscribe(topic, {
+      after: () => this.newest,
+      message: (message) => this.heard(message),
+      reload: () => this.load(),
+    });
+  }
+
+  get newest() {
+    return this.last ?? 0;
   }
 
   destroy() {
+    this.gone = true;
     this.stop?.();
     this.ask.stop();
     this.list.destroy();
@@ -127,7 +150,7 @@ export class LogView {
     const least = LEVELS.indexOf(this.state.level);
     this.chips.forEach((chip, at) => {
       chip.setAttribute("aria-pressed", String(at >= least));
-      chip.count.textContent = number(this.counts[LEVELS[at]] ?? 0);
+      chip.count.textContent = this.jobId ? number(this.counts[LEVELS[at]] ?? 0) : "";
     });
     this.errorsButton.setAttribute("aria-pressed", String(this.state.level === "error"));
     this.treeButton.setAttribute("aria-pressed", String(this.state.tree));
@@ -139,7 +162,7 @@ export class LogView {
 
   words() {
     const { level, text, tree } = this.state;
-    return { tree: this.jobId && !tree ? false : null, level: level === "debug" ? null : level, text };
+    return { tree: this.isRoot && !tree ? false : null, level: level === "debug" ? null : level, text };
   }
 
   typed() {
@@ -155,15 +178,17 @@ export class LogView {
   }
 
   async load() {
-    const values = { ...this.words(), order: "desc", limit: PAGE };
+    const values = { ...this.words(), order: this.jobId && "desc", limit: PAGE };
     try {
       const answer = await this.ask((signal) => get(this.path, values, { signal }));
       if (!answer) return;
       this.lines = answer.items.toReversed();
-      this.cursor = answer.next_after;
+      this.cursor = answer.next_after ?? answer.next_before;
       this.counts = answer.counts ?? {};
       this.unseen = 0;
+      this.last = Math.max(this.last ?? 0, this.lines.at(-1)?.id ?? 0);
       this.draw();
+      this.listen();
     } catch (error) {
       this.empty.textContent = error.message;
       this.empty.hidden = false;
@@ -171,27 +196,28 @@ export class LogView {
   }
 
   async loadOlder() {
-    const values = { ...this.words(), order: "desc", limit: PAGE, after: this.cursor };
+    const values = { ...this.words(), order: this.jobId && "desc", limit: PAGE, [this.jobId ? "after" : "before"]: this.cursor };
     const answer = await get(this.path, values);
     const height = this.body.scrollHeight;
     this.follow(false);
     this.lines = [...answer.items.toReversed(), ...this.lines].slice(0, KEPT);
-    this.cursor = this.lines.length < KEPT ? answer.next_after : null;
+    this.cursor = this.lines.length < KEPT ? (answer.next_after ?? answer.next_before) : null;
     this.draw();
     this.body.scrollTop += this.body.scrollHeight - height;
   }
 
   heard(message) {
     if (message.type !== "log") return;
-    const newest = this.lines.at(-1)?.id ?? 0;
+    if (message.gap) return this.load();
+    const { newest } = this;
     const least = LEVELS.indexOf(this.state.level);
     const text = this.state.text.toLowerCase();
     const fresh = message.lines.filter((line) => line.id > newest);
+    this.last = Math.max(newest, fresh.at(-1)?.id ?? 0);
     for (const line of fresh) this.counts[line.level] = (this.counts[line.level] ?? 0) + 1;
     const wanted = fresh.filter(
       (line) =>
         LEVELS.indexOf(line.level) >= least &&
-        (this.state.tree || line.job_id === this.jobId) &&
         (!text || line.message.toLowerCase().includes(text)),
     );
     if (!wanted.length) return this.shown();

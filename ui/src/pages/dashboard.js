@@ -141,16 +141,13 @@ export function dashboard() {
       const found = await get("/api/status").catch(() => null);
       this.documents = await get("/api/documents/stats").catch(() => null);
       const parts = Object.entries(found?.storage ?? {}).filter(([, value]) => typeof value === "number");
-      this.storage = parts.map(([name, value]) => ({
-        name: clean(name.replace(/_?bytes$/, "").replaceAll("_", " ")) || "all",
-        value: name.endsWith("bytes") ? bytes(value) : number(value),
-      }));
+      this.storage = parts.map(([name, value]) => ({ name: clean(name.replaceAll("_", " ")), value: bytes(value) }));
     },
 
     get sentence() {
       if (!this.stats) return " ";
       const { running, pending } = this.stats.top;
-      const failed = this.stats.last_24h.failed;
+      const failed = this.stats.last_24h?.failed;
       if (failed) return `${plural(failed, "job")} failed in the last 24 hours.`;
       if (running || pending) return `${plural(running + pending, "tree")} under way, nothing failed.`;
       return "All quiet.";

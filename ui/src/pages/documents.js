@@ -86,7 +86,7 @@ export function documents() {
 
     path(cursor) {
       const text = this.text.trim();
-      const values = { limit: PAGE, cursor, ...(text ? { q: text } : { count: true }) };
+      const values = { limit: PAGE, cursor, ...(text ? { q: text } : {}) };
       return (text ? "/api/search" : "/api/documents") + query(values);
     },
 
@@ -98,6 +98,7 @@ export function documents() {
         this.loaded = true;
         this.total = typeof answer.total === "number" ? { count: answer.total, capped: Boolean(answer.more) } : (answer.total ?? null);
         this.relaxed = Boolean(answer.relaxed);
+        if (!this.text.trim()) this.loadTotal();
         this.facets = facetWords(answer.facets ?? {});
         this.shown = answer.items.length;
         this.cursor = answer.next_cursor;
@@ -106,6 +107,11 @@ export function documents() {
       } catch (error) {
         this.problem = error.message;
       }
+    },
+
+    async loadTotal() {
+      const stats = await get("/api/documents/stats").catch(() => null);
+      if (stats && !this.text.trim()) this.total = { count: stats.documents };
     },
 
     async more() {
@@ -181,7 +187,7 @@ export function documents() {
       const answer = await get(`/api/documents/${this.id}/versions`).catch(() => ({ items: [] }));
       this.$refs.versions.replaceChildren(
         ...answer.items.map((each) =>
-          h("tr", {}, h("td", {}, number(each.version ?? each.number)), h("td", {}, moment(each.changed_at ?? each.created_at ?? each.at)), h("td.is-number", {}, number(each.words))),
+          h("tr", {}, h("td", {}, number(each.version ?? each.number)), h("td", {}, moment(each.since ?? each.at)), h("td.is-number", {}, number(each.words))),
         ),
       );
     },

@@ -24,7 +24,10 @@ export function system() {
     init() {
       ends.push(
         onRoute((route) => route.page === "system" && this.routed(route)),
-        live.subscribe("system", { reload: () => this.load() }),
+        live.subscribe("system", {
+          message: (m) => m.health && this.showHealth(m.health),
+          reload: () => this.load(),
+        }),
         everySecond(() => {
           seconds += 1;
           if (seconds % EVERY === 0 && !this.isLog && live.state === "live") this.loadHealth();
@@ -42,7 +45,7 @@ export function system() {
 
     routed({ path }) {
       this.isLog = path === "/system/log";
-      if (this.isLog && !log) this.$nextTick(() => (log = new LogView(this.$refs.log, { path: "/api/logs", topic: null, tree: false })));
+      if (this.isLog && !log) this.$nextTick(() => (log = new LogView(this.$refs.log, { path: "/api/logs" })));
     },
 
     load() {
@@ -53,15 +56,18 @@ export function system() {
 
     async loadHealth() {
       try {
-        const health = await get("/api/health");
-        this.state = health.status;
-        this.problem = "";
-        this.$refs.health.replaceChildren(...checks(health).map(check));
+        this.showHealth(await get("/api/health"));
       } catch (error) {
         this.state = "";
         this.problem = error.message;
         if (error.body?.checks) this.$refs.health.replaceChildren(...checks(error.body).map(check));
       }
+    },
+
+    showHealth(health) {
+      this.state = health.status;
+      this.problem = "";
+      this.$refs.health.replaceChildren(...checks(health).map(check));
     },
 
     async loadConfig() {
@@ -116,13 +122,13 @@ function check({ name, status, ok, detail, ...rest }) {
   );
 }
 
-function setting({ key, name, value, origin, source, secret }) {
-  const from = origin ?? source ?? "";
+function setting({ key, name, value, origin, source, where, secret, meaning, allowed }) {
+  const from = [origin ?? source, where].filter(Boolean).join(" ");
   const text = value == null ? "none" : typeof value === "object" ? JSON.stringify(value) : String(value);
   return h(
     "tr",
     {},
-    h("td.mono", {}, clean(key ?? name, 120)),
+    h("td", {}, h("span.mono", {}, clean(key ?? name, 120)), meaning && h("span.setting-meaning", { title: clean(allowed ?? "", 300) }, clean(meaning, 300))),
     h("td.mono.config-value", {}, secret ? h("span.quiet", {}, bdi(text, 100)) : bdi(text, 600)),
     h(from === "default" ? "td.quiet" : "td", {}, bdi(from, 300)),
   );
@@ -134,6 +140,7 @@ function flat(facts, before = "") {
     const label = [before, words(name)].filter(Boolean).join(" ");
     if (value == null) return [];
     if (typeof value === "object" && !Array.isArray(value)) return flat(value, label);
+    if (before === "storage" && typeof value === "number") return [[clean(label, 80), bytes(value)]];
     return [[clean(label.replace(/ (bytes|seconds)$/, ""), 80), clean(shown(name, value), 300)]];
   });
 }

@@ -23,7 +23,7 @@ export function workers() {
 
     init() {
       ends.push(
-        live.subscribe("system", { message: (m) => m.workers && this.showWorkers(m.workers), reload: () => this.load() }),
+        live.subscribe("workers", { message: (m) => m.workers && this.showWorkers(m.workers), reload: () => this.load() }),
         live.subscribe("queue", { message: () => (this.stale = true) }),
         everySecond(() => this.second()),
       );

@@ -13,6 +13,7 @@ import { VirtualList } from "./virtual_list.js";
 export const LEVELS = ["debug", "info", "warn", "error"];
 const KEPT = 5_000;
 const PAGE = 500;
+const PROGRAM_PAGE = 200;
 const LONGEST = 2_000;
 const WRAPPED = 1_000;
 const ROW = 22;
@@ -178,7 +179,7 @@ export class LogView {
   }
 
   async load() {
-    const values = { ...this.words(), order: this.jobId && "desc", limit: PAGE };
+    const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE };
     try {
       const answer = await this.ask((signal) => get(this.path, values, { signal }));
       if (!answer) return;
@@ -196,7 +197,7 @@ export class LogView {
   }
 
   async loadOlder() {
-    const values = { ...this.words(), order: this.jobId && "desc", limit: PAGE, [this.jobId ? "after" : "before"]: this.cursor };
+    const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE, [this.jobId ? "after" : "before"]: this.cursor };
     const answer = await get(this.path, values);
     const height = this.body.scrollHeight;
     this.follow(false);

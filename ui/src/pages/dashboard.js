@@ -108,7 +108,7 @@ export function dashboard() {
           get("/api/jobs/stats"),
           get("/api/queue"),
           get("/api/jobs", { limit: LATEST }),
-          get("/api/jobs", { parent: "any", status: "failed", order: "-finished", limit: FAILED }),
+          get("/api/jobs", { parent: "any", status: "failed", limit: FAILED }),
         ]);
         this.stats = stats;
         this.queue = queue;

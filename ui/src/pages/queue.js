@@ -108,7 +108,8 @@ export function queue() {
 
     routed({ query: words }) {
       const filter = filterOf(words);
-      const order = words.get("order") ?? "-created";
+      const given = words.get("order") ?? "-created";
+      const order = offered(filter.parent).some(([word]) => word === given) ? given : "-created";
       const same = JSON.stringify([filter, order]) === JSON.stringify([this.filter, this.order]);
       this.filter = filter;
       this.order = order;
@@ -176,8 +177,12 @@ export function queue() {
       event.preventDefault();
     },
 
+    get orders() {
+      return offered(this.filter.parent).map(([word, label]) => ({ word, label, on: word === this.order }));
+    },
     reorder() {
-      change({ order: this.order === "-created" ? "" : this.order });
+      const order = this.$refs.order.value;
+      change({ order: order === "-created" ? "" : order });
     },
 
     // -- the list
@@ -530,6 +535,17 @@ export function queue() {
     },
   };
 }
+
+const ORDERS = [
+  ["-created", "Newest first"],
+  ["created", "Oldest first"],
+  ["-started", "Last started"],
+  ["-finished", "Last ended"],
+  ["-duration", "Longest"],
+];
+
+/** The orders that have an index: all of them for top-level jobs, by creation for others. */
+const offered = (parent) => (parent && parent !== "root" ? ORDERS.slice(0, 2) : ORDERS);
 
 /** The address with another filter; what is open or logged beside the list goes with the old one. */
 const filtered = (changes) => withQuery({ open: "", logs: "", level: "", find: "", ...changes });

@@ -62,6 +62,8 @@ const words = (name) => {
   return text[0].toUpperCase() + text.slice(1);
 };
 
+const firstSentence = (text) => (text ?? "").split(/\.\s|\n/)[0].replace(/\.$/, "");
+
 function grouped({ paths }) {
   const areas = new Map();
   for (const [path, item] of Object.entries(paths)) {
@@ -94,7 +96,7 @@ function operation(each, openapi) {
   return h(
     "details.operation",
     { "data-words": `${each.path} ${each.summary} ${each.description}`.toLowerCase() },
-    h("summary", {}, h(`span.method.is-${each.method}`, {}, each.method.toUpperCase()), h("code", {}, each.path), h("span.quiet", {}, clean(each.summary ?? "", 120))),
+    h("summary", {}, h(`span.method.is-${each.method}`, {}, each.method.toUpperCase()), h("code", {}, each.path), h("span.quiet", {}, clean(firstSentence(each.description) || each.summary, 120))),
     h("div.operation-body", {}, parts),
   );
 }

@@ -20,7 +20,8 @@ PYTHON = os.path.join(BIN, "python")
 STAMP = os.path.join(VENV, "dev-stamp")
 UNFINISHED = "unfinished"
 
-INPUTS = ("pyproject.toml", "constraints.txt")
+INPUTS = ("pyproject.toml", "constraints.txt", "hatch_build.py", "ui/**/*", "ui/.npmrc")
+BUNDLE = os.path.join(ROOT, "src", "quaero", "web", "static", "index.html")
 GROUPS = {
     "demo": (),
     "run": (),
@@ -28,6 +29,7 @@ GROUPS = {
     "check": ("dev",),
     "format": ("dev",),
     "bench": ("bench",),
+    "screenshots": ("dev",),
     "soak": ("dev",),
 }
 SOAKED = ("model", "crash", "soak")
@@ -41,6 +43,7 @@ python3 dev.py VERB
   check          style and types
   format         bring the code into shape
   bench [ARGS]   the benchmarks
+  screenshots [FOLDER]  every page at two widths, light and dark
   soak [ARGS]    the tests with random histories and crashes, at length: 20,000 examples
 """
 
@@ -60,6 +63,8 @@ def main(verb: str, args: list[str]) -> int:
     os.chdir(ROOT)
     if verb == "bench":
         become(os.path.join("benchmarks", "run.py"), *args)
+    if verb == "screenshots":
+        become("-m", "tests.ui.screenshots", *args)
     if verb == "soak":
         return soak(args)
     if verb == "test" and args:
@@ -148,7 +153,7 @@ def ready(groups: tuple[str, ...]) -> None:
 
 def missing(groups: tuple[str, ...], maker: str, inputs: str, present: list[str]) -> bool:
     same = maker == own_maker() and inputs == own_inputs() and set(groups) <= set(present)
-    return not (same and os.path.exists(PYTHON))
+    return not (same and os.path.exists(PYTHON) and os.path.exists(BUNDLE))
 
 
 def stamp() -> tuple[str, str, list[str]]:
@@ -166,10 +171,15 @@ def own_maker() -> str:
 
 
 def own_inputs() -> str:
+    """What the environment and the bundle of the pages are made from."""
+    from glob import glob
+
     contents = []
-    for name in INPUTS:
-        with open(os.path.join(ROOT, name), encoding="utf-8") as file:
-            contents.append(file.read())
+    for pattern in INPUTS:
+        for name in sorted(glob(os.path.join(ROOT, pattern), recursive=True)):
+            if os.path.isfile(name) and "node_modules" not in name:
+                with open(name, encoding="utf-8") as file:
+                    contents += [os.path.relpath(name, ROOT), file.read()]
     return digest(*contents)
 
 
@@ -201,6 +211,7 @@ def set_up(groups: list[str]) -> None:
     """Install everything; the stamp is written last, so an interrupted set-up begins again."""
     uv = os.path.join(BIN, "uv")
     install = (uv, "pip", "install", "--python", PYTHON, "-e", ".", "-c", "constraints.txt")
+    install += ("--reinstall-package", "quaero")  # so that the bundle of the pages is made anew
     install += tuple(word for group in groups for word in ("--group", group))
     failure = "The dependencies could not be installed; is there a network?"
     if os.path.exists(PYTHON) and os.path.exists(uv):

@@ -13,6 +13,7 @@ import quaero
 from quaero.web import problems
 from quaero.web.heads import Heads
 from quaero.web.openapi import describe
+from quaero.web.pages import pages
 from quaero.web.parts import WebParts
 from quaero.web.routes import (
     actions,
@@ -62,6 +63,7 @@ def create_app(parts: WebParts) -> FastAPI:
         app.include_router(area.router)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Heads)
+    app.include_router(pages())
     server = parts.settings.server
     app.middleware_stack = Security(  # around everything, the answers to our own faults too
         app.build_middleware_stack(), (server.host, *server.hosts), parts.token, parts.draining

@@ -1,0 +1,77 @@
+"""One browser for all tests, a server with the sample site crawled, pages that accept no error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from .browser import executable
+from .server import Server, sample_site
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    with sample_site() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("data") / "quaero")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Opens pages; an error on their console, but for an expected one, fails the test."""
+    errors: list[str] = []
+    contexts = []
+
+    def open_page(path: str = "/queue", expected: str = "", width: int = 1440, **options) -> Page:
+        context = browser.new_context(
+            base_url=server.url,
+            locale="en-US",
+            viewport={"width": width, "height": 900},
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+
+        def said(message: ConsoleMessage) -> None:
+            if message.type == "error" and not (expected and expected in message.text):
+                errors.append(message.text)
+
+        page.on("console", said)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(path)
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The accessibility checker, as a script."""
+    import axe_playwright_python
+
+    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")

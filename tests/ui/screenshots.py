@@ -1,0 +1,99 @@
+"""Every page at 1440 and 390 pixels, light and dark, of a server with the sample site crawled.
+
+`python -m tests.ui.screenshots [FOLDER]` writes them, as `page-width-theme.png`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.ui.browser import executable
+from tests.ui.server import Server, sample_site
+
+WIDTHS = (1440, 390)
+THEMES = ("light", "dark")
+LONGEST = 60
+PAGES = {
+    "dashboard": "/",
+    "queue": "/queue",
+    "queue-open": "/queue?open=1",
+    "queue-empty": "/queue?status=cancelled",
+    "queue-log": "/queue?logs=1",
+    "dead": "/queue/dead",
+    "workers": "/queue/workers",
+    "job": "/jobs/1",
+    "job-children": "/jobs/1?tab=children",
+    "job-tree": "/jobs/1?tab=children&view=tree",
+    "job-log": "/jobs/1?tab=logs",
+    "job-data": "/jobs/1?tab=data",
+    "job-api": "/jobs/1?tab=api",
+    "documents": "/documents",
+    "search": "/documents?q=table",
+    "document": "/documents/1",
+    "system": "/system",
+    "system-log": "/system/log",
+    "api": "/api/docs",
+    "missing": "/jobs/999999",
+}
+
+
+def main(folder: Path) -> None:
+    """Take them all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as data, sample_site() as site:
+        server = Server(Path(data) / "quaero")
+        server.start()
+        try:
+            crawl(server.url, site)
+            take(server.url, folder)
+        finally:
+            server.stop()
+    print(f"{len(PAGES) * len(WIDTHS) * len(THEMES)} screenshots are in {folder}")
+
+
+def crawl(url: str, site: str) -> None:
+    """Crawl the sample site to its end."""
+    body = json.dumps({"type": "crawler", "payload": {"seeds": [site]}}).encode()
+    request = urllib.request.Request(f"{url}/api/jobs", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request):
+        pass
+    end = time.monotonic() + LONGEST
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"{url}/api/jobs/1") as answer:
+            if json.load(answer)["completed_at"]:
+                return
+        time.sleep(0.2)
+
+
+def take(url: str, folder: Path) -> None:
+    """Open each page in each width and theme, and keep what it shows."""
+    arguments = ["--no-sandbox", "--disable-gpu"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(), args=arguments)
+        for width in WIDTHS:
+            for theme in THEMES:
+                context = browser.new_context(
+                    base_url=url,
+                    locale="en-US",
+                    color_scheme=theme,
+                    viewport={"width": width, "height": 900},
+                )
+                page = context.new_page()
+                for name, path in PAGES.items():
+                    page.goto(path)
+                    page.wait_for_selector("html[data-ready]")
+                    page.wait_for_timeout(600)
+                    page.screenshot(path=folder / f"{name}-{width}-{theme}.png")
+                context.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"))

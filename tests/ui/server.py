@@ -1,0 +1,79 @@
+"""A real `quaero serve` and the sample site, each a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Queue
+
+START_SECONDS = 30
+
+
+class Server:
+    """`quaero serve` over one data directory; it can be killed and started again at its port."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.port = 0
+        self.process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = ["-m", "quaero", "--data-dir", str(self.data), "serve", "--port", str(self.port)]
+        self.process, line = started([sys.executable, *command], r"http://[^/\s]+:\d+/")
+        self.port = int(line.rstrip("/").rpartition(":")[2])
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self.process is None:
+            return
+        os.killpg(self.process.pid, how)
+        self.process.wait(30)
+        self.process = None
+
+
+@contextmanager
+def sample_site() -> Iterator[str]:
+    """The address of the sample site."""
+    process, url = started([sys.executable, "-m", "quaero.sample_site"], r"http://\S+")
+    try:
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], str]:
+    """A process, once it has said what the pattern asks for."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    said: Queue[str] = Queue()
+    threading.Thread(target=_read, args=(process, pattern, said), daemon=True).start()
+    found = said.get(timeout=START_SECONDS)
+    if not found:
+        raise RuntimeError(f"{command} ended with {process.wait()}")
+    return process, found
+
+
+def _read(process: subprocess.Popen[str], pattern: str, said: Queue[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(pattern, line):
+            said.put(found[0])
+    said.put("")

@@ -1,0 +1,138 @@
+/** What can be done to jobs: each asks where it must, says what it did, and what went wrong. */
+import { api, post } from "./api.js";
+import { askText, confirm, note } from "./dialogs.js";
+import { clean, number, plural } from "./format.js";
+import { go } from "./router.js";
+
+export const LABELS = {
+  cancel: "Cancel",
+  fail: "Mark as failed",
+  retry: "Retry",
+  rerun: "Run again",
+  copy: "Copy",
+  start: "Start",
+  delete: "Delete",
+};
+
+export const ICONS = {
+  cancel: "ban",
+  fail: "cross",
+  retry: "retry",
+  rerun: "run",
+  copy: "copy",
+  start: "run",
+  delete: "trash",
+};
+
+const DONE = {
+  cancel: "Cancelled",
+  fail: "Marked as failed",
+  retry: "Will be tried again",
+  rerun: "Started again",
+  start: "Started",
+  delete: "Deleted",
+};
+
+const unfinished = (job) => (job.counts ? job.counts.pending + job.counts.running : 0);
+const named = (job) => clean(job.name || job.type, 80);
+
+/** Do it, after asking where it cannot be undone; the job of the answer, or null if nothing was. */
+export async function perform(action, job, before = () => {}) {
+  const body = await asked(action, job);
+  if (body === undefined) return null;
+  before();
+  try {
+    const answer = await request(action, job, body);
+    if (action === "copy") go(`/jobs/${answer.id}?tab=data`);
+    else said(action, job, answer);
+    return answer ?? job;
+  } catch (error) {
+    note(error.message, { error: true });
+    return null;
+  }
+}
+
+function request(action, job, body) {
+  if (action === "delete") return api(`/api/jobs/${job.id}`, { method: "DELETE" });
+  return post(`/api/jobs/${job.id}/${action}`, body ?? undefined);
+}
+
+function said(action, job, answer) {
+  const other = answer?.id && answer.id !== job.id;
+  const link = other ? { href: `/jobs/${answer.id}`, text: `Job ${answer.id}` } : null;
+  note(`${DONE[action]}: ${named(job)}`, { link });
+}
+
+/** The body to send, null for none, undefined if it shall not be done. */
+async function asked(action, job) {
+  if (action === "cancel" && unfinished(job) > 0) {
+    const many = plural(unfinished(job), "unfinished child", "unfinished children");
+    const sentence = `This cancels ${named(job)} and its ${many}.`;
+    const options = { button: "Cancel the job", danger: true };
+    return (await confirm(`Cancel job ${job.id}?`, sentence, options)) ? null : undefined;
+  }
+  if (action === "delete") {
+    const total = job.counts?.total ?? 0;
+    const below = total ? ` and ${plural(total, "job")} below it` : "";
+    const sentence = `${named(job)}${below} are removed with their logs. This cannot be undone.`;
+    const singular = `${named(job)} is removed with its log. This cannot be undone.`;
+    const options = { button: total ? `Delete ${number(total + 1)} jobs` : "Delete", danger: true };
+    const yes = await confirm(`Delete job ${job.id}?`, total ? sentence : singular, options);
+    return yes ? null : undefined;
+  }
+  if (action === "fail") {
+    const reason = await askText(`End job ${job.id} as failed?`, "Reason", { button: "Mark as failed" });
+    return reason === undefined ? undefined : { reason };
+  }
+  return null;
+}
+
+const BULK = {
+  retry: ["Retry", "are tried again", false],
+  cancel: ["Cancel", "are cancelled, with all that is unfinished below them", true],
+  delete: ["Delete", "are removed with all below them and their logs. This cannot be undone", true],
+  priority: ["Change the priority of", "get another priority", false],
+};
+
+/** Do it to many: `ids`, or all that fit `filter`, of which the page said there are `count`. */
+export async function performAll(action, { ids, filter, count, capped }) {
+  const [verb, outcome, danger] = BULK[action];
+  const body = { action, expected_count: count, ...(ids ? { ids } : { filter }) };
+  if (action === "priority") {
+    const given = await askText("Change the priority", "Priority; higher goes first", {
+      button: `Change ${plural(count, "job")}`,
+      value: "0",
+    });
+    if (given === undefined) return null;
+    body.priority = Number(given);
+  } else {
+    const many = capped ? `${number(count)} or more jobs` : plural(count, "job");
+    const everything = action === "delete" && !ids && !Object.keys(filter).some((k) => k !== "parent");
+    const options = { button: `${verb} ${many}`, danger, typed: everything ? "delete all" : null };
+    const sentence = `${many} ${ids ? "" : "that match the filter "}${outcome}.`;
+    if (!(await confirm(`${verb} ${many}?`, sentence, options))) return null;
+  }
+  return send(action, body, { ids, filter });
+}
+
+async function send(action, body, what) {
+  try {
+    const job = await post("/api/jobs/bulk", body);
+    note(`${BULK[action][0]}: under way`, { link: { href: `/jobs/${job.id}`, text: `Job ${job.id}` } });
+    return job;
+  } catch (error) {
+    const present = presentCount(error);
+    if (present !== null) {
+      note(`By now ${plural(present, "job")} match; nothing was done yet.`, { error: true });
+      return performAll(action, { ...what, count: present });
+    }
+    note(error.message, { error: true });
+    return null;
+  }
+}
+
+/** How many match by now, where the server refused because they have become more; else null. */
+function presentCount({ status, message }) {
+  const found = status === 409 && /([0-9][0-9,]*) jobs match now/.exec(message);
+  return found ? Number(found[1].replaceAll(",", "")) : null;
+}

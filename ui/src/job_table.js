@@ -1,0 +1,344 @@
+/** A table of jobs whose rows open into their children, kept true by the live connection.
+ *
+ * Rows are changed in place. New top rows wait (the page shows how many); a row that no longer fits
+ * the filter is struck through and goes when the pointer has left the table.
+ */
+import { curl, get } from "./api.js";
+import { ICONS, LABELS, perform } from "./actions.js";
+import { everySecond } from "./clock.js";
+import { copy, menu, note } from "./dialogs.js";
+import { h } from "./dom.js";
+import { number } from "./format.js";
+import { JobRow } from "./job_row.js";
+import { live } from "./live.js";
+import { go } from "./router.js";
+
+const CHILDREN = 50;
+const MOST_CHILDREN = 500;
+const MOST_OPEN = 30;
+const COLUMNS = 9;
+
+export class JobTable {
+  /** `openLog(job)`, `fits(job)`, `picked(set)`, `opened(ids)` are told or asked; all optional. */
+  constructor(body, { selectable = false, openLog, fits, picked, opened, childFilter } = {}) {
+    this.body = body;
+    this.selectable = selectable;
+    this.openLog = openLog ?? ((job) => go(`/jobs/${job.id}?tab=logs`));
+    this.fits = fits ?? (() => true);
+    this.picked = picked ?? (() => {});
+    this.opened = opened ?? (() => {});
+    this.childFilter = childFilter ?? (() => ({}));
+    this.rows = new Map();
+    this.open = new Map();
+    this.selection = new Set();
+    this.heard = new Map();
+    this.icons = ICONS;
+    this.labels = LABELS;
+    this.stopTicking = everySecond(() => this.tick());
+    this.leave = () => this.sweep();
+    body.addEventListener("mouseleave", this.leave);
+  }
+
+  destroy() {
+    this.stopTicking();
+    this.body.removeEventListener("mouseleave", this.leave);
+    for (const each of this.open.values()) each.stop();
+  }
+
+  tick() {
+    for (const row of this.rows.values()) row.tick();
+    if (!this.body.matches(":hover")) this.sweep();
+  }
+
+  // -- top rows
+
+  get top() {
+    return [...this.rows.values()].filter((row) => row.level === 1);
+  }
+
+  /** Show these, which were asked for at `askedAt`; what was heard since is newer. */
+  set(jobs, askedAt = 0) {
+    const kept = new Set(jobs.map((job) => job.id));
+    for (const row of this.top) if (!kept.has(row.job.id)) this.drop(row.job.id);
+    let at = null;
+    for (const job of jobs) {
+      const row = this.place(job, askedAt);
+      const after = at ? this.lastBelow(at).nextSibling : this.body.firstChild;
+      if (row.element !== after) this.move(row, after);
+      at = row;
+    }
+  }
+
+  append(jobs) {
+    for (const job of jobs) {
+      const known = this.rows.get(job.id);
+      if (known) known.update(job);
+      else this.body.append(this.add(new JobRow(job, this)).element);
+    }
+  }
+
+  place(job, askedAt) {
+    const row = this.rows.get(job.id);
+    if (!row) return this.add(new JobRow(job, this));
+    if ((this.heard.get(job.id) ?? 0) <= askedAt) row.update(job);
+    return row;
+  }
+
+  add(row) {
+    this.rows.set(row.job.id, row);
+    row.check.checked = this.selection.has(row.job.id);
+    return row;
+  }
+
+  move(row, before) {
+    const elements = [row.element];
+    const last = this.lastBelow(row);
+    for (let at = row.element; at !== last; ) elements.push((at = at.nextSibling));
+    for (const element of elements) this.body.insertBefore(element, before);
+  }
+
+  /** The last element that belongs to a row: itself, or the end of what is open under it. */
+  lastBelow(row) {
+    let last = row.element;
+    for (let at = last.nextSibling; at && Number(at.getAttribute("aria-level")) > row.level; ) {
+      last = at;
+      at = at.nextSibling;
+    }
+    return last;
+  }
+
+  /** A row that no longer fits stays until the pointer is away. */
+  leaves(row) {
+    return row.level === 1 && !this.fits(row.job);
+  }
+
+  sweep() {
+    for (const row of this.top) {
+      if (row.element.classList.contains("is-leaving")) this.drop(row.job.id);
+    }
+  }
+
+  // -- changes
+
+  /** Change the row of a job, if there is one; whether there was. */
+  patch(job) {
+    this.heard.set(job.id, Date.now());
+    const row = this.rows.get(job.id);
+    row?.update(job);
+    return Boolean(row);
+  }
+
+  drop(id) {
+    const row = this.rows.get(id);
+    if (!row) return;
+    this.collapse(row);
+    row.element.remove();
+    this.rows.delete(id);
+    if (this.selection.delete(id)) this.picked(this.selection);
+  }
+
+  async act(action, row) {
+    const done = await perform(action, row.job, () => row.element.classList.add("is-acted"));
+    row.element.classList.remove("is-acted");
+    if (done && action === "delete") this.drop(row.job.id);
+    else if (done?.id === row.job.id && done.counts) this.patch(done);
+  }
+
+  more(row, button) {
+    const { job } = row;
+    const words = { href: `/jobs/${job.id}` };
+    const entries = [
+      { label: "Open", icon: "open", act: () => go(words.href) },
+      { label: "Log", icon: "log", act: () => this.openLog(job) },
+    ];
+    for (const action of job.actions.filter((each) => LABELS[each])) {
+      const danger = action === "delete" || action === "cancel" || action === "fail";
+      entries.push({ label: LABELS[action], icon: ICONS[action], danger, act: () => this.act(action, row) });
+    }
+    const command = curl(`/api/jobs/${job.id}`);
+    entries.push({ label: "Copy curl", icon: "code", act: () => copy(command, "curl command copied") });
+    menu(button, entries);
+  }
+
+  // -- children
+
+  toggle(row) {
+    if (this.open.has(row.job.id)) this.collapse(row);
+    else this.expand(row);
+    this.opened([...this.open.keys()]);
+  }
+
+  async expand(row) {
+    const { id } = row.job;
+    if (this.open.has(id)) return;
+    if (this.open.size >= MOST_OPEN) this.collapse(this.open.values().next().value.row);
+    row.expand(true);
+    const more = h("button.more-button", { type: "button" }, "Loading …");
+    const line = h(
+      `tr.more-row.level-${Math.min(row.level + 1, 8)}`,
+      { "aria-level": row.level + 1 },
+      h("td", { colspan: COLUMNS }, more),
+    );
+    row.element.after(line);
+    const state = { row, more, line, cursor: null, shown: new Set(), full: false };
+    state.stop = live.subscribe(`job:${id}`, {
+      message: (message) => this.heardBelow(state, message),
+      reload: () => this.refresh(state),
+    });
+    this.open.set(id, state);
+    more.addEventListener("click", () => this.load(state));
+    await this.load(state);
+  }
+
+  collapse(row) {
+    const state = this.open.get(row.job.id);
+    if (!state) return;
+    this.open.delete(row.job.id);
+    state.stop();
+    for (const id of state.shown) this.drop(id);
+    state.line.remove();
+    row.expand(false);
+  }
+
+  async load(state) {
+    if (state.loading) return;
+    state.loading = true;
+    const values = { limit: CHILDREN, cursor: state.cursor, ...this.childFilter() };
+    try {
+      const answer = await get(`/api/jobs/${state.row.job.id}/children`, values);
+      state.cursor = answer.next_cursor;
+      state.full = !answer.next_cursor;
+      for (const job of answer.items) this.addChild(state, job);
+      this.count(state);
+    } catch (error) {
+      state.more.textContent = `${error.message} Try again`;
+    } finally {
+      state.loading = false;
+    }
+  }
+
+  addChild(state, job) {
+    if (this.rows.has(job.id)) return this.rows.get(job.id).update(job);
+    const row = new JobRow(job, this, { level: state.row.level + 1, withPhase: true });
+    state.shown.add(job.id);
+    state.line.before(this.add(row).element);
+  }
+
+  /** Say how many children are not shown, and offer the next of them. */
+  count(state) {
+    const line = state.line;
+    line.hidden = state.full && state.shown.size < MOST_CHILDREN;
+    const href = `/jobs/${state.row.job.id}?tab=children`;
+    if (state.shown.size >= MOST_CHILDREN) {
+      line.firstChild.replaceChildren(h("a.more-button", { href }, "All children are on the job's page"));
+      return;
+    }
+    const left = (state.row.job.counts?.total ?? 0) - state.shown.size;
+    state.more.textContent = left > 0 ? `Show ${CHILDREN} more (${number(left)} left)` : "Show more";
+  }
+
+  heardBelow(state, message) {
+    if (message.type === "deleted") return this.drop(message.id);
+    if (message.type === "tree") return this.refreshSoon(state);
+    if (message.type !== "job") return;
+    const { job } = message;
+    const known = this.patch(job);
+    const own = job.parent_id === state.row.job.id;
+    if (!known && own && state.full && state.shown.size < MOST_CHILDREN) this.addChild(state, job);
+    this.count(state);
+  }
+
+  refreshSoon(state) {
+    if (state.timer) return;
+    state.timer = setTimeout(() => {
+      state.timer = null;
+      this.refresh(state);
+    }, 1000);
+  }
+
+  /** Load again what is shown of the children. */
+  async refresh(state) {
+    const limit = Math.min(200, Math.max(CHILDREN, state.shown.size));
+    const path = `/api/jobs/${state.row.job.id}/children`;
+    const answer = await get(path, { limit, ...this.childFilter() }).catch(() => null);
+    if (!answer || this.open.get(state.row.job.id) !== state) return;
+    for (const job of answer.items) this.addChild(state, job);
+    if (answer.items.length >= state.shown.size) {
+      state.cursor = answer.next_cursor;
+      state.full = !answer.next_cursor;
+    }
+    this.count(state);
+  }
+
+  // -- selection
+
+  pick(row, event) {
+    const on = row.check.checked;
+    const rows = this.top;
+    const here = rows.indexOf(row);
+    const last = rows.findIndex((each) => each.job.id === this.lastPicked);
+    const range = event.shiftKey && last >= 0 ? [Math.min(last, here), Math.max(last, here)] : [here, here];
+    for (const each of rows.slice(range[0], range[1] + 1)) this.mark(each, on);
+    this.lastPicked = row.job.id;
+    this.picked(this.selection);
+  }
+
+  mark(row, on) {
+    row.check.checked = on;
+    row.element.classList.toggle("is-picked", on);
+    if (on) this.selection.add(row.job.id);
+    else this.selection.delete(row.job.id);
+  }
+
+  pickAll(on) {
+    for (const row of this.top) this.mark(row, on);
+    this.picked(this.selection);
+  }
+
+  // -- keyboard
+
+  get current() {
+    const element = document.activeElement?.closest?.("tr.job-row");
+    return element && this.body.contains(element) ? this.rows.get(Number(element.dataset.id)) : null;
+  }
+
+  step(by) {
+    const elements = [...this.body.querySelectorAll("tr.job-row")];
+    if (!elements.length) return;
+    const at = elements.indexOf(this.current?.element);
+    const next = at < 0 ? 0 : Math.max(0, Math.min(elements.length - 1, at + by));
+    elements[next].focus();
+    elements[next].scrollIntoView({ block: "nearest" });
+  }
+
+  /** What a key means in a table; whether it meant something. */
+  key(key) {
+    const row = this.current;
+    if (key === "j" || key === "k") {
+      this.step(key === "j" ? 1 : -1);
+      return true;
+    }
+    if (!row) return false;
+    const { job } = row;
+    const can = (action) => (job.actions.includes(action) ? this.act(action, row) : refuse(action, job));
+    const does = {
+      Enter: () => go(`/jobs/${job.id}`),
+      ArrowRight: () => !row.chevron.hidden && !this.open.has(job.id) && this.toggle(row),
+      ArrowLeft: () => this.open.has(job.id) && this.toggle(row),
+      x: () => {
+        if (row.level > 1 || !this.selectable) return;
+        this.mark(row, !row.check.checked);
+        this.picked(this.selection);
+      },
+      l: () => this.openLog(job),
+      r: () => can("retry"),
+      c: () => can("cancel"),
+    };
+    does[key]?.();
+    return key in does;
+  }
+}
+
+function refuse(action, job) {
+  note(`Job ${job.id} is ${job.status}: ${LABELS[action].toLowerCase()} is not possible.`);
+}

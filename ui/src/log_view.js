@@ -1,0 +1,318 @@
+/** The log of a job: its newest lines, older ones on demand, new ones as they come.
+ *
+ * Five thousand lines are kept. It follows the end until somebody scrolls up; then it says how many
+ * lines have come. A line is one row; a long one is cut, and opens whole.
+ */
+import { curl, get, latest, query } from "./api.js";
+import { copy, show } from "./dialogs.js";
+import { bdi, h, icon, iconButton } from "./dom.js";
+import { bytes, clean, cleanLines, clockTime, moment, number } from "./format.js";
+import { live } from "./live.js";
+import { VirtualList } from "./virtual_list.js";
+
+export const LEVELS = ["debug", "info", "warn", "error"];
+const KEPT = 5_000;
+const PAGE = 500;
+const PROGRAM_PAGE = 200;
+const LONGEST = 2_000;
+const WRAPPED = 1_000;
+const ROW = 22;
+const LEVEL_ICONS = { debug: "dot", info: "info", warn: "warn", error: "cross" };
+
+export class LogView {
+  /** `path` is the log's address; `state` {level, text, tree}; `changed(state)` for the URL. */
+  constructor(host, { jobId = null, path, tree = true, state = {}, changed = () => {} }) {
+    this.host = host;
+    this.jobId = jobId;
+    this.path = path ?? `/api/jobs/${jobId}/logs`;
+    this.state = { level: "debug", text: "", tree, wrap: false, ...state };
+    this.changed = changed;
+    this.lines = [];
+    this.counts = {};
+    this.following = true;
+    this.unseen = 0;
+    this.ask = latest();
+    this.build();
+    this.start();
+  }
+
+  /** Only the log of a root is that of its tree; then the lines, then what follows them. */
+  async start() {
+    if (this.jobId) {
+      const job = await get(`/api/jobs/${this.jobId}`).catch(() => null);
+      this.isRoot = job?.depth === 0;
+      this.treeButton.hidden = !this.isRoot;
+    }
+    await this.load();
+  }
+
+  /** Hear the lines that follow those that are shown. */
+  listen() {
+    if (!this.jobId || this.gone) return;
+    const topic = `logs:${this.jobId}${this.isRoot && this.state.tree ? "?tree" : ""}`;
+    if (topic === this.topic) return;
+    this.stop?.();
+    this.topic = topic;
+    this.stop = live.subscribe(topic, {
+      after: () => this.newest,
+      message: (message) => this.heard(message),
+      reload: () => this.load(),
+    });
+  }
+
+  get newest() {
+    return this.last ?? 0;
+  }
+
+  destroy() {
+    this.gone = true;
+    this.stop?.();
+    this.ask.stop();
+    this.list.destroy();
+    this.host.replaceChildren();
+  }
+
+  build() {
+    this.chips = LEVELS.map((level) => this.chip(level));
+    this.search = h("input.input.is-small", {
+      type: "search",
+      placeholder: "Search the log",
+      "aria-label": "Search the log",
+      value: this.state.text,
+      on: { input: () => this.typed() },
+    });
+    this.followButton = this.switch("Follow", "down", () => this.follow(!this.following));
+    this.wrapButton = this.switch("Wrap", "wrap", () => this.wrap());
+    this.errorsButton = this.switch("Errors only", "cross", () => {
+      this.filter({ level: this.state.level === "error" ? "debug" : "error" });
+    });
+    this.treeButton = this.switch("Children", "tree", () => this.filter({ tree: !this.state.tree }));
+    const groups = [
+      h("div.chips", { role: "group", "aria-label": "Least level shown" }, this.chips),
+      this.search,
+      h("div.log-switches", {}, this.errorsButton, this.jobId && this.treeButton, this.wrapButton, this.followButton, this.tools()),
+    ];
+    this.older = h("button.log-older", { type: "button", on: { click: () => this.loadOlder() } }, "Show older lines");
+    this.older.hidden = true;
+    this.body = h("div.log-lines", { tabindex: 0, role: "log", "aria-label": "Log lines", "aria-live": "off" });
+    this.body.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    this.body.append(this.older);
+    this.pill = h("button.pill.log-pill", { type: "button", on: { click: () => this.follow(true) } });
+    this.pill.hidden = true;
+    this.empty = h("p.log-empty", { role: "status" }, "Loading …");
+    this.list = new VirtualList(this.body, { rowHeight: ROW, render: (line) => this.row(line) });
+    this.wrapped = h("div.log-wrapped");
+    this.body.append(this.wrapped);
+    this.host.replaceChildren(
+      h("div.log-view", {}, h("div.log-bar", {}, groups), h("div.log-stage", {}, this.body, this.empty, this.pill)),
+    );
+    this.shown();
+  }
+
+  chip(level) {
+    const count = h("span.chip-count");
+    const button = h(
+      `button.chip.is-level-${level}`,
+      { type: "button", title: `Show ${level} and above`, on: { click: () => this.filter({ level }) } },
+      icon(LEVEL_ICONS[level]),
+      level,
+      count,
+    );
+    button.count = count;
+    return button;
+  }
+
+  switch(label, symbol, action) {
+    const click = { click: action };
+    const button = h("button.switch", { type: "button", title: label, on: click }, icon(symbol));
+    button.append(h("span", {}, label));
+    return button;
+  }
+
+  tools() {
+    const parts = [
+      iconButton("copy", "Copy the lines shown", () => {
+        copy(this.lines.map(plainLine).join("\n"), "Log copied");
+      }),
+    ];
+    if (!this.jobId) return parts;
+    const address = (format) => `${this.path}/download${query({ ...this.words(), format })}`;
+    for (const [format, label] of [["text", "Download as text"], ["ndjson", "Download as NDJSON"]]) {
+      const link = h("a.icon-button", { href: address(format), download: true, title: label }, icon("download"));
+      link.setAttribute("aria-label", label);
+      link.append(h("span.tiny", {}, format === "text" ? "txt" : "json"));
+      parts.push(link);
+    }
+    parts.push(iconButton("code", "Copy curl", () => copy(curl(this.path + query(this.words())), "curl command copied")));
+    return parts;
+  }
+
+  shown() {
+    const least = LEVELS.indexOf(this.state.level);
+    this.chips.forEach((chip, at) => {
+      chip.setAttribute("aria-pressed", String(at >= least));
+      chip.count.textContent = this.jobId ? number(this.counts[LEVELS[at]] ?? 0) : "";
+    });
+    this.errorsButton.setAttribute("aria-pressed", String(this.state.level === "error"));
+    this.treeButton.setAttribute("aria-pressed", String(this.state.tree));
+    this.wrapButton.setAttribute("aria-pressed", String(this.state.wrap));
+    this.followButton.setAttribute("aria-pressed", String(this.following));
+    this.pill.hidden = this.following || !this.unseen;
+    this.pill.textContent = `↓ ${number(this.unseen)} new ${this.unseen === 1 ? "line" : "lines"}`;
+  }
+
+  words() {
+    const { level, text, tree } = this.state;
+    return { tree: this.isRoot && !tree ? false : null, level: level === "debug" ? null : level, text };
+  }
+
+  typed() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.filter({ text: this.search.value }), 150);
+  }
+
+  filter(change) {
+    Object.assign(this.state, change);
+    this.changed(this.state);
+    this.shown();
+    this.load();
+  }
+
+  async load() {
+    const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE };
+    try {
+      const answer = await this.ask((signal) => get(this.path, values, { signal }));
+      if (!answer) return;
+      this.lines = answer.items.toReversed();
+      this.cursor = answer.next_after ?? answer.next_before;
+      this.counts = answer.counts ?? {};
+      this.unseen = 0;
+      this.last = Math.max(this.last ?? 0, this.lines.at(-1)?.id ?? 0);
+      this.draw();
+      this.listen();
+    } catch (error) {
+      this.empty.textContent = error.message;
+      this.empty.hidden = false;
+    }
+  }
+
+  async loadOlder() {
+    const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE, [this.jobId ? "after" : "before"]: this.cursor };
+    const answer = await get(this.path, values);
+    const height = this.body.scrollHeight;
+    this.follow(false);
+    this.lines = [...answer.items.toReversed(), ...this.lines].slice(0, KEPT);
+    this.cursor = this.lines.length < KEPT ? (answer.next_after ?? answer.next_before) : null;
+    this.draw();
+    this.body.scrollTop += this.body.scrollHeight - height;
+  }
+
+  heard(message) {
+    if (message.type !== "log") return;
+    if (message.gap) return this.load();
+    const { newest } = this;
+    const least = LEVELS.indexOf(this.state.level);
+    const text = this.state.text.toLowerCase();
+    const fresh = message.lines.filter((line) => line.id > newest);
+    this.last = Math.max(newest, fresh.at(-1)?.id ?? 0);
+    for (const line of fresh) this.counts[line.level] = (this.counts[line.level] ?? 0) + 1;
+    const wanted = fresh.filter(
+      (line) =>
+        LEVELS.indexOf(line.level) >= least &&
+        (!text || line.message.toLowerCase().includes(text)),
+    );
+    if (!wanted.length) return this.shown();
+    this.lines.push(...wanted);
+    if (this.lines.length > KEPT) this.lines.splice(0, this.lines.length - KEPT);
+    if (!this.following) this.unseen += wanted.length;
+    this.draw();
+  }
+
+  draw() {
+    const { wrap } = this.state;
+    this.older.hidden = !this.cursor;
+    this.list.space.hidden = wrap;
+    this.wrapped.hidden = !wrap;
+    if (wrap) this.wrapped.replaceChildren(...this.lines.slice(-WRAPPED).map((line) => this.row(line)));
+    else this.list.set(this.lines);
+    this.empty.hidden = this.lines.length > 0;
+    const narrowed = this.state.text || this.state.level !== "debug";
+    this.empty.textContent = narrowed ? "No line matches." : "Nothing has been logged yet.";
+    if (this.following) this.toEnd();
+    this.shown();
+  }
+
+  toEnd() {
+    this.programmed = true;
+    this.body.scrollTop = this.body.scrollHeight;
+    this.list.draw();
+  }
+
+  scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.body;
+    const atEnd = scrollHeight - scrollTop - clientHeight < ROW;
+    if (this.programmed) {
+      this.programmed = false;
+      return;
+    }
+    if (atEnd === this.following) return;
+    this.following = atEnd;
+    if (atEnd) this.unseen = 0;
+    this.shown();
+  }
+
+  follow(on) {
+    this.following = on;
+    if (on) {
+      this.unseen = 0;
+      this.toEnd();
+    }
+    this.shown();
+  }
+
+  wrap() {
+    this.state.wrap = !this.state.wrap;
+    this.changed(this.state);
+    this.draw();
+  }
+
+  row(line) {
+    const long = line.message.length > LONGEST;
+    const parts = [
+      h("time.log-at", { datetime: line.at, title: moment(line.at) }, clockTime(line.at)),
+      h(`span.log-level.is-level-${line.level}`, {}, line.level),
+    ];
+    if (line.job_id && line.job_id !== this.jobId) {
+      parts.push(h("a.log-job", { href: `/jobs/${line.job_id}`, title: clean(line.name, 300) }, `#${line.job_id}`));
+    }
+    if (line.logger) parts.push(h("span.log-job", {}, line.logger));
+    const message = h("span.log-message", {}, bdi(line.message, LONGEST));
+    const fields = Object.entries(line.fields ?? {}).slice(0, 12);
+    for (const [name, value] of fields) message.append(" ", h("span.log-field", {}, `${clean(name, 60)}=`, bdi(plain(value), 300)));
+    parts.push(message);
+    const label = long ? `Show all (${bytes(line.message.length)})` : "Show the whole line";
+    parts.push(h("button.log-all", { type: "button", "aria-label": label, on: { click: () => whole(line) } }, long ? label : icon("more")));
+    return h(`div.log-line.is-level-${line.level}`, { "data-id": line.id }, parts);
+  }
+}
+
+const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+
+function plainLine(line) {
+  const fields = Object.entries(line.fields ?? {}).map(([name, value]) => `${name}=${plain(value)}`);
+  return [line.at, line.level, cleanLines(line.message), ...fields].join(" ");
+}
+
+function whole(line) {
+  const about = [moment(line.at), line.level, line.type, line.job_id && `job ${line.job_id}`, line.attempt && `attempt ${line.attempt}`];
+  return show(
+    "Log line",
+    () => [
+      h("p.dialog-text", {}, about.filter(Boolean).join(" · ")),
+      h("pre.raw", { tabindex: 0, "data-first": true }, h("bdi", { dir: "auto" }, cleanLines(line.message))),
+      Object.keys(line.fields ?? {}).length > 0 && h("pre.raw", { tabindex: 0 }, cleanLines(JSON.stringify(line.fields, null, 2))),
+      h("footer.dialog-foot", {}, h("button.button", { type: "button", on: { click: () => copy(line.message) } }, "Copy")),
+    ].filter(Boolean),
+    { wide: true },
+  );
+}

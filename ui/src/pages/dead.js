@@ -1,0 +1,181 @@
+/** Dead letters: messages that were given up, with every error, to be requeued or deleted. */
+import { api, curl, get, latest, post } from "../api.js";
+import { confirm, copy, note } from "../dialogs.js";
+import { bdi, h, iconButton } from "../dom.js";
+import { ago, clean, cleanLines, moment, number, plural } from "../format.js";
+import { live } from "../live.js";
+
+const PAGE = 50;
+
+export function dead() {
+  const ask = latest();
+  const ends = [];
+  const chosen = new Set();
+  let timer = null;
+
+  return {
+    count: null,
+    shown: 0,
+    selected: 0,
+    cursor: null,
+    loaded: false,
+    problem: "",
+
+    init() {
+      ends.push(
+        live.subscribe("queue", {
+          message: (m) => {
+            const other = m.stats.dead !== this.count;
+            this.count = m.stats.dead;
+            if (other) timer ??= setTimeout(() => ((timer = null), this.load()), 500);
+          },
+          reload: () => this.load(),
+        }),
+      );
+      this.load();
+    },
+
+    destroy() {
+      ends.forEach((end) => end());
+      ask.stop();
+      clearTimeout(timer);
+    },
+
+    async load() {
+      try {
+        const limit = Math.min(200, Math.max(PAGE, this.shown));
+        const found = await ask((signal) => Promise.all([get("/api/queue/dead", { limit }, { signal }), get("/api/queue", {}, { signal })]));
+        if (!found) return;
+        const [list, queue] = found;
+        this.count = queue.dead;
+        this.fill(list.items);
+        this.cursor = list.next_cursor;
+        this.problem = "";
+        this.loaded = true;
+      } catch (error) {
+        this.problem = this.shown ? "" : error.message;
+      }
+    },
+
+    async more() {
+      const answer = await get("/api/queue/dead", { limit: PAGE, cursor: this.cursor });
+      this.$refs.rows.append(...answer.items.map((each) => this.row(each)));
+      this.shown += answer.items.length;
+      this.cursor = this.shown < 500 ? answer.next_cursor : null;
+    },
+
+    fill(items) {
+      const ids = new Set(items.map((each) => each.id));
+      for (const id of chosen) if (!ids.has(id)) chosen.delete(id);
+      this.$refs.rows.replaceChildren(...items.map((each) => this.row(each)));
+      this.shown = items.length;
+      this.selected = chosen.size;
+    },
+
+    row(letter) {
+      const last = letter.errors.at(-1);
+      const check = h("input", { type: "checkbox", "aria-label": `Select message ${letter.id}`, checked: chosen.has(letter.id), "data-id": letter.id });
+      check.addEventListener("change", () => {
+        if (check.checked) chosen.add(letter.id);
+        else chosen.delete(letter.id);
+        this.selected = chosen.size;
+      });
+      const name = bdi(letter.name || letter.type, 200);
+      const title = letter.job_id ? h("a.job-name", { href: `/jobs/${letter.job_id}` }, name) : h("span.job-name", {}, name);
+      const about = [`#${letter.id}`, letter.type].map((each) => h("span", {}, clean(each, 60)));
+      return h(
+        "tr",
+        {},
+        h("td.cell-check", {}, check),
+        h("td.letter-name", {}, h("div.job-text", {}, title, h("span.job-details", {}, about))),
+        h("td.is-number", {}, number(letter.receives)),
+        h("td.letter-error", {}, trail(letter.errors)),
+        h("td.quiet", { title: moment(last?.at ?? letter.created_at) }, ago(last?.at ?? letter.created_at)),
+        h(
+          "td.cell-actions",
+          {},
+          iconButton("retry", `Requeue message ${letter.id}`, () => this.one(letter, "requeue")),
+          iconButton("trash", `Delete message ${letter.id}`, () => this.one(letter, "delete")),
+        ),
+      );
+    },
+
+    async one(letter, action) {
+      const name = clean(letter.name || letter.type, 80);
+      if (action === "delete") {
+        const sentence = `${name} is removed from the dead letters. Its job stays failed. This cannot be undone.`;
+        if (!(await confirm("Delete this message?", sentence, { button: "Delete", danger: true }))) return;
+      }
+      const path = `/api/queue/dead/${letter.id}`;
+      await this.run(() => (action === "requeue" ? post(`${path}/requeue`) : api(path, { method: "DELETE" })), action === "requeue" ? `Requeued: ${name}` : `Deleted: ${name}`);
+    },
+
+    some(action) {
+      return this.bulk(action, { ids: [...chosen] }, chosen.size);
+    },
+    all(action) {
+      return this.bulk(action, { all: true }, this.count);
+    },
+
+    async bulk(action, which, count) {
+      const many = plural(count, "dead letter");
+      const [title, sentence, danger] =
+        action === "requeue"
+          ? [`Requeue ${many}?`, `${many} are delivered again, with their failures kept in the job's history.`, false]
+          : [`Delete ${many}?`, `${many} are removed; their jobs stay failed. This cannot be undone.`, true];
+      const button = `${action === "requeue" ? "Requeue" : "Delete"} ${number(count)}`;
+      const typed = danger && which.all ? "delete all" : null;
+      if (!(await confirm(title, sentence, { button, danger, typed }))) return;
+      const body = { action, ...which, expected_count: count };
+      await this.run(() => post("/api/queue/dead/bulk", body), "Under way");
+      chosen.clear();
+      this.selected = 0;
+    },
+
+    async run(request, done) {
+      try {
+        const answer = await request();
+        const link = answer?.status ? { href: `/jobs/${answer.id}`, text: `Job ${answer.id}` } : null;
+        note(done, { link });
+      } catch (error) {
+        note(error.message, { error: true });
+      }
+      this.load();
+    },
+
+    pickPage() {
+      for (const check of this.$refs.rows.querySelectorAll("input")) {
+        check.checked = this.$refs.all.checked;
+        if (check.checked) chosen.add(Number(check.dataset.id));
+      }
+      if (!this.$refs.all.checked) chosen.clear();
+      this.selected = chosen.size;
+    },
+
+    get sentence() {
+      if (this.count == null) return " ";
+      return this.count ? `${plural(this.count, "message")} given up.` : "None.";
+    },
+    get selectionText() {
+      return `${number(this.selected)} selected.`;
+    },
+    get empty() {
+      return this.loaded && !this.shown && !this.problem;
+    },
+    get waiting() {
+      return !this.loaded && !this.problem;
+    },
+    copyCurl() {
+      copy(curl("/api/queue/dead?limit=50"), "curl command copied");
+    },
+  };
+}
+
+/** The last error, and the ones before it on demand. */
+function trail(errors) {
+  if (!errors.length) return h("span.quiet", {}, "No error was kept");
+  const last = errors.at(-1);
+  if (errors.length === 1 && last.error.length < 160) return h("span.is-bad", {}, bdi(last.error, 200));
+  const lines = errors.map((each) => h("li", {}, h("span.quiet", {}, `${ago(each.at)}: `), h("bdi", { dir: "auto" }, cleanLines(each.error).slice(0, 4000))));
+  return h("details", {}, h("summary.is-bad", {}, bdi(last.error, 160)), h("ol.trail", {}, lines));
+}

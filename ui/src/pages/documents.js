@@ -1,0 +1,336 @@
+/** Documents: search as you type, narrowing, and a reader with an outline.
+ *
+ * The text is HTML that the server made from Markdown by an allow-list. It is parsed by the browser
+ * apart from the page, and only known elements are taken over, by name, without attributes but the
+ * address of a link.
+ */
+import { curl, get, latest, query } from "../api.js";
+import { copy } from "../dialogs.js";
+import { bdi, h } from "../dom.js";
+import { ago, clean, cleanLines, counted, moment, number, plural } from "../format.js";
+import { onKey } from "../keys.js";
+import { change, go, here, onRoute, withQuery } from "../router.js";
+
+const PAGE = 50;
+const ELEMENTS = new Set(
+  "P BR HR H1 H2 H3 H4 H5 H6 UL OL LI DL DT DD BLOCKQUOTE PRE CODE EM STRONG B I S DEL INS SUB SUP KBD TABLE THEAD TBODY TR TH TD A DIV SPAN".split(" "),
+);
+
+export function documents() {
+  const ask = latest();
+  const askText = latest();
+  const ends = [];
+  let typing = null;
+  let whole = null;
+
+  return {
+    id: null,
+    view: "",
+    text: "",
+    total: null,
+    shown: 0,
+    cursor: null,
+    loaded: false,
+    relaxed: false,
+    facets: [],
+    problem: "",
+    document: null,
+    missing: "",
+    hasOutline: false,
+
+    init() {
+      ends.push(
+        onRoute((route) => route.page === "documents" && this.routed(route)),
+        onKey((event) => this.key(event)),
+      );
+      this.text = here().query.get("q") ?? "";
+      this.routed(here());
+      this.load();
+    },
+
+    destroy() {
+      ends.forEach((end) => end());
+      ask.stop();
+      askText.stop();
+      clearTimeout(typing);
+    },
+
+    routed({ id, query: words }) {
+      const text = words.get("q") ?? "";
+      this.view = words.get("view") ?? "";
+      if (text !== this.text && document.activeElement?.dataset.search === undefined) {
+        this.text = text;
+        this.load();
+      }
+      if (id !== this.id) this.read(id);
+      else if (this.view === "versions") this.loadVersions();
+    },
+
+    typed() {
+      clearTimeout(typing);
+      typing = setTimeout(() => this.now(), 150);
+    },
+    now() {
+      clearTimeout(typing);
+      change({ q: this.text }, { replace: true });
+      this.load();
+    },
+    narrow(word) {
+      const words = this.text.split(/\s+/).filter(Boolean);
+      this.text = words.includes(word) ? words.filter((each) => each !== word).join(" ") : [...words, word].join(" ");
+      this.now();
+    },
+    tagWord(tag) {
+      return `tag:${tag}`;
+    },
+
+    path(cursor) {
+      const text = this.text.trim();
+      const values = { limit: PAGE, cursor, ...(text ? { q: text } : {}) };
+      return (text ? "/api/search" : "/api/documents") + query(values);
+    },
+
+    async load() {
+      try {
+        const answer = await ask((signal) => get(this.path(), {}, { signal }));
+        if (!answer) return;
+        this.problem = "";
+        this.loaded = true;
+        this.total = typeof answer.total === "number" ? { count: answer.total, capped: Boolean(answer.more) } : (answer.total ?? null);
+        this.relaxed = Boolean(answer.relaxed);
+        if (!this.text.trim()) this.loadTotal();
+        this.facets = facetWords(answer.facets ?? {});
+        this.shown = answer.items.length;
+        this.cursor = answer.next_cursor;
+        this.$refs.rows.replaceChildren(...answer.items.map((each) => this.row(each)));
+        this.mark();
+      } catch (error) {
+        this.problem = error.message;
+      }
+    },
+
+    async loadTotal() {
+      const stats = await get("/api/documents/stats").catch(() => null);
+      if (stats && !this.text.trim()) this.total = { count: stats.documents };
+    },
+
+    async more() {
+      const answer = await get(this.path(this.cursor));
+      this.$refs.rows.append(...answer.items.map((each) => this.row(each)));
+      this.shown += answer.items.length;
+      this.cursor = this.shown < 500 ? answer.next_cursor : null;
+    },
+
+    row(found) {
+      const each = found.document ?? found;
+      const words = query({ q: this.text });
+      const snippet = pieces(found.snippet ?? each.description ?? "");
+      return h(
+        "li",
+        { "data-id": each.id },
+        h(
+          "a",
+          { href: `/documents/${each.id}${words}` },
+          h("strong", {}, bdi(each.title || each.url, 200)),
+          h("span.document-url", {}, bdi(each.url, 200)),
+          snippet.length > 0 && h("span.document-snippet", { dir: "auto" }, snippet),
+          h("span.document-about", {}, [clean(each.site ?? "", 60), plural(each.words ?? 0, "word"), ago(each.fetched_at)].filter(Boolean).join(" · ")),
+        ),
+      );
+    },
+
+    mark() {
+      for (const row of this.$refs.rows.children) {
+        const on = Number(row.dataset.id) === this.id;
+        if (on) row.firstChild.setAttribute("aria-current", "true");
+        else row.firstChild.removeAttribute("aria-current");
+      }
+    },
+
+    async read(id) {
+      this.id = id;
+      this.mark();
+      this.missing = "";
+      if (!id) {
+        this.document = null;
+        return;
+      }
+      try {
+        const found = await askText((signal) =>
+          Promise.all([get(`/api/documents/${id}`, {}, { signal }), get(`/api/documents/${id}/html`, {}, { signal })]),
+        );
+        if (!found) return;
+        [whole] = found;
+        const { markdown, text, metadata, ...rest } = whole;
+        this.document = rest;
+        this.showText(found[1].html);
+        if (this.view === "versions") this.loadVersions();
+        this.$nextTick(() => this.$refs.reader.scrollIntoView({ block: "nearest" }));
+      } catch (error) {
+        this.document = null;
+        this.missing = error.message;
+      }
+    },
+
+    showText(html) {
+      const parsed = new DOMParser().parseFromString(html, "text/html");
+      this.$refs.text.replaceChildren(...taken(parsed.body, this.document.url));
+      const headings = [...this.$refs.text.querySelectorAll("h1, h2, h3")];
+      headings.forEach((heading, at) => (heading.id = `part-${at + 1}`));
+      this.hasOutline = headings.length > 1 && !this.view;
+      this.$refs.outline.replaceChildren(
+        ...headings.map((heading) => h(`a.outline-${heading.tagName.toLowerCase()}`, { href: `#${heading.id}` }, bdi(heading.textContent, 100))),
+      );
+    },
+
+    async loadVersions() {
+      const answer = await get(`/api/documents/${this.id}/versions`).catch(() => ({ items: [] }));
+      this.$refs.versions.replaceChildren(
+        ...answer.items.map((each) =>
+          h("tr", {}, h("td", {}, number(each.version ?? each.number)), h("td", {}, moment(each.since ?? each.at)), h("td.is-number", {}, number(each.words))),
+        ),
+      );
+    },
+
+    get sentence() {
+      if (!this.loaded) return " ";
+      const many = `${counted(this.total)} ${this.total?.count === 1 ? "document" : "documents"}`;
+      return this.text.trim() ? `${many} found.` : `${many}.`;
+    },
+    get splitClass() {
+      return this.id ? "is-reading" : "";
+    },
+    get hasReader() {
+      return Boolean(this.id);
+    },
+    get empty() {
+      return this.loaded && !this.shown && !this.problem;
+    },
+    get emptyTitle() {
+      return this.text ? "Nothing found" : "No documents yet";
+    },
+    get emptyText() {
+      return this.text ? "Try fewer words, or another spelling." : "Pages appear here as a crawl collects them.";
+    },
+    get title() {
+      return clean(this.document?.title || this.document?.url, 400);
+    },
+    get url() {
+      return clean(this.document?.url, 600);
+    },
+    get sourceHref() {
+      return safeAddress(this.document?.url);
+    },
+    get about() {
+      const found = this.document;
+      if (!found) return "";
+      const parts = [plural(found.words ?? 0, "word"), `fetched ${ago(found.fetched_at)}`];
+      if (found.author) parts.push(clean(found.author, 80));
+      if (found.language) parts.push(clean(found.language, 20));
+      if (found.version > 1) parts.push(`version ${found.version}`);
+      return parts.join(" · ");
+    },
+    get gone() {
+      return Boolean(this.document?.gone_at);
+    },
+    get tags() {
+      return (this.document?.tags ?? []).map((tag) => clean(tag, 60));
+    },
+    get backHref() {
+      return `/documents${query({ q: this.text })}`;
+    },
+    get markdown() {
+      return this.document ? cleanLines(whole.markdown ?? whole.text ?? "") : "";
+    },
+    get metadata() {
+      return this.document ? cleanLines(JSON.stringify({ ...this.document, metadata: whole.metadata }, null, 2)) : "";
+    },
+    viewIs(name) {
+      return this.view === name;
+    },
+    viewOn(name) {
+      return this.view === name ? "true" : null;
+    },
+    viewHref(name) {
+      return this.id ? withQuery({ view: name }) : "/documents";
+    },
+    copyCurl() {
+      copy(curl(this.id ? `/api/documents/${this.id}` : this.path()), "curl command copied");
+    },
+
+    key({ key }) {
+      const links = [...this.$refs.rows.querySelectorAll("a")];
+      const at = links.findIndex((each) => each === document.activeElement || (each.hasAttribute("aria-current") && !links.includes(document.activeElement)));
+      if (key === "j" || key === "k") {
+        links[Math.max(0, Math.min(links.length - 1, at + (key === "j" ? 1 : -1)))]?.focus();
+        return true;
+      }
+      if (key === "o" && this.sourceHref) {
+        open(this.sourceHref, "_blank", "noopener,noreferrer");
+        return true;
+      }
+      if (key === "Escape" && this.id) {
+        go(this.backHref);
+        return true;
+      }
+      return false;
+    },
+  };
+}
+
+/** Only what can be followed safely is a link. */
+function safeAddress(text, base) {
+  try {
+    const address = new URL(text, base);
+    return ["http:", "https:"].includes(address.protocol) ? address.href : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The children of a parsed element, made anew of what is known; of the rest only the text. */
+function taken(parent, base) {
+  return [...parent.childNodes].flatMap((node) => {
+    if (node.nodeType === Node.TEXT_NODE) return [cleanLines(node.data)];
+    if (node.nodeType !== Node.ELEMENT_NODE) return [];
+    const children = taken(node, base);
+    if (!ELEMENTS.has(node.tagName)) return children;
+    if (node.tagName !== "A") return [h(node.tagName.toLowerCase(), {}, children)];
+    const href = safeAddress(node.getAttribute("href") ?? "", base);
+    return href ? [h("a", { href, target: "_blank", rel: "noopener noreferrer" }, children)] : children;
+  });
+}
+
+/** A snippet as text and marks; it comes as pieces, as text with places, or as text alone. */
+function pieces(snippet) {
+  if (typeof snippet === "string") return snippet ? [clean(snippet, 300)] : [];
+  const list = Array.isArray(snippet) ? snippet : (snippet.pieces ?? cut(snippet));
+  return list.map((piece) => {
+    const [text, hit] = Array.isArray(piece) ? piece : [piece.text, piece.hit ?? piece.marked ?? piece.mark];
+    return hit ? h("mark", {}, clean(text)) : clean(text);
+  });
+}
+
+function cut({ text, marks = [] }) {
+  const found = [];
+  let place = 0;
+  for (const [start, end] of marks) {
+    found.push([text.slice(place, start), false], [text.slice(start, end), true]);
+    place = end;
+  }
+  return [...found, [text.slice(place), false]].filter(([piece]) => piece);
+}
+
+const FACETS = { source: "source", sources: "source", type: "type", types: "type", site: "site", sites: "site", tag: "tag", tags: "tag" };
+
+/** Facets as words of the query. */
+function facetWords(facets) {
+  return Object.entries(facets).flatMap(([kind, values]) => {
+    const list = Array.isArray(values) ? values : Object.entries(values).map(([value, count]) => ({ value, count }));
+    return list.slice(0, 6).map(({ value, name, count }) => {
+      const text = String(value ?? name);
+      const word = `${FACETS[kind] ?? kind}:${/\s/.test(text) ? `"${text}"` : text}`;
+      return { word, label: clean(text, 40), count: number(count) };
+    });
+  });
+}

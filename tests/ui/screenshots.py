@@ -13,7 +13,6 @@ import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
-
 from tests.ui.browser import executable
 from tests.ui.server import Server, sample_site
 

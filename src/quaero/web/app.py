@@ -10,14 +10,18 @@ from functools import partial
 from fastapi import FastAPI
 
 import quaero
-from quaero.web import problems
+from quaero.web import metrics, problems
 from quaero.web.heads import Heads
+from quaero.web.live import socket
+from quaero.web.live.running import live
 from quaero.web.openapi import describe
 from quaero.web.pages import pages
 from quaero.web.parts import WebParts
+from quaero.web.pictures import views
 from quaero.web.routes import (
     actions,
     documents,
+    figures,
     job_types,
     jobs,
     logs,
@@ -37,13 +41,14 @@ in UTC, durations seconds, ids whole numbers. Lists are read page by page: pass 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Keep the program's log while the application runs."""
-    ring = app.state.parts.log
-    logging.root.addHandler(ring)
+    """Keep the log, and tell what changes, while the application runs."""
+    parts: WebParts = app.state.parts
+    logging.root.addHandler(parts.log)
     try:
-        yield
+        async with live(app, parts, views(parts)):
+            yield
     finally:
-        logging.root.removeHandler(ring)
+        logging.root.removeHandler(parts.log)
 
 
 def create_app(parts: WebParts) -> FastAPI:
@@ -59,10 +64,12 @@ def create_app(parts: WebParts) -> FastAPI:
     )
     app.state.parts = parts
     problems.add_handlers(app)
-    for area in (system, program, job_types, actions, jobs, trees, logs, queue, documents):
+    for area in (system, program, figures, job_types, actions, jobs, trees, logs, queue, documents):
         app.include_router(area.router)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Heads)
+    app.include_router(metrics.router)
+    app.include_router(socket.router)
     app.include_router(pages())
     server = parts.settings.server
     app.middleware_stack = Security(  # around everything, the answers to our own faults too

@@ -32,6 +32,7 @@ from quaero.jobs.minutes import BUCKETS, Measure, Sum, upper
 from quaero.jobs.model import Status
 from quaero.jobs.read import counts_by_status
 from quaero.queue.stats import QueueStats, stats
+from quaero.web.describing import errors
 from quaero.web.live.hub import Hub
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -44,7 +45,7 @@ Cell = tuple[str, int, int]
 router = APIRouter(tags=["system"])
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, responses=errors())
 async def metrics(request: Request) -> Response:
     """The program's figures, for Prometheus."""
     figures: Metrics = request.app.state.metrics

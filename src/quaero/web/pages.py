@@ -1,8 +1,8 @@
 """The pages: one HTML file for every address of the UI, and the files of its bundle.
 
-The bundle is made when the package is built. Its files carry a digest in their names and are kept by
-browsers for ever; the HTML page is asked for again each time and answered with 304 while it is the
-same. Nothing here is written from data: what pages show, they ask the API for.
+The bundle is made when the package is built. Its files carry a digest in their names and are kept
+by browsers for ever; the HTML page is asked for again each time and answered with 304 while it is
+the same. Nothing here is written from data: what pages show, they ask the API for.
 """
 
 from __future__ import annotations

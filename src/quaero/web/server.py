@@ -61,6 +61,7 @@ class Server(uvicorn.Server):
                 http=_Impatient,
                 ws="websockets-sansio",
                 ws_max_size=64 * 1024,
+                ws_per_message_deflate=False,
                 ws_ping_interval=20.0,
                 ws_ping_timeout=20.0,
                 lifespan="on",

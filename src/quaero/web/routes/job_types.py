@@ -12,6 +12,7 @@ from quaero.db.contract import ReadTx
 from quaero.jobs.model import Status
 from quaero.jobs.read import counts_by_status
 from quaero.queue.stats import stats
+from quaero.reports.minutes import last_day, percentile
 from quaero.web.answers import answer, seconds
 from quaero.web.describing import errors
 from quaero.web.models import Answer, JobTypeModel
@@ -19,6 +20,8 @@ from quaero.web.parts import Parts
 from quaero.work.registry import JobType
 
 router = APIRouter(prefix="/api", tags=["jobs"])
+
+PERCENTS = (50, 95, 99)
 
 
 class StatusCounts(Answer):
@@ -38,12 +41,28 @@ class TypeCounts(Answer):
     counts: StatusCounts
 
 
+class LastDay(Answer):
+    """What ended in the last 24 hours, and how long attempts ran and waited, in seconds."""
+
+    completed: int
+    failed: int
+    cancelled: int
+    mean_run_seconds: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    wait_p50: float | None
+    wait_p95: float | None
+    wait_p99: float | None
+
+
 class JobStats(Answer):
-    """Figures about all jobs; those of the last 24 hours are in seconds."""
+    """Figures about all jobs."""
 
     top: StatusCounts
     all: StatusCounts
     types: list[TypeCounts]
+    last_24h: LastDay
     oldest_waiting_seconds: float | None
 
 
@@ -80,7 +99,20 @@ def _stats(tx: ReadTx, queue_id: int) -> dict[str, Any]:
         "top": _words(top),
         "all": _words({status: top[status] + below[status] for status in Status}),
         "types": _by_type(tx),
+        "last_24h": _last_day(tx),
         "oldest_waiting_seconds": seconds(stats(tx, queue_id).oldest_ready),
+    }
+
+
+def _last_day(tx: ReadTx) -> dict[str, Any]:
+    day = last_day(tx)
+    return {
+        "completed": day.completed,
+        "failed": day.failed,
+        "cancelled": day.cancelled,
+        "mean_run_seconds": day.mean_run,
+        **{f"p{percent}": percentile(day.runs, percent) for percent in PERCENTS},
+        **{f"wait_p{percent}": percentile(day.waits, percent) for percent in PERCENTS},
     }
 
 

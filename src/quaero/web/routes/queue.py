@@ -17,6 +17,7 @@ from quaero.jobs import steer
 from quaero.queue.holders import Holders
 from quaero.queue.queue import DeadLetter, Queue, dead_letters
 from quaero.queue.stats import LaneStats, QueueStats, lane_stats, stats
+from quaero.reports.minutes import per_minute
 from quaero.reports.workers import Worker, workers
 from quaero.upkeep.bulk import MOST_IDS
 from quaero.web import cursors
@@ -45,6 +46,12 @@ LANES = 100
 PATIENCE = 1.0
 
 
+class Rates(Answer):
+    """How many jobs ended in each of the last 60 minutes, the present one last."""
+
+    per_minute: list[int]
+
+
 class QueueModel(Answer):
     """The queue as it is now; the first 100 lanes by what is ready in them."""
 
@@ -58,6 +65,7 @@ class QueueModel(Answer):
     parked: int
     suspect: int
     oldest_ready_seconds: float | None
+    rates: Rates
     workers: list[WorkerModel]
     lanes: list[LaneModel]
     lanes_total: int
@@ -123,6 +131,7 @@ def _queue(tx: ReadTx, holders: Holders, queue_id: int) -> dict[str, Any]:
     )
     return {
         **queue_numbers(stats(tx, queue_id)),
+        "rates": {"per_minute": per_minute(tx)},
         "workers": [worker_of(each) for each in workers(tx, holders, queue_id)],
         "lanes": [_lane(each) for each in lane_stats(tx, queue_id, LANES)],
         "lanes_total": lanes_total,

@@ -66,6 +66,7 @@ class Server(uvicorn.Server):
                 ws_ping_timeout=20.0,
                 lifespan="on",
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=int(HEAD_SECONDS),

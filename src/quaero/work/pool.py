@@ -8,6 +8,7 @@ the register of holders, its journal, and the child in which suspects run alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -258,6 +259,7 @@ class Pool:
             partial(self._told, holder.id), partial(sample_depth, queue_id=self._queue_id),
         )  # fmt: skip
         try:
+            await self._tell(reporter)
             await self.consumer.run(options.grace)
         finally:
             reporter.close()
@@ -268,6 +270,11 @@ class Pool:
             await journal.flush()
             log_of_pool.info("ran %s", dict(self.metrics.runs))
             await self._leave(holder, reporter)
+
+    async def _tell(self, reporter: Reporter) -> None:
+        """Say at once that this process works, where that can be written."""
+        with contextlib.suppress(StorageError):
+            await self._db.write(reporter.write)
 
     def stop(self) -> None:
         """Let `run` end."""

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from quaero.clock import DAY, SECOND
+from quaero.clock import DAY, MINUTE
 from quaero.db.contract import ReadTx
 from quaero.errors import BadInput
 from quaero.reports import minutes
 from quaero.reports.health import health
+from quaero.reports.wanted import Moment, written
 from quaero.web.answers import answer
 from quaero.web.describing import errors
 from quaero.web.models import Answer, Time, Words
@@ -21,8 +22,7 @@ from quaero.web.pictures import health_picture
 
 router = APIRouter(prefix="/api", tags=["system"])
 
-LONGEST = 400 * DAY // SECOND
-LATEST = 253_402_300_799  # the end of the year 9999
+LONGEST = 400 * DAY
 
 
 class Minutes(Answer):
@@ -46,27 +46,28 @@ class Minutes(Answer):
 
 
 class Range(Words):
-    """Of when: Unix seconds; the last hour unless asked otherwise."""
+    """Of when: the last hour unless asked otherwise."""
 
-    since: Annotated[int | None, Field(alias="from", ge=0, le=LATEST)] = None
-    until: Annotated[int | None, Field(alias="to", ge=0, le=LATEST)] = None
+    since: Annotated[Moment | None, Field(alias="from")] = None
+    until: Annotated[Moment | None, Field(alias="to")] = None
     type: Annotated[str | None, Field(min_length=1, max_length=200)] = None
 
 
 @router.get("/stats/minutes", response_model=Minutes, responses=errors(400))
 async def get_minutes(parts: Parts, words: Annotated[Range, Query()]) -> Response:
     """Throughput, times and depth over a range of time; a long range has longer steps."""
-    until = parts.clock.wall() // SECOND if words.until is None else words.until
-    since = max(0, until - 3_600) if words.since is None else words.since
+    until = parts.clock.wall() if words.until is None else words.until
+    since = until - 60 * MINUTE if words.since is None else words.since
     if not 0 < until - since <= LONGEST:
-        raise BadInput(f"from {since} to {until}: it must be a range of at most 400 days")
+        span = f"from {written(since)} to {written(until)}"
+        raise BadInput(f"{span}: it must be a range of time, of at most 400 days")
     return answer(await parts.db.read(_minutes, parts.queue_id, since, until, words.type))
 
 
 def _minutes(
     tx: ReadTx, queue_id: int, since: int, until: int, type_: str | None
 ) -> dict[str, Any]:
-    found = minutes.series(tx, queue_id, since * SECOND, until * SECOND, type_)
+    found = minutes.series(tx, queue_id, since, until, type_)
     return {
         "step_seconds": found.step,
         "minutes": found.at,

@@ -57,11 +57,12 @@ async def worker(
     lane: str | None = None,
     isolate: tuple[str, ...] = (),
     alone_for: int | None = None,
+    passing: bool = False,
 ) -> AsyncIterator[Worker]:
     """A worker of this process over an open database; with `lane` for the jobs of that one only.
 
     `isolate` is the command that starts a child for suspects; `alone_for` makes this process such a
-    child, and is its parent's holder id.
+    child, and is its parent's holder id. A `passing` one does not stay: see `PoolOptions`.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
@@ -93,6 +94,7 @@ async def worker(
             alone=alone_for is not None,
             parent_holder=alone_for or 0,
             alone_command=isolate,
+            passing=passing,
         )
         yield Worker(db, queue_id, registry, Pool(db, queue_id, registry, options, clock))
 
@@ -168,6 +170,7 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
             clock=clock,
             started_at=clock.wall(),
             token=token,
+            address=settings.server.address(listening.getsockname()[1]),
         )
         await Server(create_app(parts), parts.draining).run(listening)
 

@@ -22,7 +22,8 @@ def test_the_demo_crawls_searches_shows_and_says_how_to_go_on(tmp_path: Path) ->
     assert done.code == 0
     lines = done.err.splitlines()
     assert re.match(r"a small sample site is served at http://127\.0\.0\.1:\d+$", lines[0])
-    assert re.match(r"crawl 1 begins: http://127\.0\.0\.1:\d+/ \(no page limit", lines[1])
+    assert re.match(r"watch it at http://localhost:\d+/queue$", lines[1])
+    assert re.match(r"crawl 1 begins: http://127\.0\.0\.1:\d+/ \(no page limit", lines[2])
     assert re.search(r"4[12] pages: 40 new, 0 changed, 0 unchanged, .*\b1 failed", done.err)
     assert "guide/legacy.html answered 404" in done.err
     assert "2 links refused by robots" in done.err

@@ -14,7 +14,7 @@ from .server import Server, sample_site
 ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop is this thread's while it is open
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)

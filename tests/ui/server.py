@@ -38,6 +38,7 @@ class Server:
             return
         os.killpg(self.process.pid, how)
         self.process.wait(30)
+        _close(self.process)
         self.process = None
 
 
@@ -50,6 +51,7 @@ def sample_site() -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
+        _close(process)
 
 
 def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], str]:
@@ -64,11 +66,22 @@ def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], st
         env={**os.environ, "NO_COLOR": "1"},
     )
     said: Queue[str] = Queue()
-    threading.Thread(target=_read, args=(process, pattern, said), daemon=True).start()
+    threading.Thread(
+        target=_read, args=(process, pattern, said), name=f"read-{process.pid}", daemon=True
+    ).start()
     found = said.get(timeout=START_SECONDS)
     if not found:
         raise RuntimeError(f"{command} ended with {process.wait()}")
     return process, found
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    """Close the pipe of a process that has ended, once its reader has read it to its end."""
+    reader = next((t for t in threading.enumerate() if t.name == f"read-{process.pid}"), None)
+    if reader is not None:
+        reader.join(30)
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _read(process: subprocess.Popen[str], pattern: str, said: Queue[str]) -> None:

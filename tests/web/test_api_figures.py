@@ -17,7 +17,18 @@ from quaero.web.pictures import views
 
 from ..opening import Opened  # noqa: TID252
 
-ROWS = "completed failed cancelled wait_p50 wait_p95 wait_p99 run_p50 run_p95 run_p99 depth".split()
+ROWS = [
+    "completed",
+    "failed",
+    "cancelled",
+    "wait_p50",
+    "wait_p95",
+    "wait_p99",
+    "run_p50",
+    "run_p95",
+    "run_p99",
+    "depth",
+]
 
 
 @pytest.fixture

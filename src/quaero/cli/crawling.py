@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from quaero.settings import Settings
 
 LOOK_SECONDS = 0.1
+LOOKS_AT_OTHERS = 10
 # A host as people write it without a scheme: a name with a dot or a port, `localhost`, an address.
 _BARE = re.compile(
     r"(localhost|[^\s/:?#@\[\]]+\.[^\s/:?#@\[\]]+|[^\s/:?#@\[\].]+(?=:\d)|\[[0-9a-f:.]+\])(?:[:/?#]|$)",
@@ -80,10 +81,13 @@ async def crawl_site(settings: Settings, wish: Wish) -> int:
 
     wish = await _with_session(settings, wish)
     isolate = tuple(own_command(*global_arguments(), "work", "--inner"))
-    async with worker(settings, login=wish.login, isolate=isolate) as made:
+    async with worker(settings, login=wish.login, isolate=isolate, passing=True) as made:
         root_id = await _find_or_begin(made, settings, wish)
-        finished = await _work(made, root_id)
-        return await conclude(made.db, root_id, wish, finished=finished)
+        handed = wish.login is None and await _others_stay(made)
+        if handed:
+            say("a worker that runs here already works on it; Ctrl-C ends only the watching")
+        finished = await _work(made, root_id, handed=handed)
+        return await conclude(made.db, root_id, wish, finished=finished, handed=handed)
 
 
 # -- which crawl
@@ -259,32 +263,49 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
 # -- working
 
 
-async def _work(made: Worker, root_id: int) -> bool:
-    """Work until the crawl has ended; False when it was paused."""
+async def _others_stay(made: Worker) -> bool:
+    """Whether `quaero serve` or `quaero work` works on this database, and will go on."""
+    from quaero.queue.holders import Holders
+    from quaero.reports.workers import standing
+
+    return await made.db.read(standing, Holders(made.db.path))
+
+
+async def _work(made: Worker, root_id: int, *, handed: bool) -> bool:
+    """Work until the crawl has ended; False when it was paused.
+
+    A crawl that was handed to another worker is watched, and taken back where that one has gone.
+    """
     from quaero.cli.progress import Display, look
 
     paused = asyncio.Event()
     _on_signals(paused.set)
-    working = asyncio.create_task(made.pool.run())
+    working = None if handed else asyncio.create_task(made.pool.run())
     display = Display()
+    looks = 0
     try:
         while True:
             seen = await made.db.read(look, root_id, made.queue_id)
             display.show(seen, _current(made))
             if not seen.job.status.open:
                 return True
-            if working.done():
+            looks += 1
+            if working is None and looks % LOOKS_AT_OTHERS == 0 and not await _others_stay(made):
+                say("the worker has gone; going on here")
+                working = asyncio.create_task(made.pool.run())
+            if working is not None and working.done():
                 working.result()
             if paused.is_set():
                 return False
             await _pause(paused)
     finally:
         display.close()
-        made.pool.stop()
-        _on_signals(_end_at_once)
-        if paused.is_set() and not working.done() and _current(made):
-            say("pausing: what runs may end first; Ctrl-C again ends at once")
-        await working
+        if working is not None:
+            made.pool.stop()
+            _on_signals(_end_at_once)
+            if paused.is_set() and not working.done() and _current(made):
+                say("pausing: what runs may end first; Ctrl-C again ends at once")
+            await working
         _on_signals(None)
 
 

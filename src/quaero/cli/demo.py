@@ -6,14 +6,25 @@ import asyncio
 import getpass
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quaero.cli.options import GlobalOptions, given, load_settings, remember, suggest
+from quaero.cli.options import (
+    GlobalOptions,
+    given,
+    global_arguments,
+    load_settings,
+    remember,
+    suggest,
+)
 from quaero.cli.output import count, safe, say
 
 if TYPE_CHECKING:
@@ -24,6 +35,7 @@ QUESTION = "tide table"
 SHOWN_LINES = 12
 LOOK_SECONDS = 0.02
 KILL_SECONDS = 30.0
+WATCHED_DELAY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +82,63 @@ async def _demo(settings: Settings, *, kill: bool) -> int:
 
     async with await sample_site.serve() as site:
         say(f"a small sample site is served at {site.url}")
-        killed = await _kill_half_way(site) if kill else None
-        if kill and killed is None:
-            say("the crawl ended before it could be killed; try again")
-            return 1
-        options = {} if kill else {"max_pages": 0}
-        code = await crawl_site(settings, Wish((site.url,), options, None, False, None, False))
-        if killed is not None:
+        if kill:
+            killed = await _kill_half_way(site)
+            if killed is None:
+                say("the crawl ended before it could be killed; try again")
+                return 1
+            code = await crawl_site(settings, Wish((site.url,), {}, None, False, None, False))
             _compare(site, killed)
+            if code == 0:
+                await _look(settings)
+            return code
+        async with _served() as pages:
+            return await _watched(settings, site, pages)
+
+
+async def _watched(settings: Settings, site: SiteServer, pages: str) -> int:
+    """Crawl while the pages are there to watch it; on a terminal slowly, and until Ctrl-C."""
+    from quaero.cli.crawling import Wish, crawl_site
+
+    watched = sys.stderr.isatty() and sys.stdin.isatty()
+    say(f"watch it at {pages}/queue")
+    options = {"max_pages": 0, **({"delay": WATCHED_DELAY, "concurrency": 1} if watched else {})}
+    if watched and _has_browser():
+        await asyncio.to_thread(webbrowser.open, f"{pages}/queue")
+    code = await crawl_site(settings, Wish((site.url,), options, None, False, None, False))
     if code == 0:
         await _look(settings)
+        if watched:
+            say(f"\nthe pages stay at {pages}/queue until Ctrl-C")
+            await asyncio.Event().wait()
     return code
+
+
+@asynccontextmanager
+async def _served() -> AsyncIterator[str]:
+    """`quaero serve` beside the demo; gives the address of its pages."""
+    from quaero.work.supervisor import own_command
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    child = _quietly(own_command(*global_arguments(), "serve", "--port", str(port)))
+    try:
+        yield f"http://localhost:{port}"
+    finally:
+        child.terminate()
+        await asyncio.to_thread(child.wait)
+
+
+def _has_browser() -> bool:
+    """Whether a browser would open in a window of its own."""
+    return sys.platform == "darwin" or any(
+        os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
 
 
 async def _kill_half_way(site: SiteServer) -> _Killed | None:
     """Crawl in a process of its own and kill that without warning when half is done."""
-    from quaero.cli.options import global_arguments
     from quaero.work.supervisor import own_command
 
     command = own_command(*global_arguments(), "crawl", site.url, "--max-pages", "0")

@@ -71,10 +71,8 @@ def _supervise(settings: Settings, listening: socket.socket, concurrency: int | 
 
     entrance = f"?token={read_token(settings.token_file)}" if settings.server.token else ""
     open_database(settings).close()  # what is wrong with it is said once, and here
-    name = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
-    port = listening.getsockname()[1]
-    say(f"Quaero is at http://{name}:{port}/{entrance} with the data in {settings.data_dir}; "
-        "Ctrl-C stops")  # fmt: skip
+    address = settings.server.address(listening.getsockname()[1])
+    say(f"Quaero is at {address}/{entrance} with the data in {settings.data_dir}; Ctrl-C stops")
     slots = [] if concurrency is None else ["--concurrency", str(concurrency)]
     listening.set_inheritable(True)
     server = settings.server

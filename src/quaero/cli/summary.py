@@ -21,16 +21,22 @@ FAILURES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """A crawl as it is left; `failures` are the first pages that failed."""
+    """A crawl as it is left; `failures` are the first pages that failed.
+
+    `pages` is where a web process shows it, None where there is none.
+    """
 
     job: Summary
     crawl: CrawlReport | None
     document: int | None
     failures: list[Summary]
     warnings: list[str]
+    pages: str | None
 
 
-async def conclude(db: Database, root_id: int, wish: Wish, *, finished: bool) -> int:
+async def conclude(
+    db: Database, root_id: int, wish: Wish, *, finished: bool, handed: bool = False
+) -> int:
     """Tell what came of the crawl; returns the exit code."""
     from quaero.jobs.model import Status
 
@@ -40,6 +46,9 @@ async def conclude(db: Database, root_id: int, wish: Wish, *, finished: bool) ->
         print_json({"job": ending.job, "crawl": ending.crawl, "finished": finished})
     elif finished:
         _tell(ending)
+    elif handed:
+        watch = suggest("jobs", "logs", str(root_id), "-f")
+        say(f"crawl {root_id} goes on; watch it with `{watch}`")
     else:
         _tell_paused(ending.job, wish)
     if not finished:
@@ -52,6 +61,7 @@ def _ending(tx: ReadTx, root_id: int) -> _Ending:
     from quaero.jobs.logs import Level, Query, read
     from quaero.jobs.model import Status
     from quaero.jobs.read import Filter, get, listing
+    from quaero.reports.workers import address
 
     job = get(tx, root_id).summary
     failures: list[Summary] = []
@@ -65,6 +75,7 @@ def _ending(tx: ReadTx, root_id: int) -> _Ending:
         _longest_document(tx, root_id),
         failures,
         [entry.message for entry in own],
+        address(tx),
     )
 
 
@@ -150,3 +161,5 @@ def _tell_next(ending: _Ending) -> None:
     say("next:")
     for what, arguments in steps:
         say(f"  {what + ':':<22}{suggest(*arguments)}")
+    if ending.pages is not None:
+        say(f"  {'look at its page:':<22}{ending.pages}/jobs/{job.id}")

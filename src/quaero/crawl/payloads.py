@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from quaero.crawl.patterns import Patterns
 from quaero.crawl.scope import CrawlScope, ScopeName
+from quaero.crawl.urls import canonical
 
-Pattern = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+def _fetchable(url: str) -> str:
+    canonical(url)
+    return url
+
+
+def _usable(pattern: str) -> str:
+    Patterns((pattern,))
+    return pattern
+
+
+Seed = Annotated[str, AfterValidator(_fetchable)]
+Pattern = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_usable)]
 
 
 class Crawl(BaseModel):
@@ -22,7 +36,7 @@ class Crawl(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seeds: Annotated[list[str], Field(min_length=1, max_length=1_000)]
+    seeds: Annotated[list[Seed], Field(min_length=1, max_length=1_000)]
     source_type: Literal["web"] = "web"
     entity_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "page"
     max_depth: Annotated[int, Field(ge=0, le=1_000)] = 3

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from quaero.db.contract import ReadTx
+from quaero.db.processes import states
 from quaero.queue.holders import Holders, KnownHolder
 
 MOST_RUNNING = 1_000
@@ -27,6 +28,21 @@ class Worker:
 
     holder: KnownHolder
     running: list[Running]
+
+
+def standing(tx: ReadTx, holders: Holders) -> bool:
+    """Whether a worker is alive that stays, so that work can be left to it."""
+    alive = {each.id for each in holders.known(tx) if each.alive}
+    return any(
+        process.role == "worker" and process.report.more.get("holder") in alive
+        for process in states(tx)
+    )
+
+
+def address(tx: ReadTx) -> str | None:
+    """Where the pages of a living web process are, the newest one's."""
+    found = [p for p in states(tx) if p.role == "web" and p.alive]
+    return str(found[-1].report.more["address"]) if found else None
 
 
 def workers(tx: ReadTx, holders: Holders, queue_id: int) -> list[Worker]:

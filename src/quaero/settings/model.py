@@ -239,6 +239,10 @@ class ServerSettings(Section):
         "needed wherever others can reach the server",
     )
 
+    def address(self, port: int) -> str:
+        """Where people find the pages of a server on this port."""
+        return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
+
 
 class LogsSettings(Section):
     """The program's own log, and how long those of jobs are kept."""

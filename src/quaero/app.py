@@ -152,10 +152,10 @@ async def _merge_when_idle(made: Worker) -> None:
 
 async def serve(settings: Settings, listening: socket.socket) -> None:
     """Answer requests on a bound socket until SIGTERM or SIGINT."""
-    from quaero.web.app import create_app
-    from quaero.web.parts import WebParts
-    from quaero.web.server import Server
-    from quaero.web.token import read_token
+    from quaero.api.app import create_app
+    from quaero.api.parts import WebParts
+    from quaero.api.server import Server
+    from quaero.api.token import read_token
 
     watch_lifeline()
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -64,9 +64,9 @@ def _serve(settings: Settings, descriptor: int) -> None:
 
 
 def _supervise(settings: Settings, listening: socket.socket, concurrency: int | None) -> int:
+    from quaero.api.token import read_token
     from quaero.app import open_database
     from quaero.cli.output import say
-    from quaero.web.token import read_token
     from quaero.work.supervisor import END_SECONDS, Supervisor, own_command
 
     entrance = f"?token={read_token(settings.token_file)}" if settings.server.token else ""

@@ -1,0 +1,394 @@
+"""Documents: list, read, tag and delete them, and find them by words."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Header, HTTPException, Path, Query
+from pydantic import Field, JsonValue
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from quaero.api import cursors
+from quaero.api.answers import answer, document_item, page_of
+from quaero.api.bodies import JsonRoute
+from quaero.api.describing import errors
+from quaero.api.markdown import render
+from quaero.api.models import (
+    Answer,
+    Body,
+    CursorText,
+    DocumentItem,
+    Flag,
+    Limit,
+    Time,
+    TotalModel,
+    Words,
+)
+from quaero.api.parts import Parts
+from quaero.clock import rfc3339
+from quaero.db.contract import ReadTx, Tx
+from quaero.documents import counts, read, search, store, tags, versions
+from quaero.documents.counts import Count
+from quaero.documents.model import Filter
+from quaero.errors import NotFound
+from quaero.reports.wanted import LARGEST_ID, Word
+
+router = APIRouter(prefix="/api", tags=["documents"], route_class=JsonRoute)
+
+DocumentId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the document.")]
+Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
+
+
+class DocumentWords(Words):
+    """Which documents to list."""
+
+    source_type: Word | None = None
+    site: Word | None = None
+    tag: Annotated[Word | None, Field(description="With this tag.")] = None
+    root: Annotated[
+        int | None, Field(ge=1, le=LARGEST_ID, description="Collected by this crawl.")
+    ] = None
+    gone: Annotated[Flag | None, Field(description="Only gone ones, or only others.")] = None
+    limit: Limit = 50
+    cursor: CursorText = None
+
+    @property
+    def wanted(self) -> Filter:
+        """The filter alone."""
+        return Filter(
+            site=self.site,
+            source_type=self.source_type,
+            tag=self.tag,
+            root_id=self.root,
+            gone=self.gone,
+        )
+
+
+class DocumentList(Answer):
+    """A page of documents."""
+
+    items: list[DocumentItem]
+    next_cursor: str | None
+
+
+class DocumentModel(DocumentItem):
+    """A document with its Markdown."""
+
+    text: str
+    metadata: dict[str, JsonValue]
+    etag: str | None
+    last_modified: str | None
+    content_hash: str
+
+
+class HeadingModel(Answer):
+    """A heading, and the id of its element."""
+
+    level: int
+    id: str
+    text: str
+
+
+class Html(Answer):
+    """A document's Markdown as safe HTML; with `cut` its end is missing."""
+
+    html: str
+    outline: list[HeadingModel]
+    cut: bool
+
+
+class VersionItem(Answer):
+    """What a document said from `since` until `until`."""
+
+    number: int
+    title: str
+    content_hash: str
+    words: int
+    since: Time
+    until: Time
+
+
+class VersionList(Answer):
+    """Earlier versions, newest first; `current` is the number of the present text."""
+
+    items: list[VersionItem]
+    next_cursor: str | None
+    current: int
+
+
+class VersionText(Answer):
+    """The Markdown of an earlier version."""
+
+    number: int
+    text: str
+
+
+class TagList(Answer):
+    """The tags of a document, in order."""
+
+    tags: list[str]
+
+
+class NewTags(Body):
+    """All tags that a document is to have."""
+
+    tags: Annotated[list[Tag], Field(max_length=100)]
+
+
+class CountModel(Answer):
+    """How many documents, how many of them gone, and their words and bytes of text."""
+
+    documents: int
+    gone: int
+    words: int
+    bytes: int
+
+
+class KeyCount(CountModel):
+    """The count of what shares a key."""
+
+    key: str
+
+
+class DocumentStats(Answer):
+    """The counts of all documents; of each kind the 100 with the most."""
+
+    all: CountModel
+    types: list[KeyCount]
+    sites: list[KeyCount]
+    tags: list[KeyCount]
+
+
+class SnippetModel(Answer):
+    """One line of text, and the (start, end) of what matched in it."""
+
+    text: str
+    marks: list[tuple[int, int]]
+
+
+class Hit(Answer):
+    """A document that was found."""
+
+    rank: int
+    title: str
+    snippet: SnippetModel
+    document: DocumentItem
+
+
+class Facet(Answer):
+    """A value that found documents share, and how many do."""
+
+    value: str
+    count: int
+
+
+class Facets(Answer):
+    """What the best documents share."""
+
+    types: list[Facet]
+    sites: list[Facet]
+    tags: list[Facet]
+
+
+class SearchPage(Answer):
+    """A page of what was found.
+
+    `relaxed`: no document has all the words, so these have some. `cut`: the query was too long.
+    """
+
+    items: list[Hit]
+    next_cursor: str | None
+    total: TotalModel
+    relaxed: bool
+    cut: bool
+    facets: Facets
+
+
+# -- many
+
+
+@router.get("/documents", response_model=DocumentList, responses=errors(400))
+async def list_documents(parts: Parts, words: Annotated[DocumentWords, Query()]) -> Response:
+    """List documents, the newest first."""
+    wanted = words.wanted
+    place = cursors.read(words.cursor, 1, wanted)
+    before = place[0] if place else None
+    found = await parts.db.read(read.listing, wanted, before=before, limit=words.limit + 1)
+    page = found[: words.limit]
+    following = cursors.write([page[-1].id], wanted) if len(found) > len(page) else None
+    return answer(page_of(map(document_item, page), following))
+
+
+@router.get("/documents/stats", response_model=DocumentStats, responses=errors())
+async def get_document_stats(parts: Parts) -> Response:
+    """How many documents there are, by type, site and tag too."""
+    found = await parts.db.read(counts.stats)
+    return answer(
+        {
+            "all": asdict(found.all),
+            "types": _counted(found.by_type),
+            "sites": _counted(found.by_site),
+            "tags": _counted(found.by_tag),
+        }
+    )
+
+
+def _counted(by_key: dict[str, Count]) -> list[dict[str, Any]]:
+    return [{"key": key, **asdict(count)} for key, count in by_key.items()]
+
+
+@router.get("/search", response_model=SearchPage, responses=errors(400))
+async def search_documents(
+    parts: Parts,
+    q: Annotated[str, Query(max_length=4_000, description='Words, "a phrase", tag:…, -not …')],
+    limit: Annotated[int, Query(ge=1, le=search.LARGEST_PAGE)] = 20,
+    cursor: cursors.Cursor = None,
+) -> Response:
+    """Find documents, the most relevant first. Any text is a query."""
+    found = await parts.db.read(search.search, q, limit, cursor)
+    items = [
+        {
+            "rank": hit.rank,
+            "title": hit.title,
+            "snippet": {"text": hit.snippet.text, "marks": hit.snippet.marks},
+            "document": document_item(hit.document),
+        }
+        for hit in found.hits
+    ]
+    facets = {"types": found.facets.types, "sites": found.facets.sites, "tags": found.facets.tags}
+    return answer(
+        page_of(
+            items,
+            found.cursor,
+            total={"count": found.total, "capped": found.more},
+            relaxed=found.relaxed,
+            cut=found.cut,
+            facets={kind: _facets(values) for kind, values in facets.items()},
+        )
+    )
+
+
+def _facets(values: dict[str, int]) -> list[dict[str, Any]]:
+    return [{"value": value, "count": count} for value, count in values.items()]
+
+
+# -- one
+
+
+@router.get("/documents/{document_id}", response_model=DocumentModel, responses=errors(404))
+async def get_document(parts: Parts, document_id: DocumentId) -> Response:
+    """A document with its Markdown. `ETag` stands for its tags."""
+    found = await parts.db.read(read.get, document_id)
+    return answer(
+        {
+            **document_item(found.summary),
+            "text": found.text,
+            "metadata": found.metadata,
+            "etag": found.etag,
+            "last_modified": found.last_modified,
+            "content_hash": found.content_hash,
+        },
+        headers={"ETag": _tag_version(found.summary.tags)},
+    )
+
+
+@router.get("/documents/{document_id}/html", response_model=Html, responses=errors(404))
+async def get_html(parts: Parts, document_id: DocumentId) -> Response:
+    """A document's Markdown as HTML that is safe to show: nothing in it runs or loads anything."""
+    found = await parts.db.read(read.get, document_id)
+    made = await run_in_threadpool(render, found.text)
+    outline = [asdict(heading) for heading in made.outline]
+    return answer({"html": made.html, "outline": outline, "cut": made.cut})
+
+
+@router.delete(
+    "/documents/{document_id}",
+    status_code=204,
+    response_class=Response,
+    responses={204: {"description": "It is gone, with its versions."}, **errors(404)},
+)
+async def delete_document(parts: Parts, document_id: DocumentId) -> Response:
+    """Delete a document with its versions and tags; the next crawl may collect it again."""
+    if not await parts.db.write(store.delete, [document_id]):
+        raise NotFound(f"there is no document {document_id}")
+    return Response(status_code=204)
+
+
+@router.put(
+    "/documents/{document_id}/tags", response_model=TagList, responses=errors(400, 404, 412, 415)
+)
+async def put_tags(
+    parts: Parts,
+    document_id: DocumentId,
+    new: NewTags,
+    if_match: Annotated[
+        str | None, Header(max_length=1_000, description="The `ETag` of what was read.")
+    ] = None,
+) -> Response:
+    """Give a document exactly these tags; with `If-Match` only if nobody changed them meanwhile."""
+    kept = await parts.db.write(_put_tags, document_id, new.tags, if_match)
+    return answer({"tags": kept}, headers={"ETag": _tag_version(kept)})
+
+
+def _put_tags(tx: Tx, document_id: int, wanted: list[str], if_match: str | None) -> tuple[str, ...]:
+    before = _tags(tx, document_id)
+    named = None if if_match is None else {each.strip() for each in if_match.split(",")}
+    if named is not None and not named & {"*", _tag_version(before)}:
+        raise HTTPException(412, f"the tags of document {document_id} were changed meanwhile")
+    tags.untag(tx, [document_id], before)
+    tags.tag(tx, [document_id], wanted)
+    return _tags(tx, document_id)
+
+
+def _tags(tx: ReadTx, document_id: int) -> tuple[str, ...]:
+    found = read.summaries(tx, [document_id])
+    if not found:
+        raise NotFound(f"there is no document {document_id}")
+    return found[0].tags
+
+
+def _tag_version(names: tuple[str, ...]) -> str:
+    digest = hashlib.blake2b(msgspec.json.encode(names), digest_size=9).hexdigest()
+    return f'"{digest}"'
+
+
+@router.get("/documents/{document_id}/versions", response_model=VersionList, responses=errors(404))
+async def list_versions(parts: Parts, document_id: DocumentId) -> Response:
+    """List the earlier versions of a document, newest first."""
+    current, found = await parts.db.read(_versions, document_id)
+    items = [
+        {
+            "number": each.number,
+            "title": each.title,
+            "content_hash": each.content_hash,
+            "words": each.words,
+            "since": rfc3339(each.since),
+            "until": rfc3339(each.until),
+        }
+        for each in found
+    ]
+    return answer(page_of(items, None, current=current))
+
+
+def _versions(tx: ReadTx, document_id: int) -> tuple[int, list[versions.Version]]:
+    found = read.summaries(tx, [document_id])
+    if not found:
+        raise NotFound(f"there is no document {document_id}")
+    return found[0].version, versions.listing(tx, document_id)
+
+
+@router.get(
+    "/documents/{document_id}/versions/{number}",
+    response_model=VersionText,
+    responses=errors(404),
+)
+async def get_version(
+    parts: Parts, document_id: DocumentId, number: Annotated[int, Path(ge=1, le=LARGEST_ID)]
+) -> Response:
+    """The Markdown of an earlier version."""
+    text = await parts.db.read(versions.text, document_id, number)
+    return answer({"number": number, "text": text})

@@ -1,0 +1,63 @@
+"""The web application over a real database, asked without a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from quaero.api.app import create_app
+from quaero.api.parts import WebParts
+from quaero.app import registry_without_worker
+from quaero.queue.queue import open_queue
+from quaero.settings import load
+
+from ..opening import Opened  # noqa: TID252
+
+HOME = "http://localhost:8080"
+
+
+@pytest.fixture
+def make_app(opened: Opened) -> Callable[..., FastAPI]:
+    """Makes the application, with a token or settings of one's own."""
+
+    queue_id = opened.write(open_queue, "quaero_jobs")
+
+    def make(*, token: str | None = None, **options: Any) -> FastAPI:
+        chosen = {"data_dir": str(opened.folder)} | {
+            name.replace("__", "."): value for name, value in options.items()
+        }
+        settings = load(None, chosen, {}, Path(opened.folder))
+        parts = WebParts(
+            db=opened.db,
+            settings=settings,
+            registry=registry_without_worker(settings, opened.db),
+            queue_id=queue_id,
+            clock=opened.clock,
+            started_at=opened.clock.wall(),
+            token=token,
+        )
+        return create_app(parts)
+
+    return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., FastAPI]) -> FastAPI:
+    return make_app()
+
+
+@pytest.fixture
+async def web(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application."""
+    async with client_of(app) as client:
+        yield client
+
+
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=HOME)

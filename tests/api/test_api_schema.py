@@ -1,0 +1,146 @@
+"""The interface keeps to its own description: 2,000 made-up requests, right and wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+from unittest import SkipTest
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from quaero.api.app import create_app
+from quaero.api.parts import WebParts
+from quaero.api.routes import logs
+from quaero.app import registry_without_worker
+from quaero.clock import SECOND
+from quaero.db.contract import Tx
+from quaero.documents.model import NewDocument
+from quaero.documents.store import save
+from quaero.jobs import run
+from quaero.jobs.create import create
+from quaero.jobs.model import JobSpec
+from quaero.jobs.run import Failed
+from quaero.queue.claim import Claim
+from quaero.queue.queue import open_queue
+from quaero.settings import load
+
+from ..opening import Opened  # noqa: TID252
+
+CASES = 72
+SHARES = 8
+THERE = 30
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    unsupported_method,
+    allow_header_conformance,
+]
+# What a description cannot say: a cursor of another list, an id that is taken, a state in the way.
+SENSIBLE = ["2xx", "400", "404", "409", "412", "422", "428"]
+
+
+def _page(number: int) -> NewDocument:
+    url, text = f"https://docs.example.org/{number}", f"# Page {number}\n\nAll about harbours."
+    return NewDocument(
+        url=url, title=f"Page {number}", text=text, content_hash=str(number), job_id=1, root_id=1
+    )
+
+
+def _dead_letters(tx: Tx, queue_id: int) -> None:
+    """Fail the third of the jobs that is claimed first."""
+    works = run.claim(tx, queue_id, Claim(THERE // 3, 60 * SECOND))
+    failed = [Failed(work, tx.now, error="no", permanent=True) for work in works]
+    run.settle_all(tx, failed, 3, Random(1))
+
+
+@pytest.fixture(scope="module")
+def described() -> Iterator[Any]:
+    """The description of an application with a few jobs."""
+    with Opened() as opened, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logs, "FOLLOW_SECONDS", 0.0)
+        queue_id = opened.write(open_queue, "quaero_jobs")
+        chosen = load(None, {"data_dir": str(opened.folder)}, {}, opened.folder)
+        parts = WebParts(
+            db=opened.db,
+            settings=chosen,
+            registry=registry_without_worker(chosen, opened.db),
+            queue_id=queue_id,
+            clock=opened.clock,
+            started_at=opened.clock.wall(),
+        )
+        seeds = '{"seeds": ["https://docs.example.org/"]}'
+        opened.write(create, queue_id, [JobSpec("crawler", seeds) for _ in range(THERE)])
+        opened.write(_dead_letters, queue_id)
+        opened.write(save, [_page(number) for number in range(THERE)])
+        config = SchemathesisConfig.from_dict(
+            {
+                "base-url": "http://localhost",
+                "checks": {"positive_data_acceptance": {"expected-statuses": SENSIBLE}},
+            }
+        )
+        app = create_app(parts)
+        found = schemathesis.openapi.from_dict(app.openapi(), config=config)
+        found.app = app
+        yield found
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_endpoint_does_what_its_description_says(described: Any, share: int) -> None:
+    operations = sorted((each.ok() for each in described.get_all_operations()), key=_label)
+    assert len(operations) * CASES >= 2_000
+    for operation in operations[share::SHARES]:
+        _try(operation)
+
+
+def _aim(case: Any) -> None:
+    """Mostly ask for what is there: ids as drawn are nearly always too large."""
+    for name, value in case.path_parameters.items():
+        case.path_parameters[name] = value % (THERE + 5) + 1
+
+
+def _label(operation: Any) -> str:
+    return str(operation.label)
+
+
+def _try(operation: Any) -> None:
+    """Ask for one endpoint, half the time with something that it must refuse."""
+
+    def ask(case: Any) -> None:
+        if mode is GenerationMode.POSITIVE:
+            _aim(case)
+        case.call_and_validate(checks=CHECKS)
+
+    for mode in GenerationMode:
+        try:
+            cases = operation.as_strategy(generation_mode=mode)
+            settings(
+                max_examples=CASES // 2,
+                deadline=None,
+                derandomize=True,
+                phases=[Phase.explicit, Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )(given(cases)(ask))()
+        except (Unsatisfiable, SkipTest):
+            assert mode is GenerationMode.NEGATIVE  # nothing it takes can be wrong

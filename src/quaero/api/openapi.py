@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from quaero.api import examples
+from quaero.api import examples, reference
 from quaero.api.describing import PROBLEM_TYPE
 from quaero.api.models import Problem
 from quaero.work.registry import Registry
@@ -46,6 +46,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 if method in path:
                     _complete(path[method])
                     _show_examples(path[method], schemas)
+        made["x-errors"] = reference.errors()
+        made["x-socket"] = list(reference.SOCKET_MESSAGES)
         app.openapi_schema = made
     return app.openapi_schema
 

@@ -1,4 +1,4 @@
-"""`python3 dev.py bench [messages|scale|jobs|live|crawl|all] [--rounds N] [--write]`."""
+"""`python3 dev.py bench [messages|scale|jobs|api|live|crawl|all] [--rounds N] [--write]`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def main() -> None:
 
         for each in jobs.run(asked.rounds):
             lines += each.table()
+    if asked.what in ("api", "all"):
+        import api
+
+        with scratch() as folder:
+            lines += api.run(folder, asked.scale)
     if asked.what in ("live", "all"):
         import live
 

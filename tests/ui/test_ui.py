@@ -162,7 +162,7 @@ def test_a_killed_server_is_found_again_and_the_list_is_exact(new_page, server, 
     server.start()
     job = crawl(server, site, max_pages=1)
     expect(page.locator(".connection")).to_have_text("Live", timeout=30_000)
-    page.locator(".pill, tr.job-row").first.wait_for()
+    page.locator(".list-stage > .pill:visible, tr.job-row").first.wait_for()
     if page.locator(".list-stage > .pill").is_visible():
         page.locator(".list-stage > .pill").click()
     expect(row(page, job["id"]).locator(".cell-status")).to_have_text("completed", timeout=30_000)

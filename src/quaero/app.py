@@ -11,12 +11,10 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from quaero.clock import DAY, SECOND, SystemClock
-from quaero.crawl.executors import CrawlExecutors
-from quaero.crawl.fetch import Fetcher
-from quaero.crawl.session import Crawls, Login
+from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
@@ -28,6 +26,9 @@ from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import JobType, Registry
 from quaero.work.supervisor import watch_lifeline
 from quaero.work.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from quaero.crawl.session import Login
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
@@ -64,6 +65,10 @@ async def worker(
     `isolate` is the command that starts a child for suspects; `alone_for` makes this process such a
     child, and is its parent's holder id. A `passing` one does not stay: see `PoolOptions`.
     """
+    from quaero.crawl.executors import CrawlExecutors
+    from quaero.crawl.fetch import Fetcher
+    from quaero.crawl.session import Crawls
+
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
     db = open_database(settings)
@@ -101,10 +106,7 @@ async def worker(
 
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     """The job types, for checking payloads where nothing is run."""
-    fetcher = Fetcher()
-    crawls = Crawls(db, fetcher, (), None)
-    crawler = CrawlExecutors(db, crawls, fetcher, CpuHelpers(0), SystemClock())
-    registry = Registry(crawler.job_types())
+    registry = Registry((CRAWLER, PAGE))
     registry.add(_cleanup(settings, db))
     registry.add(bulk_type(db))
     registry.add_installed()

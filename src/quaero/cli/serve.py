@@ -65,12 +65,12 @@ def _serve(settings: Settings, descriptor: int) -> None:
 
 def _supervise(settings: Settings, listening: socket.socket, concurrency: int | None) -> int:
     from quaero.api.token import read_token
-    from quaero.app import open_database
     from quaero.cli.output import say
+    from quaero.db.sqlite.database import SqliteDatabase
     from quaero.work.supervisor import END_SECONDS, Supervisor, own_command
 
     entrance = f"?token={read_token(settings.token_file)}" if settings.server.token else ""
-    open_database(settings).close()  # what is wrong with it is said once, and here
+    SqliteDatabase.open(settings.database_file).close()  # what is wrong with it is said here
     address = settings.server.address(listening.getsockname()[1])
     say(f"Quaero is at {address}/{entrance} with the data in {settings.data_dir}; Ctrl-C stops")
     slots = [] if concurrency is None else ["--concurrency", str(concurrency)]

@@ -28,6 +28,7 @@ from quaero.crawl.effects import (
 )
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
+from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import Crawl, CrawlPage
 from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, pace
@@ -71,8 +72,8 @@ class CrawlExecutors:
     def job_types(self) -> tuple[JobType[Any], ...]:
         """`crawler` and `crawler_url`."""
         return (
-            JobType("crawler", Crawl, self.begin),
-            JobType("crawler_url", CrawlPage, self.page, timeout=180.0),
+            replace(CRAWLER, run=self.begin),
+            replace(PAGE, run=self.page),
         )
 
     # -- crawler

@@ -148,6 +148,7 @@ class JobBackend:
     async def _execute(self, attempt: Run) -> Outcome:
         work, context = attempt.work, attempt.context
         job_type = self._registry.get(work.type)
+        assert job_type.run is not None, f"{work.type} cannot be run by this process"
         done = await job_type.run(context, job_type.decode(work.payload))
         if isinstance(done, Later):
             return Deferred(

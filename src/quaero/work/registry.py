@@ -60,11 +60,14 @@ Executor = Callable[[JobContext, Any], Awaitable[Result | Later | None]]
 
 @dataclass(frozen=True, slots=True)
 class JobType(Generic[M]):
-    """One kind of work; `timeout` is in seconds and for each attempt, None the pool's default."""
+    """One kind of work; `timeout` is in seconds and for each attempt, None the pool's default.
+
+    `run` is None in a process that knows the type to check payloads, and runs none.
+    """
 
     name: str
     payload: type[M]
-    run: Executor = field(repr=False)
+    run: Executor | None = field(default=None, repr=False)
     timeout: float | None = None
 
     def encode(self, payload: Any) -> str:

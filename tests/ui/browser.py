@@ -51,15 +51,10 @@ def fetched() -> str | None:
 def packaged() -> str | None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return None
-    install = [
-        "apt-get",
-        "install",
-        "-y",
-        "--no-install-recommends",
-        "chromium",
-        "fonts-liberation",
-    ]
-    return on_path() if run(install) else None
+    apt = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=300"]
+    install = [*apt, "install", "--no-install-recommends", "chromium", "fonts-liberation"]
+    done = run(install) or (run([*apt, "update"]) and run(install))
+    return on_path() if done else None
 
 
 def installed() -> str | None:
@@ -78,7 +73,10 @@ def from_npm() -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "unpack.mjs").write_text(UNPACK, encoding="utf-8")
         install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "@sparticuz/chromium"]
-        if node.npm(install, return_completed_process=True, cwd=folder).returncode:
+        environ = os.environ | {
+            "NODE_OPTIONS": f"{os.environ.get('NODE_OPTIONS', '')} --use-system-ca".strip()
+        }
+        if node.npm(install, return_completed_process=True, cwd=folder, env=environ).returncode:
             return None
         done = node.node(
             ["unpack.mjs"],
@@ -90,7 +88,9 @@ def from_npm() -> str | None:
         if done.returncode:
             return None
         CACHE.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(done.stdout.split()[-1], CACHE / "chromium")
+        fresh = CACHE / f"chromium-{os.getpid()}"
+        shutil.copy2(done.stdout.split()[-1], fresh)
+        fresh.replace(CACHE / "chromium")  # two workers may do this at once
     return fetched()
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from .asking import Script
 from .browser import executable
-from .server import Server, sample_site
+from .server import SETTINGS, Server, sample_site
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 
@@ -30,10 +31,17 @@ def site() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("data") / "quaero")
+    server = Server(tmp_path_factory.mktemp("data") / "quaero", SETTINGS)
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Script]:
+    script = Script(tmp_path / "script")
+    yield script
+    script.say(end=True)
 
 
 @pytest.fixture

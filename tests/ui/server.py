@@ -14,14 +14,26 @@ from pathlib import Path
 from queue import Queue
 
 START_SECONDS = 30
+HERE = Path(__file__).parent
+SETTINGS = """
+[queue]
+poll_interval = "100ms"
+[work]
+job_types = ["scripted_jobs"]
+"""
 
 
 class Server:
-    """`quaero serve` over one data directory; it can be killed and started again at its port."""
+    """`quaero serve` over one data directory; it can be killed and started again at its port.
 
-    def __init__(self, data: Path) -> None:
+    `settings` is the text of its configuration file.
+    """
+
+    def __init__(self, data: Path, settings: str = "") -> None:
         self.data = data
         self.port = 0
+        self.config = data.with_suffix(".toml")
+        self.config.write_text(settings, encoding="utf-8")
         self.process: subprocess.Popen[str] | None = None
 
     @property
@@ -29,7 +41,8 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = ["-m", "quaero", "--data-dir", str(self.data), "serve", "--port", str(self.port)]
+        places = ["--data-dir", str(self.data), "--config", str(self.config)]
+        command = ["-m", "quaero", *places, "serve", "--port", str(self.port)]
         self.process, line = started([sys.executable, *command], r"http://[^/\s]+:\d+/")
         self.port = int(line.rstrip("/").rpartition(":")[2])
 
@@ -56,6 +69,7 @@ def sample_site() -> Iterator[str]:
 
 def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], str]:
     """A process, once it has said what the pattern asks for."""
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(HERE)]))
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -63,7 +77,7 @@ def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], st
         stdin=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1", "PYTHONPATH": path},
     )
     said: Queue[str] = Queue()
     threading.Thread(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import urllib.request
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from .asking import REFUSED, crawl, create, expect_status, row
 
 PAGES = [
     "/",
@@ -21,28 +21,9 @@ PAGES = [
 ]
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202eexe.\x1b[31m"
 SERIOUS = {"serious", "critical"}
-REFUSED = "Failed to load resource"
 
 
-def post(url: str, body: dict) -> dict:
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
-
-
-def crawl(server, site: str, **payload) -> dict:
-    return post(
-        f"{server.url}/api/jobs", {"type": "crawler", "payload": {"seeds": [site], **payload}}
-    )
-
-
-def row(page: Page, job_id: int):
-    return page.locator(f'tr[data-id="{job_id}"]')
-
-
-def create(page: Page, site: str) -> None:
+def fill_in(page: Page, site: str) -> None:
     page.get_by_role("button", name="New job").click()
     page.get_by_label("Addresses to start from").fill(site)
     page.get_by_label("Max pages").fill("12")
@@ -51,7 +32,7 @@ def create(page: Page, site: str) -> None:
 
 def test_a_crawl_is_started_in_two_fields_and_watched_to_its_end(new_page, site) -> None:
     page = new_page("/queue")
-    create(page, site)
+    fill_in(page, site)
     first = page.locator("tr.job-row").first
     expect(first.locator(".cell-status")).to_have_text("completed", timeout=30_000)
     expect(first.locator(".bar-words")).to_contain_text("12/12")
@@ -60,59 +41,58 @@ def test_a_crawl_is_started_in_two_fields_and_watched_to_its_end(new_page, site)
 def test_children_open_under_their_parent_and_the_address_keeps_them_open(
     new_page, server, site
 ) -> None:
-    job = crawl(server, site, max_pages=5)
+    job_id = crawl(server, site, max_pages=5)
     page = new_page("/queue")
-    expect(row(page, job["id"]).locator(".cell-status")).to_have_text("completed", timeout=30_000)
-    row(page, job["id"]).get_by_label("Show children").click()
+    expect_status(page, job_id, "completed")
+    row(page, job_id).get_by_label("Show children").click()
     expect(page.locator("tr.level-2.job-row")).to_have_count(5)
     page.reload()
     expect(page.locator("tr.level-2.job-row")).to_have_count(5)
 
 
 def test_a_status_of_the_rail_filters_and_back_undoes_it(new_page, server, site) -> None:
-    job = crawl(server, site, max_pages=1)
+    job_id = crawl(server, site, max_pages=1)
     page = new_page("/queue")
-    expect(row(page, job["id"])).to_be_visible()
+    expect(row(page, job_id)).to_be_visible()
     page.get_by_role("navigation", name="Status").get_by_role("link", name="Cancelled").click()
     expect(page).to_have_url(f"{server.url}/queue?status=cancelled")
     expect(page.get_by_text("No job matches")).to_be_visible()
     page.go_back()
-    expect(row(page, job["id"])).to_be_visible()
+    expect(row(page, job_id)).to_be_visible()
 
 
 def test_errors_of_a_payload_stand_on_their_field(new_page) -> None:
     page = new_page("/queue", expected=REFUSED)
-    create(page, "not an address")
+    fill_in(page, "not an address")
     expect(page.locator('[data-field="seeds"].has-error')).to_be_visible()
 
 
 def test_a_selection_is_deleted_after_a_question_that_names_its_number(
     new_page, server, site
 ) -> None:
-    job = crawl(server, site, max_pages=1)
+    job_id = crawl(server, site, max_pages=1)
     page = new_page("/queue")
-    expect(row(page, job["id"]).locator(".cell-status")).to_have_text("completed", timeout=30_000)
-    row(page, job["id"]).get_by_role("checkbox").check()
+    expect_status(page, job_id, "completed")
+    row(page, job_id).get_by_role("checkbox").check()
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete 1 job").click()
-    expect(row(page, job["id"])).to_have_count(0, timeout=30_000)
+    expect(row(page, job_id)).to_have_count(0, timeout=30_000)
 
 
 def test_the_log_opens_beside_the_list_at_its_own_address(new_page, server, site) -> None:
-    job = crawl(server, site, max_pages=3)
-    page = new_page(f"/queue?logs={job['id']}")
+    job_id = crawl(server, site, max_pages=3)
+    page = new_page(f"/queue?logs={job_id}")
     lines = page.locator(".drawer .log-line")
     expect(lines.first).to_be_visible()
     page.locator(".drawer").get_by_role("button", name="Errors only").click()
-    expect(page).to_have_url(f"{server.url}/queue?logs={job['id']}&level=error")
+    expect(page).to_have_url(f"{server.url}/queue?logs={job_id}&level=error")
     page.keyboard.press("Escape")
     expect(page).to_have_url(f"{server.url}/queue")
 
 
 def test_a_hostile_name_is_text(new_page, server) -> None:
-    body = {"type": "cleanup", "name": HOSTILE, "payload": {"dry_run": True}}
-    job = post(f"{server.url}/api/jobs", body)
-    for path in ("/queue", f"/jobs/{job['id']}"):
+    job_id = create(server, "cleanup", {"dry_run": True}, name=HOSTILE)
+    for path in ("/queue", f"/jobs/{job_id}"):
         page = new_page(path)
         page.on("dialog", lambda dialog: pytest.fail(dialog.message))
         expect(page.get_by_text("<img src=x onerror=alert(1)>").first).to_be_visible()
@@ -142,12 +122,12 @@ def test_no_page_is_wider_than_a_phone(new_page, path) -> None:
 
 
 def test_keys_move_open_and_leave(new_page, server, site) -> None:
-    job = crawl(server, site, max_pages=1)
+    job_id = crawl(server, site, max_pages=1)
     page = new_page("/queue")
-    expect(row(page, job["id"])).to_be_visible()
+    expect(row(page, job_id)).to_be_visible()
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(f"{server.url}/jobs/{job['id']}")
+    expect(page).to_have_url(f"{server.url}/jobs/{job_id}")
     page.keyboard.press("g")
     page.keyboard.press("q")
     expect(page).to_have_url(f"{server.url}/queue")
@@ -160,9 +140,9 @@ def test_a_killed_server_is_found_again_and_the_list_is_exact(new_page, server, 
     server.stop(signal.SIGKILL)
     expect(page.locator(".connection")).to_contain_text("Reconnecting")
     server.start()
-    job = crawl(server, site, max_pages=1)
+    job_id = crawl(server, site, max_pages=1)
     expect(page.locator(".connection")).to_have_text("Live", timeout=30_000)
     page.locator(".list-stage > .pill:visible, tr.job-row").first.wait_for()
     if page.locator(".list-stage > .pill").is_visible():
         page.locator(".list-stage > .pill").click()
-    expect(row(page, job["id"]).locator(".cell-status")).to_have_text("completed", timeout=30_000)
+    expect_status(page, job_id, "completed")

@@ -11,6 +11,13 @@ function clock(at) {
   return text === "00:00" ? uPlot.fmtDate("{D} {MMM}")(new Date(at * 1000)) : text;
 }
 
+/** The places of values with a gap on both sides: no line leads to them, so they get a point. */
+function alone(self, series, show) {
+  if (!show) return null;
+  const values = self.data[series];
+  return values.flatMap((value, at) => (value != null && values[at - 1] == null && values[at + 1] == null ? [at] : []));
+}
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** A chart in `host` of `[{label, colour: "--s-running", format}]`; `{set(data), destroy()}`. */
@@ -23,8 +30,8 @@ export function chart(host, { series, format = number, sync = "page", zoomed = (
     height: HEIGHT,
     cursor: { sync: { key: sync }, points: { size: 6 }, drag: { x: true, y: false, setScale: false } },
     legend: { live: true },
-    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1e-3) * 1.1 || 1] } },
-    padding: [10, 12, 0, 0],
+    scales: { x: { time: true }, y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
+    padding: [10, 20, 0, 0],
     axes: [axis({ size: 28, values: (_, ticks) => ticks.map(clock) }), axis({ size: 56, values: (_, ticks) => ticks.map((tick) => format(tick)) })],
     series: [{ label: "Time", value: (_, at) => (at ? uPlot.fmtDate("{HH}:{mm}")(new Date(at * 1000)) : "–") }, ...series.map(line)],
     hooks: { setSelect: [selected] },
@@ -44,7 +51,7 @@ export function chart(host, { series, format = number, sync = "page", zoomed = (
     width: 1.5,
     fill: each.area ? `${colour(each.colour)}22` : undefined,
     dash: each.dash,
-    points: { show: false },
+    points: { show: true, size: 4, filter: alone },
     spanGaps: false,
     value: (_, value) => (value == null ? "–" : format(value)),
   });

@@ -17,16 +17,19 @@ const CHILDREN = 50;
 const MOST_CHILDREN = 500;
 const MOST_OPEN = 30;
 const COLUMNS = 9;
+const REMEMBERED = 60_000;
 
 export class JobTable {
-  /** `openLog(job)`, `fits(job)`, `picked(set)`, `opened(ids)` are told or asked; all optional. */
-  constructor(body, { selectable = false, openLog, fits, picked, opened, childFilter } = {}) {
+  /** `openLog(job)`, `fits(job)`, `picked(set)`, `opened(ids)`, `left()` when a top row has gone, are
+   * told or asked; all optional. */
+  constructor(body, { selectable = false, openLog, fits, picked, opened, left, childFilter } = {}) {
     this.body = body;
     this.selectable = selectable;
     this.openLog = openLog ?? ((job) => go(`/jobs/${job.id}?tab=logs`));
     this.fits = fits ?? (() => true);
     this.picked = picked ?? (() => {});
     this.opened = opened ?? (() => {});
+    this.left = left ?? (() => {});
     this.childFilter = childFilter ?? (() => ({}));
     this.rows = new Map();
     this.open = new Map();
@@ -48,6 +51,7 @@ export class JobTable {
   tick() {
     for (const row of this.rows.values()) row.tick();
     if (!this.body.matches(":hover")) this.sweep();
+    this.forget();
   }
 
   // -- top rows
@@ -118,10 +122,20 @@ export class JobTable {
     }
   }
 
+  /** Of what was heard, only what may be newer than a list under way has to be known. */
+  forget() {
+    const old = Date.now() - REMEMBERED;
+    for (const [id, at] of this.heard) {
+      if (at > old) return;
+      this.heard.delete(id);
+    }
+  }
+
   // -- changes
 
   /** Change the row of a job, if there is one; whether there was. */
   patch(job) {
+    this.heard.delete(job.id);
     this.heard.set(job.id, Date.now());
     const row = this.rows.get(job.id);
     row?.update(job);
@@ -135,6 +149,7 @@ export class JobTable {
     row.element.remove();
     this.rows.delete(id);
     if (this.selection.delete(id)) this.picked(this.selection);
+    if (row.level === 1) this.left();
   }
 
   async act(action, row) {

@@ -15,6 +15,7 @@ const KEPT = 5_000;
 const PAGE = 500;
 const PROGRAM_PAGE = 200;
 const LONGEST = 2_000;
+const LONGEST_HEARD = 4_000; // the live connection cuts longer lines
 const WRAPPED = 1_000;
 const ROW = 22;
 const LEVEL_ICONS = { debug: "dot", info: "info", warn: "warn", error: "cross" };
@@ -214,6 +215,7 @@ export class LogView {
     const least = LEVELS.indexOf(this.state.level);
     const text = this.state.text.toLowerCase();
     const fresh = message.lines.filter((line) => line.id > newest);
+    for (const line of fresh) line.heard = true;
     this.last = Math.max(newest, fresh.at(-1)?.id ?? 0);
     for (const line of fresh) this.counts[line.level] = (this.counts[line.level] ?? 0) + 1;
     const wanted = fresh.filter(
@@ -233,8 +235,8 @@ export class LogView {
     this.older.hidden = !this.cursor;
     this.list.space.hidden = wrap;
     this.wrapped.hidden = !wrap;
-    if (wrap) this.wrapped.replaceChildren(...this.lines.slice(-WRAPPED).map((line) => this.row(line)));
-    else this.list.set(this.lines);
+    this.wrapped.replaceChildren(...(wrap ? this.lines.slice(-WRAPPED).map((line) => this.row(line)) : []));
+    this.list.set(wrap ? [] : this.lines);
     this.empty.hidden = this.lines.length > 0;
     const narrowed = this.state.text || this.state.level !== "debug";
     this.empty.textContent = narrowed ? "No line matches." : "Nothing has been logged yet.";
@@ -290,7 +292,8 @@ export class LogView {
     const fields = Object.entries(line.fields ?? {}).slice(0, 12);
     for (const [name, value] of fields) message.append(" ", h("span.log-field", {}, `${clean(name, 60)}=`, bdi(plain(value), 300)));
     parts.push(message);
-    const label = long ? `Show all (${bytes(line.message.length)})` : "Show the whole line";
+    const size = line.heard && line.message.length > LONGEST_HEARD ? "" : ` (${bytes(line.message.length)})`;
+    const label = long ? `Show all${size}` : "Show the whole line";
     parts.push(h("button.log-all", { type: "button", "aria-label": label, on: { click: () => whole(line) } }, long ? label : icon("more")));
     return h(`div.log-line.is-level-${line.level}`, { "data-id": line.id }, parts);
   }
@@ -303,7 +306,16 @@ function plainLine(line) {
   return [line.at, line.level, cleanLines(line.message), ...fields].join(" ");
 }
 
-function whole(line) {
+/** The entry as it is stored: what came over the live connection may have been cut. */
+async function stored(line) {
+  if (!line.heard) return line;
+  const values = { tree: false, order: "asc", after: line.id - 1, limit: 1 };
+  const { items } = await get(`/api/jobs/${line.job_id}/logs`, values);
+  return items[0]?.id === line.id ? items[0] : line;
+}
+
+async function whole(shown) {
+  const line = await stored(shown).catch(() => shown);
   const about = [moment(line.at), line.level, line.type, line.job_id && `job ${line.job_id}`, line.attempt && `attempt ${line.attempt}`];
   return show(
     "Log line",

@@ -52,7 +52,7 @@ def pages(folder: Path = STATIC) -> APIRouter:
         if page is None:
             return PlainTextResponse(UNBUILT, status_code=503)
         headers = {"ETag": tag, "Cache-Control": ASK_AGAIN}
-        if tag in request.headers.get("if-none-match", ""):
+        if has(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
         return Response(page, media_type=KINDS[".html"], headers=headers)
 
@@ -66,6 +66,12 @@ def pages(folder: Path = STATIC) -> APIRouter:
         router.add_api_route(path, show, methods=["GET", "HEAD"])
     router.add_api_route("/static/{name}", asset, methods=["GET", "HEAD"])
     return router
+
+
+def has(header: str, tag: str) -> bool:
+    """Whether an If-None-Match names this tag, compared weakly (RFC 9110, section 13.1.2)."""
+    named = [each.strip() for each in header.split(",")]
+    return "*" in named or tag in {each.removeprefix("W/") for each in named}
 
 
 def bundle_files(folder: Path) -> list[Path]:

@@ -155,7 +155,7 @@ export function dashboard() {
     get tiles() {
       const day = this.stats?.last_24h ?? {};
       const { queue } = this;
-      const documents = this.documents?.documents ?? this.documents?.total;
+      const documents = this.documents?.all.documents;
       return [
         tile("Waiting", number(queue?.ready), queue?.delayed ? `${number(queue.delayed)} delayed` : "", "/queue?parent=any&status=pending"),
         tile("Running", number(queue?.in_flight), "", "/queue?parent=any&status=running", "is-running"),

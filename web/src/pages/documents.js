@@ -111,7 +111,7 @@ export function documents() {
 
     async loadTotal() {
       const stats = await get("/api/documents/stats").catch(() => null);
-      if (stats && !this.text.trim()) this.total = { count: stats.documents };
+      if (stats && !this.text.trim()) this.total = { count: stats.all.documents };
     },
 
     async more() {

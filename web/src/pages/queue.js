@@ -85,6 +85,7 @@ export function queue() {
           this.everything = false;
         },
         opened: (ids) => change({ open: ids.join(",") }, { replace: true }),
+        left: () => this.left(),
       });
       ends.push(
         onRoute((route) => route.page === "queue" && this.routed(route)),
@@ -251,8 +252,13 @@ export function queue() {
       this.statsSoon();
       if (message.type === "deleted") {
         table.drop(message.id);
-        this.shown = table.top.length;
       } else if (message.type === "job" && !table.patch(message.job)) this.lookSoon();
+    },
+
+    /** A row has gone; when none is left, others may follow. */
+    left() {
+      this.shown = table.top.length;
+      if (!this.shown && this.cursor && !this.loading) this.load();
     },
 
     /** Something new: ask which rows would be shown now, at most once a second. */

@@ -111,7 +111,7 @@ function checks(health) {
 function check({ name, status, ok, detail, ...rest }) {
   const good = GOOD.has(status ?? ok ?? "ok");
   const mark = good ? "completed" : "failed";
-  const facts = Object.entries(rest).filter(([, value]) => value != null && typeof value !== "object").map(([key, value]) => `${words(key)} ${shown(key, value)}`);
+  const facts = Object.entries(rest).filter(([, value]) => value != null && typeof value !== "object").map(([key, value]) => `${words(key)} ${name === "disk" ? bytes(value) : shown(key, value)}`);
   const word = status ?? (good ? "ok" : "not ok");
   return h(
     "tr",
@@ -145,7 +145,7 @@ function flat(facts, before = "") {
   });
 }
 
-const words = (name) => String(name).replaceAll("_", " ");
+const words = (name) => String(name).replaceAll("_", " ").replace(/ bytes$/, "");
 
 function shown(name, value) {
   if (typeof value === "number" && /(^|_)bytes$/.test(name)) return bytes(value);

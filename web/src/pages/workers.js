@@ -101,7 +101,7 @@ function card(worker) {
       h("h2", {}, bdi(worker.host, 80), h("span.quiet.mono", {}, ` ${worker.pid}`)),
       h(`span.status.is-${state}`, {}, icon(worker.alive ? "check" : "cross"), worker.alive ? "alive" : "gone"),
     ),
-    h("p.quiet.card-note", {}, `${running.length && worker.running.length}/${worker.slots} slots busy, up since ${ago(worker.started_at)}`),
+    h("p.quiet.card-note", {}, `${running.length && worker.running.length}/${worker.slots} slots busy, started ${ago(worker.started_at)}`),
     h("ul.brief-list", {}, running),
   );
 }

@@ -1,0 +1,69 @@
+"""Documents of a hostile site: found, read, and harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from quaero.testing.site import SiteServer
+
+from .asking import REFUSED, crawl, wait_for_end
+
+PAGE = """<!doctype html><html lang="en"><head><title>Harbour &lt;b&gt;{word}&lt;/b&gt;</title></head>
+<body><main><h1>Harbour <i onclick="alert(1)">{word}</i></h1>
+<p>The {word} is marked by a lantern &lt;script&gt;alert(2)&lt;/script&gt; and a bell. \u202egnp.</p>
+<p><a href="javascript:alert(3)">a trap</a>, <a href="https://example.org/chart">the chart</a>,
+<a href="data:text/html,x">another trap</a></p>
+<p><img src="https://example.org/x.png" onerror="alert(4)" alt="a picture"></p>
+<iframe src="https://example.org/"></iframe><style>body {{ display: none }}</style>
+<h2>How to enter</h2><p>Slowly, and never at low water, keeping the tower abeam.</p>
+</main></body></html>"""
+
+
+@pytest.fixture(scope="module")
+def crawled(server) -> Iterator[None]:
+    links = "".join(f'<a href="/{word}">{word}</a> ' for word in ("breakwater", "sandbank"))
+    pages = {f"/{word}": PAGE.format(word=word) for word in ("breakwater", "sandbank")}
+    pages["/"] = f"<html><title>Start</title><body><main><p>{links}</p></main></body></html>"
+    with SiteServer(pages) as site:
+        wait_for_end(server, crawl(server, site.url))
+        yield
+
+
+def test_a_page_is_found_as_it_is_typed_and_read_without_harm(new_page, server, crawled) -> None:
+    page = new_page("/documents")
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    page.on("request", lambda asked: asked.url.startswith(server.url) or pytest.fail(asked.url))
+    found = page.locator(".document-rows li")
+    expect(found).to_have_count(3)
+    page.get_by_label("Search documents").fill("lantern breakwater")
+    expect(found).to_have_count(1)
+    expect(found.locator("mark").first).to_be_visible()
+    expect(page).to_have_url(f"{server.url}/documents?q=lantern+breakwater")
+    found.get_by_role("link").click()
+    reader = page.locator(".reader-text")
+    expect(reader).to_contain_text("<script>alert(2)</script>")
+    expect(reader).to_contain_text(r"\u202egnp")
+    assert reader.locator("script, img, iframe, style, [onclick], [style]").count() == 0
+    expect(page.locator(".reader-title")).to_contain_text("<b>")
+
+
+def test_links_of_a_document_lead_out_safely_or_nowhere(new_page, server, crawled) -> None:
+    page = new_page("/documents?q=sandbank")
+    page.locator(".document-rows a").first.click()
+    reader = page.locator(".reader-text")
+    chart = reader.get_by_role("link", name="the chart")
+    expect(chart).to_have_attribute("href", "https://example.org/chart")
+    expect(chart).to_have_attribute("rel", "noopener noreferrer")
+    expect(reader).to_contain_text("a trap")
+    addresses = reader.locator("a").evaluate_all("all => all.map(each => each.protocol)")
+    assert set(addresses) <= {"http:", "https:"}
+
+
+def test_a_search_without_result_says_what_to_do(new_page, crawled) -> None:
+    page = new_page("/documents?q=zeppelin", expected=REFUSED)
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+    page.goto("/documents/999999")
+    expect(page.get_by_text("There is no such document")).to_be_visible()

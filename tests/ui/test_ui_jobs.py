@@ -1,0 +1,157 @@
+"""What people do to jobs, one and many, to the queue, and to what it gave up."""
+
+from __future__ import annotations
+
+from itertools import count
+from urllib.error import HTTPError
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .asking import ENDS_MS, expect_status, request, row
+
+MANY = 60
+NAMES = (f"case-{number}-" for number in count())
+
+
+@pytest.fixture
+def name() -> str:
+    """A word that only the jobs of this test have in their names."""
+    return next(NAMES)
+
+
+def agree(page: Page, button: str) -> None:
+    page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
+
+
+def test_a_running_job_is_cancelled_from_its_row(new_page, server, script) -> None:
+    job_id = script.start(server)
+    page = new_page("/queue")
+    expect_status(page, job_id, "running")
+    row(page, job_id).focus()
+    page.keyboard.press("c")
+    expect_status(page, job_id, "cancelled")
+    assert request(f"{server.url}/api/jobs/{job_id}")["status"] == "cancelled"
+
+
+def test_a_failed_job_says_why_and_is_tried_again_from_its_page(new_page, server, script) -> None:
+    script.say(fail="the tide was out")
+    job_id = script.start(server)
+    page = new_page(f"/jobs/{job_id}")
+    expect(page.get_by_text("the tide was out").first).to_be_visible(timeout=ENDS_MS)
+    script.path.write_text('{"end": true}\n', encoding="utf-8")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator(".page-head .status, .job-head .status").first).to_have_text(
+        "completed", timeout=ENDS_MS
+    )
+
+
+def test_all_that_match_are_deleted_though_only_a_page_is_shown(
+    new_page, server, script, name
+) -> None:
+    script.say(end=True)
+    kept = script.start(server, name="not one of them")
+    for number in range(MANY):
+        script.start(server, name=f"{name}{number}")
+    page = new_page(f"/queue?status=completed&text={name}")
+    expect(page.locator("tr.job-row")).to_have_count(50, timeout=ENDS_MS)
+    settle(page, server, name)
+    page.get_by_label("Select all on this page").check()
+    page.get_by_role("button", name=f"Select all {MANY} that match").click()
+    expect(page.get_by_text(f"All {MANY} that match are selected.")).to_be_visible()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    agree(page, f"Delete {MANY} jobs")
+    expect(page.get_by_text("No job matches")).to_be_visible(timeout=ENDS_MS)
+    left = request(f"{server.url}/api/jobs?text={name}&count=true")
+    assert left["total"]["count"] == 0
+    assert request(f"{server.url}/api/jobs/{kept}")["id"] == kept
+
+
+def settle(page: Page, server, name: str) -> None:
+    """Load the page anew, once all jobs of the test have ended."""
+    url = f"{server.url}/api/jobs?status=completed&text={name}&count=true"
+    page.wait_for_function(
+        "async ([url, many]) => (await (await fetch(url)).json()).total.count === many",
+        arg=[url, MANY],
+        timeout=ENDS_MS,
+    )
+    page.reload()
+    expect(page.locator("tr.job-row")).to_have_count(50)
+
+
+def test_new_jobs_wait_behind_a_pill_until_they_are_wanted(new_page, server, script, name) -> None:
+    script.say(end=True)
+    first = script.start(server, name=name)
+    page = new_page(f"/queue?text={name}")
+    expect_status(page, first, "completed")
+    others = [script.start(server, name=name) for _ in range(3)]
+    pill = page.get_by_role("button", name="↑ 3 new")
+    expect(pill).to_be_visible()
+    expect(page.locator("tr.job-row")).to_have_count(1)
+    pill.click()
+    for job_id in others:
+        expect_status(page, job_id, "completed")
+    expect(page.locator(".list-stage > .pill")).to_be_hidden()
+
+
+def test_a_paused_queue_starts_nothing_until_it_is_resumed(new_page, server, script, name) -> None:
+    page = new_page(f"/queue?text={name}")
+    page.get_by_role("button", name="Pause queue").click()
+    expect(page.get_by_text("The queue is paused")).to_be_visible()
+    assert request(f"{server.url}/api/queue")["paused"]
+    script.say(end=True)
+    job_id = script.start(server, name=name)
+    expect_status(page, job_id, "pending")
+    page.get_by_role("button", name="Resume queue").click()
+    expect_status(page, job_id, "completed")
+    expect(page.get_by_text("The queue is paused")).to_be_hidden()
+
+
+def test_a_dead_letter_is_requeued_or_deleted(new_page, server, script, name) -> None:
+    script.say(fail="no water under the keel")
+    again, gone = (script.start(server, name=f"{name}{word}") for word in ("again", "gone"))
+    page = new_page("/queue/dead")
+    rows = page.locator("table.letters tbody tr")
+    first, second = rows.filter(has_text=f"{name}again"), rows.filter(has_text=f"{name}gone")
+    expect(first).to_contain_text("no water under the keel", timeout=ENDS_MS)
+    expect(second).to_be_visible(timeout=ENDS_MS)
+    script.path.write_text('{"end": true}\n', encoding="utf-8")
+    first.get_by_role("button", name="Requeue message").click()
+    expect(first).to_have_count(0)
+    second.get_by_role("button", name="Delete message").click()
+    agree(page, "Delete")
+    expect(second).to_have_count(0)
+    page.goto(f"/queue?text={name}")
+    expect_status(page, again, "completed")
+    expect_status(page, gone, "failed")
+
+
+def test_all_dead_letters_are_deleted_only_after_typing_so(new_page, server, script, name) -> None:
+    script.say(fail="aground")
+    script.start(server, name=name)
+    page = new_page("/queue/dead")
+    expect(page.get_by_text(name)).to_be_visible(timeout=ENDS_MS)
+    page.get_by_role("button", name="Delete all").click()
+    button = page.get_by_role("dialog").locator("button.is-danger")
+    expect(button).to_be_disabled()
+    page.get_by_label("Type delete all to go on").fill("delete all")
+    button.click()
+    expect(page.get_by_text("No dead letters")).to_be_visible(timeout=ENDS_MS)
+
+
+def test_a_job_deleted_elsewhere_says_so_on_its_page(new_page, server, script) -> None:
+    script.say(end=True)
+    job_id = script.start(server)
+    page = new_page(f"/jobs/{job_id}")
+    expect(page.get_by_role("button", name="Run again")).to_be_visible(timeout=ENDS_MS)
+    with pytest.raises(HTTPError, match="404"):
+        deleted(server, job_id)
+    expect(page.get_by_text("This job was deleted")).to_be_visible()
+
+
+def deleted(server, job_id: int) -> None:
+    from urllib.request import Request, urlopen
+
+    url = f"{server.url}/api/jobs/{job_id}"
+    urlopen(Request(url, method="DELETE"), timeout=10).close()
+    request(url)

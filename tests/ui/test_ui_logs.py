@@ -1,0 +1,111 @@
+"""The log of a job while it runs, and lines that are long or mean harm."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+HOSTILE = "<script>alert(1)</script>\u202egnp.exe\u2066\x1b[31mred\x07 \rback"
+SHOWN = r"<script>alert(1)</script>\u202egnp.exe\u2066\x1b[31mred\x07 \rback"
+MEGABYTE = 1_000_000
+SHORTENED = 3_000
+
+
+def lines(page: Page) -> Locator:
+    return page.locator(".log-line")
+
+
+def place(page: Page) -> int:
+    return page.locator(".log-lines").evaluate("each => each.scrollTop")
+
+
+def test_lines_appear_while_the_job_runs(new_page, server, script) -> None:
+    script.say(log="first {n}", times=2)
+    page = new_page(f"/jobs/{script.start(server)}?tab=logs")
+    expect(lines(page).filter(has_text="first 1")).to_be_visible()
+    script.say(log="second {n}", times=3, level="warn")
+    expect(lines(page).filter(has_text="second 2")).to_be_visible()
+    script.say(end=True)
+    expect(page.get_by_role("button", name="warn 3")).to_be_visible()
+
+
+def test_who_scrolls_up_is_left_alone_and_told_how_much_came(new_page, server, script) -> None:
+    script.say(log="old {n}", times=200)
+    page = new_page(f"/jobs/{script.start(server)}?tab=logs")
+    expect(lines(page).filter(has_text="old 199")).to_be_visible()
+    follow = page.get_by_role("button", name="Follow")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    page.locator(".log-lines").hover()
+    page.mouse.wheel(0, -1000)
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    script.say(log="new {n}", times=12)
+    pill = page.get_by_role("button", name="↓ 12 new lines")
+    expect(pill).to_be_visible()
+    expect(lines(page).filter(has_text="new 11")).to_have_count(0)
+    pill.click()
+    expect(lines(page).filter(has_text="new 11")).to_be_visible()
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    script.say(log="last")
+    expect(lines(page).filter(has_text="last")).to_be_visible()
+
+
+def test_errors_only_and_words_narrow_what_is_there_and_what_comes(
+    new_page, server, script
+) -> None:
+    script.say(log="calm {n}", times=20)
+    script.say(log="reef ahead", level="error")
+    page = new_page(f"/jobs/{script.start(server)}?tab=logs")
+    expect(lines(page).filter(has_text="reef ahead")).to_be_visible()
+    page.get_by_role("button", name="Errors only").click()
+    expect(lines(page)).to_have_count(1)
+    script.say(log="still calm")
+    script.say(log="rock ahead", level="error")
+    expect(lines(page)).to_have_count(2)
+    page.get_by_label("Search the log").fill("rock")
+    expect(lines(page)).to_have_count(1)
+    expect(page).to_have_url(f"{page.url.partition('?')[0]}?tab=logs&level=error&find=rock")
+    page.reload()
+    expect(lines(page)).to_have_count(1)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_line_of_a_megabyte_is_cut_and_opens_whole(new_page, server, script, live) -> None:
+    script.say(log="before")
+    job_id = script.start(server)
+    long = "y" * MEGABYTE
+    if not live:
+        script.say(log=long)
+        script.say(log="after")
+    page = new_page(f"/jobs/{job_id}?tab=logs")
+    expect(lines(page).filter(has_text="before")).to_be_visible()
+    if live:
+        script.say(log=long)
+        script.say(log="after")
+    expect(lines(page).filter(has_text="after")).to_be_visible()
+    line = lines(page).filter(has_text="yyyy")
+    assert len(line.inner_text()) < SHORTENED
+    line.get_by_role("button", name="Show all").click()
+    whole = page.get_by_role("dialog").locator("pre").first
+    expect(whole).to_be_visible()
+    page.wait_for_function(
+        "many => document.querySelector('dialog pre').textContent.length === many", arg=MEGABYTE
+    )
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_hostile_line_is_text_with_its_marks_written_out(
+    new_page, server, script, wrapped
+) -> None:
+    script.say(log=HOSTILE)
+    script.say(log="\u05e9\u05dc\u05d5\u05dd 123")
+    page = new_page(f"/jobs/{script.start(server)}?tab=logs")
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    if wrapped:
+        page.get_by_role("button", name="Wrap").click()
+    line = lines(page).filter(has_text="gnp.exe")
+    expect(line.locator("bdi")).to_have_text(SHOWN)
+    assert line.locator("script").count() == 0
+    isolated = lines(page).filter(has_text="123").locator("bdi")
+    assert isolated.evaluate("each => getComputedStyle(each).unicodeBidi") == "isolate"
+    line.get_by_role("button", name="Show the whole line").click()
+    expect(page.get_by_role("dialog").locator("pre").first).to_contain_text(r"\u202egnp.exe")

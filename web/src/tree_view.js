@@ -9,6 +9,7 @@ import { VirtualList } from "./virtual_list.js";
 
 const ROW = 32;
 const PAGE = 200;
+const MOST_AGAIN = 2_000;
 
 export class TreeView {
   constructor(host, { id }) {
@@ -27,6 +28,7 @@ export class TreeView {
   }
 
   destroy() {
+    clearTimeout(this.timer);
     this.list.destroy();
   }
 
@@ -52,9 +54,47 @@ export class TreeView {
     }
   }
 
+  /** Load again from the top what is shown; what had come further down comes again when needed.
+   * Far down the rows stay, and only change with what is heard of them.
+   */
+  async refresh() {
+    if (this.loading || this.host.scrollTop > MOST_AGAIN * ROW) return;
+    this.loading = true;
+    const most = Math.ceil((this.host.scrollTop + this.host.clientHeight) / ROW) + PAGE;
+    const items = [];
+    let cursor = null;
+    try {
+      do {
+        const answer = await get(`/api/jobs/${this.id}/tree`, { limit: PAGE, cursor });
+        cursor = answer.next_cursor;
+        items.push(...answer.items);
+      } while (cursor && items.length < most);
+      this.take(items, cursor);
+    } catch {
+      // The old rows stay; the next change, or the next reload, tries again.
+    }
+    this.loading = false;
+  }
+
+  take(items, cursor) {
+    items.forEach((job) => (job.seenAt = now()));
+    this.items = items;
+    this.places = new Map(items.map((job, at) => [job.id, at]));
+    this.cursor = cursor;
+    this.ended = !cursor;
+    this.list.set(items);
+  }
+
+  refreshSoon() {
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      this.refresh();
+    }, 1000);
+  }
+
   patch(job) {
     const at = this.places.get(job.id);
-    if (at === undefined) return;
+    if (at === undefined) return this.ended && this.refreshSoon();
     job.seenAt = now();
     this.items[at] = job;
     this.list.draw(true);

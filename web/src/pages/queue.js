@@ -1,64 +1,34 @@
 /** The queue page: every filter in its address, the list live, and nothing that jumps. */
-import { performAll } from "../actions.js";
 import { curl, get, latest, post, query } from "../api.js";
+import { together } from "../component.js";
 import { createJob } from "../create_job.js";
 import { copy, note } from "../dialogs.js";
-import { STATUS_ICONS } from "../dom.js";
-import { counted, duration, number, plural } from "../format.js";
 import { JobTable } from "../job_table.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
-import { LogView } from "../log_view.js";
-import { change, go, here, onRoute, withQuery } from "../router.js";
+import { figures } from "../queue/figures.js";
+import { filterOf, offered } from "../queue/filter.js";
+import { logDrawer } from "../queue/log_drawer.js";
+import { searchBox } from "../queue/search.js";
+import { selection } from "../queue/selection.js";
+import { change, here, onRoute } from "../router.js";
 
-const STATES = ["pending", "running", "completed", "failed", "cancelled"];
-const WORDS = ["status", "type", "source_type", "entity_type", "parent", "created_after", "created_before"];
-const SHORT = { source: "source_type", entity: "entity_type", after: "created_after", before: "created_before" };
 const PAGE = 50;
 const MOST_ROWS = 500;
 
-/** The filter that an address says, in the API's words. */
-function filterOf(words) {
-  const filter = { status: words.getAll("status") };
-  for (const name of WORDS.slice(1)) filter[name] = words.get(name) ?? "";
-  filter.text = words.get("text") ?? "";
-  return filter;
-}
-
-/** `error type:crawler status:failed` as words of the address: what is no known word is text. */
-function parsed(text) {
-  const found = {};
-  const rest = [];
-  for (const word of text.split(/\s+/).filter(Boolean)) {
-    const [, name, value] = /^([a-z_]+):(.+)$/.exec(word) ?? [];
-    const known = SHORT[name] ?? name;
-    if (WORDS.includes(known)) found[known] = [...(found[known] ?? []), value];
-    else rest.push(word);
-  }
-  return { found, rest: rest.join(" ") };
-}
-
 export function queue() {
   let table;
-  let log = null;
   let waiting = null;
   const ask = latest();
   const ends = [];
   let freshTimer = null;
-  let statsTimer = null;
   let slowTimer = null;
-  let typing = null;
 
-  return {
+  const list = {
     filter: filterOf(here().query),
     text: here().query.get("text") ?? "",
     order: "-created",
-    top: null,
-    stats: null,
-    day: null,
-    paused: false,
     pausing: false,
-    typeCounts: [],
     total: null,
     searched: false,
     cursor: null,
@@ -68,12 +38,7 @@ export function queue() {
     problem: "",
     problemTitle: "",
     fresh: 0,
-    selected: 0,
-    everything: false,
     address: "",
-    suggestions: [],
-    logId: null,
-    logName: "",
 
     init() {
       table = new JobTable(this.$refs.rows, {
@@ -100,9 +65,9 @@ export function queue() {
     destroy() {
       ends.forEach((end) => end());
       ask.stop();
-      log?.destroy();
       table.destroy();
-      [freshTimer, statsTimer, slowTimer, typing].forEach(clearTimeout);
+      [freshTimer, slowTimer].forEach(clearTimeout);
+      this.stopParts();
     },
 
     // -- the address
@@ -124,58 +89,6 @@ export function queue() {
     words() {
       const { parent, ...filter } = this.filter;
       return { parent: parent || "root", ...filter, order: this.order };
-    },
-
-    typed() {
-      clearTimeout(typing);
-      this.suggestFor(this.text);
-      const { found, rest } = parsed(this.text);
-      if (Object.keys(found).length) return;
-      typing = setTimeout(() => change({ text: rest }, { replace: true }), 150);
-    },
-
-    search() {
-      clearTimeout(typing);
-      const { found, rest } = parsed(this.text);
-      this.text = rest;
-      this.suggestions = [];
-      const joined = Object.entries(found).map(([name, values]) => {
-        return [name, name === "status" ? [...new Set([...this.filter[name], ...values])] : values.at(-1)];
-      });
-      change({ text: rest, ...Object.fromEntries(joined) });
-    },
-
-    suggestFor(text) {
-      const [, name, begun] = /(?:^|\s)(type|status):(\S*)$/.exec(text) ?? [];
-      const all =
-        name === "status"
-          ? STATES.map((word) => ({ word, count: number(this.top?.[word]) }))
-          : this.typeCounts.map((each) => ({ word: each.type, count: number(sum(each.counts)) }));
-      const fitting = name ? all.filter((each) => each.word.startsWith(begun)).slice(0, 8) : [];
-      this.suggestions = fitting.map((each, at) => ({ ...each, on: at === 0 }));
-    },
-
-    get hasSuggestions() {
-      return this.suggestions.length > 0;
-    },
-    suggest(word) {
-      this.text = this.text.replace(/:\S*$/, `:${word}`);
-      this.search();
-    },
-    closeSuggestions() {
-      this.suggestions = [];
-    },
-    suggestKey(event) {
-      if (!this.suggestions.length) return;
-      const at = this.suggestions.findIndex((each) => each.on);
-      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (step) {
-        const next = (at + step + this.suggestions.length) % this.suggestions.length;
-        this.suggestions = this.suggestions.map((each, index) => ({ ...each, on: index === next }));
-      } else if (event.key === "Enter" || event.key === "Tab") {
-        this.suggest(this.suggestions[at].word);
-      } else return;
-      event.preventDefault();
     },
 
     get orders() {
@@ -320,148 +233,6 @@ export function queue() {
       return this.loading && this.shown ? "is-stale" : "";
     },
 
-    // -- figures
-
-    async loadStats() {
-      try {
-        const [stats, now] = await Promise.all([get("/api/jobs/stats"), get("/api/queue")]);
-        this.top = stats.top;
-        this.typeCounts = stats.types;
-        this.day = stats;
-        this.stats = now;
-        this.paused = now.paused;
-      } catch (error) {
-        if (error.status) note(error.message, { error: true });
-      }
-    },
-
-    statsSoon() {
-      statsTimer ??= setTimeout(() => {
-        statsTimer = null;
-        this.loadStats();
-      }, 3000);
-    },
-
-    counts(message) {
-      this.stats = { ...this.stats, ...message.stats };
-      this.paused = message.stats.paused;
-      if (message.top) this.top = message.top;
-    },
-
-    get sentence() {
-      if (!this.top) return " ";
-      const { failed, running, pending } = this.top;
-      const parts = [];
-      if (running) parts.push(`${plural(running, "tree")} running`);
-      if (pending) parts.push(`${number(pending)} waiting to start`);
-      if (!parts.length) parts.push("All quiet");
-      if (failed) parts.push(`${number(failed)} failed`);
-      return `${parts.join(", ")}.`;
-    },
-
-    get tiles() {
-      const { day, stats } = this;
-      const last = day?.last_24h ?? {};
-      return [
-        tile("Pending", number(stats?.ready), stats?.delayed ? `${number(stats.delayed)} delayed` : ""),
-        tile("In flight", number(stats?.in_flight), "", "is-running"),
-        tile("Completed", number(last.completed), "24 h"),
-        tile("Failed", number(last.failed), "24 h", last.failed ? "is-failed" : ""),
-        tile("Average run", duration(last.mean_run_seconds), "24 h"),
-        tile("Oldest waiting", duration(stats?.oldest_ready_seconds ?? day?.oldest_waiting_seconds), ""),
-      ];
-    },
-
-    get states() {
-      const { status } = this.filter;
-      const all = this.top ? sum(this.top) : null;
-      const first = state("all", "All", all, "#i-log", filtered({ status: "" }), !status.length);
-      const others = STATES.map((word) => {
-        const label = word[0].toUpperCase() + word.slice(1);
-        const on = status.length === 1 && status[0] === word;
-        return state(word, label, this.top?.[word], `#i-${STATUS_ICONS[word]}`, filtered({ status: on ? "" : word }), on || status.includes(word));
-      });
-      return [first, ...others];
-    },
-
-    get types() {
-      return this.typeCounts.map((each) => {
-        const on = this.filter.type === each.type;
-        const href = filtered({ type: on ? "" : each.type });
-        return { type: each.type, count: number(sum(each.counts)), href, current: on ? "true" : null };
-      });
-    },
-
-    get deadCount() {
-      return number(this.stats?.dead);
-    },
-
-    get chips() {
-      const chips = [];
-      const add = (name, value, rest) => {
-        const text = `${name}:${value}`;
-        chips.push({ text, label: `Remove the filter ${text}`, href: filtered({ [name]: rest }) });
-      };
-      const { status } = this.filter;
-      for (const value of status) add("status", value, status.filter((each) => each !== value));
-      for (const name of WORDS.slice(1)) if (this.filter[name] && this.filter[name] !== "any") add(name, this.filter[name], "");
-      return chips;
-    },
-
-    get treeHref() {
-      return this.filter && filtered({ parent: "" });
-    },
-    get flatHref() {
-      return this.filter && filtered({ parent: "any" });
-    },
-    get treeCurrent() {
-      return this.filter.parent === "any" ? null : "true";
-    },
-    get flatCurrent() {
-      return this.filter.parent === "any" ? "true" : null;
-    },
-
-    // -- selection
-
-    pickPage() {
-      table.pickAll(this.$refs.all.checked);
-    },
-    unselect() {
-      this.$refs.all.checked = false;
-      table.pickAll(false);
-      this.everything = false;
-    },
-    get canSelectAll() {
-      const count = this.total?.count ?? 0;
-      return !this.everything && this.selected >= this.shown && count > this.selected;
-    },
-    selectAll() {
-      this.everything = true;
-    },
-    get selectAllText() {
-      return `Select all ${counted(this.matching)} that match`;
-    },
-    get selectionText() {
-      return this.everything ? `All ${counted(this.matching)} that match are selected.` : `${number(this.selected)} selected.`;
-    },
-    /** How many match: exact from the kept counts where these say it. */
-    get matching() {
-      const { status, parent, ...rest } = this.filter;
-      const narrowed = parent || Object.values(rest).some(Boolean);
-      if (narrowed || !this.top || !this.total?.capped) return this.total;
-      const words = status.length ? status : STATES;
-      return { count: words.reduce((all, word) => all + this.top[word], 0), capped: false };
-    },
-    async bulk(action) {
-      const { order, ...words } = this.words();
-      const filter = Object.fromEntries(Object.entries(words).filter(([, value]) => value.length));
-      const many = this.everything
-        ? { filter, ...this.matching }
-        : { ids: [...table.selection], count: table.selection.size };
-      const job = await performAll(action, many);
-      if (job) this.unselect();
-    },
-
     // -- doing
 
     async create() {
@@ -496,37 +267,6 @@ export function queue() {
       copy(curl(`/api/jobs${query({ ...this.words(), limit: PAGE })}`), "curl command copied");
     },
 
-    // -- the log
-
-    showLog(id) {
-      if (id === this.logId) return;
-      log?.destroy();
-      log = null;
-      this.logId = id;
-      if (!id) return;
-      const words = here().query;
-      this.logName = table?.rows.get(id)?.job.name ?? "";
-      this.$nextTick(() => {
-        log = new LogView(this.$refs.log, {
-          jobId: id,
-          state: { level: words.get("level") ?? "debug", text: words.get("find") ?? "" },
-          changed: ({ level, text }) => change({ level: level === "debug" ? "" : level, find: text }, { replace: true }),
-        });
-        this.$refs.drawer.focus();
-      });
-    },
-    closeLog() {
-      const id = this.logId;
-      go(withQuery({ logs: "", level: "", find: "" }));
-      table.rows.get(id)?.element.focus();
-    },
-    get logHref() {
-      return `/jobs/${this.logId}?tab=logs`;
-    },
-    get logTitle() {
-      return `job ${this.logId}`;
-    },
-
     key(event) {
       if (event.key === "Escape" && this.logId) {
         this.closeLog();
@@ -540,25 +280,5 @@ export function queue() {
       return table.key(event.key);
     },
   };
-}
-
-const ORDERS = [
-  ["-created", "Newest first"],
-  ["created", "Oldest first"],
-  ["-started", "Last started"],
-  ["-finished", "Last ended"],
-  ["-duration", "Longest"],
-];
-
-/** The orders that have an index: all of them for top-level jobs, by creation for others. */
-const offered = (parent) => (parent && parent !== "root" ? ORDERS.slice(0, 2) : ORDERS);
-
-/** The address with another filter; what is open or logged beside the list goes with the old one. */
-const filtered = (changes) => withQuery({ open: "", logs: "", level: "", find: "", ...changes });
-
-const sum = (counts) => STATES.reduce((total, word) => total + (counts[word] ?? 0), 0);
-const tile = (label, value, about = "", kind = "") => ({ label, value, note: about, kind });
-
-function state(word, label, count, symbol, href, on) {
-  return { word, label, count: number(count), icon: symbol, href, kind: `is-${word}`, current: on ? "true" : null };
+  return together(searchBox(), figures(), selection(() => table), logDrawer(() => table), list);
 }

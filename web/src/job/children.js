@@ -1,0 +1,109 @@
+/** What is below a job: a table of its children, or the whole tree with bars in time. */
+import { get, latest } from "../api.js";
+import { number } from "../format.js";
+import { JobTable } from "../job_table.js";
+import { STATES } from "../queue/filter.js";
+import { withQuery } from "../router.js";
+import { TreeView } from "../tree_view.js";
+
+const PAGE = 50;
+const MOST_ROWS = 500;
+
+export function children(id) {
+  const ask = latest();
+  let table = null;
+  let tree = null;
+
+  return {
+    view: "",
+    status: [],
+    childCursor: null,
+    childCount: 0,
+    childrenLoaded: false,
+
+    /** Show what the address asks for. */
+    openBelow(changed) {
+      if (this.wholeTree) tree ??= new TreeView(this.$refs.tree, { id });
+      else if (!table || changed) this.openChildren();
+    },
+
+    openChildren() {
+      table?.destroy();
+      this.$refs.children.replaceChildren();
+      table = new JobTable(this.$refs.children, {
+        fits: (each) => !this.status.length || this.status.includes(each.status),
+      });
+      this.loadChildren();
+    },
+
+    async loadChildren() {
+      const asked = Date.now();
+      const values = { limit: Math.min(200, Math.max(PAGE, this.childCount)), status: this.status };
+      const answer = await ask((signal) => get(`/api/jobs/${id}/children`, values, { signal })).catch(() => null);
+      if (!answer) return;
+      table.set(answer.items, asked);
+      this.childCursor = answer.next_cursor;
+      this.childCount = answer.items.length;
+      this.childrenLoaded = true;
+    },
+
+    async moreChildren() {
+      const values = { limit: PAGE, status: this.status, cursor: this.childCursor };
+      const answer = await get(`/api/jobs/${id}/children`, values);
+      table.append(answer.items);
+      this.childCount += answer.items.length;
+      this.childCursor = this.childCount < MOST_ROWS ? answer.next_cursor : null;
+    },
+
+    reloadBelow() {
+      if (table) this.loadChildren();
+      tree?.refresh();
+    },
+
+    /** A job below this one has changed, or is new. */
+    patchBelow(job) {
+      tree?.patch(job);
+      if (!table || table.patch(job) || job.parent_id !== id) return;
+      if (!this.childCursor && table.fits(job) && this.childCount < MOST_ROWS) {
+        table.append([job]);
+        this.childCount += 1;
+      }
+    },
+
+    keyBelow(key) {
+      return Boolean(table?.key(key));
+    },
+
+    stop() {
+      ask.stop();
+      table?.destroy();
+      tree?.destroy();
+    },
+
+    get wholeTree() {
+      return this.view === "tree";
+    },
+    get noChildren() {
+      return this.childrenLoaded && !this.childCount && !this.wholeTree;
+    },
+    get childrenHref() {
+      return `/jobs/${id}?tab=children`;
+    },
+    get treeHref() {
+      return `/jobs/${id}?tab=children&view=tree`;
+    },
+    get childrenOn() {
+      return this.wholeTree ? null : "true";
+    },
+    get treeOn() {
+      return this.wholeTree ? "true" : null;
+    },
+    get childStates() {
+      const counts = this.job?.counts ?? {};
+      return STATES.filter((word) => counts[word]).map((word) => {
+        const on = this.status.includes(word);
+        return { word, on: String(on), text: `${word} ${number(counts[word])}`, href: withQuery({ tab: "children", view: "", status: on ? "" : word }) };
+      });
+    },
+  };
+}

@@ -1,0 +1,132 @@
+/** The figures of the queue page: its sentence, the tiles, and the rail of states and types. */
+import { get } from "../api.js";
+import { note } from "../dialogs.js";
+import { STATUS_ICONS } from "../dom.js";
+import { duration, number, plural } from "../format.js";
+import { filtered, STATES, WORDS } from "./filter.js";
+
+const PAUSE = 3000;
+
+/** The jobs of all states. */
+export const sum = (counts) => STATES.reduce((total, word) => total + (counts[word] ?? 0), 0);
+
+export function figures() {
+  let timer = null;
+
+  return {
+    top: null,
+    stats: null,
+    day: null,
+    paused: false,
+    typeCounts: [],
+
+    async loadStats() {
+      try {
+        const [stats, now] = await Promise.all([get("/api/jobs/stats"), get("/api/queue")]);
+        this.top = stats.top;
+        this.typeCounts = stats.types;
+        this.day = stats;
+        this.stats = now;
+        this.paused = now.paused;
+      } catch (error) {
+        if (error.status) note(error.message, { error: true });
+      }
+    },
+
+    statsSoon() {
+      timer ??= setTimeout(() => {
+        timer = null;
+        this.loadStats();
+      }, PAUSE);
+    },
+
+    counts(message) {
+      this.stats = { ...this.stats, ...message.stats };
+      this.paused = message.stats.paused;
+      if (message.top) this.top = message.top;
+    },
+
+    get sentence() {
+      if (!this.top) return " ";
+      const { failed, running, pending } = this.top;
+      const parts = [];
+      if (running) parts.push(`${plural(running, "tree")} running`);
+      if (pending) parts.push(`${number(pending)} waiting to start`);
+      if (!parts.length) parts.push("All quiet");
+      if (failed) parts.push(`${number(failed)} failed`);
+      return `${parts.join(", ")}.`;
+    },
+
+    get tiles() {
+      const { day, stats } = this;
+      const last = day?.last_24h ?? {};
+      return [
+        tile("Pending", number(stats?.ready), stats?.delayed ? `${number(stats.delayed)} delayed` : ""),
+        tile("In flight", number(stats?.in_flight), "", "is-running"),
+        tile("Completed", number(last.completed), "24 h"),
+        tile("Failed", number(last.failed), "24 h", last.failed ? "is-failed" : ""),
+        tile("Average run", duration(last.mean_run_seconds), "24 h"),
+        tile("Oldest waiting", duration(stats?.oldest_ready_seconds ?? day?.oldest_waiting_seconds), ""),
+      ];
+    },
+
+    get states() {
+      const { status } = this.filter;
+      const all = this.top ? sum(this.top) : null;
+      const first = state("all", "All", all, "#i-log", filtered({ status: "" }), !status.length);
+      const others = STATES.map((word) => {
+        const label = word[0].toUpperCase() + word.slice(1);
+        const on = status.length === 1 && status[0] === word;
+        return state(word, label, this.top?.[word], `#i-${STATUS_ICONS[word]}`, filtered({ status: on ? "" : word }), on || status.includes(word));
+      });
+      return [first, ...others];
+    },
+
+    get types() {
+      return this.typeCounts.map((each) => {
+        const on = this.filter.type === each.type;
+        const href = filtered({ type: on ? "" : each.type });
+        return { type: each.type, count: number(sum(each.counts)), href, current: on ? "true" : null };
+      });
+    },
+
+    get deadCount() {
+      return number(this.stats?.dead);
+    },
+
+    get chips() {
+      const chips = [];
+      const add = (name, value, rest) => {
+        const text = `${name}:${value}`;
+        chips.push({ text, label: `Remove the filter ${text}`, href: filtered({ [name]: rest }) });
+      };
+      const { status } = this.filter;
+      for (const value of status) add("status", value, status.filter((each) => each !== value));
+      for (const name of WORDS.slice(1)) if (this.filter[name] && this.filter[name] !== "any") add(name, this.filter[name], "");
+      return chips;
+    },
+
+    get treeHref() {
+      return this.filter && filtered({ parent: "" });
+    },
+    get flatHref() {
+      return this.filter && filtered({ parent: "any" });
+    },
+    get treeCurrent() {
+      return this.filter.parent === "any" ? null : "true";
+    },
+    get flatCurrent() {
+      return this.filter.parent === "any" ? "true" : null;
+    },
+
+    stop() {
+      clearTimeout(timer);
+    },
+  };
+}
+
+const tile = (label, value, about = "", kind = "") => ({ label, value, note: about, kind });
+
+function state(word, label, count, symbol, href, on) {
+  return { word, label, count: number(count), icon: symbol, href, kind: `is-${word}`, current: on ? "true" : null };
+}

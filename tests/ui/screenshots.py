@@ -12,7 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 from tests.ui.browser import executable
 from tests.ui.server import Server, sample_site
 
@@ -86,12 +86,18 @@ def take(url: str, folder: Path) -> None:
                 )
                 page = context.new_page()
                 for name, path in PAGES.items():
-                    page.goto(path)
-                    page.wait_for_selector("html[data-ready]")
-                    page.wait_for_timeout(600)
+                    show(page, path)
                     page.screenshot(path=folder / f"{name}-{width}-{theme}.png")
                 context.close()
         browser.close()
+
+
+def show(page: Page, path: str) -> None:
+    """Open a page and wait until it is live and has asked for all it shows."""
+    page.goto(path)
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator(".connection")).to_have_text("Live", timeout=LONGEST * 1000)
+    page.wait_for_load_state("networkidle")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,10 @@ export function job() {
       const changed = view !== this.view || String(status) !== String(this.status);
       this.view = view;
       this.status = status;
-      this.$nextTick(() => this.open(changed));
+      this.$nextTick(() => {
+        document.getElementById(`tab-${this.tab}`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+        this.open(changed);
+      });
     },
 
     /** Make what the tab shows, the first time it is looked at. */

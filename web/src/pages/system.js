@@ -108,7 +108,8 @@ function checks(health) {
   return Array.isArray(found) ? found : Object.entries(found).flatMap(named);
 }
 
-function check({ name, status, ok, detail, ...rest }) {
+function check({ name: kind, status, ok, detail, id, role, alive, ...rest }) {
+  const name = role ? `${role} ${id}` : kind;
   const good = GOOD.has(status ?? ok ?? "ok");
   const mark = good ? "completed" : "failed";
   const facts = Object.entries(rest).filter(([, value]) => value != null && typeof value !== "object").map(([key, value]) => `${words(key)} ${name === "disk" ? bytes(value) : shown(key, value)}`);

@@ -80,10 +80,12 @@ def since_start(page: Page, selector: str) -> float:
     return page.evaluate("performance.now()")
 
 
-def test_many_jobs_and_a_large_tree_stay_quick_and_small(new_page, server, record_property) -> None:
+def test_many_jobs_and_a_large_tree_stay_quick_and_small(
+    new_page, server, record_testsuite_property
+) -> None:
     page = new_page("/queue")
     took = since_start(page, "tr.job-row")
-    record_property("first_content_ms", took)
+    record_testsuite_property("first_content_ms", took)
     assert took < SOON_MS
     expect(page.get_by_role("navigation", name="Status")).to_contain_text(f"{JOBS + 1:,}")
     expect(page.locator("tr.level-1")).to_have_count(50)
@@ -91,7 +93,7 @@ def test_many_jobs_and_a_large_tree_stay_quick_and_small(new_page, server, recor
     expect(page.locator("tr.level-1")).to_have_count(100)
     open_the_tree(page)
     page.goto("/queue?parent=any&status=failed")
-    record_property("filtered_ms", since_start(page, "tr.job-row"))
+    record_testsuite_property("filtered_ms", since_start(page, "tr.job-row"))
     expect(page.locator("tr.level-1")).to_have_count(50)
     assert page.evaluate(NODES) < MOST_ELEMENTS
 
@@ -108,10 +110,10 @@ def open_the_tree(page: Page) -> None:
 
 
 def test_a_large_tree_is_scrolled_with_few_rows_in_the_page(
-    new_page, server, record_property
+    new_page, server, record_testsuite_property
 ) -> None:
     page = new_page(f"/jobs/{TREE}?tab=children&view=tree")
-    record_property("tree_ms", since_start(page, ".tree-row"))
+    record_testsuite_property("tree_ms", since_start(page, ".tree-row"))
     for pages in range(2, 7):
         page.locator(".tree").evaluate("tree => tree.scrollTo(0, tree.scrollHeight)")
         page.wait_for_function(

@@ -139,7 +139,7 @@ def test_keys_move_open_and_leave(new_page, server, site) -> None:
 
 
 def test_a_killed_server_is_found_again_and_the_list_is_exact(new_page, server, site) -> None:
-    page = new_page("/queue", expected="ERR_CONNECTION_")
+    page = new_page("/queue", expected="net::ERR_")
     server.stop(signal.SIGKILL)
     expect(page.locator(".connection")).to_contain_text("Reconnecting")
     server.start()

@@ -12,8 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
+from socket import socket
+
+from quaero.work.lifeline import start_tied
+
+from ..processes import kill_session  # noqa: TID252
 
 START_SECONDS = 30
+_LIFELINES: dict[int, socket] = {}
+"""Of each process the end of a pair of sockets; when it closes, or we end, so does the process."""
 
 
 class Server:
@@ -36,7 +43,10 @@ class Server:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is None:
             return
-        os.killpg(self.process.pid, how)
+        if how == signal.SIGKILL:
+            kill_session(self.process.pid)
+        else:
+            self.process.send_signal(how)
         self.process.wait(30)
         _close(self.process)
         self.process = None
@@ -56,7 +66,7 @@ def sample_site() -> Iterator[str]:
 
 def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], str]:
     """A process, once it has said what the pattern asks for."""
-    process = subprocess.Popen(
+    process, lifeline = start_tied(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -65,6 +75,7 @@ def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], st
         start_new_session=True,
         env={**os.environ, "NO_COLOR": "1"},
     )
+    _LIFELINES[process.pid] = lifeline
     said: Queue[str] = Queue()
     threading.Thread(
         target=_read, args=(process, pattern, said), name=f"read-{process.pid}", daemon=True
@@ -82,6 +93,7 @@ def _close(process: subprocess.Popen[str]) -> None:
         reader.join(30)
     if process.stdout is not None:
         process.stdout.close()
+    _LIFELINES.pop(process.pid).close()
 
 
 def _read(process: subprocess.Popen[str], pattern: str, said: Queue[str]) -> None:

@@ -156,7 +156,7 @@ def test_what_hinders_a_process_is_said_once_and_ends_all(
 ) -> None:
     monkeypatch.setenv("QUAERO_WORK_JOB_TYPES", "nowhere.module")
     program = Program("--data-dir", tmp_path / "data", "serve", "--port", "0", stderr=PIPE)
-    said = program.process.stderr.read().decode()
+    said = program.process.communicate(timeout=PATIENCE)[1].decode()
     assert program.wait() == 2
     assert of_session(program.pid) == []
     assert said.count("'nowhere.module' cannot be loaded") >= 1

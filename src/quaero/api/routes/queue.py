@@ -126,15 +126,13 @@ async def get_queue(parts: Parts) -> Response:
 
 
 def _queue(tx: ReadTx, holders: Holders, queue_id: int) -> dict[str, Any]:
-    ((lanes_total,),) = tx.execute(
-        "select count(*) from lane where queue_id = $1 and (ready > 0 or running > 0)", (queue_id,)
-    )
+    numbers = stats(tx, queue_id)
     return {
-        **queue_numbers(stats(tx, queue_id)),
+        **queue_numbers(numbers),
         "rates": {"per_minute": per_minute(tx)},
         "workers": [worker_of(each) for each in workers(tx, holders, queue_id)],
         "lanes": [_lane(each) for each in lane_stats(tx, queue_id, LANES)],
-        "lanes_total": lanes_total,
+        "lanes_total": numbers.lanes,
     }
 
 

@@ -222,7 +222,8 @@ async def purge(parts: Parts, wish: Purge) -> Response:
     count = numbers.length + numbers.dead - numbers.in_flight
     if wish.expected_count is not None and count > wish.expected_count:
         raise Conflict(
-            f"{count} messages would go now, where {wish.expected_count} were shown; look again"
+            f"{count} messages would go now, where {wish.expected_count} were shown; look again",
+            count=count,
         )
     deadline, removed, more = time.monotonic() + PATIENCE, 0, 1
     while more and time.monotonic() < deadline:
@@ -346,7 +347,8 @@ async def bulk_dead(parts: Parts, wish: DeadBulk) -> Response:
     if wish.expected_count is not None and count > wish.expected_count:
         raise Conflict(
             f"{count} dead letters are there now, where {wish.expected_count} were shown; "
-            "look again"
+            "look again",
+            count=count,
         )
     payload = {
         "action": f"{wish.action}_dead", "ids": wish.ids or None, "up_to": newest, "expected": count

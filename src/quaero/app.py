@@ -22,9 +22,10 @@ from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import cleanup_type
 from quaero.upkeep.merging import merge_when
 from quaero.work.cpu import CpuHelpers
+from quaero.work.lifeline import watch_lifeline
 from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import JobType, Registry
-from quaero.work.supervisor import watch_lifeline
+from quaero.work.supervisor import END_SECONDS
 from quaero.work.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ async def work(
     settings: Settings, *, isolate: tuple[str, ...] = (), alone_for: int | None = None
 ) -> None:
     """Run jobs until SIGTERM or SIGINT; in a child for suspects, until there are none."""
-    watch_lifeline()
+    tell_ready = watch_lifeline(settings.work.grace + END_SECONDS)
     limit_memory(settings.work.memory)
     async with worker(settings, isolate=isolate, alone_for=alone_for) as made:
         loop = asyncio.get_running_loop()
@@ -139,6 +140,7 @@ async def work(
         watchdog.start()
         beside = _merge_when_idle(made) if alone_for is None else _end_when_done(made)
         task = asyncio.create_task(beside)
+        tell_ready()
         try:
             await made.pool.run()
         finally:
@@ -156,10 +158,10 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
     """Answer requests on a bound socket until SIGTERM or SIGINT."""
     from quaero.api.app import create_app
     from quaero.api.parts import WebParts
-    from quaero.api.server import Server
+    from quaero.api.server import DRAIN_SECONDS, Server
     from quaero.api.token import read_token
 
-    watch_lifeline()
+    tell_ready = watch_lifeline(DRAIN_SECONDS + END_SECONDS)
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
     token = read_token(settings.token_file) if settings.server.token else None
@@ -174,7 +176,7 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
             token=token,
             address=settings.server.address(listening.getsockname()[1]),
         )
-        await Server(create_app(parts), parts.draining).run(listening)
+        await Server(create_app(parts), parts.draining).run(listening, tell_ready)
 
 
 async def _end_when_done(made: Worker) -> None:

@@ -87,11 +87,19 @@ class NotFound(QuaeroError, LookupError):
 
 
 class Conflict(QuaeroError):
-    """The present state does not allow this."""
+    """The present state does not allow this.
+
+    `count` is how many there are now, where fewer were expected; with `capped` at least so many.
+    """
 
     exit_code = 4
     status = 409
     slug = "conflict"
+
+    def __init__(self, message: str, *, count: int | None = None, capped: bool = False) -> None:
+        super().__init__(message)
+        self.count = count
+        self.capped = capped
 
 
 class StaleLease(QuaeroError):

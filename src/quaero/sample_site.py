@@ -17,6 +17,7 @@ from html import escape
 from typing import NamedTuple
 
 from quaero.site_server import Answer, Page, SiteServer, redirect
+from quaero.work.lifeline import watch_lifeline
 
 ROBOTS = "User-agent: *\nDisallow: /internal/\n"
 SLOW = "/archive.html"
@@ -282,6 +283,7 @@ async def _serve_until_stopped() -> None:
 
 def main() -> None:
     """Serve the site and print its address; an interrupt ends it."""
+    watch_lifeline(1.0)
     try:
         asyncio.run(_serve_until_stopped())
     except KeyboardInterrupt:

@@ -324,6 +324,7 @@ async def test_a_bulk_action_is_a_job_and_never_does_more_than_was_shown(
     wish = {"action": "delete", "filter": {"status": ["failed"]}, "expected_count": 2}
     refused = await web.post("/api/jobs/bulk", json=wish)
     assert (refused.status_code, "3 jobs match now" in refused.json()["detail"]) == (409, True)
+    assert (refused.json()["count"], refused.json()["count_capped"]) == (3, False)
     asked = await web.post("/api/jobs/bulk", json={**wish, "expected_count": 3})
     assert (asked.status_code, asked.json()["type"]) == (202, "bulk_action")
     later = await make(opened)

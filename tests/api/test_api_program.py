@@ -132,3 +132,10 @@ async def test_every_body_and_answer_has_an_example_that_fits(app: FastAPI) -> N
                     continue
                 schema = {**shown["schema"], "components": described["components"]}
                 assert jsonschema_rs.is_valid(schema, shown["example"]), f"{method} {path}"
+
+
+@pytest.mark.parametrize("path", ["/api/queue", "/api/jobs/stats", "/api/ready", "/api/config"])
+async def test_a_word_that_means_nothing_is_named(web, path):
+    answer = await web.get(path, params={"limt": "5"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "?limt"

@@ -227,3 +227,70 @@ def test_an_empty_file_is_no_token(tmp_path):
     (tmp_path / "token").touch(0o600)
     with pytest.raises(BadConfig, match="holds no token"):
         read_token(tmp_path / "token")
+
+
+def request_of(path: str, *headers: tuple[bytes, bytes], type_: str = "http") -> dict:
+    return {
+        "type": type_, "method": "GET", "path": path, "query_string": b"", "headers": list(headers)
+    }  # fmt: skip
+
+
+async def asked(app, scope) -> tuple[int, dict[str, str], list[dict]]:
+    """Status and headers of the answer to a request as a server passes it on."""
+    sent: list[dict] = []
+
+    async def receive():
+        return {"type": f"{scope['type']}.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope, receive, send)
+    headers = {name.decode(): value.decode() for name, value in sent[0].get("headers", [])}
+    return sent[0].get("status", 0), headers, sent
+
+
+OWN = (b"host", b"localhost:8080")
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        ("http://localhost:8080/api/ready", b"localhost:8080", 200),
+        ("http://localhost:8080/api/ready", b"evil.example", 200),
+        ("http://evil.example/api/ready", b"localhost:8080", 421),
+        ("http://evil.example", b"localhost:8080", 421),
+        ("/api/ready", "localhost:²".encode("latin-1"), 421),
+    ],
+)
+async def test_a_target_with_a_host_is_that_of_the_host_it_names(app, path, host, status):
+    found, _, _ = await asked(app, request_of(path, (b"host", host)))
+    assert found == status
+
+
+async def test_two_words_on_where_a_request_comes_from_are_no_word_of_ours(app):
+    words = [(b"sec-fetch-site", b"same-origin"), (b"sec-fetch-site", b"cross-site")]
+    assert (await asked(app, request_of("/api/ready", OWN, *words)))[0] == 403
+
+
+async def test_a_head_that_is_too_large_is_refused(app):
+    large = (b"x-large", b"x" * security.LARGEST_HEAD)
+    status, headers, _ = await asked(app, request_of("/api/ready", OWN, large))
+    assert (status, headers["connection"]) == (431, "close")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/ws", [(b"origin", b"http://evil.example")], 403),
+        ("/elsewhere", [], 404),
+    ],
+)
+async def test_a_refused_socket_gets_an_answer_like_any_other(app, path, headers, status):
+    found, said, sent = await asked(app, request_of(path, OWN, *headers, type_="websocket"))
+    assert found == status
+    assert said["x-content-type-options"] == "nosniff"
+    assert said["content-type"] == "application/problem+json"
+    assert [each["type"] for each in sent] == [
+        "websocket.http.response.start", "websocket.http.response.body"
+    ]  # fmt: skip

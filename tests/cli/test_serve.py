@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 
+from ..processes import Program, of_session  # noqa: TID252
 from .conftest import Cli
 
 PATIENCE = 30
@@ -36,12 +36,12 @@ class Serving:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
-        command = [sys.executable, "-m", "quaero", "--data-dir", str(folder), "serve"]
         talk = folder.with_name("talk.txt")
         with talk.open("wb") as file:
-            self.process = subprocess.Popen(
-                [*command, "--port", "0", *arguments], stderr=file, start_new_session=True
+            self.program = Program(
+                "--data-dir", folder, "serve", "--port", "0", *arguments, stderr=file
             )
+        self.process = self.program.process
         found = wait_for(
             lambda: re.search(r"http://[^/]+/(?:\?token=(\S+))? with", talk.read_text())
         )
@@ -74,9 +74,7 @@ def serve(tmp_path: Path) -> Iterator[Any]:
 
     yield begin
     for each in running:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(each.process.pid, signal.SIGKILL)
-        each.process.wait()
+        each.program.close()
 
 
 def status_of(cli: Cli, folder: Path) -> str:
@@ -151,3 +149,34 @@ def test_a_host_that_nobody_has_is_named(cli: Cli, tmp_path: Path) -> None:
     done = cli("--data-dir", tmp_path / "d", "serve", "--host", "nowhere.invalid")
     assert done.code == 2
     assert "nowhere.invalid" in done.err
+
+
+def test_what_hinders_a_process_is_said_once_and_ends_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUAERO_WORK_JOB_TYPES", "nowhere.module")
+    program = Program("--data-dir", tmp_path / "data", "serve", "--port", "0", stderr=PIPE)
+    said = program.process.communicate(timeout=PATIENCE)[1].decode()
+    assert program.wait() == 2
+    assert of_session(program.pid) == []
+    assert said.count("'nowhere.module' cannot be loaded") >= 1
+    assert "could not start" in said
+    assert "Traceback" not in said
+    program.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_all_processes_end_when_it_is_told_to(serve: Any, number: int) -> None:
+    serving = serve()
+    serving.get("/api/ready")
+    serving.program.signal(number)
+    assert serving.program.wait() == 0
+    assert of_session(serving.program.pid) == []
+
+
+def test_all_processes_end_with_whoever_started_them(serve: Any) -> None:
+    serving = serve()
+    serving.get("/api/ready")
+    serving.program.abandon()
+    assert serving.program.wait() == 0
+    assert of_session(serving.program.pid) == []

@@ -25,13 +25,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from quaero.app import watch_lifeline
 from quaero.db import SqliteDatabase
 from quaero.jobs import JobSpec
 from quaero.jobs.check import faults
 from quaero.jobs.create import create
 from quaero.queue.message import Lane
 from quaero.queue.queue import open_queue
+from quaero.work.lifeline import watch_lifeline
 from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import Registry, Result, executor
 
@@ -137,7 +137,7 @@ def is_open(tx):
 
 
 async def work_alone(path, holder):
-    watch_lifeline()
+    watch_lifeline(5.0)
     with SqliteDatabase.open(path) as db:
         queue_id = await db.write(open_queue, "jobs")
         options = PoolOptions(concurrency=1, alone=True, parent_holder=holder)

@@ -776,6 +776,21 @@ def test_lane_statistics_tell_what_runs_and_waits(mail: Mail) -> None:
     assert (shown[0].next_start, shown[0].min_interval) == (600_000, SECOND)
 
 
+def test_how_many_lanes_have_work_is_kept_and_the_fullest_are_found_by_an_index(
+    mail: Mail,
+) -> None:
+    for key in ("a", "b", "b", "c"):
+        mail.send(0, lane=Lane(key, 2, 0))
+    assert mail.stats().lanes == 3
+    (held,) = mail.receive(1)
+    assert mail.stats().lanes == 3
+    mail.complete(held)
+    assert mail.stats().lanes == 2
+    assert mail.opened.read(lane_stats, mail.queue.id)[0].key == "b"
+    mail.purge()
+    assert mail.stats().lanes == 0
+
+
 # -- statistics
 
 

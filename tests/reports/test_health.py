@@ -1,10 +1,13 @@
 """Health: what the processes tell of themselves, and what is wrong said in a sentence."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
-from quaero.db.processes import Reporter, resident_bytes, states
+from quaero.clock import SECOND
+from quaero.db.processes import SILENT_SECONDS, Reporter, resident_bytes, states
 from quaero.loops import Loop
 from quaero.queue.queue import open_queue
 from quaero.reports.health import health
@@ -109,3 +112,26 @@ async def test_a_pool_tells_of_its_loops_and_leaves_no_row(opened, monkeypatch) 
         assert {"sweeper", "journal"} <= names
         assert seen[0].report.more["slots"] == 2
     assert await opened.db.read(states) == []
+
+
+def dead_pid() -> int:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+def test_a_killed_process_is_forgotten_by_the_next_that_tells_of_itself(opened) -> None:
+    opened.write(reporter(opened).write)
+    opened.write(reporter(opened, "web").write)
+    opened.write(
+        lambda tx: tx.execute("update process set pid = $1 where role = 'worker'", (dead_pid(),))
+    )
+    opened.clock.pass_time(SILENT_SECONDS + 1)
+    opened.write(reporter(opened, "web").write)
+    assert [each.role for each in opened.read(states)] == ["web", "web"]
+
+
+def test_a_clock_that_is_set_back_leaves_no_dead_process_alive(opened) -> None:
+    opened.write(reporter(opened).write)
+    opened.write(lambda tx: tx.execute("update process set at = at + $1", (3_600 * SECOND,)))
+    assert [each.alive for each in opened.read(states)] == [False]

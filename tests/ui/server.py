@@ -12,6 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
+from socket import socket
+
+from quaero.work.lifeline import start_tied
+
+from ..processes import kill_session  # noqa: TID252
 
 START_SECONDS = 30
 HERE = Path(__file__).parent
@@ -21,6 +26,9 @@ poll_interval = "100ms"
 [work]
 job_types = ["scripted_jobs"]
 """
+
+_LIFELINES: dict[int, socket] = {}
+"""Of each process the end of a pair of sockets; when it closes, or we end, so does the process."""
 
 
 class Server:
@@ -49,7 +57,10 @@ class Server:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process is None:
             return
-        os.killpg(self.process.pid, how)
+        if how == signal.SIGKILL:
+            kill_session(self.process.pid)
+        else:
+            self.process.send_signal(how)
         self.process.wait(30)
         _close(self.process)
         self.process = None
@@ -70,7 +81,7 @@ def sample_site() -> Iterator[str]:
 def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], str]:
     """A process, once it has said what the pattern asks for."""
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(HERE)]))
-    process = subprocess.Popen(
+    process, lifeline = start_tied(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -79,6 +90,7 @@ def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], st
         start_new_session=True,
         env={**os.environ, "NO_COLOR": "1", "PYTHONPATH": path},
     )
+    _LIFELINES[process.pid] = lifeline
     said: Queue[str] = Queue()
     threading.Thread(
         target=_read, args=(process, pattern, said), name=f"read-{process.pid}", daemon=True
@@ -96,6 +108,7 @@ def _close(process: subprocess.Popen[str]) -> None:
         reader.join(30)
     if process.stdout is not None:
         process.stdout.close()
+    _LIFELINES.pop(process.pid).close()
 
 
 def _read(process: subprocess.Popen[str], pattern: str, said: Queue[str]) -> None:

@@ -97,7 +97,7 @@ const BULK = {
 /** Do it to many: `ids`, or all that fit `filter`, of which the page said there are `count`. */
 export async function performAll(action, { ids, filter, count, capped }) {
   const [verb, outcome, danger] = BULK[action];
-  const body = { action, expected_count: count, ...(ids ? { ids } : { filter }) };
+  const body = { action, expected_count: capped ? null : count, ...(ids ? { ids } : { filter }) };
   if (action === "priority") {
     const given = await askText("Change the priority", "Priority; higher goes first", {
       button: `Change ${plural(count, "job")}`,
@@ -121,18 +121,13 @@ async function send(action, body, what) {
     note(`${BULK[action][0]}: under way`, { link: { href: `/jobs/${job.id}`, text: `Job ${job.id}` } });
     return job;
   } catch (error) {
-    const present = presentCount(error);
-    if (present !== null) {
-      note(`By now ${plural(present, "job")} match; nothing was done yet.`, { error: true });
-      return performAll(action, { ...what, count: present });
+    const { count, count_capped: capped } = error.body;
+    if (error.status === 409 && count !== undefined) {
+      const many = `${capped ? "at least " : ""}${plural(count, "job")}`;
+      note(`By now ${many} match; nothing was done yet.`, { error: true });
+      return performAll(action, { ...what, count, capped });
     }
     note(error.message, { error: true });
     return null;
   }
-}
-
-/** How many match by now, where the server refused because they have become more; else null. */
-function presentCount({ status, message }) {
-  const found = status === 409 && /([0-9][0-9,]*) jobs match now/.exec(message);
-  return found ? Number(found[1].replaceAll(",", "")) : null;
 }

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 import quaero
 from quaero.api import metrics, problems
+from quaero.api.bodies import refuse_unknown_words
 from quaero.api.heads import Heads
 from quaero.api.live import socket
 from quaero.api.live.running import live
@@ -65,7 +66,7 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.parts = parts
     problems.add_handlers(app)
     for area in (system, program, figures, job_types, actions, jobs, trees, logs, queue, documents):
-        app.include_router(area.router)
+        app.include_router(area.router, dependencies=[Depends(refuse_unknown_words)])
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Heads)
     app.include_router(metrics.router)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -72,6 +73,21 @@ class JsonRoute(APIRoute):
             return await handle(_StrictRequest(request.scope, request.receive))
 
         return strict
+
+
+def refuse_unknown_words(request: Request) -> None:
+    """Raise a 422 that names the words of a query where an endpoint takes none.
+
+    Where it takes some, their model refuses the others.
+    """
+    route = request.scope.get("route")
+    if isinstance(route, APIRoute) and not route.dependant.query_params:
+        unknown = [
+            {"loc": ("query", name), "msg": "it takes no such word", "type": "extra_forbidden"}
+            for name in request.query_params
+        ]
+        if unknown:
+            raise RequestValidationError(unknown)
 
 
 def refuse_other_types(request: Request) -> None:

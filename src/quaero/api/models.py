@@ -85,6 +85,8 @@ class Problem(Answer):
     detail: str
     instance: str | None = None
     errors: list[FieldProblem] = []
+    count: int | None = None
+    count_capped: bool | None = None
 
 
 # -- jobs

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
-from quaero.errors import QuaeroError
+from quaero.errors import Conflict, QuaeroError
 
 MEDIA_TYPE = "application/problem+json"
 DOCUMENTED = "/api/docs#"
@@ -34,9 +34,10 @@ def problem(
     *,
     instance: str | None = None,
     errors: Sequence[Mapping[str, str]] = (),
+    more: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """One problem as an answer."""
+    """One problem as an answer; `more` are members of its own (RFC 9457, section 3.2)."""
     body: dict[str, Any] = {
         "type": f"{DOCUMENTED}{slug}",
         "title": HTTPStatus(status).phrase,
@@ -47,6 +48,7 @@ def problem(
         body["instance"] = instance
     if errors:
         body["errors"] = list(errors)
+    body |= more or {}
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
 
 
@@ -63,10 +65,13 @@ async def _known(request: Request, error: Exception) -> Response:
     if error.status >= 500:
         log.warning("%s %s: %s", request.method, request.url.path, error)
     errors = getattr(error, "fields", ())
+    more = {}
+    if isinstance(error, Conflict) and error.count is not None:
+        more = {"count": error.count, "count_capped": error.capped}
     headers = {"Retry-After": "5"} if error.status in {503, 507} else None
     return problem(
         error.status, error.slug, str(error), instance=request.url.path, errors=errors,
-        headers=headers,
+        more=more, headers=headers,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from quaero.api.problems import problem
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+LARGEST_HEAD = 64 * 1024
 LARGEST_BODY = 5 * 1024 * 1024
 BODY_SECONDS = 30.0
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -67,14 +68,15 @@ class Security:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
+        scope = _in_origin_form(scope)
         refusal = self._refusal(scope)
+        guarded = _with_headers(scope, send)
         if scope["type"] == "websocket":
             if refusal is None:
-                await self._app(scope, receive, send)
+                await self._app(scope, receive, guarded)
             else:
-                await refuse_socket(receive, send, refusal)
+                await refuse_socket(receive, guarded, refusal)
             return
-        guarded = _with_headers(scope, send)
         if refusal is not None:
             await refusal(scope, receive, guarded)
             return
@@ -83,7 +85,8 @@ class Security:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         return (
-            self._wrong_host(headers)
+            _wrong_head(scope)
+            or self._wrong_host(headers)
             or _foreign(scope, headers)
             or self._ending(headers)
             or self._without_token(scope, headers)
@@ -130,12 +133,41 @@ class Security:
 def _name_of(host: str) -> str:
     """A Host header without its port, in lower case."""
     name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdigit() else host).lower()
+    return (name if colon and _is_number(port) else host).lower()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _in_origin_form(scope: Scope) -> Scope:
+    """The same request without the scheme and authority that its target may name.
+
+    They stand for the Host header then (RFC 9112, section 3.2.2).
+    """
+    path = scope["path"]
+    if path.startswith("/"):
+        return scope
+    target = urlsplit(path) if path.startswith(("http://", "https://")) else None
+    if target is None:
+        return scope
+    others = [each for each in scope["headers"] if each[0] != b"host"]
+    host = target.netloc.encode("utf-8", "replace")
+    shorter = path.removeprefix(f"{target.scheme}://{target.netloc}") or "/"
+    return {**scope, "path": shorter, "headers": [(b"host", host), *others]}
+
+
+def _wrong_head(scope: Scope) -> Response | None:
+    if sum(len(name) + len(value) for name, value in scope["headers"]) <= LARGEST_HEAD:
+        return None
+    detail = f"the head of the request is larger than {LARGEST_HEAD} bytes"
+    return problem(431, "large-head", detail, headers={"Connection": "close"})
 
 
 def _foreign(scope: Scope, headers: Headers) -> Response | None:
     """Refuse what a page of another origin asks for, but for plain links to our pages."""
-    origins, site = headers.getlist("origin"), headers.get("sec-fetch-site", "")
+    origins = headers.getlist("origin")
+    site = ", ".join(headers.getlist("sec-fetch-site"))
     if any(not _same_origin(origin, headers["host"]) for origin in origins):
         return problem(403, "foreign-origin", f"the origin {origins[0][:200]!r} may not ask here")
     safe = scope["type"] == "http" and scope["method"] in SAFE_METHODS
@@ -147,7 +179,7 @@ def _foreign(scope: Scope, headers: Headers) -> Response | None:
 
 
 def _is_page(path: str) -> bool:
-    return not path.startswith(("/api/", "/ws", "/metrics")) or path == "/api/docs"
+    return not path.startswith(("/api/", "/ws", "/metrics", "/openapi")) or path == "/api/docs"
 
 
 def _same_origin(origin: str, host: str) -> bool:
@@ -165,7 +197,7 @@ def _same_origin(origin: str, host: str) -> bool:
 
 
 def _has_port(host: str) -> bool:
-    return host.rpartition(":")[2].isdigit() and host.rpartition(":")[1] == ":"
+    return _is_number(host.rpartition(":")[2]) and host.rpartition(":")[1] == ":"
 
 
 def _shows(headers: Headers, token: str) -> bool:
@@ -188,7 +220,7 @@ def _wrong_body(scope: Scope, headers: Headers) -> Response | None:
         return None
     length = headers.get("content-length", "0")
     has_body = length != "0" or "transfer-encoding" in headers
-    if length.isdigit() and int(length) > LARGEST_BODY:
+    if _is_number(length) and int(length) > LARGEST_BODY:
         return _too_large()
     if not has_body or scope["method"] in SAFE_METHODS:
         return None
@@ -250,8 +282,16 @@ async def _bounded(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> 
 
 
 def _with_headers(scope: Scope, send: Send) -> Send:
+    opened = False
+
     async def guarded(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        nonlocal opened
+        if message["type"] == "websocket.close" and not opened:
+            await _no_socket(scope, guarded)
+            return
+        if message["type"] == "websocket.accept":
+            opened = True
+        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             headers = MutableHeaders(raw=message.setdefault("headers", []))
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
@@ -265,6 +305,15 @@ def _with_headers(scope: Scope, send: Send) -> Send:
 async def refuse_socket(receive: Receive, send: Send, refusal: Response) -> None:
     """Answer the opening of a socket with a plain HTTP answer."""
     await receive()
+    await _answer_socket(send, refusal)
+
+
+async def _no_socket(scope: Scope, send: Send) -> None:
+    detail = f"there is no socket at {scope['path']}"
+    await _answer_socket(send, problem(404, "not-found", detail, instance=scope["path"]))
+
+
+async def _answer_socket(send: Send, refusal: Response) -> None:
     body: MutableMapping[str, Any] = {"type": "websocket.http.response.body", "body": refusal.body}
     await send(
         {

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quaero.cli.options import (
     GlobalOptions,
@@ -36,6 +36,7 @@ SHOWN_LINES = 12
 LOOK_SECONDS = 0.02
 KILL_SECONDS = 30.0
 WATCHED_DELAY = 0.25
+_QUIETLY: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +118,20 @@ async def _watched(settings: Settings, site: SiteServer, pages: str) -> int:
 @asynccontextmanager
 async def _served() -> AsyncIterator[str]:
     """`quaero serve` beside the demo; gives the address of its pages."""
+    from quaero.work.lifeline import start_tied
     from quaero.work.supervisor import own_command
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    child = _quietly(own_command(*global_arguments(), "serve", "--port", str(port)))
+    command = own_command(*global_arguments(), "serve", "--port", str(port))
+    child, lifeline = start_tied(command, **_QUIETLY)
     try:
         yield f"http://localhost:{port}"
     finally:
         child.terminate()
         await asyncio.to_thread(child.wait)
+        lifeline.close()
 
 
 def _has_browser() -> bool:
@@ -161,7 +165,7 @@ async def _kill_half_way(site: SiteServer) -> _Killed | None:
 
 
 def _quietly(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, **_QUIETLY)
 
 
 async def _half_done(site: SiteServer, child: subprocess.Popen[bytes]) -> None:

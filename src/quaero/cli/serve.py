@@ -81,7 +81,7 @@ def _supervise(settings: Settings, listening: socket.socket, concurrency: int | 
     commands = [own_command(*global_arguments(), "work", "--inner", *slots), own_command(*own)]
     passed = [(), (listening.fileno(),)]
     patience = settings.work.grace + END_SECONDS
-    return Supervisor(commands, patience, passed).run()
+    return Supervisor(commands, patience, passed, listening.close).run()
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -1,8 +1,9 @@
 """What the processes of the program tell of themselves, for others to read.
 
 Each that lives long writes one small row every 15 seconds: its loops, its memory, how long its
-commits take. A row that was not renewed for 45 seconds belongs to a process that hangs or is gone;
-it is shown as such for a day, or until a process on the same machine ends in order.
+commits take. A row that was not renewed for 45 seconds belongs to a process that hangs or is gone.
+One that is gone is forgotten by the next process of its machine that writes; one that hangs, or
+whose machine is gone, is shown as such for a day.
 """
 
 from __future__ import annotations
@@ -93,7 +94,6 @@ class Reporter:
         """Renew the row."""
         if not self._id:
             (self._id,) = tx.ids("process", 1)
-            tx.execute("delete from process where at < $1", (tx.now - FORGOTTEN,))
         tx.execute(
             """
             insert into process(id, role, pid, host, started_at, at, report)
@@ -105,6 +105,7 @@ class Reporter:
                 msgspec.json.encode(self.report()).decode(),
             ),
         )  # fmt: skip
+        _forget_gone(tx)
         if self._also is not None:
             self._also(tx)
 
@@ -123,11 +124,39 @@ def states(tx: ReadTx) -> list[ProcessState]:
         "select id, role, pid, host, started_at, at, report from process order by id limit 1000"
     )
     decode = msgspec.json.Decoder(Report).decode
-    silent = tx.now - int(SILENT_SECONDS * SECOND)
     return [
-        ProcessState(id_, role, pid, host, started_at, at, at > silent, decode(report))
+        ProcessState(id_, role, pid, host, started_at, at, not _silent(at, tx.now), decode(report))
         for id_, role, pid, host, started_at, at, report in rows
     ]
+
+
+def _silent(at: int, now: int) -> bool:
+    """Whether a row is old, or of before the clock was set back: a living process renews it."""
+    return abs(now - at) >= int(SILENT_SECONDS * SECOND)
+
+
+def _forget_gone(tx: Tx) -> None:
+    """Remove the rows of processes that are no more, as far as this machine can tell."""
+    rows = tx.execute("select id, pid, host, at from process limit 1000")
+    own = socket.gethostname()
+    gone = [
+        id_
+        for id_, pid, host, at in rows
+        if abs(tx.now - at) > FORGOTTEN
+        or (_silent(at, tx.now) and host == own and not _exists(pid))
+    ]
+    for id_ in gone:
+        tx.execute("delete from process where id = $1", (id_,))
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def resident_bytes() -> int:

@@ -23,6 +23,11 @@ _CHECKS = {
            and head <> (select max(priority) from message m
                          where m.queue_id = l.queue_id and m.lane_id = l.id and m.state = 0)
     """,
+    "queues with a wrong number of busy lanes": """
+        select name from queue q
+         where lanes <> (select count(*) from lane
+                          where queue_id = q.id and (ready > 0 or running > 0))
+    """,
     "messages of a lane that is not there": """
         select id from message where lane_id <> 0 and lane_id not in (select id from lane)
     """,

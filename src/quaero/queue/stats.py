@@ -11,7 +11,10 @@ from quaero.queue.message import LaneState
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """The state of one queue; `oldest_ready` is an age in microseconds, None when none is ready."""
+    """The state of one queue; `lanes` is how many have work.
+
+    `oldest_ready` is an age in microseconds, None when none is ready.
+    """
 
     name: str
     paused: bool
@@ -22,6 +25,7 @@ class QueueStats:
     scheduled: int
     parked: int
     suspect: int
+    lanes: int
     oldest_ready: int | None
 
     @property
@@ -36,16 +40,16 @@ def stats(tx: ReadTx, queue_id: int) -> QueueStats:
     """Read a queue's counts and the age of its oldest ready message."""
     (row,) = tx.execute(
         """
-        select name, paused, ready, delayed, leased, dead, scheduled, parked, suspect,
+        select name, paused, ready, delayed, leased, dead, scheduled, parked, suspect, lanes,
                (select min(due) from message where queue_id = $1 and state = 0)
           from queue where id = $1
         """,
         (queue_id,),
     )
-    name, paused, ready, delayed, leased, dead, scheduled, parked, suspect, oldest = row
+    name, paused, ready, delayed, leased, dead, scheduled, parked, suspect, lanes, oldest = row
     age = None if oldest is None else max(0, tx.lease_now - oldest)
     return QueueStats(
-        name, bool(paused), ready, delayed, leased, dead, scheduled, parked, suspect, age
+        name, bool(paused), ready, delayed, leased, dead, scheduled, parked, suspect, lanes, age
     )
 
 
@@ -76,7 +80,7 @@ class LaneStats:
 
 
 def lane_stats(tx: ReadTx, queue_id: int, limit: int = 100) -> list[LaneStats]:
-    """The lanes that have work, fullest first within the newest `limit` that moved."""
+    """The `limit` lanes that have most work, fullest first."""
     rows = tx.execute(
         """
         select key, state, ready, running, max_running, max(min_interval, pace), next_start

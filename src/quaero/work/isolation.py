@@ -17,7 +17,7 @@ from quaero.db.contract import Database, ReadTx, Tx
 from quaero.jobs import run
 from quaero.loops import Loop
 from quaero.queue.holders import Holders, forget, held_by, split
-from quaero.work.supervisor import LIFELINE
+from quaero.work.lifeline import LIFELINE
 
 log = logging.getLogger(__name__)
 

@@ -92,7 +92,9 @@ async def _refuse_more(db: Database, wish: Bulk) -> int:
         more = "more than " if capped else ""
         raise Conflict(
             f"{more}{count} jobs match now, where {expected} were shown; look again before "
-            f"you {wish.action} them"
+            f"you {wish.action} them",
+            count=count,
+            capped=capped,
         )
     return count
 

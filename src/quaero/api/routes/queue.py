@@ -126,15 +126,13 @@ async def get_queue(parts: Parts) -> Response:
 
 
 def _queue(tx: ReadTx, holders: Holders, queue_id: int) -> dict[str, Any]:
-    ((lanes_total,),) = tx.execute(
-        "select count(*) from lane where queue_id = $1 and (ready > 0 or running > 0)", (queue_id,)
-    )
+    numbers = stats(tx, queue_id)
     return {
-        **queue_numbers(stats(tx, queue_id)),
+        **queue_numbers(numbers),
         "rates": {"per_minute": per_minute(tx)},
         "workers": [worker_of(each) for each in workers(tx, holders, queue_id)],
         "lanes": [_lane(each) for each in lane_stats(tx, queue_id, LANES)],
-        "lanes_total": lanes_total,
+        "lanes_total": numbers.lanes,
     }
 
 
@@ -224,7 +222,8 @@ async def purge(parts: Parts, wish: Purge) -> Response:
     count = numbers.length + numbers.dead - numbers.in_flight
     if wish.expected_count is not None and count > wish.expected_count:
         raise Conflict(
-            f"{count} messages would go now, where {wish.expected_count} were shown; look again"
+            f"{count} messages would go now, where {wish.expected_count} were shown; look again",
+            count=count,
         )
     deadline, removed, more = time.monotonic() + PATIENCE, 0, 1
     while more and time.monotonic() < deadline:
@@ -348,7 +347,8 @@ async def bulk_dead(parts: Parts, wish: DeadBulk) -> Response:
     if wish.expected_count is not None and count > wish.expected_count:
         raise Conflict(
             f"{count} dead letters are there now, where {wish.expected_count} were shown; "
-            "look again"
+            "look again",
+            count=count,
         )
     payload = {
         "action": f"{wish.action}_dead", "ids": wish.ids or None, "up_to": newest, "expected": count

@@ -15,6 +15,7 @@ _OWN = (
     ("method-not-allowed", 405, "The path exists, but not with this method; see `Allow`."),
     ("content-type", 415, "The body is of a type that is not taken here."),
     ("too-large", 413, "The body is too large."),
+    ("large-head", 431, "The head of the request is larger than 64 KB."),
     ("too-slow", 408, "The body did not arrive in time."),
     ("foreign-host", 421, "The server was called by a name that is not its own."),
     ("foreign-origin", 403, "A page of another site asked."),

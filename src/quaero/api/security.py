@@ -161,7 +161,7 @@ def _wrong_head(scope: Scope) -> Response | None:
     if sum(len(name) + len(value) for name, value in scope["headers"]) <= LARGEST_HEAD:
         return None
     detail = f"the head of the request is larger than {LARGEST_HEAD} bytes"
-    return problem(431, "too-large", detail, headers={"Connection": "close"})
+    return problem(431, "large-head", detail, headers={"Connection": "close"})
 
 
 def _foreign(scope: Scope, headers: Headers) -> Response | None:

@@ -145,7 +145,13 @@ def test_a_soak_runs_the_models_and_the_crashes(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(ROOT)
     found = dev()["soak_tests"]()
     assert {"tests/jobs/test_model.py", "tests/queue/test_model.py"} <= set(found)
-    assert {path.parent.name for path in map(Path, found)} == {"jobs", "queue", "crash", "api"}
+    assert {path.parent.name for path in map(Path, found)} == {
+        "jobs",
+        "queue",
+        "crash",
+        "api",
+        "ui",
+    }
 
 
 def test_ci_can_be_run_and_only_calls_the_tests() -> None:

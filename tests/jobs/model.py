@@ -100,7 +100,7 @@ class JobsModel:
 
     def refuse_children(self, parent: Job) -> None:
         if not parent.status.open:
-            raise Conflict
+            raise Conflict("refused")
 
     def created(self, ids: Sequence[int], specs: Sequence[JobSpec], parent: Job | None) -> None:
         for id_, spec in zip(ids, specs, strict=True):
@@ -268,7 +268,7 @@ class JobsModel:
 
     def failed_by_hand(self, job: Job, now: int) -> None:
         if not job.status.open:
-            raise Conflict
+            raise Conflict("refused")
         self.stop(job, Stopping.FAILING)
         self.settle(now)
 
@@ -292,7 +292,7 @@ class JobsModel:
     def _ended_above(self, jobs: Collection[Job]) -> set[Job]:
         above = {a for job in jobs for a in job.ancestors() if not a.status.open} - set(jobs)
         if any(job.why is Stopping.CANCELLED for job in above):
-            raise Conflict
+            raise Conflict("refused")
         return above
 
     def _reopen(self, jobs: Collection[Job], above: Collection[Job]) -> None:
@@ -310,7 +310,7 @@ class JobsModel:
         """Make what lies above a job take a child again."""
         above = self._ended_above([job])
         if job.parent is not None and job.parent.pre_ended_badly:
-            raise Conflict
+            raise Conflict("refused")
         self._reopen([], above)
 
     def spec_of(self, job: Job) -> JobSpec:
@@ -318,13 +318,13 @@ class JobsModel:
 
     def let_go(self, job: Job, now: int) -> None:
         if not job.held or not job.status.open:
-            raise Conflict
+            raise Conflict("refused")
         job.held = False
         self.settle(now)
 
     def deleted(self, job: Job, now: int) -> None:
         if any(each.status is Status.RUNNING for each in (job, *job.below())):
-            raise Conflict
+            raise Conflict("refused")
         for each in [job, *job.below()]:
             del self.jobs[each.id]
         if job.parent is not None:

@@ -145,7 +145,7 @@ def test_a_killed_server_is_found_again_and_the_list_is_exact(new_page, server, 
     server.start()
     job_id = crawl(server, site, max_pages=1)
     expect(page.locator(".connection")).to_have_text("Live", timeout=30_000)
-    page.locator(".list-stage > .pill:visible, tr.job-row").first.wait_for()
+    page.locator(f'.list-stage > .pill:visible, tr[data-id="{job_id}"]').first.wait_for()
     if page.locator(".list-stage > .pill").is_visible():
         page.locator(".list-stage > .pill").click()
     expect_status(page, job_id, "completed")

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import socket
-import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -30,14 +29,15 @@ class Listening:
         self.server = Server(app, self.draining)
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.ready = threading.Event()
+        self.ready = asyncio.Event()
         self.writers: list[asyncio.StreamWriter] = []
         self.task = asyncio.create_task(self.server.run(self.socket, self.ready.set))
 
     async def begun(self) -> Listening:
-        while not self.ready.is_set():
-            assert not self.task.done()
-            await asyncio.sleep(0.01)
+        ready = asyncio.create_task(self.ready.wait())
+        async with asyncio.timeout(SECONDS):
+            await asyncio.wait({ready, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        assert ready.done()
         return self
 
     def end(self) -> None:

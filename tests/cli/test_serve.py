@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
-from ..processes import Program, of_session  # noqa: TID252
-from .conftest import Cli
+from quaero.testing.site import Page, SiteServer
+
+from ..processes import Program, kill_session, of_session  # noqa: TID252
+from .conftest import Cli, finish, start
 
 PATIENCE = 30
 
@@ -180,3 +182,46 @@ def test_all_processes_end_with_whoever_started_them(serve: Any) -> None:
     serving.program.abandon()
     assert serving.program.wait() == 0
     assert of_session(serving.program.pid) == []
+
+
+# -- a crawl that is handed over
+
+
+def star(count: int, delay: float) -> dict[str, Any]:
+    """A page with links to so many slow ones."""
+    links = "".join(f'<a href="/{n}">{n}</a>' for n in range(count))
+    slow = {
+        f"/{n}": Page(body=f"<title>{n}</title><p>Page {n}.</p>", delay=delay) for n in range(count)
+    }
+    return {"/": f"<title>All</title><p>Links.</p>{links}", **slow}
+
+
+def worker_stands(serving: Serving) -> bool:
+    return any(each["role"] == "worker" for each in serving.get("/api/health")[1]["processes"])
+
+
+def test_a_crawl_is_handed_to_a_server_that_runs_and_watched_to_its_end(serve: Any) -> None:
+    serving = serve()
+    wait_for(lambda: worker_stands(serving))
+    with SiteServer(star(5, 0.0)) as site:
+        done = finish(start("--data-dir", serving.folder, "crawl", site.url))
+    assert done.code == 0, done.err
+    assert "already works on it" in done.err
+    assert "6 pages: 6 new" in done.err
+    assert f"{serving.url}jobs/1" in done.err
+    assert len(site.paths()) == len(set(site.paths()))
+    assert serving.end() == 0
+
+
+def test_a_crawl_whose_server_is_killed_is_taken_back_and_loses_nothing(serve: Any) -> None:
+    serving = serve()
+    wait_for(lambda: worker_stands(serving))
+    with SiteServer(star(12, 0.2)) as site:
+        crawl = start("--data-dir", serving.folder, "crawl", site.url)
+        wait_for(lambda: len(site.paths()) > 4)
+        kill_session(serving.process.pid)
+        done = finish(crawl, 60)
+    assert done.code == 0, done.err
+    assert "the worker has gone; going on here" in done.err
+    assert "13 pages" in done.err
+    assert {f"/{n}" for n in range(12)} <= set(site.paths())

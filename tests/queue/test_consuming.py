@@ -12,16 +12,18 @@ async def leased_while_one_runs(opened: Opened, *, prefetch: bool) -> int:
     """How many of ten messages are leased while the first of one slot is being handled."""
     queue = await asyncio.to_thread(Queue.open, opened.db, "mail")
     leased: list[int] = []
+    ended = asyncio.Semaphore(0)
 
     async def handle(_: object) -> None:
         if not leased:
             leased.append((await opened.db.read(queue.stats)).in_flight)
+        ended.release()
 
     await opened.db.write(queue.send_many, [NewMessage("t")] * 10)
-    async with consuming(opened.db, queue, handle, concurrency=1, prefetch=prefetch) as consumer:
+    async with consuming(opened.db, queue, handle, concurrency=1, prefetch=prefetch):
         async with asyncio.timeout(10):
-            while consumer.settled < 10:
-                await asyncio.sleep(0.001)
+            for _ in range(10):
+                await ended.acquire()
     return leased[0]
 
 
@@ -32,15 +34,17 @@ async def test_without_prefetch_nothing_is_claimed_before_a_slot_is_free(opened:
 async def test_short_work_is_claimed_ahead(opened: Opened) -> None:
     queue = await asyncio.to_thread(Queue.open, opened.db, "mail")
     claimed: list[int] = []
+    ended = asyncio.Semaphore(0)
 
     async def handle(_: object) -> None:
         claimed.append(consumer.largest_claim)
+        ended.release()
 
     await opened.db.write(queue.send_many, [NewMessage("t")] * 1_000)
     async with consuming(opened.db, queue, handle, concurrency=1) as consumer:
         async with asyncio.timeout(10):
-            while consumer.settled < 1_000:
-                await asyncio.sleep(0.001)
+            for _ in range(1_000):
+                await ended.acquire()
     assert max(claimed) > 1
     assert (await opened.db.read(queue.stats)).in_flight == 0
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,19 @@ from quaero.jobs.model import JobSpec, Status
 from quaero.jobs.read import Summary, get, summaries
 from quaero.settings import Settings
 from quaero.settings.model import CrawlSettings, QueueSettings, WorkSettings
+from quaero.testing.site import Hit
 
 LOOK_SECONDS = 0.01
 LONGEST = 30.0
 SESSION = "session"
+JITTER = 0.05
+"""Seconds by which one process, client and site, may see a request later than it was written."""
+
+
+def gaps(hits: Sequence[Hit]) -> list[float]:
+    """Seconds from one start to the next."""
+    starts = sorted(hit.started for hit in hits)
+    return [later - sooner for sooner, later in pairwise(starts)]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,15 @@ from quaero.jobs.model import Status
 from quaero.jobs.read import summaries
 from quaero.testing.site import Hit, Page, SiteServer, redirect
 
-from .crawler import LONGEST, begin, crawl, links, look, settings
+from .crawler import JITTER, LONGEST, begin, crawl, gaps, links, look, settings
 
 ROBOTS = "/robots.txt"
-JITTER = 0.02
-"""Seconds by which a request may reach the site sooner after another than it was sent."""
 
 
 def site_of(count: int, **kwargs: Any) -> dict[str, Any]:
     """A page with so many links, each to a page that behaves as `kwargs` say."""
     names = [f"/{n}" for n in range(count)]
     return {"/": links(*names), **{name: Page(body="x", **kwargs) for name in names}}
-
-
-def gaps(hits: list[Hit]) -> list[float]:
-    """Seconds from one start to the next."""
-    starts = sorted(hit.started for hit in hits)
-    return [later - sooner for sooner, later in pairwise(starts)]
 
 
 def asked(site: SiteServer) -> list[Hit]:

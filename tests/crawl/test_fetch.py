@@ -18,6 +18,8 @@ from quaero.errors import BadInput, Permanent, Refused, RetryLater
 from quaero.testing import raw
 from quaero.testing.site import Page, SiteServer, redirect
 
+from .crawler import JITTER, gaps
+
 NOW = 1_800_000_000
 HERE = NetworkPolicy(seeds={"127.0.0.1": ["127.0.0.1"]})
 QUICK = FetchLimits(connect=0.3, headers=0.3, total=0.8, rate=1000, rate_window=0.3)
@@ -678,3 +680,25 @@ CCqGSM49BAMCA0gAMEUCIC/19mmOTFjUrIdOQXXX9X0AaC5Frk+mRJDwNFPKErHq
 AiEAzKnw/ZprOYnBguWFV4idIMJr6aDGFQiSjbokmgCnIMo=
 -----END CERTIFICATE-----
 """
+
+
+# Spacing
+
+
+async def test_requests_to_a_host_are_written_as_far_apart_as_they_ask(fetcher):
+    async with SiteServer({"/": "x"}) as one, SiteServer({"/": "x"}) as two:
+        asks = [ask(f"{site.url}/", interval=0.2) for site in (one, two) for _ in range(4)]
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(fetcher.fetch(each) for each in asks))
+    for site in (one, two):
+        assert len(site.hits) == 4
+        assert min(gaps(site.hits)) >= 0.2 - JITTER
+    assert two.hits[0].started < one.hits[1].started, "hosts do not wait for one another"
+
+
+async def test_a_request_is_not_held_where_it_should_have_waited_in_its_lane(fetcher):
+    """What lies beyond a moment is for lanes to keep: a slot is no place to wait an hour in."""
+    async with SiteServer({"/": "x"}) as site:
+        await fetcher.fetch(ask(f"{site.url}/", interval=3600))
+        await fetcher.fetch(ask(f"{site.url}/", interval=3600))
+    assert 0.95 < gaps(site.hits)[0] < 60

@@ -3,7 +3,8 @@
 The client keeps one pool of open connections for all crawls, while each crawl has its own network
 policy. So the last word is said here: just before a request is written, the address at the other
 end of its connection, new or reused, passes the policy of that request. The same place knows when
-waiting for a connection ends and waiting for an answer begins, and keeps the deadlines.
+waiting for a connection ends and waiting for an answer begins, keeps the deadlines, and sees to it
+that the way from the queue to the wire, now slow and now quick, brings no two requests too close.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -34,9 +36,11 @@ from aiohttp.connector import Connection
 
 from quaero.crawl.exchange import FetchLimits, FetchRequest
 from quaero.crawl.resolve import Lookup, PolicyResolver
+from quaero.crawl.urls import host_key
 
 _TICK = 0.1  # seconds
 _KEEP_ALIVE = 30.0  # seconds that an idle connection stays open
+_HOSTS_SPACED = 10_000
 
 
 class ConnectionDroppedError(ClientConnectionError):
@@ -48,13 +52,14 @@ class Flight:
     """One request under way: what it waits for, until when, and to whom it is connected.
 
     `started` and `deadline` are in the loop's time; `timer` surrounds the request and ends it;
-    `known` holds the connections that were used before.
+    `known` holds the connections that were used before, `spacing` is that of the client.
     """
 
     url: str
     host: str
     request: FetchRequest
     known: WeakSet[Any]
+    spacing: Spacing
     timer: asyncio.Timeout
     started: float
     deadline: float = math.inf
@@ -80,15 +85,44 @@ class Flight:
     def board(self, connection: Connection) -> None:
         """Check the connection that the client chose, before anything is written to it."""
         transport, protocol = connection.transport, connection.protocol
+        self.reused = protocol in self.known
         peer = transport.get_extra_info("peername") if transport is not None else None
         if not peer:
             raise ClientConnectionResetError("closed before the request was sent")
         self.remote = peer[0]
         self.request.policy.check(self.remote, self.host)
-        self.reused = protocol in self.known
         if not self.reused:
             self.known.add(protocol)
         self.wait("an answer", self.limits.headers)
+
+
+class Spacing:
+    """Keeps requests to a host as far apart as they ask for, where they are written.
+
+    When a request may start is for the lanes of the queue to say, over all processes. From there to
+    the wire a look-up, a handshake or a busy processor delays one request more than the next; this
+    takes that back, and for longer than `LONGEST` it holds none.
+    """
+
+    LONGEST = 1.0  # seconds
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[str, float] = OrderedDict()
+
+    async def keep(self, flight: Flight) -> None:
+        """Wait for the flight's turn."""
+        interval = flight.request.interval
+        if interval <= 0:
+            return
+        host = host_key(flight.url)
+        now = asyncio.get_running_loop().time()
+        turn = min(max(now, self._last.get(host, -math.inf) + interval), now + self.LONGEST)
+        self._last[host] = turn
+        self._last.move_to_end(host)
+        if len(self._last) > _HOSTS_SPACED:
+            self._last.popitem(last=False)
+        if turn > now:
+            await asyncio.sleep(turn - now)
 
 
 class Watch:
@@ -135,11 +169,13 @@ FLIGHT: ContextVar[Flight] = ContextVar("quaero_flight")
 
 
 class GuardedRequest(ClientRequest):
-    """A request that is written only to a connection its flight may board."""
+    """A request that is written only to a connection its flight may board, at its turn."""
 
     async def send(self, conn: Connection) -> ClientResponse:
-        """Check the connection, then write the request."""
-        FLIGHT.get().board(conn)
+        """Wait for the turn, check the connection, then write the request."""
+        flight = FLIGHT.get()
+        await flight.spacing.keep(flight)
+        flight.board(conn)
         return await super().send(conn)
 
 

@@ -51,7 +51,8 @@ class FetchRequest:
     `headers` go to this URL's host, so they must have been chosen for it
     (`ScopedCredentials.headers_for`). `etag` and `last_modified` are those of the copy at hand and
     make the request conditional. `accept` is asked with the content type of a successful answer
-    (None if it has none) before its body is read.
+    (None if it has none) before its body is read. `interval` is how many seconds there should be
+    between this request and the one written before it to the same host.
     """
 
     url: str
@@ -61,6 +62,7 @@ class FetchRequest:
     last_modified: str | None = None
     accept: Callable[[str | None], bool] | None = None
     limits: FetchLimits = STANDARD
+    interval: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from quaero.crawl.frontier import SAMPLES, Found
 from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import Crawl, CrawlPage
-from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, pace
+from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, interval, pace
 from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Database, ReadTx
@@ -164,6 +164,7 @@ class CrawlExecutors:
             etag=known.etag if known else None,
             last_modified=known.last_modified if known else None,
             accept=_readable,
+            interval=interval(crawl, self._robots.known(url), self._fetcher.user_agent),
         )
         try:
             result = await self._fetcher.fetch(request)

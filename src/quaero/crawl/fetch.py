@@ -32,7 +32,7 @@ from aiohttp import (
 import quaero
 from quaero.clock import Clock, SystemClock
 from quaero.crawl.answer import read_answer
-from quaero.crawl.connect import FLIGHT, Flight, Watch, open_session, tls_context
+from quaero.crawl.connect import FLIGHT, Flight, Spacing, Watch, open_session, tls_context
 from quaero.crawl.decode import ACCEPT_ENCODING
 from quaero.crawl.exchange import KIB, FetchLimits, FetchRequest, FetchResult
 from quaero.crawl.headers import check_headers
@@ -76,6 +76,7 @@ class Fetcher:
         self._tls_context: ssl.SSLContext | None = None
         self._known: WeakSet[object] = WeakSet()
         self._watch = Watch()
+        self._spacing = Spacing()
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,7 +110,8 @@ class Fetcher:
         if literal := literal_address(host):
             request.policy.check(literal, host)
         now = asyncio.get_running_loop().time()
-        flight = Flight(url, host, request, self._known, asyncio.timeout(None), now)
+        timer = asyncio.timeout(None)
+        flight = Flight(url, host, request, self._known, self._spacing, timer, now)
         flight.wait("the connection", limits.connect)
         token = FLIGHT.set(flight)
         try:

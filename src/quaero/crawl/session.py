@@ -192,6 +192,7 @@ class RobotsRules:
                 url=url,
                 policy=crawl.policy,
                 headers=crawl.credentials.headers_for(url, self._clock.wall()),
+                interval=crawl.settings.delay,
             )
             try:
                 result = await self._fetcher.fetch(request)
@@ -208,10 +209,18 @@ class RobotsRules:
         return Robots.from_status(404)
 
 
+def interval(crawl: ActiveCrawl, rules: Robots | None, agent: str) -> float:
+    """Seconds between two requests of a crawl to a host with these rules."""
+    return max(crawl.settings.delay, _asked(rules, agent) if rules is not None else 0.0)
+
+
 def pace(url: str, rules: Robots, agent: str) -> Effect:
     """The effect that has the host of an address keep the delay that its robots.txt asks for."""
-    asked = min(rules.crawl_delay(agent) or 0.0, LONGEST_PACE)
-    return partial(_set_pace, key=host_key(url), pace=int(asked * SECOND))
+    return partial(_set_pace, key=host_key(url), pace=int(_asked(rules, agent) * SECOND))
+
+
+def _asked(rules: Robots, agent: str) -> float:
+    return min(rules.crawl_delay(agent) or 0.0, LONGEST_PACE)
 
 
 def _set_pace(tx: Tx, job: JobRow, *, key: str, pace: int) -> None:

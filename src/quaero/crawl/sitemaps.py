@@ -17,7 +17,7 @@ from quaero.clock import Clock
 from quaero.crawl import frontier
 from quaero.crawl.fetch import Fetcher, FetchRequest
 from quaero.crawl.frontier import Found
-from quaero.crawl.session import ActiveCrawl, RobotsRules, pace
+from quaero.crawl.session import ActiveCrawl, RobotsRules, interval, pace
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Tx
 from quaero.errors import BadUrl, JobError, Permanent, Refused, RetryLater
@@ -123,7 +123,10 @@ class SitemapReader:
         url = plan.waiting[0]
         now = self._clock.wall()
         request = FetchRequest(
-            url=url, policy=crawl.policy, headers=crawl.credentials.headers_for(url, now)
+            url=url,
+            policy=crawl.policy,
+            headers=crawl.credentials.headers_for(url, now),
+            interval=interval(crawl, self._robots.known(url), self._fetcher.user_agent),
         )
         result = await self._fetcher.fetch(request)
         crawl.credentials.remember(url, result.set_cookie, now)

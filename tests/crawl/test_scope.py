@@ -51,16 +51,17 @@ def test_the_scope_is_what_the_seed_stands_for(
 @pytest.mark.parametrize(
     ("url", "depth", "reason"),
     [
-        ("https://docs.example.org/guide/a", 1, None),
-        ("https://docs.example.org/guide/a", 2, None),
-        ("https://docs.example.org/guide/a", 3, "depth"),
+        ("https://docs.example.org/guide/browse/A1-1", 1, None),
+        ("https://docs.example.org/guide/browse/A1-1", 2, None),
+        ("https://docs.example.org/guide/browse/A1-1", 3, "depth"),
         ("ftp://docs.example.org/guide/private/a", 9, "scheme"),
         ("https://other.example.org/private/", 9, "scope"),
         ("https://docs.example.org/private/a", 9, "exclude"),
         ("https://docs.example.org/blog/a", 9, "include"),
-        ("https://docs.example.org/guide/a?view=calendar", 9, "calendar"),
-        ("https://docs.example.org/guide/a/a/a", 9, "trap"),
-        ("https://docs.example.org/guide/a/b/a", 9, "depth"),
+        ("https://docs.example.org/guide/a", 9, "source"),
+        ("https://docs.example.org/guide/issues/?jql=x", 9, "view"),
+        ("https://docs.example.org/guide/rest/api/a/a/a", 9, "trap"),
+        ("https://docs.example.org/guide/rest/api/a/b/a", 9, "depth"),
     ],
 )
 def test_the_first_reason_of_the_order_is_given(url: str, depth: int, reason: str | None) -> None:
@@ -69,10 +70,7 @@ def test_the_first_reason_of_the_order_is_given(url: str, depth: int, reason: st
         include=("/guide/*", "*/private/*"),
         exclude=("*/private/*",),
         max_depth=2,
-        source_rules=(
-            lambda url: "calendar" if "view=calendar" in url else None,
-            lambda _url: None,
-        ),
+        source_type="jira",
     )
     assert scope.refusal(url, depth) == reason
 

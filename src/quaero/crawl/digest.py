@@ -24,6 +24,7 @@ from quaero.errors import BadUrl
 
 ScopeArgs = tuple[Any, ...]
 CRAWLS_KEPT = 64
+PRODUCT_VARIANTS = 100_000
 
 
 class Digest(msgspec.Struct, frozen=True):
@@ -38,18 +39,21 @@ class Digest(msgspec.Struct, frozen=True):
 
 def scope_args(scope: CrawlScope) -> ScopeArgs:
     """A scope as plain data."""
-    return (scope.seeds, scope.scope, scope.include, scope.exclude, scope.max_depth)
+    return (
+        scope.seeds, scope.scope, scope.include, scope.exclude, scope.max_depth, scope.source_type
+    )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=CRAWLS_KEPT)
 def _scope(packed: bytes) -> CrawlScope:
-    seeds, name, include, exclude, depth = msgspec.msgpack.decode(packed)
-    return CrawlScope(tuple(seeds), name, tuple(include), tuple(exclude), depth)
+    seeds, name, include, exclude, depth, kind = msgspec.msgpack.decode(packed)
+    return CrawlScope(tuple(seeds), name, tuple(include), tuple(exclude), depth, kind)
 
 
 @functools.lru_cache(maxsize=CRAWLS_KEPT)
-def _traps(root_id: int) -> TrapCounter:  # noqa: ARG001 - one for each crawl
-    return TrapCounter()
+def _traps(root_id: int, scope: bytes) -> TrapCounter:  # noqa: ARG001 - one for each crawl
+    """The counter of a crawl; under a product's link rules a query is an id or a page of a list."""
+    return TrapCounter(PRODUCT_VARIANTS) if _scope(scope).rules is not None else TrapCounter()
 
 
 def digest(
@@ -98,7 +102,7 @@ def read_sitemap(
         body = decoder.finish()
     found = parse_sitemap(body)
     links = ((address, False) for address in found.urls)
-    choice = select_links(links, url, _scope(scope), depth, traps=_traps(root_id))
+    choice = select_links(links, url, _scope(scope), depth, traps=_traps(root_id, scope))
     sitemaps = list(found.sitemaps)
     return sitemaps, choice.admitted, choice.refused, choice.samples, found.problem
 
@@ -113,4 +117,6 @@ def _choose(
     except BadUrl:
         base = url
     pairs = ((href, nofollow) for href, nofollow in links)
-    return select_links(pairs, base, _scope(scope), depth + 1, page=url, traps=_traps(root_id))
+    return select_links(
+        pairs, base, _scope(scope), depth + 1, page=url, traps=_traps(root_id, scope)
+    )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -26,6 +26,7 @@ from quaero.crawl.effects import (
     finish_page,
     note_gone,
 )
+from quaero.crawl.extract import Page
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
 from quaero.crawl.kinds import CRAWLER, PAGE
@@ -92,7 +93,7 @@ class CrawlExecutors:
             if reason is not None:
                 job.log.warn(f"seed {url} is refused by {reason}")
         if not good:
-            raise Refused("all seeds are refused by the crawl's own patterns", "exclude")
+            raise Refused("all seeds are refused by the crawl's own rules", "exclude")
         effects: list[Effect] = [partial(admit_seeds, crawl, good)]
         if settings.sitemap:
             return self._sitemaps.begin(crawl, effects)
@@ -171,6 +172,8 @@ class CrawlExecutors:
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
                 await job.checkpoint(job.state, [partial(note_gone, url=url)])
+            if error.code == HTTPStatus.UNAUTHORIZED and crawl.scope.rules is not None:
+                await self._stop_for_login(job, crawl, url, "answers 401")
             raise
         crawl.credentials.remember(url, result.set_cookie, now)
         if result.location is not None:
@@ -186,15 +189,19 @@ class CrawlExecutors:
     ) -> Result | Later:  # fmt: skip
         if len(trail) >= MOST_HOPS:
             raise Permanent(f"more than {MOST_HOPS} redirects from {page.url}")
+        trail = [*trail, url]
         try:
             target = canonical(result.location or "")
         except BadUrl as error:
             raise Permanent(f"{url} redirects to an address that cannot be fetched") from error
-        trail = [*trail, url]
+        if (spelled := crawl.scope.spelled(target)) not in trail:
+            target = spelled
         if target in trail and not result.set_cookie:
             raise Permanent(f"{page.url} redirects in a circle, by {target}")
         reason = crawl.scope.refusal(target, page.depth)
-        if reason is not None:
+        if reason is not None and not _may_be_denial(crawl, target):
+            if crawl.settings.private and is_login_address(target) and not is_login_address(url):
+                await self._stop_for_login(job, crawl, url, "redirects to a login page")
             raise Refused(f"{url} redirects to {target}, which the crawl does not cover", reason)
         if target not in trail:
             mine = await self._db.write(frontier.follow_redirect, job.root_id, job.id, target)
@@ -215,14 +222,19 @@ class CrawlExecutors:
         )  # fmt: skip
         raw = await self._convoy.along(reading)
         made = msgspec.convert(raw, Digest, builtin_types=(bytes,))
+        if _is_denied(made.page):
+            await self._stop_if_signed_out(job, crawl, url, made.page)
+            job.log.info("not saved: the account may not see it, or it does not exist")
+            denied = PageDone(crawl=crawl, refused={"denied": 1}, samples={"denied": [page.url]})
+            return _result({"outcome": "denied", "status": result.status}, denied)
         await self._stop_at_login(job, crawl, page, url, made, redirected=redirected)
+        await self._stop_if_signed_out(job, crawl, url, made.page)
         done = self._links(job, crawl, url, page, made.admitted, made.refused, made.samples)
         done = replace(done, links=(url, made.packed))
-        if made.page.noindex:
-            job.log.info("not saved: the page asks not to be indexed")
-            return _result({"outcome": "noindex", "status": result.status}, done)
-        if made.page.looks_like_login:
-            return _result({"outcome": "login page", "status": result.status}, done)
+        if (unsaved := _why_unsaved(crawl, url, made.page)) is not None:
+            outcome, why = unsaved
+            job.log.info(f"not saved: {why}")
+            return _result({"outcome": outcome, "status": result.status}, done)
         done = replace(done, document=_document(job, crawl, url, result, made))
         value = {"outcome": "saved", "status": result.status, "words": made.page.words}
         return _result(value, done)
@@ -240,7 +252,25 @@ class CrawlExecutors:
         in_place = redirected or not is_login_address(url)
         if page.found_on is not None and not (crawl.settings.private and in_place):
             return
-        text = f"{host_key(url)} shows a login page at {url} in place of content: "
+        await self._stop_for_login(job, crawl, url, "shows a login page")
+
+    async def _stop_if_signed_out(
+        self, job: JobContext, crawl: ActiveCrawl, url: str, page: Page
+    ) -> None:
+        """A page that greets nobody, after one that did or to deny itself, ends a private crawl."""
+        host = host_key(url)
+        if page.signed_in:
+            crawl.greeting.add(host)
+            return
+        expected = page.denied or host in crawl.greeting
+        if page.signed_in is False and crawl.settings.private and expected:
+            await self._stop_for_login(job, crawl, url, "greets nobody")
+
+    async def _stop_for_login(
+        self, job: JobContext, crawl: ActiveCrawl, url: str, seen: str
+    ) -> NoReturn:
+        """End the crawl with the one reason that all its pages share."""
+        text = f"{host_key(url)} {seen} at {url} in place of content: "
         text += (
             "the login has expired or is not accepted; log in again and give the new cookies"
             if crawl.settings.private
@@ -308,6 +338,30 @@ def _result(value: dict[str, Any], done: PageDone) -> Result:
     return Result(value, [partial(finish_page, done=done)])
 
 
+def _may_be_denial(crawl: ActiveCrawl, target: str) -> bool:
+    """Whether a product's login page is shown for want of permission, to somebody logged in too."""
+    return (
+        "permissionViolation=true" in target
+        and crawl.scope.refusal(target, 0) == "source"
+        and (crawl.scope.is_login(target))
+    )
+
+
+def _is_denied(page: Page) -> bool:
+    return page.denied or (page.looks_like_login and page.signed_in is True)
+
+
+def _why_unsaved(crawl: ActiveCrawl, url: str, page: Page) -> tuple[str, str] | None:
+    """The outcome of a page that is read for its links only, and why; None for one to save."""
+    if page.noindex:
+        return "noindex", "the page asks not to be indexed"
+    if page.looks_like_login:
+        return "login page", "the page asks to log in"
+    if crawl.scope.is_list(url):
+        return "list", "the page lists others, which are saved themselves"
+    return None
+
+
 def _readable(content_type: str | None) -> bool:
     return content_type is None or content_type.partition(";")[0].strip().lower() in READABLE
 
@@ -354,6 +408,7 @@ def _document(
             "headings": page.headings,
             "open_graph": page.open_graph,
             "json_ld": page.json_ld,
+            **page.fields,
         },
         job_id=job.id,
         root_id=job.root_id,

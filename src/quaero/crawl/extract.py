@@ -5,8 +5,7 @@ crosses as msgpack. No bytes make it raise anything but `Refused` for a type it 
 time and memory are linear in the body: what could cost more (see `nesting`) or is larger than
 `MAX_MARKUP` becomes a page of plain text.
 
-`page_of_tree` does the same for a tree that a caller has parsed and wants to read further, as the
-readers of Jira and Confluence pages do.
+Pages of Jira and Confluence are read by their own readers (`products`), whatever the crawl.
 """
 
 from __future__ import annotations
@@ -23,9 +22,11 @@ from quaero.crawl.addresses import Addresses
 from quaero.crawl.charset import decode
 from quaero.crawl.main_content import main_node
 from quaero.crawl.markdown import Markdown, to_markdown
-from quaero.crawl.metadata import one_line, read_metadata
+from quaero.crawl.metadata import Metadata, one_line, read_metadata
 from quaero.crawl.nesting import is_treacherous
 from quaero.crawl.page_signs import is_empty_shell, looks_like_login
+from quaero.crawl.products.product_page import ProductPage
+from quaero.crawl.products.reading import read_product
 from quaero.documents.model import content_hash
 from quaero.errors import Refused
 
@@ -50,7 +51,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What one fetched document says.
 
     `links` are (reference as written, nofollow) in document order, to be resolved against `base`.
-    `content_hash` covers title and Markdown. `open_graph` has its names without `og:`.
+    `content_hash` covers title and Markdown. `open_graph` has its names without `og:`. Of a page
+    of Jira or Confluence `entity` says what it is about, `fields` are its values, `denied` that it
+    shows nothing because this account may not see it, `signed_in` whether it greets anybody.
     """
 
     title: str
@@ -72,6 +75,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     json_ld: list[Any] = []
     looks_like_login: bool = False
     empty_shell: bool = False
+    entity: str | None = None
+    fields: dict[str, Any] = {}
+    denied: bool = False
+    signed_in: bool | None = None
 
 
 def extract(body: bytes, url: str, content_type: str | None) -> Page:
@@ -97,13 +104,14 @@ def page_of_tree(tree: LexborHTMLParser, source: str, url: str) -> Page:
     addresses = Addresses(base)
     metadata = read_metadata(tree, source, addresses)
     links = hrefs.of_tree(tree, source)
-    own_heading = tree.css_first("h1") if metadata.title else None
-    heading_text = one_line(own_heading.text()) if own_heading is not None else ""
-    content = _content(main_node(tree, source), addresses)
-    content = _with_own_heading(content, heading_text.rstrip("¶# "), metadata.title)
-    title = _own_title(metadata.title, content.headings) or _last_segment(url)
+    product = read_product(tree, source, url)
+    title, content = (
+        _of_product(product, product.markup, addresses)
+        if product is not None and product.markup
+        else _of_any(tree, source, url, metadata, addresses)
+    )
     words = count_words(content.text)
-    return Page(
+    page = Page(
         title=title,
         markdown=content.text,
         base=base,
@@ -123,6 +131,36 @@ def page_of_tree(tree: LexborHTMLParser, source: str, url: str) -> Page:
         json_ld=metadata.json_ld,
         looks_like_login=looks_like_login(tree, metadata.title, url, words),
         empty_shell=is_empty_shell(tree, words),
+    )
+    return page if product is None else _with_product(page, product)
+
+
+def _of_product(product: ProductPage, markup: str, addresses: Addresses) -> tuple[str, Markdown]:
+    """Title and content of a product's page: its markup, in the form that a tree has."""
+    return product.title, _content(LexborHTMLParser(markup).body, addresses)
+
+
+def _of_any(
+    tree: LexborHTMLParser, source: str, url: str, metadata: Metadata, addresses: Addresses
+) -> tuple[str, Markdown]:
+    """Title and content of a page of which only its own markup is known."""
+    own_heading = tree.css_first("h1") if metadata.title else None
+    heading_text = one_line(own_heading.text()) if own_heading is not None else ""
+    content = _content(main_node(tree, source), addresses)
+    content = _with_own_heading(content, heading_text.rstrip("¶# "), metadata.title)
+    return _own_title(metadata.title, content.headings) or _last_segment(url), content
+
+
+def _with_product(page: Page, product: ProductPage) -> Page:
+    return msgspec.structs.replace(
+        page,
+        author=product.author or page.author,
+        published=product.published or page.published,
+        modified=product.modified or page.modified,
+        entity=product.entity,
+        fields=product.metadata,
+        denied=product.denied,
+        signed_in=product.signed_in,
     )
 
 

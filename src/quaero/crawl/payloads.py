@@ -37,7 +37,7 @@ class Crawl(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seeds: Annotated[list[Seed], Field(min_length=1, max_length=1_000)]
-    source_type: Literal["web"] = "web"
+    source_type: Literal["web", "jira", "confluence"] = "web"
     entity_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "page"
     max_depth: Annotated[int, Field(ge=0, le=1_000)] = 3
     max_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
@@ -61,8 +61,9 @@ class Crawl(BaseModel):
     def to_scope(self) -> CrawlScope:
         """The rules for addresses. Raises `BadInput` for seeds or patterns that cannot be used."""
         return CrawlScope(
-            tuple(self.seeds), self.scope, tuple(self.include), tuple(self.exclude), self.max_depth
-        )
+            tuple(self.seeds), self.scope, tuple(self.include), tuple(self.exclude), self.max_depth,
+            self.source_type,
+        )  # fmt: skip
 
 
 class CrawlPage(BaseModel):

@@ -1,21 +1,22 @@
 """What a crawl may reach: its scope, and the choice among the links of a page.
 
 `CrawlScope.refusal` answers for one address, with a word of reason, in the order scheme, scope,
-exclude, include, source rules, trap, depth. `select_links` applies it to the links of a page and
-counts what was refused. Both are pure. What needs the memory of a crawl follows elsewhere: whether
-an address was seen, the page limit, robots.txt; `TrapCounter` is the part of that memory that
-recognises endless variants of one page.
+exclude, include, source rules (`products.rules`), trap, depth. `select_links` applies it to the
+links of a page and counts what was refused. Both are pure. What needs the memory of a crawl follows
+elsewhere: whether an address was seen, the page limit, robots.txt; `TrapCounter` is the part of
+that memory that recognises endless variants of one page.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from quaero.crawl.patterns import Patterns
+from quaero.crawl.products.rules import LinkRules, link_rules
 from quaero.crawl.urls import (
     canonical,
     has_other_scheme,
@@ -27,9 +28,6 @@ from quaero.crawl.urls import (
 from quaero.errors import BadInput, BadUrl
 
 ScopeName = Literal["host", "domain", "path", "any"]
-SourceRule = Callable[[str], str | None]
-"""Given a canonical address, the word of reason for refusing it, or None."""
-
 MAX_LINK_LENGTH = 2000
 MAX_PATH_DEPTH = 20
 MAX_REPEATS = 2
@@ -57,10 +55,11 @@ class CrawlScope:
     directory of a seed (`/docs/` and `/docs/index.html` both stand for `/docs/`, `/docs` for `/`);
     `any` everything. `max_depth` counts links from a seed, which has depth 0.
 
-    A seed was asked for by name: it is refused by `exclude` only, whatever its depth.
+    A seed was asked for by name: it is refused by `exclude` only, whatever its depth, or because
+    following it would change something. `source_type` chooses the rules of a kind of source.
 
     Raises BadUrl, BadPattern or BadInput when built of something unusable. The seeds are stored in
-    canonical form, without duplicates.
+    canonical form, spelled as the source's pages are, without duplicates.
     """
 
     seeds: tuple[str, ...]
@@ -68,7 +67,8 @@ class CrawlScope:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_depth: int = 3
-    source_rules: tuple[SourceRule, ...] = ()
+    source_type: str = "web"
+    rules: LinkRules | None = field(init=False, repr=False, compare=False)
     _seeds: frozenset[str] = field(init=False, repr=False, compare=False)
     _include: Patterns = field(init=False, repr=False, compare=False)
     _exclude: Patterns = field(init=False, repr=False, compare=False)
@@ -83,9 +83,13 @@ class CrawlScope:
         if self.max_depth < 0:
             raise BadInput(f"The depth {self.max_depth} is below 0, which means the seeds only.")
         seeds = tuple(dict.fromkeys(canonical(seed) for seed in self.seeds))
+        rules = link_rules(self.source_type, seeds)
+        if rules is not None:
+            seeds = tuple(dict.fromkeys(map(rules.spelled, seeds)))
         prefix = _directory if self.scope == "path" else _root
         for name, value in (
             ("seeds", seeds),
+            ("rules", rules),
             ("_seeds", frozenset(seeds)),
             ("_include", Patterns(self.include)),
             ("_exclude", Patterns(self.exclude)),
@@ -98,6 +102,18 @@ class CrawlScope:
         """Tell whether the canonical address `url` is one of the seeds."""
         return url in self._seeds
 
+    def spelled(self, url: str) -> str:
+        """The spelling of a canonical address under which the source's page is collected."""
+        return url if self.rules is None else self.rules.spelled(url)
+
+    def is_login(self, url: str) -> bool:
+        """Tell whether the source's product asks for a login at a canonical address."""
+        return self.rules is not None and self.rules.is_login(url)
+
+    def is_list(self, url: str) -> bool:
+        """Tell whether a canonical address only leads to the source's pages."""
+        return self.rules is not None and self.rules.is_list(url)
+
     def refusal(self, url: str, depth: int) -> str | None:
         """Return why the canonical address `url`, found at `depth`, is not crawled, or None.
 
@@ -105,7 +121,7 @@ class CrawlScope:
         source rules.
         """
         if self.is_seed(url):
-            return "exclude" if self._exclude.match(url) else None
+            return self._refusal_of_seed(url)
         if not url.startswith(("https://", "http://")):
             return "scheme"
         if not self._in_scope(url):
@@ -114,13 +130,16 @@ class CrawlScope:
             return "exclude"
         if self._include and not self._include.match(url):
             return "include"
-        for rule in self.source_rules:
-            reason = rule(url)
-            if reason is not None:
-                return reason
+        if self.rules is not None and (reason := self.rules.refusal(url)) is not None:
+            return reason
         if looks_like_trap(url):
             return "trap"
         return "depth" if depth > self.max_depth else None
+
+    def _refusal_of_seed(self, url: str) -> str | None:
+        if self._exclude.match(url):
+            return "exclude"
+        return "action" if self.rules is not None and self.rules.acts(url) else None
 
     def _in_scope(self, url: str) -> bool:
         if self.scope == "any":
@@ -251,7 +270,7 @@ def select_links(
             refusals.append(("scheme", href))
             continue
         try:
-            url = canonical(href, base)
+            url = scope.spelled(canonical(href, base))
         except BadUrl:
             refusals.append(("invalid", without_credentials(href)))
             continue

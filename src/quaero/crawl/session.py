@@ -57,6 +57,8 @@ class ActiveCrawl:
     politeness: Politeness
     blank_sites: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
     """Of the sites met so far: whether no page of it was stored when this process met it."""
+    greeting: set[str] = field(default_factory=set, repr=False, compare=False)
+    """The hosts that have shown this process a page which says who is logged in."""
 
 
 class Crawls:

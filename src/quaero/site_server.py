@@ -12,7 +12,7 @@ import asyncio
 import mimetypes
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +64,8 @@ class SiteServer:
     """Serves `pages`, by path or by path with query, and a robots.txt if there is one.
 
     In the running loop with `async with`, or in a thread of its own with `with`. `url` is the
-    site's address without a final slash, `hits` its log. `pages` may be changed at any time.
+    site's address without a final slash, `hits` its log. `pages` may be changed at any time. A
+    `gate` is asked first, and what it returns is answered in place of the page.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class SiteServer:
         robots: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        gate: Callable[[Hit], Page | None] | None = None,
     ) -> None:
         self.pages: dict[str, Answer] = dict(pages)
         if robots is not None:
@@ -81,6 +83,7 @@ class SiteServer:
         self.hits: list[Hit] = []
         self.url = ""
         self._host, self._port = host, port
+        self._gate = gate
         self._in_flight = 0
         self._runner: web.AppRunner | None = None
         self._thread: _LoopThread | None = None
@@ -145,7 +148,7 @@ class SiteServer:
             started=time.monotonic(),
             in_flight=self._in_flight,
         )
-        page = self._page(request.raw_path)
+        page = (self._gate(hit) if self._gate is not None else None) or self._page(request.raw_path)
         self.hits.append(hit)
         try:
             answer = await _answer(page, request)

@@ -104,7 +104,7 @@ def page_of_tree(tree: LexborHTMLParser, source: str, url: str) -> Page:
     addresses = Addresses(base)
     metadata = read_metadata(tree, source, addresses)
     links = hrefs.of_tree(tree, source)
-    product = read_product(tree, source, url)
+    product = read_product(tree, source, url, addresses)
     title, content = (
         _of_product(product, product.markup, addresses)
         if product is not None and product.markup

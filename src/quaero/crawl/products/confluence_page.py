@@ -11,6 +11,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from quaero.crawl.addresses import Addresses
 from quaero.crawl.metadata import one_line
 from quaero.crawl.products.markup_parts import (
     MOST_COMMENTS,
@@ -35,7 +36,9 @@ _ANCESTORS = "#breadcrumbs li a, [data-testid=breadcrumbs] a, [data-test-id=brea
 _NO_ANCESTOR = ("/collector/", "/spacedirectory", "/spaces/viewspace.action", "#")
 
 
-def read_confluence(tree: LexborHTMLParser, metas: dict[str, str], url: str) -> ProductPage | None:
+def read_confluence(
+    tree: LexborHTMLParser, metas: dict[str, str], url: str, addresses: Addresses
+) -> ProductPage | None:
     """The page that is shown; None where none is."""
     content = html_of(tree, *_CONTENT)
     path = url.partition("?")[0]
@@ -47,7 +50,7 @@ def read_confluence(tree: LexborHTMLParser, metas: dict[str, str], url: str) -> 
     )
     page = _values(tree, metas, path)
     attached, files = links(
-        tree.css(".attachments a.filename, #attachments-section a.filename")[:MOST_VALUES]
+        tree.css(".attachments a.filename, #attachments-section a.filename"), addresses
     )
     said = _comments(tree)
     page |= {"title": title, "attachments": files, "comments": len(said)}

@@ -12,6 +12,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from quaero.crawl.addresses import Addresses
 from quaero.crawl.metadata import one_line
 from quaero.crawl.products.markup_parts import (
     MOST_COMMENTS,
@@ -68,7 +69,9 @@ _LABELS = {
 _NOTHING = {"none", "unassigned", "unresolved", "anonymous"}
 
 
-def read_issue(tree: LexborHTMLParser, metas: dict[str, str]) -> ProductPage | None:
+def read_issue(
+    tree: LexborHTMLParser, metas: dict[str, str], addresses: Addresses
+) -> ProductPage | None:
     """The issue that a page shows; None where it shows none."""
     root = tree.css_first(_ISSUE)
     key = _key(tree, metas)
@@ -80,7 +83,8 @@ def read_issue(tree: LexborHTMLParser, metas: dict[str, str]) -> ProductPage | N
     issue: dict[str, Any] = {"key": key, "project": key.rpartition("-")[0]}
     issue |= _values(tree)
     attached, files = links(
-        tree.css("#attachmentmodule a.attachment-title, #attachmentmodule .attachment-title a")
+        tree.css("#attachmentmodule a.attachment-title, #attachmentmodule .attachment-title a"),
+        addresses,
     )
     said = _comments(tree)
     issue |= {"attachments": files, "comments": len(said)}
@@ -90,8 +94,8 @@ def read_issue(tree: LexborHTMLParser, metas: dict[str, str]) -> ProductPage | N
         fields([*((label, issue.get(name)) for name, label in _LABELS.items()), *_custom(tree)]),
         section("Description", _description(tree)),
         section("Environment", html_of(tree, "#environment-val")),
-        section("Linked issues", _linked(tree)),
-        section("Sub-tasks", links(tree.css("#issuetable .stsummary a"))[0]),
+        section("Linked issues", _linked(tree, addresses)),
+        section("Sub-tasks", links(tree.css("#issuetable .stsummary a"), addresses)[0]),
         section("Attachments", attached),
         comments(said),
     ]
@@ -153,11 +157,11 @@ def _description(tree: LexborHTMLParser) -> str:
     return with_tasks(found)
 
 
-def _linked(tree: LexborHTMLParser) -> str:
+def _linked(tree: LexborHTMLParser, addresses: Addresses) -> str:
     parts = []
     for group in tree.css("#linkingmodule .links-list")[:MOST_VALUES]:
         relation = text_of(group, "dt")
-        listed, _ = links(group.css("dd a.issue-link, dd .link-content a"))
+        listed, _ = links(group.css("dd a.issue-link, dd .link-content a"), addresses)
         parts.append(f"<p>{relation}</p>{listed}" if listed else "")
     return "".join(parts)
 

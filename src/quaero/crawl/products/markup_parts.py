@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from quaero.crawl.addresses import Addresses
 from quaero.crawl.metadata import iso_date, one_line
 
 MOST_VALUES = 200
@@ -111,18 +112,18 @@ def section(title: str, markup: str) -> str:
     return f"{heading(2, title)}<div>{markup}</div>" if markup else ""
 
 
-def links(nodes: Iterable[LexborNode]) -> tuple[str, list[dict[str, str]]]:
-    """A list of links as markup, and their names with addresses as written, each address once."""
+def links(nodes: Iterable[LexborNode], addresses: Addresses) -> tuple[str, list[dict[str, str]]]:
+    """A list of links as markup, and their names with addresses, each address once."""
     found: dict[str, str] = {}
     for node in nodes:
-        href, name = node.attributes.get("href") or "", one_line(node.text())
-        if href and name and len(found) < MOST_VALUES:
-            found.setdefault(href, name)
+        address, name = addresses.of(node.attributes.get("href") or ""), one_line(node.text())
+        if address and name and len(found) < MOST_VALUES:
+            found.setdefault(address, name)
     items = "".join(
-        f'<li><a href="{escape(h)}">{escape(name)}</a></li>' for h, name in found.items()
+        f'<li><a href="{escape(url)}">{escape(name)}</a></li>' for url, name in found.items()
     )
     markup = f"<ul>{items}</ul>" if items else ""
-    return markup, [{"name": name, "url": href} for href, name in found.items()]
+    return markup, [{"name": name, "url": url} for url, name in found.items()]
 
 
 def comments(found: Sequence[Comment]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from selectolax.lexbor import LexborHTMLParser
 
+from quaero.crawl.addresses import Addresses
 from quaero.crawl.metadata import one_line
 from quaero.crawl.products.confluence_page import read_confluence
 from quaero.crawl.products.jira_page import read_issue, read_project
@@ -33,14 +34,18 @@ _DENIED = re.compile(
 )
 
 
-def read_product(tree: LexborHTMLParser, source: str, url: str) -> ProductPage | None:
+def read_product(
+    tree: LexborHTMLParser, source: str, url: str, addresses: Addresses
+) -> ProductPage | None:
     """What a page of Jira or Confluence says; None for a page of anything else."""
     if any(mark in source for mark in _JIRA):
         said = metas(tree)
-        found = read_issue(tree, said) or (None if _is_denial(tree) else read_project(tree, url))
+        found = read_issue(tree, said, addresses) or (
+            None if _is_denial(tree) else read_project(tree, url)
+        )
     elif any(mark in source for mark in _CONFLUENCE):
         said = metas(tree)
-        found = read_confluence(tree, said, url)
+        found = read_confluence(tree, said, url, addresses)
     else:
         return None
     signed_in = bool(said["remote-user"]) if "remote-user" in said else None

@@ -19,6 +19,8 @@ from quaero.documents.export import export_archive, export_folder, export_lines
 from quaero.documents.importing import Imported, import_path
 from quaero.documents.model import DetailLevel, Document, Filter, NewDocument
 from quaero.documents.names import file_name
+from quaero.documents.references import Reference
+from quaero.documents.referring import of_documents
 from quaero.documents.search import search
 from quaero.errors import BadInput
 from quaero.testing.clock import FakeClock
@@ -51,6 +53,11 @@ def everything(db: SqliteDatabase) -> list[Document]:
     return sorted(documents, key=lambda each: (each.summary.source_id, each.summary.url))
 
 
+def referred(db: SqliteDatabase) -> list[Reference]:
+    ids = db.read_sync(read.ids_after, Filter(), 0)
+    return [each for found in db.read_sync(of_documents, ids).values() for each in found]
+
+
 def fill(db: SqliteDatabase, page: Page, clock: FakeClock) -> None:
     gone = page("gone", "this is gone", tags=("old",))
     db.write_sync(store.save, [page("a", "first"), gone])
@@ -66,6 +73,8 @@ def fill(db: SqliteDatabase, page: Page, clock: FakeClock) -> None:
             page("x?q=1&r=../..", "query", source_id=3, source_type="jira",
                  metadata={"fields": {"Status": "Zu, tun: [x]"}, "n": [1, 2.5, None, True]}),
             page("poor", "", detail_level=DetailLevel.METADATA, description="a: b - c"),
+            page("ACME-1", "as ACME-2", source_type="jira", entity_type="issue",
+                 metadata={"issue": {"key": "ACME-1"}}),
             page("wörter", "words in 中文", url="https://docs.example.org/w%C3%B6rter"),
         ],
     )  # fmt: skip
@@ -86,12 +95,13 @@ def test_what_was_exported_comes_back_as_it_was(
     fill(db, page, clock)
     write, name = WAYS[way]
     exported = write(db, tmp_path / name)
-    assert exported.documents == 7
+    assert exported.documents == 8
     assert exported.bytes > 500
     clock.pass_time(1000)
-    assert import_path(other, tmp_path / name) == Imported(created=7)
+    assert import_path(other, tmp_path / name) == Imported(created=8)
     assert everything(other) == everything(db)
     assert other.read_sync(counts.stats) == db.read_sync(counts.stats)
+    assert referred(other) == referred(db) == [("issue", "ACME-2", None)]
     for query in ("second", "gone", "words", "tag:x", "before:2021", "中文"):
         hits = [
             {hit.document.url for hit in each.read_sync(search, query).hits} for each in (db, other)
@@ -107,7 +117,7 @@ def test_importing_again_changes_nothing(
     before = everything(db)
     write, name = WAYS[way]
     write(db, tmp_path / name)
-    assert import_path(db, tmp_path / name) == Imported(kept=7)
+    assert import_path(db, tmp_path / name) == Imported(kept=8)
     assert everything(db) == before
 
 
@@ -155,7 +165,7 @@ def test_an_interrupted_export_leaves_the_old_file(
     target = tmp_path / "out.jsonl"
     target.write_text("old")
 
-    def fail(_: Document) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("power")
 
     monkeypatch.setattr(export, "record_of", fail)

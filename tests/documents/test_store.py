@@ -376,6 +376,8 @@ def test_deleting_takes_everything_with_it(db: SqliteDatabase, page: Page) -> No
         "document_tag",
         "document_version",
         "document_count",
+        "document_reference",
+        "document_name",
     ):
         assert db.read_sync(lambda tx, t: tx.execute(f"select count(*) from {t}"), table) == [(0,)]
     (again,) = save(db, page("a", "word"))

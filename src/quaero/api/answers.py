@@ -194,6 +194,7 @@ def document_item(document: DocumentSummary) -> dict[str, Any]:
         "url": document.url,
         "site": document.site,
         "source_type": document.source_type,
+        "entity_type": document.entity_type,
         "title": document.title,
         "description": document.description,
         "language": document.language,

@@ -88,6 +88,7 @@ DOCUMENT: dict[str, Any] = {
     "url": "https://docs.example.org/install",
     "site": "docs.example.org",
     "source_type": "web",
+    "entity_type": "page",
     "title": "Installation",
     "description": None,
     "language": "en",

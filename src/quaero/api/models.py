@@ -351,6 +351,7 @@ class DocumentItem(Answer):
     url: str
     site: str
     source_type: str
+    entity_type: str
     title: str
     description: str | None
     language: str | None

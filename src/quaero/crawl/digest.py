@@ -20,6 +20,7 @@ from quaero.crawl.headers import robots_words
 from quaero.crawl.scope import CrawlScope, LinkChoice, TrapCounter, select_links
 from quaero.crawl.sitemap import parse_sitemap
 from quaero.crawl.urls import canonical
+from quaero.documents.references import Reference, find
 from quaero.errors import BadUrl
 
 ScopeArgs = tuple[Any, ...]
@@ -28,13 +29,14 @@ PRODUCT_VARIANTS = 100_000
 
 
 class Digest(msgspec.Struct, frozen=True):
-    """A page, the choice among its links, and its links packed for recrawls."""
+    """A page, the choice among its links, its links packed for recrawls, and its references."""
 
     page: Page
     admitted: list[str]
     refused: dict[str, int]
     samples: dict[str, list[str]]
     packed: bytes
+    references: tuple[Reference, ...]
 
 
 def scope_args(scope: CrawlScope) -> ScopeArgs:
@@ -74,7 +76,14 @@ def digest(
     packed = zlib.compress(msgspec.msgpack.encode((page.base, links)), 1)
     noindex = page.noindex or bool(said & {"noindex", "none"})
     bare = msgspec.structs.replace(page, links=[], noindex=noindex)
-    made = Digest(bare, choice.admitted, choice.refused, choice.samples, packed)
+    made = Digest(
+        bare,
+        choice.admitted,
+        choice.refused,
+        choice.samples,
+        packed,
+        find(page.markdown, _scope(scope).source_type),
+    )
     return msgspec.to_builtins(made, builtin_types=(bytes,))
 
 

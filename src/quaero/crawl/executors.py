@@ -403,6 +403,8 @@ def _document(
         words=page.words,
         detail_level=level,
         source_type=crawl.settings.source_type,
+        entity_type=page.entity or crawl.settings.entity_type,
+        references=made.references,
         metadata={
             "canonical": page.canonical or result.canonical,
             "headings": page.headings,

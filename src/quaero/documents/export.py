@@ -23,7 +23,8 @@ from quaero.documents import frontmatter
 from quaero.documents.model import Document, Filter
 from quaero.documents.names import file_name
 from quaero.documents.read import documents, ids_after
-from quaero.documents.record import file_time, record_of
+from quaero.documents.record import Record, file_time, record_of
+from quaero.documents.referring import of_documents
 from quaero.errors import BadInput
 
 PAGE = 100
@@ -47,11 +48,11 @@ def export_folder(db: Database, folder: Path, wanted: Filter | None = None) -> E
     folder.mkdir(parents=True, exist_ok=True)
     root = folder.resolve()
     count = size = 0
-    for document in _all(db, wanted or Filter()):
+    for document, record in _all(db, wanted or Filter()):
         path = root / _name(document)
         if not path.parent.resolve().is_relative_to(root):
             raise BadInput(f"{path.parent} leads out of {root}; remove that link")
-        content = _markdown(document)
+        content = _markdown(record)
         with _replacing(path) as file:
             file.write(content)
         count, size = count + 1, size + len(content)
@@ -62,8 +63,8 @@ def export_lines(db: Database, path: Path, wanted: Filter | None = None) -> Expo
     """Write one JSON object a line (JSON Lines, UTF-8)."""
     count = size = 0
     with _replacing(path) as file:
-        for document in _all(db, wanted or Filter()):
-            line = msgspec.json.encode(record_of(document)) + b"\n"
+        for _, record in _all(db, wanted or Filter()):
+            line = msgspec.json.encode(record) + b"\n"
             file.write(line)
             count, size = count + 1, size + len(line)
         _make_durable(file)
@@ -75,8 +76,8 @@ def export_archive(db: Database, path: Path, wanted: Filter | None = None) -> Ex
     count = size = 0
     with _replacing(path) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for document in _all(db, wanted or Filter()):
-                content = _markdown(document)
+            for document, record in _all(db, wanted or Filter()):
+                content = _markdown(record)
                 entry = zipfile.ZipInfo(_name(document), file_time(document))
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.external_attr = 0o644 << 16
@@ -86,15 +87,15 @@ def export_archive(db: Database, path: Path, wanted: Filter | None = None) -> Ex
     return Exported(count, size)
 
 
-def _all(db: Database, wanted: Filter) -> Iterator[Document]:
-    """The documents in order of id."""
+def _all(db: Database, wanted: Filter) -> Iterator[tuple[Document, Record]]:
+    """The documents in order of id, with their records."""
     after = 0
     while page := db.read_sync(_page, wanted, after):
         yield from page
-        after = page[-1].summary.id
+        after = page[-1][0].summary.id
 
 
-def _page(tx: ReadTx, wanted: Filter, after: int) -> list[Document]:
+def _page(tx: ReadTx, wanted: Filter, after: int) -> list[tuple[Document, Record]]:
     """The next documents: at most `PAGE`, and not much more text than `PAGE_BYTES`."""
     sizes = tx.execute(
         "select id, bytes from document where id in ints($1) order by id",
@@ -107,15 +108,16 @@ def _page(tx: ReadTx, wanted: Filter, after: int) -> list[Document]:
             break
         ids.append(id_)
         room -= size
-    return documents(tx, ids)
+    refers = of_documents(tx, ids)
+    return [(each, record_of(each, refers[each.summary.id])) for each in documents(tx, ids)]
 
 
 def _name(document: Document) -> str:
     return file_name(document.summary.source_id, document.summary.url)
 
 
-def _markdown(document: Document) -> bytes:
-    fields = msgspec.to_builtins(record_of(document))
+def _markdown(record: Record) -> bytes:
+    fields = msgspec.to_builtins(record)
     text = fields.pop("text", "")
     return frontmatter.write(fields, text).encode()
 

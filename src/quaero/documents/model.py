@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from quaero.documents.references import Reference
+
 
 class DetailLevel(IntEnum):
     """How much of a page is kept; never lowered by a later crawl."""
@@ -38,7 +40,8 @@ class NewDocument:
 
     `url` is canonical; `content_hash` covers title and text (see `content_hash`) and decides
     whether the page has changed. `tags` are added to those the document has. `metadata` holds what
-    else is known: Open Graph, JSON-LD, headings, fields of an issue.
+    else is known: Open Graph, JSON-LD, headings, fields of an issue. `entity_type` says what the
+    page is about. `references` are found in `text` where they are not given.
     """
 
     url: str
@@ -47,6 +50,7 @@ class NewDocument:
     content_hash: str
     source_id: int = 0
     source_type: str = "web"
+    entity_type: str = "page"
     detail_level: DetailLevel = DetailLevel.FULL
     words: int = 0
     description: str | None = None
@@ -58,6 +62,7 @@ class NewDocument:
     last_modified: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    references: tuple[Reference, ...] | None = None
     job_id: int | None = None
     root_id: int | None = None
 
@@ -82,6 +87,7 @@ class Summary:
     url: str
     site: str
     source_type: str
+    entity_type: str
     title: str
     description: str | None
     language: str | None

@@ -97,10 +97,21 @@ def _condition(tx: ReadTx, term: Term, sources: Mapping[str, int]) -> tuple[str,
             (normal_tag(term.value),),
         )
     if term.name == "type":
-        return "d.source_type = ?", (term.value.lower(),)
+        return _type(tx, term.value.lower())
     if term.name == "source":
         return _source(term.value, sources)
     return _site(tx, term)
+
+
+def _type(tx: ReadTx, value: str) -> tuple[str, Sequence[Any]]:
+    """What a page is about where any page is, else the kind of its source."""
+    about = "d.entity_type = ?"
+    if value == "page":
+        return about, (value,)
+    rows = tx.execute(
+        "select 1 from document where entity_type = $1 and entity_type <> 'page' limit 1", (value,)
+    )
+    return (f"{about} and d.entity_type <> 'page'" if rows else "d.source_type = ?"), (value,)
 
 
 def _source(value: str, sources: Mapping[str, int]) -> tuple[str, Sequence[Any]]:

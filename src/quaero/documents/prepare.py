@@ -15,6 +15,7 @@ import msgspec
 from quaero.clock import SECOND
 from quaero.db.contract import Row
 from quaero.documents.model import NewDocument
+from quaero.documents.references import Reference, find, names_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN_ADDRESS = re.compile(r"https?://([A-Za-z0-9.:-]+)(?:[/?#]|$)")
@@ -27,7 +28,7 @@ class Prepared:
 
     `row` holds the values of its row after the id, `particulars` those of them that may change
     while title and text stay: description, language, author, published, modified, dated, etag,
-    last_modified.
+    last_modified. `references` are without those to the document itself.
     """
 
     source_id: int
@@ -41,6 +42,8 @@ class Prepared:
     bytes: int
     particulars: Row
     row: Row
+    references: tuple[Reference, ...]
+    names: tuple[tuple[str, str], ...]
 
     @property
     def key(self) -> tuple[int, str]:
@@ -60,11 +63,14 @@ def prepare(new: NewDocument, now: int) -> Prepared:
     )  # fmt: skip
     row: Row = (
         new.source_id, new.url, site, new.source_type, title, *particulars, new.content_hash,
-        new.words, size, int(new.detail_level), new.job_id, new.root_id,
+        new.words, size, int(new.detail_level), new.job_id, new.root_id, new.entity_type,
     )  # fmt: skip
+    names = names_of(new.metadata)
+    references = find(text, new.source_type) if new.references is None else new.references
     return Prepared(
         new.source_id, new.url, site, new.source_type, title, text, _as_object(new.metadata),
         new.words, size, particulars, row,
+        tuple(each for each in references if each[:2] not in names), names,
     )  # fmt: skip
 
 

@@ -15,11 +15,12 @@ from quaero.errors import NotFound
 LARGEST_PAGE = 1_000
 
 _SUMMARY = """
-    d.id, d.source_id, d.url, d.site, d.source_type, d.title, d.description, d.language, d.author,
+    d.id, d.source_id, d.url, d.site, d.source_type, d.entity_type, d.title,
+    d.description, d.language, d.author,
     d.published, d.modified, d.words, d.bytes, d.detail_level, d.version, d.first_seen,
     d.fetched_at, d.changed_at, d.gone_at, d.job_id, d.root_id
 """
-_WIDTH = 21
+_WIDTH = 22
 _REST = "d.etag, d.last_modified, d.content_hash, t.metadata, t.text"
 
 
@@ -152,5 +153,5 @@ def _with_tags(tx: ReadTx, rows: Sequence[Row]) -> list[Summary]:
 
 
 def _summary(row: Row, tags: Sequence[str]) -> Summary:
-    values = (*row[:13], DetailLevel(row[13]), *row[14:], tuple(tags))
+    values = (*row[:14], DetailLevel(row[14]), *row[15:], tuple(tags))
     return Summary(*values)

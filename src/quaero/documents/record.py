@@ -6,6 +6,7 @@ stay behind.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ import msgspec
 from quaero.clock import rfc3339
 from quaero.documents.model import DetailLevel, Document, NewDocument, content_hash
 from quaero.documents.prepare import moment, storable
+from quaero.documents.references import Reference
 
 _LEVELS = {"metadata": DetailLevel.METADATA, "full": DetailLevel.FULL}
 
@@ -25,6 +27,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     title: str = ""
     source_id: int = 0
     source_type: str = "web"
+    entity_type: str = "page"
     detail_level: str = "full"
     description: str | None = None
     language: str | None = None
@@ -41,17 +44,19 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     last_modified: str | None = None
     content_hash: str | None = None
     metadata: dict[str, Any] = {}
+    references: list[Reference] = []
     text: str = ""
 
 
-def record_of(document: Document) -> Record:
-    """The record of a document."""
+def record_of(document: Document, references: Sequence[Reference] = ()) -> Record:
+    """The record of a document that refers to `references`."""
     known = document.summary
     return Record(
         url=known.url,
         title=known.title,
         source_id=known.source_id,
         source_type=known.source_type,
+        entity_type=known.entity_type,
         detail_level=known.detail_level.name.lower(),
         description=known.description,
         language=known.language,
@@ -68,6 +73,7 @@ def record_of(document: Document) -> Record:
         last_modified=document.last_modified,
         content_hash=document.content_hash,
         metadata=document.metadata,
+        references=list(references),
         text=document.text,
     )
 
@@ -75,6 +81,7 @@ def record_of(document: Document) -> Record:
 def new_document(record: Record) -> NewDocument:
     """The document to save for a record.
 
+    References are found in the text again, and taken from the record where it has no text.
     A record whose text was edited since has another hash, and no validators: the server's page is
     not this one.
     """
@@ -88,6 +95,7 @@ def new_document(record: Record) -> NewDocument:
         content_hash=digest,
         source_id=record.source_id,
         source_type=record.source_type,
+        entity_type=record.entity_type,
         detail_level=_LEVELS.get(record.detail_level, DetailLevel.FULL),
         words=record.words if untouched else len(text.split()),
         description=record.description,
@@ -99,6 +107,7 @@ def new_document(record: Record) -> NewDocument:
         last_modified=record.last_modified if untouched else None,
         metadata=record.metadata,
         tags=tuple(record.tags),
+        references=tuple(record.references) if untouched and not text else None,
     )
 
 

@@ -186,15 +186,17 @@ def _facets(tx: ReadTx, ids: Sequence[int]) -> Facets:
     encoded = msgspec.json.encode(ids).decode()
     rows = tx.execute(
         """
-        select d.source_id, d.source_type, d.site, count(*)
-          from each($1) as e join document d on d.id = e.value group by 1, 2, 3
+        select d.source_id, d.source_type, d.entity_type, d.site, count(*)
+          from each($1) as e join document d on d.id = e.value group by 1, 2, 3, 4
         """,
         (encoded,),
     )
     sources, types, sites = Counter[int](), Counter[str](), Counter[str]()
-    for source_id, source_type, site, count in rows:
+    for source_id, source_type, entity_type, site, count in rows:
         sources[source_id] += count
         types[source_type] += count
+        if entity_type not in ("page", source_type):
+            types[entity_type] += count
         sites[site] += count
     tags = tx.execute(
         """

@@ -2,8 +2,8 @@
 
 All verbs take many documents at once and work through them sorted by (source id, address). An
 unchanged page costs its row and nothing else; a changed one keeps the text it had (`versions`).
-Counts follow every change in the same transaction (`counts`), and so does the full-text index
-(`fulltext`). Reading is in `read`, tags are in `tags`.
+Counts follow every change in the same transaction (`counts`), and so do the full-text index
+(`fulltext`) and references (`referring`). Reading is in `read`, tags are in `tags`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from quaero.db.contract import ReadTx, Row, Tx
-from quaero.documents import counts, fulltext, versions
+from quaero.documents import counts, fulltext, referring, versions
 from quaero.documents.model import DetailLevel, Filter, NewDocument, Outcome, Saved
 from quaero.documents.prepare import Prepared, optional, prepare
 from quaero.documents.read import ids_after
+from quaero.documents.referring import Said
 from quaero.documents.rows import Key, Known, as_json, count, count_gone, find, load, tags_of
 from quaero.documents.tags import add_tags
 
@@ -113,12 +114,12 @@ def _create(tx: Tx, documents: Sequence[Prepared], saved: dict[Key, Saved]) -> N
         """
         insert into document(id, source_id, url, site, source_type, title, description, language,
                              author, published, modified, dated, etag, last_modified, content_hash,
-                             words, bytes, detail_level, job_id, root_id, first_seen, fetched_at,
-                             changed_at)
+                             words, bytes, detail_level, job_id, root_id, entity_type, first_seen,
+                             fetched_at, changed_at)
         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
                value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11,
                value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16, value ->> 17,
-               value ->> 18, value ->> 19, $2, $2, $2
+               value ->> 18, value ->> 19, value ->> 20, $2, $2, $2
           from each($1)
         """,
         (as_json([(id_, *each.row) for id_, each in numbered]), tx.now),
@@ -131,6 +132,7 @@ def _create(tx: Tx, documents: Sequence[Prepared], saved: dict[Key, Saved]) -> N
         (as_json([(id_, each.text, each.metadata) for id_, each in numbered]),),
     )
     fulltext.put(tx, [(id_, each.title, each.text) for id_, each in numbered], new=True)
+    referring.put(tx, [Said(id_, each.references, each.names) for id_, each in numbered], new=True)
     for id_, each in numbered:
         saved[each.key] = Saved(id_, *each.key, Outcome.CREATED, 1)
         groups = counts.keys_of(each.source_id, each.source_type, each.site)
@@ -152,7 +154,8 @@ def _change(tx: Tx, documents: Sequence[tuple[Prepared, Known]], saved: dict[Key
                etag = d.value ->> 12, last_modified = d.value ->> 13,
                content_hash = d.value ->> 14, words = d.value ->> 15, bytes = d.value ->> 16,
                detail_level = d.value ->> 17, job_id = coalesce(d.value ->> 18, job_id),
-               root_id = coalesce(d.value ->> 19, root_id), version = d.value ->> 20,
+               root_id = coalesce(d.value ->> 19, root_id), entity_type = d.value ->> 20,
+               version = d.value ->> 21,
                fetched_at = $2, changed_at = $2, gone_at = null
           from each($1) as d
          where document.id = d.value ->> 0
@@ -167,6 +170,8 @@ def _change(tx: Tx, documents: Sequence[tuple[Prepared, Known]], saved: dict[Key
         (as_json([(old.id, new.text, new.metadata) for new, old in documents]),),
     )
     fulltext.put(tx, [(old.id, new.title, new.text) for new, old in documents], new=False)
+    said = [Said(old.id, new.references, new.names) for new, old in documents]
+    referring.put(tx, said, new=False)
     tags = tags_of(tx, ids)
     for new, old in documents:
         saved[new.key] = Saved(old.id, *new.key, Outcome.CHANGED, numbers[old.id])
@@ -292,6 +297,7 @@ def delete(tx: Tx, ids: Sequence[int]) -> int:
     there = [old.id for old in known]
     tags = tags_of(tx, there)
     fulltext.remove(tx, there)
+    referring.remove(tx, there)
     for table in ("document_version", "document_tag", "document_text"):
         tx.execute(f"delete from {table} where document_id in ints($1)", (as_json(there),))
     tx.execute("delete from document where id in ints($1)", (as_json(there),))

@@ -233,8 +233,8 @@ def _byline(context: str) -> str:
         f'<span class="author"><a href="{context}/display/~ann">Ann Archer</a></span> on '
         '<span class="created-date">Apr 01, 2026</span>, last modified by '
         f'<span class="editor"><a href="{context}/display/~bob">Bob Baker</a></span> on '
-        f'<a class="last-modified" href="{context}/pages/diffpages.action">May 02, 2026</a></li></ul></div>'
-        "</div>"
+        f'<a class="last-modified" href="{context}/pages/diffpages.action">May 02, 2026</a>'
+        "</li></ul></div></div>"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Header, HTTPException, Path, Query
@@ -31,7 +31,7 @@ from quaero.api.models import (
 from quaero.api.parts import Parts
 from quaero.clock import rfc3339
 from quaero.db.contract import ReadTx, Tx
-from quaero.documents import counts, read, search, store, tags, versions
+from quaero.documents import counts, read, referring, search, store, tags, versions
 from quaero.documents.counts import Count
 from quaero.documents.model import Filter
 from quaero.errors import NotFound
@@ -137,6 +137,31 @@ class NewTags(Body):
     """All tags that a document is to have."""
 
     tags: Annotated[list[Tag], Field(max_length=100)]
+
+
+class NamedDocument(Answer):
+    """A document to link to."""
+
+    id: int
+    title: str
+    url: str
+
+
+class ReferenceItem(Answer):
+    """What a text refers to, and the documents here that it may mean, at most 20."""
+
+    kind: Literal["issue", "pull_request", "mention", "page"]
+    key: str
+    url: str | None
+    documents: list[NamedDocument]
+
+
+class ReferenceList(Answer):
+    """What a document refers to, and the documents that refer to it: the first 100, or `more`."""
+
+    items: list[ReferenceItem]
+    referrers: list[NamedDocument]
+    more: bool
 
 
 class CountModel(Answer):
@@ -354,6 +379,30 @@ def _tags(tx: ReadTx, document_id: int) -> tuple[str, ...]:
 def _tag_version(names: tuple[str, ...]) -> str:
     digest = hashlib.blake2b(msgspec.json.encode(names), digest_size=9).hexdigest()
     return f'"{digest}"'
+
+
+@router.get(
+    "/documents/{document_id}/references", response_model=ReferenceList, responses=errors(404)
+)
+async def get_references(parts: Parts, document_id: DocumentId) -> Response:
+    """What a document refers to: issues, pull requests, people, pages; and who refers to it."""
+    found = await parts.db.read(_references, document_id)
+    items = [
+        {
+            "kind": each.kind,
+            "key": each.key,
+            "url": each.url,
+            "documents": [named._asdict() for named in each.documents],
+        }
+        for each in found.items
+    ]
+    referrers = [named._asdict() for named in found.referrers]
+    return answer({"items": items, "referrers": referrers, "more": found.more})
+
+
+def _references(tx: ReadTx, document_id: int) -> referring.References:
+    _tags(tx, document_id)
+    return referring.look(tx, document_id)
 
 
 @router.get("/documents/{document_id}/versions", response_model=VersionList, responses=errors(404))

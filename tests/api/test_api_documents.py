@@ -68,6 +68,36 @@ async def test_earlier_versions_are_kept(web: httpx.AsyncClient, opened: Opened)
     assert text.json() == {"number": 1, "text": "first text"}
 
 
+async def test_references_are_given_from_both_ends(web: httpx.AsyncClient, opened: Opened) -> None:
+    link = "[it](https://docs.example.org/browse/SEA-1) and [pr](https://forge.example/a/b/pull/2)"
+    one, two = await store(opened, "# [SEA-1] Buoy", link)
+    page = NewDocument(
+        url="https://docs.example.org/0", title="Page 0", text="# [SEA-1]", content_hash="new",
+        entity_type="issue", metadata={"issue": {"key": "SEA-1"}},
+    )  # fmt: skip
+    await opened.db.write(save, [page])
+    issue = {"id": one, "title": "Page 0", "url": "https://docs.example.org/0"}
+    assert (await web.get(f"/api/documents/{two}/references")).json() == {
+        "items": [
+            {"kind": "issue", "key": "SEA-1", "url": "https://docs.example.org/browse/SEA-1",
+             "documents": [issue]},
+            {"kind": "pull_request", "key": "a/b#2", "url": "https://forge.example/a/b/pull/2",
+             "documents": []},
+        ],
+        "referrers": [], "more": False,
+    }  # fmt: skip
+    back = (await web.get(f"/api/documents/{one}/references")).json()
+    assert [each["id"] for each in back["referrers"]] == [two]
+    assert (await web.get(f"/api/documents/{one}")).json()["entity_type"] == "issue"
+    assert (await web.get("/api/documents/99999/references")).status_code == 404
+    found = (await web.get("/api/search", params={"q": "type:issue"})).json()
+    assert [each["document"]["id"] for each in found["items"]] == [one]
+    assert found["facets"]["types"] == [
+        {"value": "web", "count": 1},
+        {"value": "issue", "count": 1},
+    ]
+
+
 async def test_search_gives_snippets_facets_and_pages(
     web: httpx.AsyncClient, opened: Opened
 ) -> None:

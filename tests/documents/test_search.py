@@ -208,6 +208,26 @@ def test_hits_are_numbered_and_tell_their_document(library: SqliteDatabase) -> N
     assert hits[0].title == "Kafka streams"
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("type:issue", {"crash"}), ("pump type:issue", {"crash"}), ("-type:issue", {"guide", "b"}),
+        ("type:page", {"guide", "b"}), ("type:jira", {"crash", "b"}), ("type:nothing", set()),
+        ("type:issue OR type:web", {"crash", "guide"}),
+    ],
+)  # fmt: skip
+def test_a_type_is_what_a_page_is_about_or_the_kind_of_its_source(
+    db: SqliteDatabase, page: Page, query: str, found: set[str]
+) -> None:
+    db.write_sync(
+        store.save,
+        [page("guide", "pump"), page("b", "pump", source_type="jira"),
+         page("crash", "pump", source_type="jira", entity_type="issue")],
+    )  # fmt: skip
+    assert {hit.document.url.rpartition("/")[2] for hit in ask(db, query).hits} == found
+    assert ask(db, "pump").facets.types == {"jira": 2, "web": 1, "issue": 1}
+
+
 def test_facets_count_what_was_found(library: SqliteDatabase) -> None:
     facets = ask(library, "once").facets
     assert facets.sources == {1: 2, 2: 1}

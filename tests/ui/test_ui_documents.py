@@ -21,11 +21,18 @@ PAGE = """<!doctype html><html lang="en"><head><title>Harbour &lt;b&gt;{word}&lt
 <h2>How to enter</h2><p>Slowly, and never at low water, keeping the tower abeam.</p>
 </main></body></html>"""
 
+ISSUE = """<!doctype html><html lang="en"><head><title>[SEA-1] Buoy adrift - Jira</title></head>
+<body id="jira"><div id="issue-content" class="issue-view"><a id="key-val">SEA-1</a>
+<h1 id="summary-val">Buoy adrift</h1><div id="descriptionmodule"><div class="user-content-block">
+<p>Seen off the mole.</p></div></div></div></body></html>"""
+
 
 @pytest.fixture(scope="module")
 def crawled(server) -> Iterator[None]:
     links = "".join(f'<a href="/{word}">{word}</a> ' for word in ("breakwater", "sandbank"))
     pages = {f"/{word}": PAGE.format(word=word) for word in ("breakwater", "sandbank")}
+    pages["/browse/SEA-1"] = ISSUE
+    links += '<a href="/browse/SEA-1">SEA-1</a> <a href="/browse/SEA-2">SEA-2</a>'
     pages["/"] = f"<html><title>Start</title><body><main><p>{links}</p></main></body></html>"
     with SiteServer(pages) as site:
         wait_for_end(server, crawl(server, site.url))
@@ -37,7 +44,7 @@ def test_a_page_is_found_as_it_is_typed_and_read_without_harm(new_page, server, 
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     page.on("request", lambda asked: asked.url.startswith(server.url) or pytest.fail(asked.url))
     found = page.locator(".document-rows li")
-    expect(found).to_have_count(3)
+    expect(found).to_have_count(4)
     page.get_by_label("Search documents").fill("lantern breakwater")
     expect(found).to_have_count(1)
     expect(found.locator("mark").first).to_be_visible()
@@ -60,6 +67,21 @@ def test_links_of_a_document_lead_out_safely_or_nowhere(new_page, server, crawle
     expect(reader).to_contain_text("a trap")
     addresses = reader.locator("a").evaluate_all("all => all.map(each => each.protocol)")
     assert set(addresses) <= {"http:", "https:"}
+
+
+def test_the_reader_leads_from_a_document_to_what_it_refers_to_and_back(
+    new_page, server, crawled
+) -> None:
+    page = new_page("/documents?q=type:issue")
+    page.locator(".document-rows a").first.click()
+    expect(page.locator(".reader-title")).to_have_text("[SEA-1] Buoy adrift")
+    page.get_by_role("list", name="Referred to by").get_by_role("link", name="Start").click()
+    expect(page.locator(".reader-title")).to_have_text("Start")
+    refers = page.get_by_role("list", name="Refers to")
+    expect(refers.locator("li")).to_have_count(2)
+    expect(refers.get_by_role("link", name="SEA-2")).to_have_attribute("target", "_blank")
+    refers.get_by_role("link", name="Buoy adrift").click()
+    expect(page.locator(".reader-title")).to_have_text("[SEA-1] Buoy adrift")
 
 
 def test_a_search_without_result_says_what_to_do(new_page, crawled) -> None:

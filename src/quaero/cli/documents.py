@@ -13,6 +13,7 @@ from quaero.cli.options import LARGEST_ID, Json, database, suggest
 if TYPE_CHECKING:
     from quaero.db.sqlite.database import SqliteDatabase
     from quaero.documents.model import Filter
+    from quaero.documents.referring import References
     from quaero.documents.snippet import Snippet
 
 app = typer.Typer(
@@ -166,12 +167,12 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show a document's Markdown.
+    """Show a document's Markdown, then what it refers to and what refers to it.
 
     Example: quaero documents show 12
     """
     from quaero.cli.output import print_json, safe, say
-    from quaero.documents import versions
+    from quaero.documents import referring, versions
     from quaero.documents.read import get
 
     with database() as db:
@@ -179,14 +180,30 @@ def show(
         text = document.text
         if version is not None and version != document.summary.version:
             text = db.read_sync(versions.text, document_id, version)
+        found = db.read_sync(referring.look, document_id)
     if as_json:
         from quaero.cli.output import plain
 
         flat = plain(document)
-        print_json({**flat.pop("summary"), **flat, "text": text})
+        ends = plain(found)
+        refers = {"references": ends["items"], "referrers": ends["referrers"]}
+        print_json({**flat.pop("summary"), **flat, "text": text, **refers})
         return
     say(f"{safe(document.summary.title)}\n{safe(document.summary.url)}\n")
     typer.echo(safe(text, lines=True))
+    for line in _reference_lines(found):
+        say(safe(line))
+
+
+def _reference_lines(found: References) -> list[str]:
+    """What a document refers to and what refers to it, a line each, with the ids to show next."""
+    lines = []
+    for each in found.items:
+        known = ", ".join(f"document {named.id}: {named.title}" for named in each.documents)
+        lines.append(f"refers to {each.kind.replace('_', ' ')} {each.key}"
+                     + (f" ({known})" if known else ""))  # fmt: skip
+    lines += [f"referred to by document {named.id}: {named.title}" for named in found.referrers]
+    return [*lines, "and by more"] if found.more else lines
 
 
 @app.command()

@@ -37,6 +37,8 @@ export function documents() {
     document: null,
     missing: "",
     hasOutline: false,
+    refersCount: 0,
+    referrersCount: 0,
 
     init() {
       ends.push(
@@ -157,13 +159,14 @@ export function documents() {
       }
       try {
         const found = await askText((signal) =>
-          Promise.all([get(`/api/documents/${id}`, {}, { signal }), get(`/api/documents/${id}/html`, {}, { signal })]),
+          Promise.all(["", "/html", "/references"].map((part) => get(`/api/documents/${id}${part}`, {}, { signal }))),
         );
         if (!found) return;
         [whole] = found;
         const { markdown, text, metadata, ...rest } = whole;
         this.document = rest;
         this.showText(found[1].html);
+        this.showReferences(found[2]);
         if (this.view === "versions") this.loadVersions();
         this.$nextTick(() => this.$refs.reader.scrollIntoView({ block: "nearest" }));
       } catch (error) {
@@ -183,6 +186,14 @@ export function documents() {
       );
     },
 
+    /** What the text refers to, each with the documents here, and the documents that refer to it. */
+    showReferences({ items, referrers, more }) {
+      this.refersCount = items.length;
+      this.referrersCount = referrers.length;
+      this.$refs.refers.replaceChildren(...items.map((each) => h("li", {}, reference(each))));
+      this.$refs.referrers.replaceChildren(...referrers.map((each) => h("li", {}, toDocument(each))), ...(more ? [h("li.quiet", {}, "and more")] : []));
+    },
+
     async loadVersions() {
       const answer = await get(`/api/documents/${this.id}/versions`).catch(() => ({ items: [] }));
       this.$refs.versions.replaceChildren(
@@ -199,6 +210,9 @@ export function documents() {
     },
     get splitClass() {
       return this.id ? "is-reading" : "";
+    },
+    get hasReferences() {
+      return !this.view && this.refersCount + this.referrersCount > 0;
     },
     get hasReader() {
       return Boolean(this.id);
@@ -276,6 +290,18 @@ export function documents() {
       return false;
     },
   };
+}
+
+function toDocument({ id, title, url }) {
+  return h("a", { href: `/documents/${id}` }, bdi(title || url, 200));
+}
+
+/** A reference: where its document is here a link to that, else one to its address. */
+function reference({ kind, key, url, documents: known }) {
+  const about = h("span.quiet", {}, kind.replace("_", " "));
+  if (known.length) return [about, " ", ...known.flatMap((each, at) => [at ? ", " : "", toDocument(each)])];
+  const href = url && safeAddress(url);
+  return [about, " ", href ? h("a", { href, target: "_blank", rel: "noopener noreferrer" }, bdi(key, 200)) : bdi(key, 200)];
 }
 
 /** Only what can be followed safely is a link. */

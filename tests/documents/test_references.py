@@ -21,7 +21,7 @@ WIKI = "https://wiki.example.org"
         (f"{JIRA}/browse/ACME-12", "issue", "ACME-12"),
         (f"{JIRA}/browse/ACME-12?focusedCommentId=7", "issue", "ACME-12"),
         (f"{JIRA}/projects/ACME/issues/ACME-12", "issue", "ACME-12"),
-        ("https://a.example/jira/software/c/projects/X1/boards/2?selectedIssue=X1-9", "issue",
+        ("https://a.example/secure/RapidBoard.jspa?rapidView=2&selectedIssue=X1-9", "issue",
          "X1-9"),
         ("https://github.com/acme/pump.js/issues/7", "issue", "acme/pump.js#7"),
         ("https://github.com/acme/pump/pull/12", "pull_request", "acme/pump#12"),

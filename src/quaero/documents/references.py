@@ -31,22 +31,25 @@ _FORMS = (
      "{}#{}"),
     ("/pull", PULL_REQUEST,
      rf"{_HOST}/([\w.-]+/[\w.-]+)/pulls?/(\d+){_END}", "{}#{}"),
-    ("/pull-requests/", PULL_REQUEST,
+    ("/pull", PULL_REQUEST,
      rf"{_HOST}/([\w.-]+/[\w.-]+)/pull-requests/(\d+){_END}", "{}#{}"),
-    ("/pull-requests/", PULL_REQUEST,
+    ("/pull", PULL_REQUEST,
      rf"{_AT}/(?:projects|users)/([\w.~-]+)/repos/([\w.-]+)/pull-requests/(\d+){_END}", "{}/{}#{}"),
     ("/merge_requests/", PULL_REQUEST,
      rf"{_HOST}/([\w./-]{{1,200}}?)(?:/-)?/merge_requests/(\d+){_END}", "{}#{}"),
     ("/secure/ViewProfile.jspa", MENTION, rf"{_AT}/secure/ViewProfile\.jspa\?name=([^\s&()<>#]+)",
      "{}"),
-    ("/display/~", MENTION, rf"{_AT}/display/~([^\s/?#()<>]+)", "{}"),
+    ("/display/", MENTION, rf"{_AT}/display/~([^\s/?#()<>]+)", "{}"),
     ("/people/", MENTION, rf"{_AT}/(?:wiki|jira)/people/([\w:.-]+)", "{}"),
     ("/pages/viewpage.action", PAGE,
      rf"{_AT}/pages/viewpage\.action\?(?:[^\s()<>#]{{0,500}}?&)?pageId=(\d+)", "{}"),
     ("/spaces/", PAGE, rf"{_AT}/spaces/[^\s/()<>]+/(?:pages|blog(?:/\d+){{3}})/(\d+){_END}", "{}"),
     ("/display/", PAGE, rf"{_AT}/display/([^\s/~?#()<>][^\s/?#()<>]*/[^\s/?#()<>]+)", "{}"),
 )  # fmt: skip
-_COMPILED = tuple((mark, kind, re.compile(form), key) for mark, kind, form, key in _FORMS)
+_BY_MARK = {
+    mark: [(kind, re.compile(form), key) for other, kind, form, key in _FORMS if other == mark]
+    for mark in dict.fromkeys(mark for mark, *_ in _FORMS)
+}
 
 _WRITTEN = re.compile(rf"(?<![\w/=&#?%.@:-])({_KEY})(?![\w-]|\.\d)")
 _PUNCTUATION = ".,;:!*_`"
@@ -85,8 +88,8 @@ def find(text: str, source_type: str = "web") -> tuple[Reference, ...]:
 
 
 def _of_links(text: str) -> Iterator[Reference]:
-    for mark, kind, form, key in _COMPILED:
-        if mark in text:
+    for mark, forms in _BY_MARK.items():
+        for kind, form, key in forms if mark in text else ():
             for match in form.finditer(text):
                 groups = (group.rstrip(_PUNCTUATION) for group in match.groups())
                 name = unquote(key.format(*groups)).replace("+", " ").strip()

@@ -33,6 +33,7 @@ from quaero.crawl.products.product_page import ProductPage
 
 _KEY = re.compile(r"[A-Z][A-Z0-9_]+-\d+")
 _PROJECT = re.compile(r"/(?:browse|projects)/([A-Z][A-Z0-9_]+)(?:/summary)?/?$")
+_COMMENT_ID = re.compile(r"comment-\d+")
 _BASE = "issue.views.issue-base"
 _ISSUE = f'#issue-content, .issue-view, [data-testid="{_BASE}.foundation.summary.heading"]'
 
@@ -174,8 +175,9 @@ def _comments(tree: LexborHTMLParser) -> list[Comment]:
     seen: dict[str, Comment] = {}
     for place, node in enumerate(nodes[:MOST_COMMENTS]):
         said = _comment(node)
-        if said is not None:
-            seen.setdefault(node.attributes.get("id") or str(place), said)
+        id_ = node.attributes.get("id") or f"comment-{place}"
+        if said is not None and _COMMENT_ID.fullmatch(id_):
+            seen.setdefault(id_, said)
     return list(seen.values())
 
 

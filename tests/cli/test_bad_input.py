@@ -311,7 +311,7 @@ PAYLOADS = [
     ('{"seeds": ["http://x/"], "delay": 1e9}', ["delay"]),
     ('{"seeds": ["http://x/"], "detail_level": "some"}', ["detail_level", "some"]),
     ('{"seeds": ["http://x/"], "entity_type": "Ä"}', ["entity_type"]),
-    ('{"seeds": ["http://x/"], "source_type": "jira"}', ["source_type", "jira"]),
+    ('{"seeds": ["http://x/"], "source_type": "gopher"}', ["source_type", "gopher"]),
 ]
 
 

@@ -131,6 +131,25 @@ def test_a_document_is_shown_as_markdown(on: Cli, documents: dict[str, Any]) -> 
     assert (whole["title"], whole["version"], whole["etag"]) == ("Tides", 2, None)
 
 
+def test_what_a_document_refers_to_is_shown_from_both_ends(on: Cli, tmp_path: Path) -> None:
+    records = [
+        {"url": "https://a.test/browse/SEA-1", "title": "Buoy", "text": "Adrift.",
+         "metadata": {"issue": {"key": "SEA-1"}}},
+        {"url": "https://a.test/p", "title": "Log", "text": "See https://a.test/browse/SEA-1"},
+    ]  # fmt: skip
+    file = tmp_path / "two.jsonl"
+    file.write_text("\n".join(map(json.dumps, records)))
+    on("documents", "import", file)
+    ids = {each["title"]: each["id"] for each in on("documents", "list", "--json").json}
+    shown = on("documents", "show", ids["Log"]).err
+    assert f"refers to issue SEA-1 (document {ids['Buoy']}: Buoy)" in shown
+    shown = on("documents", "show", ids["Buoy"]).err
+    assert f"referred to by document {ids['Log']}: Log" in shown
+    whole = on("documents", "show", ids["Log"], "--json").json
+    assert [each["key"] for each in whole["references"]] == ["SEA-1"]
+    assert whole["referrers"] == []
+
+
 def test_earlier_texts_are_listed_and_shown(on: Cli, documents: dict[str, Any]) -> None:
     id_ = documents["/tides"]["id"]
     (version,) = on("documents", "versions", id_, "--json").json

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from quaero.app import worker
 from quaero.crawl.cookies import Cookie
 from quaero.jobs.model import Status
+from quaero.jobs.steer import reopen, retryable
 from quaero.testing.confluence_site import ConfluenceSite
 from quaero.testing.jira_site import JiraSite
 from quaero.testing.product_gate import Expired
 
-from .crawler import SESSION, Ran, crawl, login
+from .crawler import SESSION, Ran, crawl, ended, login, look, settings
 
 Site = JiraSite | ConfluenceSite
 
@@ -37,8 +39,10 @@ def fields(ran: Ran, entity: str, name: str) -> dict[str, Any]:
 SITES = [JiraSite, ConfluenceSite]
 
 
-@pytest.mark.parametrize("context", ["/here", "/wiki", ""])
-@pytest.mark.parametrize("make", SITES)
+@pytest.mark.parametrize(
+    ("make", "context"),
+    [(JiraSite, "/here"), (JiraSite, ""), (ConfluenceSite, "/here"), (ConfluenceSite, "/wiki")],
+)
 async def test_a_crawl_gives_exactly_what_the_account_may_read(
     tmp_path: Path, make: type[Site], context: str
 ) -> None:
@@ -68,6 +72,8 @@ async def test_an_issue_is_known_by_its_fields_and_read_as_a_text(tmp_path: Path
     }
     (document,) = [each for each in ran.documents if each.summary.url.endswith("ACME-5")]
     summary = document.summary
+    about = {each.summary.entity_type for each in ran.documents}
+    assert (summary.entity_type, about) == ("issue", {"issue", "project"})
     assert (summary.title, summary.source_type) == (
         "[ACME-5] Valve 5 of ACME leaks & drips", "jira"
     )  # fmt: skip
@@ -124,8 +130,33 @@ async def test_a_session_that_ends_half_way_stops_the_crawl_and_a_new_login_comp
     assert site.gate.harm == []
 
 
-@pytest.mark.parametrize("expired", ["redirect", "form", "anonymous"])
 @pytest.mark.parametrize("make", SITES)
+async def test_a_crawl_that_stopped_for_its_login_goes_on_where_it_was_with_a_new_one(
+    tmp_path: Path, make: type[Site]
+) -> None:
+    site = make()
+    async with site.server:
+        cookie = site.gate.captured("one")
+        site.gate.requests_left = 14
+        stopped = await collect(tmp_path, site, cookie)
+        before = len(site.server.hits)
+        site.gate.requests_left = None
+        with_login = login([site.gate.captured("two")])
+        async with worker(settings(tmp_path), login=with_login) as made:
+            failed = await made.db.read(retryable, stopped.root.id)
+            await made.db.write(reopen, failed)
+            await ended(made, stopped.root.id)
+            completed = await made.db.read(look, stopped.root.id)
+    assert set(completed.urls) == site.readable()
+    assert completed.root.status is Status.COMPLETED
+    assert len(site.server.hits) <= 2 * len(site.readable()) + 14
+    assert len(site.server.hits) - before < 2 * len(site.readable())
+
+
+@pytest.mark.parametrize(
+    ("make", "expired"),
+    [(JiraSite, "redirect"), (ConfluenceSite, "form"), (JiraSite, "anonymous")],
+)
 async def test_an_ended_session_leaves_what_was_collected_untouched(
     tmp_path: Path, make: type[Site], expired: Expired
 ) -> None:
@@ -141,6 +172,28 @@ async def test_an_ended_session_leaves_what_was_collected_untouched(
         (each.summary.url, each.text) for each in whole.documents
     ]
     assert all(each.summary.gone_at is None for each in again.documents)
+
+
+@pytest.mark.parametrize("expired", ["redirect", "form"])
+async def test_issues_named_like_a_login_hide_no_login_page(
+    tmp_path: Path, expired: Expired
+) -> None:
+    site = JiraSite(projects=(("AUTH", 12),), expired=expired)
+    async with site.server:
+        cookie = site.gate.captured("one")
+        site.gate.requests_left = 8
+        ran = await collect(tmp_path, site, cookie)
+    assert ran.root.status is Status.FAILED
+    assert "the login has expired" in str(ran.root.error)
+
+
+async def test_without_a_login_the_first_page_says_that_one_is_needed(tmp_path: Path) -> None:
+    site = JiraSite()
+    async with site.server:
+        ran = await crawl(tmp_path, site.home, source_type="jira")
+    assert "redirects to a login page" in str(ran.root.error)
+    assert "give your login with --cookie-file or --header" in str(ran.root.error)
+    assert ran.documents == []
 
 
 async def test_a_login_page_of_another_host_stops_a_crawl_too(tmp_path: Path) -> None:

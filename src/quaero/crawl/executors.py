@@ -200,7 +200,7 @@ class CrawlExecutors:
             raise Permanent(f"{page.url} redirects in a circle, by {target}")
         reason = crawl.scope.refusal(target, page.depth)
         if reason is not None and not _may_be_denial(crawl, target):
-            if crawl.settings.private and is_login_address(target) and not is_login_address(url):
+            if _asks_to_log_in(crawl, page, url, target):
                 await self._stop_for_login(job, crawl, url, "redirects to a login page")
             raise Refused(f"{url} redirects to {target}, which the crawl does not cover", reason)
         if target not in trail:
@@ -249,7 +249,7 @@ class CrawlExecutors:
         """
         if not made.page.looks_like_login:
             return
-        in_place = redirected or not is_login_address(url)
+        in_place = redirected or not _is_there_to_log_in(crawl, url)
         if page.found_on is not None and not (crawl.settings.private and in_place):
             return
         await self._stop_for_login(job, crawl, url, "shows a login page")
@@ -338,12 +338,28 @@ def _result(value: dict[str, Any], done: PageDone) -> Result:
     return Result(value, [partial(finish_page, done=done)])
 
 
+def _is_there_to_log_in(crawl: ActiveCrawl, url: str) -> bool:
+    """Whether a login form is what an address is for; an issue may be called AUTH-1."""
+    return crawl.scope.is_login(url) if crawl.scope.rules is not None else is_login_address(url)
+
+
+def _asks_to_log_in(crawl: ActiveCrawl, page: CrawlPage, url: str, target: str) -> bool:
+    """Whether a redirect to where the crawl does not go is one to a login page, in place of `url`.
+
+    Without a login of its own a crawl is told so at its seeds only: the rest may be public.
+    """
+    told = crawl.settings.private or (page.found_on is None and crawl.scope.rules is not None)
+    asks = crawl.scope.is_login(target) or is_login_address(target)
+    return bool(told) and asks and not _is_there_to_log_in(crawl, url)
+
+
 def _may_be_denial(crawl: ActiveCrawl, target: str) -> bool:
-    """Whether a product's login page is shown for want of permission, to somebody logged in too."""
+    """Whether a product's login page may be shown to somebody logged in, for want of permission."""
     return (
-        "permissionViolation=true" in target
+        crawl.settings.private is not None
+        and "permissionViolation=true" in target
+        and crawl.scope.is_login(target)
         and crawl.scope.refusal(target, 0) == "source"
-        and (crawl.scope.is_login(target))
     )
 
 

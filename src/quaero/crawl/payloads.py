@@ -30,7 +30,8 @@ class Crawl(BaseModel):
 
     `max_pages` counts pages admitted over the whole tree, failed ones included; 0 is no limit.
     `delay` is in seconds, between two requests to one host. With `sitemap` what the sitemaps of
-    the seeds' hosts name is found too, as if the seeds linked to it. `private` names the login
+    the seeds' hosts name is found too, as if the seeds linked to it. With the `source_type` of a
+    product only its own pages are followed, each under one address. `private` names the login
     session that pages need; only a process that holds that session fetches them.
     """
 

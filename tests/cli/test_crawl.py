@@ -15,6 +15,7 @@ import pytest
 
 from quaero.cli import crawling
 from quaero.cli.progress import is_lively
+from quaero.testing.jira_site import JiraSite
 from quaero.testing.site import Page, SiteServer, redirect
 
 from .conftest import Cli, Done, call, finish, start
@@ -191,6 +192,25 @@ def test_a_login_goes_to_its_site(cli: Cli, site: SiteServer, tmp_path: Path) ->
     stored = cli("--data-dir", tmp_path / "d", "jobs", "show", 1, "--json").out
     assert "s3cret" not in stored
     assert b"s3cret" not in (tmp_path / "d" / "quaero.db").read_bytes()
+
+
+def test_a_jira_is_collected_with_a_browsers_cookies_and_searched_by_what_its_pages_are(
+    cli: Cli, tmp_path: Path
+) -> None:
+    jira, data = JiraSite(projects=(("ACME", 3),)), ("--data-dir", tmp_path / "d")
+    jira.gate.captured("browser")
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text("127.0.0.1\tFALSE\t/jira\tFALSE\t0\tJSESSIONID\tbrowser\n")
+    with jira.server:
+        done = cli(*data, "crawl", jira.home, "--source-type", "jira", "--cookie-file", cookies)
+    assert done.code == 0
+    assert jira.gate.harm == []
+    listed = cli(*data, "documents", "list", "--json").json
+    assert {each["url"] for each in listed} == jira.readable()
+    found = cli(*data, "search", "type:issue", "valve", "--json").json
+    assert found["total"] == 3
+    wrong = cli(*data, "crawl", jira.home, "--source-type", "gopher")
+    assert (wrong.code, "source_type" in wrong.err, "gopher" in wrong.err) == (2, True, True)
 
 
 FAILING: list[tuple[dict[str, Any], str]] = [

@@ -40,6 +40,13 @@ def crawl(
     exclude: Annotated[
         list[str] | None, typer.Option(help=f"No pages that match {_PATTERN}", metavar="PATTERN")
     ] = None,
+    source_type: Annotated[
+        str | None,
+        typer.Option(
+            help="What is crawled: with jira or confluence only its own pages are followed.",
+            metavar="web|jira|confluence",
+        ),
+    ] = None,
     concurrency: Annotated[
         int | None,
         typer.Option(help="Requests to one host at once (4).", min=1, max=100, metavar="N"),
@@ -104,7 +111,8 @@ def crawl(
 
     asked: dict[str, Any] = {
         "max_pages": max_pages, "max_depth": max_depth, "scope": scope, "include": include,
-        "exclude": exclude, "concurrency": concurrency, "delay": _seconds(delay),
+        "exclude": exclude, "source_type": source_type,
+        "concurrency": concurrency, "delay": _seconds(delay),
         "refresh": refresh, "respect_robots": False if ignore_robots else None,
         "follow_links": False if no_follow else None,
         "sitemap": True if sitemap else None,

@@ -30,11 +30,17 @@ from quaero.crawl.extract import Page
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
 from quaero.crawl.kinds import CRAWLER, PAGE
-from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import Crawl, CrawlPage
 from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, interval, pace
 from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
+from quaero.crawl.verdicts import (
+    asks_to_log_in,
+    is_denied,
+    is_there_to_log_in,
+    may_be_denial,
+    why_unsaved,
+)
 from quaero.db.contract import Database, ReadTx
 from quaero.documents import store
 from quaero.documents.model import DetailLevel, NewDocument
@@ -199,8 +205,8 @@ class CrawlExecutors:
         if target in trail and not result.set_cookie:
             raise Permanent(f"{page.url} redirects in a circle, by {target}")
         reason = crawl.scope.refusal(target, page.depth)
-        if reason is not None and not _may_be_denial(crawl, target):
-            if _asks_to_log_in(crawl, page, url, target):
+        if reason is not None and not may_be_denial(crawl, target):
+            if asks_to_log_in(crawl, page, url, target):
                 await self._stop_for_login(job, crawl, url, "redirects to a login page")
             raise Refused(f"{url} redirects to {target}, which the crawl does not cover", reason)
         if target not in trail:
@@ -222,7 +228,7 @@ class CrawlExecutors:
         )  # fmt: skip
         raw = await self._convoy.along(reading)
         made = msgspec.convert(raw, Digest, builtin_types=(bytes,))
-        if _is_denied(made.page):
+        if is_denied(made.page):
             await self._stop_if_signed_out(job, crawl, url, made.page)
             job.log.info("not saved: the account may not see it, or it does not exist")
             denied = PageDone(crawl=crawl, refused={"denied": 1}, samples={"denied": [page.url]})
@@ -231,7 +237,7 @@ class CrawlExecutors:
         await self._stop_if_signed_out(job, crawl, url, made.page)
         done = self._links(job, crawl, url, page, made.admitted, made.refused, made.samples)
         done = replace(done, links=(url, made.packed))
-        if (unsaved := _why_unsaved(crawl, url, made.page)) is not None:
+        if (unsaved := why_unsaved(crawl, url, made.page)) is not None:
             outcome, why = unsaved
             job.log.info(f"not saved: {why}")
             return _result({"outcome": outcome, "status": result.status}, done)
@@ -249,7 +255,7 @@ class CrawlExecutors:
         """
         if not made.page.looks_like_login:
             return
-        in_place = redirected or not _is_there_to_log_in(crawl, url)
+        in_place = redirected or not is_there_to_log_in(crawl, url)
         if page.found_on is not None and not (crawl.settings.private and in_place):
             return
         await self._stop_for_login(job, crawl, url, "shows a login page")
@@ -336,46 +342,6 @@ def _look_up(tx: ReadTx, url: str, site: str, level: DetailLevel) -> _Stored:
 
 def _result(value: dict[str, Any], done: PageDone) -> Result:
     return Result(value, [partial(finish_page, done=done)])
-
-
-def _is_there_to_log_in(crawl: ActiveCrawl, url: str) -> bool:
-    """Whether a login form is what an address is for; an issue may be called AUTH-1."""
-    return crawl.scope.is_login(url) if crawl.scope.rules is not None else is_login_address(url)
-
-
-def _asks_to_log_in(crawl: ActiveCrawl, page: CrawlPage, url: str, target: str) -> bool:
-    """Whether a redirect to where the crawl does not go is one to a login page, in place of `url`.
-
-    Without a login of its own a crawl is told so at its seeds only: the rest may be public.
-    """
-    told = crawl.settings.private or (page.found_on is None and crawl.scope.rules is not None)
-    asks = crawl.scope.is_login(target) or is_login_address(target)
-    return bool(told) and asks and not _is_there_to_log_in(crawl, url)
-
-
-def _may_be_denial(crawl: ActiveCrawl, target: str) -> bool:
-    """Whether a product's login page may be shown to somebody logged in, for want of permission."""
-    return (
-        crawl.settings.private is not None
-        and "permissionViolation=true" in target
-        and crawl.scope.is_login(target)
-        and crawl.scope.refusal(target, 0) == "source"
-    )
-
-
-def _is_denied(page: Page) -> bool:
-    return page.denied or (page.looks_like_login and page.signed_in is True)
-
-
-def _why_unsaved(crawl: ActiveCrawl, url: str, page: Page) -> tuple[str, str] | None:
-    """The outcome of a page that is read for its links only, and why; None for one to save."""
-    if page.noindex:
-        return "noindex", "the page asks not to be indexed"
-    if page.looks_like_login:
-        return "login page", "the page asks to log in"
-    if crawl.scope.is_list(url):
-        return "list", "the page lists others, which are saved themselves"
-    return None
 
 
 def _readable(content_type: str | None) -> bool:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import quote
 
-from quaero.site_server import Hit, Page, SiteServer, redirect
 from quaero.testing.product_gate import USER, Expired, Gate
+from quaero.testing.site import Hit, Page, SiteServer, redirect
 
 BRANCHES = 3
 

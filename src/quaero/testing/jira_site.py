@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from quaero.site_server import Answer, Hit, Page, SiteServer, redirect
 from quaero.testing.product_gate import USER, Expired, Gate
+from quaero.testing.site import Answer, Hit, Page, SiteServer, redirect
 
 LISTED = 10
 TYPES = ("Bug", "Task", "Story")

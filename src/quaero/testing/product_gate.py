@@ -14,7 +14,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from quaero.crawl.cookies import Cookie
-from quaero.site_server import Hit, Page, redirect
+from quaero.testing.site import Hit, Page, redirect
 
 SESSION = "JSESSIONID"
 USER = "ann"

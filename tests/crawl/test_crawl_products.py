@@ -26,7 +26,7 @@ async def collect(folder: Path, site: Site, cookie: Cookie, **more: Any) -> Ran:
     """Crawl a site with the cookie of a session."""
     return await crawl(
         folder, site.home, with_login=login([cookie]), private=SESSION,
-        source_type=kind(site), max_depth=30, max_pages=0, **more,
+        source_type=kind(site), max_pages=0, **more,
     )  # fmt: skip
 
 

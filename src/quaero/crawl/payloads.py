@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -25,13 +25,17 @@ Seed = Annotated[str, AfterValidator(_fetchable)]
 Pattern = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_usable)]
 
 
+PRODUCT_DEPTH = 1_000
+
+
 class Crawl(BaseModel):
     """A crawl: where it starts, how far it goes, and how it treats the sites.
 
     `max_pages` counts pages admitted over the whole tree, failed ones included; 0 is no limit.
     `delay` is in seconds, between two requests to one host. With `sitemap` what the sitemaps of
     the seeds' hosts name is found too, as if the seeds linked to it. With the `source_type` of a
-    product only its own pages are followed, each under one address. `private` names the login
+    product only its own pages are followed, each under one address, and `max_depth` is 1,000 unless
+    given. `private` names the login
     session that pages need; only a process that holds that session fetches them.
     """
 
@@ -53,6 +57,14 @@ class Crawl(BaseModel):
     detail_level: Literal["metadata", "full"] = "full"
     refresh: Literal["changed", "always", "missing"] = "changed"
     private: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _go_deep_in_products(cls, given: Any) -> Any:
+        """A product's link rules bound a crawl, and its lists lead on page by page."""
+        if not isinstance(given, dict) or given.get("source_type", "web") == "web":
+            return given
+        return {"max_depth": PRODUCT_DEPTH, **given}
 
     @model_validator(mode="after")
     def _check_scope(self) -> Self:

@@ -25,7 +25,11 @@ def crawl(
         int | None, typer.Option(help="Pages at most (100); 0 is no limit.", min=0, metavar="N")
     ] = None,
     max_depth: Annotated[
-        int | None, typer.Option(help="Links away from the start at most (3; 1000 with --source-type).", min=0, metavar="N")
+        int | None,
+        typer.Option(
+            help="Links away from the start at most (3; 1000 of Jira, Confluence).", min=0,
+            metavar="N",
+        ),
     ] = None,
     scope: Annotated[
         str | None,

@@ -134,7 +134,10 @@ def payload_of(settings: Settings, wish: Wish) -> Crawl:
 
     from quaero.crawl.payloads import Crawl
 
-    options = {name: getattr(settings.crawl, name) for name in _DEFAULTS} | dict(wish.options)
+    defaults = {name: getattr(settings.crawl, name) for name in _DEFAULTS}
+    if wish.options.get("source_type", "web") != "web":
+        del defaults["max_depth"]  # the payload has one of its own for products
+    options = defaults | dict(wish.options)
     seeds = [address(url) for url in wish.urls]
     private = wish.login.session if wish.login else None
     try:

@@ -210,7 +210,7 @@ def test_a_jira_is_collected_with_a_browsers_cookies_and_searched_by_what_its_pa
     found = cli(*data, "search", "type:issue", "valve", "--json").json
     assert found["total"] == 3
     wrong = cli(*data, "crawl", jira.home, "--source-type", "gopher")
-    assert (wrong.code, "source_type" in wrong.err, "gopher" in wrong.err) == (2, True, True)
+    assert (wrong.code, "source-type" in wrong.err, "jira" in wrong.err) == (2, True, True)
 
 
 FAILING: list[tuple[dict[str, Any], str]] = [

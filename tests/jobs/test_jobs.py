@@ -340,8 +340,8 @@ def test_phases_follow_one_another(jobs: Jobs) -> None:
     assert jobs.look(root).status is COMPLETED
     assert jobs.look(root).warnings == 1
     said = jobs.said(root)
-    assert "core phase begins: 2 jobs" in said
-    assert "post phase begins: 1 jobs" in said
+    assert "2 core jobs may start" in said
+    assert "1 post jobs may start" in said
 
 
 def test_a_waiting_job_has_no_message_and_gets_it_when_its_phase_begins(jobs: Jobs) -> None:

@@ -22,6 +22,8 @@ from quaero.jobs.rows import deepest_first, load, load_one, select, store
 from quaero.jobs.transition import (
     STOP_AT_ONCE,
     examine,
+    recount_needs,
+    release,
     removed,
     send_messages,
     stop,
@@ -111,9 +113,11 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
     by somebody or is being stopped.
     """
     jobs = [job for job in load(tx, ids).values() if not job.status.open]
+    jobs = _without_hopeless(tx, jobs)
     jobs += _reopen_ancestors(tx, jobs)
     jobs.sort(key=lambda job: (job.depth, job.id))
-    gated = [job for job in jobs if _must_wait(tx, job)]
+    needy = _with_needs(tx, jobs)
+    gated = [job for job in jobs if job.id in needy or _must_wait(tx, job)]
     settle.discard(tx, [job.message_id for job in jobs if job.message_id is not None])
     for job in jobs:
         job.round += 1
@@ -128,10 +132,62 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
     transition(tx, leaves, Status.PENDING)
     transition(tx, [job for job in jobs if job.has_descendants], Status.RUNNING)
     for job in gated:
-        _count_as_waiting(tx, job)
+        if job.id not in needy:
+            _count_as_waiting(tx, job)
+    recount_needs(tx, [*(job for job in jobs if job.id in needy), *_needing(tx, jobs)])
     for job in jobs:
         examine(tx, job)
     return len(jobs)
+
+
+def _without_hopeless(tx: ReadTx, jobs: Sequence[JobRow]) -> list[JobRow]:
+    """The jobs among these that can start, once what they need and is among them has ended."""
+    rows = tx.execute(
+        """
+        select d.job_id, d.needs_id from need d join job n on n.id = d.needs_id
+         where d.job_id in ints($1) and d.any_end = 0 and n.status > 2 order by d.job_id
+        """,
+        (msgspec.json.encode([job.id for job in jobs]).decode(),),
+    )
+    among = {job.id for job in jobs}
+    for job_id, needs_id in rows:
+        if needs_id not in among:
+            among.discard(job_id)
+    return [job for job in jobs if job.id in among]
+
+
+def _with_needs(tx: Tx, jobs: Sequence[JobRow]) -> set[int]:
+    """The jobs among these that need others: until these are counted, they wait."""
+    rows = tx.execute(
+        """
+        update job set unmet = 1 where id in ints($1)
+           and exists (select 1 from need where job_id = job.id) returning id
+        """,
+        (msgspec.json.encode([job.id for job in jobs]).decode(),),
+    )
+    needy = {id_ for (id_,) in rows}
+    for job in jobs:
+        if job.id in needy:
+            job.unmet = 1
+    return needy
+
+
+def _needing(tx: ReadTx, jobs: Sequence[JobRow]) -> list[JobRow]:
+    """Those not begun that need one of these, which were reopened; themselves not among these."""
+    needed = [job.id for job in jobs if job.needed]
+    if not needed:
+        return []
+    rows = tx.execute(
+        "select distinct job_id from need where needs_id in ints($1)",
+        (msgspec.json.encode(needed).decode(),),
+    )
+    among = {job.id for job in jobs}
+    found = load(tx, [id_ for (id_,) in rows if id_ not in among]).values()
+    return [
+        job
+        for job in found
+        if job.status.open and job.own_run == OwnRun.OPEN and job.message_id is None
+    ]
 
 
 def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
@@ -368,7 +424,20 @@ def delete(tx: Tx, job_id: int) -> int:
     tx.execute("delete from idempotency where job_id in ints($1)", (wanted,))
     logs.delete(tx, ids)
     removed(tx, doomed)
+    _forget_needs(tx, doomed)
     return len(doomed)
+
+
+def _forget_needs(tx: Tx, doomed: Sequence[JobRow]) -> None:
+    """Whoever needed a deleted job that had not ended cannot start any more."""
+    if ended := [job for job in doomed if job.needed]:
+        for job in ended:
+            job.status = job.status if not job.status.open else Status.CANCELLED
+        while ended:
+            ended = [job for job in release(tx, ended) if job.needed]
+    ids = msgspec.json.encode([job.id for job in doomed]).decode()
+    tx.execute("delete from need where job_id in ints($1)", (ids,))
+    tx.execute("delete from need where needs_id in ints($1)", (ids,))
 
 
 def _lowest(tx: ReadTx, job: JobRow, limit: int) -> list[JobRow]:

@@ -169,5 +169,6 @@ def _values(id_: int, spec: JobSpec, message_id: int | None, *, needed: bool) ->
         id_, spec.type, spec.phase, spec.name or spec.type, spec.description, spec.priority,
         spec.payload, spec.rerun_of, int(spec.held), spec.run_at, message_id,
         spec.max_child_failures, spec.failure_action, lane, spec.timeout,
-        len({need.place for need in spec.needs}), int(needed), int(spec.vital), spec.tries, spec.try_wait,
+        len({need.place for need in spec.needs}), int(needed), int(spec.vital), spec.tries,
+        spec.try_wait,
     )  # fmt: skip

@@ -113,8 +113,7 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
     by somebody or is being stopped.
     """
     jobs = [job for job in load(tx, ids).values() if not job.status.open]
-    jobs = _without_hopeless(tx, jobs)
-    jobs += _reopen_ancestors(tx, jobs)
+    jobs = _with_ancestors(tx, jobs)
     jobs.sort(key=lambda job: (job.depth, job.id))
     needy = _with_needs(tx, jobs)
     gated = [job for job in jobs if job.id in needy or _must_wait(tx, job)]
@@ -140,20 +139,38 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
     return len(jobs)
 
 
-def _without_hopeless(tx: ReadTx, jobs: Sequence[JobRow]) -> list[JobRow]:
-    """The jobs among these that can start, once what they need and is among them has ended."""
+def _with_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
+    """Reopen what has ended above jobs; returns them with those above that run again themselves.
+
+    Left out are jobs that need one which has ended and is not reopened: they could never start.
+    """
+    rows = tx.execute(
+        "select distinct job_id from need where job_id in ints($1)",
+        (msgspec.json.encode([job.id for job in jobs]).decode(),),
+    )
+    needy = {id_ for (id_,) in rows}
+    among = {job.id for job in jobs}
+    found = [job for job in jobs if job.id not in needy]
+    found += _reopen_ancestors(tx, found, among)
+    hopeless = _hopeless(tx, needy, among)
+    needing = [job for job in jobs if job.id in needy - hopeless]
+    return [*found, *needing, *_reopen_ancestors(tx, needing, among | {job.id for job in found})]
+
+
+def _hopeless(tx: ReadTx, ids: set[int], among: set[int]) -> set[int]:
+    """Those that need a job which has ended otherwise than wanted and is not among the others."""
     rows = tx.execute(
         """
         select d.job_id, d.needs_id from need d join job n on n.id = d.needs_id
          where d.job_id in ints($1) and d.any_end = 0 and n.status > 2 order by d.job_id
         """,
-        (msgspec.json.encode([job.id for job in jobs]).decode(),),
+        (msgspec.json.encode(sorted(ids)).decode(),),
     )
-    among = {job.id for job in jobs}
+    found: set[int] = set()
     for job_id, needs_id in rows:
-        if needs_id not in among:
-            among.discard(job_id)
-    return [job for job in jobs if job.id in among]
+        if needs_id in found or needs_id not in among:
+            found.add(job_id)
+    return found
 
 
 def _with_needs(tx: Tx, jobs: Sequence[JobRow]) -> set[int]:
@@ -190,13 +207,12 @@ def _needing(tx: ReadTx, jobs: Sequence[JobRow]) -> list[JobRow]:
     ]
 
 
-def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
-    """Reopen the ended ancestors of jobs.
+def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[JobRow]:
+    """Reopen the ended ancestors of jobs that are not among those which are reopened anyway.
 
     Returns those whose own run failed, or was stopped by another failure: they are to run again.
     """
     again: list[JobRow] = []
-    among = {job.id for job in jobs}
     above = {job.parent_id for job in jobs if job.parent_id is not None} - among
     while above:
         parents = list(load(tx, above).values())
@@ -215,7 +231,7 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
         for parent in ended:
             tx.execute("update job set error = null where id = $1", (parent.id,))
         transition(tx, ended, Status.RUNNING)
-        among |= above
+        among = among | above
         above = {parent.parent_id for parent in parents if parent.parent_id is not None} - among
     return again
 
@@ -296,7 +312,7 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
 
 def _open_above(tx: Tx, job: JobRow) -> None:
     """Open whatever has ended above a job."""
-    if again := _reopen_ancestors(tx, [job]):
+    if again := _reopen_ancestors(tx, [job], {job.id}):
         reopen(tx, [each.id for each in again])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from quaero.clock import DAY, SECOND
 from quaero.errors import BadInput, Conflict, NotFound
-from quaero.jobs import check, create, feed, logs, read, run, steer, transition
+from quaero.jobs import check, create, feed, logs, read, reopen, run, steer, transition
 from quaero.jobs.logs import Entry, Level, Query
 from quaero.jobs.model import MAX_DEPTH, FailureAction, JobSpec, Phase, Status
 from quaero.jobs.rows import load_one
@@ -462,7 +462,7 @@ def test_a_deferred_run_goes_on_later_in_another_lane_uncharged(jobs: Jobs) -> N
     assert jobs.claim() == [id_]
     assert (jobs.works[id_].attempt, jobs.works[id_].state) == (1, '{"at":1}')
     jobs.badly(id_)
-    jobs.do(steer.reopen, [id_])
+    jobs.do(reopen.reopen, [id_])
     assert jobs.sql("select l.key from message m join lane l on l.id = m.lane_id") == [("new",)]
 
 
@@ -576,7 +576,7 @@ def test_progress_is_shown_and_cleared_by_a_retry(jobs: Jobs) -> None:
     assert shown.progress_text == "reading"
     jobs.settle(Failed(jobs.works[id_], 0, error="no", permanent=True, progress=(9, 10, "x")))
     assert jobs.look(id_).progress_current == 9
-    jobs.do(steer.reopen, [id_])
+    jobs.do(reopen.reopen, [id_])
     assert jobs.look(id_).progress_current is jobs.look(id_).progress_text is None
 
 
@@ -744,8 +744,8 @@ def test_fail_ends_a_stuck_job_with_a_reason_fenced_like_a_cancel(jobs: Jobs) ->
 
 
 def retry(jobs: Jobs, id_: int) -> int:
-    ids = jobs.opened.read(steer.retryable, id_)
-    count: int = jobs.do(steer.reopen, ids)
+    ids = jobs.opened.read(reopen.retryable, id_)
+    count: int = jobs.do(reopen.reopen, ids)
     return count
 
 
@@ -816,7 +816,7 @@ def test_retry_leaves_alone_what_somebody_cancelled(jobs: Jobs) -> None:
     jobs.do(steer.cancel, cancelled)
     jobs.badly(failed)
     assert jobs.look(root).status is COMPLETED
-    assert jobs.opened.read(steer.retryable, root) == [failed]
+    assert jobs.opened.read(reopen.retryable, root) == [failed]
     retry(jobs, root)
     assert jobs.statuses(failed, cancelled) == [PENDING, CANCELLED]
 
@@ -827,9 +827,9 @@ def test_nothing_below_a_cancelled_job_is_reopened(jobs: Jobs) -> None:
     jobs.do(steer.cancel, root)
     before = jobs.sql("select * from job")
     with pytest.raises(Conflict, match=f"job {root} above was cancelled"):
-        jobs.do(steer.reopen, [child])
+        jobs.do(reopen.reopen, [child])
     assert jobs.sql("select * from job") == before
-    assert jobs.do(steer.reopen, [root]) == 1
+    assert jobs.do(reopen.reopen, [root]) == 1
     assert jobs.statuses(root, child) == [RUNNING, CANCELLED]
 
 
@@ -896,7 +896,7 @@ def test_an_ended_parent_goes_on_without_repeating_its_own_run(jobs: Jobs) -> No
     jobs.well(child)
 
     def go_on(tx: Any) -> list[int]:
-        parent = steer.reopen_parent(tx, root)
+        parent = reopen.reopen_parent(tx, root)
         return list(create.insert(tx, jobs.queue_id, [JobSpec("t")], parent))
 
     (new,) = jobs.do(go_on)
@@ -904,7 +904,7 @@ def test_an_ended_parent_goes_on_without_repeating_its_own_run(jobs: Jobs) -> No
     assert jobs.claim() == [new]
     jobs.well(new)
     assert (jobs.look(root).status, jobs.look(root).round) == (COMPLETED, 2)
-    jobs.do(steer.reopen_parent, root)
+    jobs.do(reopen.reopen_parent, root)
     assert jobs.look(root).status is COMPLETED
 
 

@@ -18,9 +18,10 @@ from collections.abc import Sequence
 import msgspec
 
 from quaero.clock import SECOND
-from quaero.db.contract import ReadTx, Tx
+from quaero.db.contract import Tx
 from quaero.jobs import feed, logs, minutes
 from quaero.jobs.logs import Level
+from quaero.jobs.messages import message_of, send_messages
 from quaero.jobs.model import (
     COLUMNS,
     FailureAction,
@@ -32,12 +33,11 @@ from quaero.jobs.model import (
     row,
 )
 from quaero.jobs.rows import load, select, stopping, store
+from quaero.jobs.verdict import verdict
 from quaero.queue import settle
-from quaero.queue.message import Lane, NewMessage
 from quaero.queue.send import send
 
 STOP_AT_ONCE = 1_000
-_Lane = tuple[str, int, int]
 _ANCESTORS = "jobs.ancestors"
 _COUNTS = "jobs.counts"
 _DELTA = (
@@ -274,27 +274,8 @@ def begin(tx: Tx, parent: JobRow, phase: Phase) -> None:
         logs.say(tx, parent, Level.INFO, f"{len(waiting)} {name} jobs may start")
 
 
-def send_messages(tx: Tx, jobs: Sequence[JobRow]) -> None:
-    """Give jobs of one queue their messages; the caller stores the rows."""
-    by_queue: dict[int, list[JobRow]] = {}
-    for job in jobs:
-        by_queue.setdefault(job.queue_id, []).append(job)
-    for queue_id, of_queue in by_queue.items():
-        ids = send(tx, queue_id, [_message(job) for job in of_queue])
-        for job, id_ in zip(of_queue, ids, strict=True):
-            job.message_id = id_
-
-
-def _message(job: JobRow) -> NewMessage:
-    lane = None if job.lane is None else msgspec.json.decode(job.lane, type=_Lane)
-    return NewMessage(
-        job.type, job_id=job.id, priority=job.priority, at=job.run_at,
-        lane=None if lane is None else Lane(*lane),
-    )  # fmt: skip
-
-
 def _end(tx: Tx, parent: JobRow) -> None:
-    status, error = _verdict(tx, parent)
+    status, error = verdict(tx, parent)
     if error is not None:
         _set_error(tx, parent, error)
     if status is Status.FAILED and try_again(tx, parent):
@@ -304,27 +285,6 @@ def _end(tx: Tx, parent: JobRow) -> None:
     note = f", {parent.warnings} jobs below failed" if parent.warnings else ""
     level = {Status.COMPLETED: Level.INFO, Status.FAILED: Level.ERROR}.get(status, Level.WARN)
     logs.say(tx, parent, level, f"{status.word}{note}")
-
-
-def _verdict(tx: ReadTx, parent: JobRow) -> tuple[Status, str | None]:
-    """How a parent ends whose own run and descendants all have ended."""
-    if parent.stopping in (Stopping.CANCELLED, Stopping.WITH_ANCESTOR):
-        return Status.CANCELLED, None
-    if parent.stopping == Stopping.FAILING or parent.own_run == OwnRun.FAILED:
-        return Status.FAILED, None
-    if parent.core_total and parent.core_failed == parent.core_total:
-        return Status.FAILED, f"all {parent.core_total} core jobs failed"
-    if parent.n_failed or parent.n_cancelled:
-        flawed = tx.execute(
-            """
-            select name, status from job where parent_id = $1 and vital = 1 and status > 2
-             order by status, id limit 1
-            """,
-            (parent.id,),
-        )
-        for name, status in flawed:
-            return Status.FAILED, f"{name} {Status(status).word}"
-    return Status.COMPLETED, None
 
 
 def try_again(tx: Tx, job: JobRow) -> bool:
@@ -342,7 +302,7 @@ def try_again(tx: Tx, job: JobRow) -> bool:
     )
     if job.message_id is not None:
         settle.discard(tx, [job.message_id])
-    message = msgspec.structs.replace(_message(job), delay=wait, at=None)
+    message = msgspec.structs.replace(message_of(job), delay=wait, at=None)
     (job.message_id,) = send(tx, job.queue_id, [message])
     job.round += 1
     job.attempt = job.warnings = 0

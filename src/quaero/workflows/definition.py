@@ -24,10 +24,11 @@ from pydantic import (
     model_validator,
 )
 
-from quaero.errors import BadInput
+from quaero.errors import BadExpression, BadInput
 from quaero.settings.units import parse_duration
-from quaero.workflows.expression import Node, parse
-from quaero.workflows.template import BadTemplate, expressions
+from quaero.workflows.expression import Node
+from quaero.workflows.parser import parse
+from quaero.workflows.template import expressions
 
 MOST_STEPS = 500
 MOST_ITEMS = 100_000
@@ -400,7 +401,7 @@ def _reading(
 ) -> Iterator[Problem]:
     try:
         reads = list(step.reads())
-    except BadTemplate as error:
+    except BadExpression as error:
         yield Problem((*place, "config", *error.place), str(error))
         return
     for where, node in reads:

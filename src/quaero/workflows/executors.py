@@ -27,7 +27,8 @@ from quaero.queue.message import Lane
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry, Result
 from quaero.workflows.definition import MOST_ITEMS, Definition, Query, Step, in_order
-from quaero.workflows.expression import Path, Scope, parse, truth
+from quaero.workflows.expression import Path, Scope, truth
+from quaero.workflows.parser import parse
 from quaero.workflows.results import outcomes
 from quaero.workflows.template import fill
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,32 +20,17 @@ from typing import Any
 
 import msgspec
 
-from quaero.errors import BadInput
+from quaero.errors import BadExpression
 
-LONGEST = 2_000
-DEEPEST = 40
 _LONGEST_VALUE = 1_000_000
 
-_TOKEN = re.compile(
-    r"""\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
-        |(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-        |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
-        |(?P<sign>==|!=|<=|>=|[<>+\-*/%().,\[\]]))""",
-    re.VERBOSE,
-)
-_ESCAPES = {"n": "\n", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
-_WORDS = {"true": True, "false": False, "null": None}
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
     ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 
 Path = tuple[str, ...]
 Scope = Mapping[str, Any]
-
-
-class Missing(BadInput):
-    """A path leads to nothing."""
 
 
 class Node(ABC):
@@ -56,7 +40,7 @@ class Node(ABC):
 
     @abstractmethod
     def value(self, scope: Scope) -> Any:
-        """What it comes to. Raises `BadInput`, and `Missing` for a path that leads nowhere."""
+        """What it comes to. Raises `BadExpression`."""
 
     def parts(self) -> Sequence[Node]:
         """What it is made of."""
@@ -89,7 +73,7 @@ class Name(Node):
         """The value of that name."""
         if self.name not in scope:
             known = ", ".join(sorted(scope))
-            raise Missing(f"there is no {self.name!r} here; there are {known}")
+            raise _missing(f"there is no {self.name!r} here; there are {known}")
         return scope[self.name]
 
     def paths(self) -> Iterator[Path]:
@@ -115,8 +99,8 @@ class Member(Node):
             if -len(held) <= key < len(held):
                 return held[key]
         else:
-            raise Missing(f"{self.text}: there is no {key!r} in {_kind(held)}")
-        raise Missing(f"{self.text} does not exist")
+            raise _missing(f"{self.text}: there is no {key!r} in {_kind(held)}")
+        raise _missing(f"{self.text} does not exist")
 
     def parts(self) -> Sequence[Node]:
         """What is looked into, and by which key."""
@@ -188,12 +172,18 @@ class Call(Node):
         if self.name in ("default", "exists"):
             try:
                 held = self.items[0].value(scope)
-            except Missing:
+            except BadExpression as error:
+                if not error.missing:
+                    raise
                 held = None
             if self.name == "exists":
                 return held is not None
             return self.items[1].value(scope) if held is None else held
         return FUNCTIONS[self.name][1](*(item.value(scope) for item in self.items))
+
+
+def _missing(message: str) -> BadExpression:
+    return BadExpression(message, missing=True)
 
 
 def _plain_path(node: Node) -> Path | None:
@@ -220,8 +210,8 @@ def _two(sign: str, left: Any, right: Any) -> Any:
         return same is (sign == "==")
     if sign in ("in", "not in"):
         return _is_in(left, right) is (sign == "in")
-    if sign in _COMPARISONS:
-        return _COMPARISONS[sign](*_comparable(left, right, sign))
+    if sign in COMPARISONS:
+        return COMPARISONS[sign](*_comparable(left, right, sign))
     if sign == "+" and isinstance(left, str) and isinstance(right, str):
         return _bounded(left + right)
     if sign == "+" and isinstance(left, list) and isinstance(right, list):
@@ -231,7 +221,7 @@ def _two(sign: str, left: Any, right: Any) -> Any:
 
 def _calculated(sign: str, left: float, right: float) -> float:
     if sign in "/%" and right == 0:
-        raise BadInput(f"{left} {sign} 0 cannot be calculated")
+        raise BadExpression(f"{left} {sign} 0 cannot be calculated")
     match sign:
         case "+":
             made: float = left + right
@@ -244,9 +234,9 @@ def _calculated(sign: str, left: float, right: float) -> float:
         case _:
             made = left % right
     if isinstance(made, float) and not math.isfinite(made):
-        raise BadInput(f"{left} {sign} {right} is too large a number")
+        raise BadExpression(f"{left} {sign} {right} is too large a number")
     if isinstance(made, int) and abs(made) > 10**18:
-        raise BadInput(f"{left} {sign} {right} is too large a number")
+        raise BadExpression(f"{left} {sign} {right} is too large a number")
     return made
 
 
@@ -255,7 +245,7 @@ def _is_in(item: Any, held: Any) -> bool:
         return item in held
     if isinstance(held, Mapping | Sequence) and not isinstance(held, str):
         return item in held
-    raise BadInput(f"nothing can be in {_kind(held)}")
+    raise BadExpression(f"nothing can be in {_kind(held)}")
 
 
 def _comparable(left: Any, right: Any, sign: str) -> tuple[Any, Any]:
@@ -263,12 +253,12 @@ def _comparable(left: Any, right: Any, sign: str) -> tuple[Any, Any]:
         return left, right
     if _is_number(left) and _is_number(right):
         return left, right
-    raise BadInput(f"{_kind(left)} {sign} {_kind(right)} cannot be compared")
+    raise BadExpression(f"{_kind(left)} {sign} {_kind(right)} cannot be compared")
 
 
 def _number(value: Any, sign: str) -> float:
     if not _is_number(value):
-        raise BadInput(f"{sign} wants numbers, not {_kind(value)}")
+        raise BadExpression(f"{sign} wants numbers, not {_kind(value)}")
     number: float = value
     return number
 
@@ -283,7 +273,7 @@ def _is_int(value: Any) -> bool:
 
 def _bounded(value: Any) -> Any:
     if len(value) > _LONGEST_VALUE:
-        raise BadInput(f"{_kind(value)} of {len(value)} is longer than {_LONGEST_VALUE}")
+        raise BadExpression(f"{_kind(value)} of {len(value)} is longer than {_LONGEST_VALUE}")
     return value
 
 
@@ -309,18 +299,18 @@ def _kind(value: Any) -> str:
 def _len(value: Any) -> int:
     if isinstance(value, str | Sequence | Mapping):
         return len(value)
-    raise BadInput(f"len wants a text, a list or an object, not {_kind(value)}")
+    raise BadExpression(f"len wants a text, a list or an object, not {_kind(value)}")
 
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise BadInput(f"{name} wants a text, not {_kind(value)}")
+        raise BadExpression(f"{name} wants a text, not {_kind(value)}")
     return value
 
 
 def _join(items: Any, between: Any) -> str:
     if not isinstance(items, list):
-        raise BadInput(f"join wants a list, not {_kind(items)}")
+        raise BadExpression(f"join wants a list, not {_kind(items)}")
     texts = [item if isinstance(item, str) else as_text(item) for item in items]
     made: str = _bounded(_text(between, "join").join(texts))
     return made
@@ -345,186 +335,3 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "round": (1, lambda value: round(_number(value, "round"))),
 }
 """The functions, each with how many values it takes."""
-
-
-# -- reading
-
-
-def parse(text: str) -> Node:
-    """Read an expression. Raises `BadInput`, saying where it cannot be read."""
-    if len(text) > LONGEST:
-        raise BadInput(f"the expression has {len(text)} characters; {LONGEST} is the most")
-    return _Reader(text).whole()
-
-
-class _Reader:
-    """Recursive descent over the tokens."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = list(_tokens(text))
-        self.at = 0
-        self.depth = 0
-
-    def whole(self) -> Node:
-        node = self._or()
-        if self.at < len(self.tokens):
-            raise self._error(f"{self._here()!r} is not expected")
-        return node
-
-    def _here(self) -> str:
-        return self.tokens[self.at][1] if self.at < len(self.tokens) else ""
-
-    def _error(self, why: str) -> BadInput:
-        place = self.tokens[self.at][2] if self.at < len(self.tokens) else len(self.text)
-        return BadInput(f"{self.text!r} cannot be read at character {place + 1}: {why}")
-
-    def _takes(self, *words: str) -> str | None:
-        if self.at < len(self.tokens) and self.tokens[self.at][0] in ("sign", "name"):
-            word = self.tokens[self.at][1]
-            if word in words:
-                self.at += 1
-                return word
-        return None
-
-    def _wants(self, word: str) -> None:
-        if self._takes(word) is None:
-            raise self._error(f"{word!r} is {'expected' if self._here() else 'missing'}")
-
-    def _or(self) -> Node:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise self._error(f"it is nested deeper than {DEEPEST}")
-        node = self._and()
-        while self._takes("or"):
-            node = Sign("or", (node, self._and()))
-        self.depth -= 1
-        return node
-
-    def _and(self) -> Node:
-        node = self._not()
-        while self._takes("and"):
-            node = Sign("and", (node, self._not()))
-        return node
-
-    def _not(self) -> Node:
-        times = 0
-        while self._takes("not"):
-            times += 1
-        node = self._comparison()
-        for _ in range(times):
-            node = Sign("not", (node,))
-        return node
-
-    def _comparison(self) -> Node:
-        node = self._sum()
-        if sign := self._takes(*_COMPARISONS, "in"):
-            return Sign(sign, (node, self._sum()))
-        if self._takes("not"):
-            self._wants("in")
-            return Sign("not in", (node, self._sum()))
-        return node
-
-    def _sum(self) -> Node:
-        node = self._product()
-        while sign := self._takes("+", "-"):
-            node = Sign(sign, (node, self._product()))
-        return node
-
-    def _product(self) -> Node:
-        node = self._single()
-        while sign := self._takes("*", "/", "%"):
-            node = Sign(sign, (node, self._single()))
-        return node
-
-    def _single(self) -> Node:
-        if self._takes("-"):
-            return Sign("negative", (self._followed(),))
-        return self._followed()
-
-    def _followed(self) -> Node:
-        start = self.at
-        node = self._first()
-        while True:
-            if self._takes("."):
-                kind, word, _ = self._next("a name")
-                if kind != "name":
-                    self.at -= 1
-                    raise self._error("a name is expected after the dot")
-                node = Member(node, Literal(word), self._said(start))
-            elif self._takes("["):
-                key = self._or()
-                self._wants("]")
-                node = Member(node, key, self._said(start))
-            else:
-                return node
-
-    def _said(self, start: int) -> str:
-        end = self.tokens[self.at - 1]
-        return self.text[self.tokens[start][2] : end[2] + end[3]]
-
-    def _next(self, wanted: str) -> tuple[str, str, int]:
-        if self.at >= len(self.tokens):
-            raise self._error(f"{wanted} is missing")
-        kind, word, start, _ = self.tokens[self.at]
-        self.at += 1
-        return kind, word, start
-
-    def _first(self) -> Node:
-        kind, word, _ = self._next("a value")
-        if kind == "number":
-            return Literal(float(word) if any(c in word for c in ".eE") else int(word))
-        if kind == "string":
-            return Literal(word)
-        if kind == "name":
-            if word in _WORDS:
-                return Literal(_WORDS[word])
-            if word in ("and", "or", "not", "in"):
-                self.at -= 1
-                raise self._error(f"a value is expected before {word!r}")
-            return self._call(word) if self._takes("(") else Name(word)
-        if word == "(":
-            node = self._or()
-            self._wants(")")
-            return node
-        if word == "[":
-            return Several(self._items("]"))
-        self.at -= 1
-        raise self._error(f"{word!r} is not expected")
-
-    def _call(self, name: str) -> Node:
-        if name not in FUNCTIONS:
-            self.at -= 2
-            known = ", ".join(sorted(FUNCTIONS))
-            raise self._error(f"there is no function {name!r}; there are {known}")
-        items = self._items(")")
-        if len(items) != FUNCTIONS[name][0]:
-            self.at -= 1
-            raise self._error(f"{name} takes {FUNCTIONS[name][0]} values, not {len(items)}")
-        return Call(name, items)
-
-    def _items(self, end: str) -> tuple[Node, ...]:
-        items: list[Node] = []
-        while self._takes(end) is None:
-            if items:
-                self._wants(",")
-            items.append(self._or())
-        return tuple(items)
-
-
-def _tokens(text: str) -> Iterator[tuple[str, str, int, int]]:
-    """Kind, text, start and length of each token; strings without quotes and escapes."""
-    place = 0
-    end = len(text.rstrip())
-    while place < end:
-        found = _TOKEN.match(text, place)
-        if found is None or found.lastgroup is None:
-            start = place + len(text[place:]) - len(text[place:].lstrip())
-            raise BadInput(
-                f"{text!r} cannot be read at character {start + 1}: {text[start]!r} has no meaning"
-            )
-        kind, word = found.lastgroup, found[found.lastgroup]
-        start, place = found.start(kind), found.end()
-        if kind == "string":
-            word = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), word[1:-1])
-        yield kind, word, start, place - start

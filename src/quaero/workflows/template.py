@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from quaero.errors import BadInput
-from quaero.workflows.expression import Node, Path, Scope, as_text, parse
+from quaero.errors import BadExpression
+from quaero.workflows.expression import Node, Path, Scope, as_text
+from quaero.workflows.parser import parse
 
 OPEN, CLOSE = "{{", "}}"
 DEEPEST = 60
 
 
 def fill(value: Any, scope: Scope) -> Any:
-    """A value of JSON with its templates filled in. Raises `BadInput`, naming the template."""
+    """A value of JSON with its templates filled in. Raises `BadExpression`, naming the template."""
     if isinstance(value, str):
         return _fill_text(value, scope)
     if isinstance(value, Mapping):
@@ -30,10 +31,10 @@ def fill(value: Any, scope: Scope) -> Any:
 def expressions(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Node]]:
     """The expressions of all texts in a value, each with the place of its text.
 
-    Raises `BadInput` for one that cannot be read; its note is the place.
+    Raises `BadExpression` for one that cannot be read; it knows its place.
     """
     if len(place) > DEEPEST:
-        raise BadInput(f"it is nested deeper than {DEEPEST}")
+        raise BadExpression(f"it is nested deeper than {DEEPEST}")
     if isinstance(value, str):
         for part in _parts_at(value, place):
             if isinstance(part, Node):
@@ -46,14 +47,6 @@ def expressions(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple
             yield from expressions(each, (*place, number))
 
 
-class BadTemplate(BadInput):
-    """A template that cannot be read; `place` says where it is."""
-
-    def __init__(self, message: str, place: tuple[str | int, ...]) -> None:
-        super().__init__(message)
-        self.place = place
-
-
 def paths(value: Any) -> set[Path]:
     """The paths that the templates of a value read."""
     return {path for _, node in expressions(value) for path in node.paths()}
@@ -62,8 +55,8 @@ def paths(value: Any) -> set[Path]:
 def _parts_at(text: str, place: tuple[str | int, ...]) -> list[str | Node]:
     try:
         return _parts(text)
-    except BadInput as error:
-        raise BadTemplate(str(error), place) from error
+    except BadExpression as error:
+        raise BadExpression(str(error), place=place) from error
 
 
 def _parts(text: str) -> list[str | Node]:
@@ -74,7 +67,7 @@ def _parts(text: str) -> list[str | Node]:
         before, _, rest = rest.partition(OPEN)
         inside, closed, rest = _until_close(rest)
         if not closed:
-            raise BadInput(f"{text[:80]!r} has a {OPEN} without {CLOSE}")
+            raise BadExpression(f"{text[:80]!r} has a {OPEN} without {CLOSE}")
         if before:
             found.append(before)
         found.append(parse(inside.strip()))
@@ -116,5 +109,5 @@ def _fill_text(text: str, scope: Scope) -> Any:
 def _value(node: Node, scope: Scope, text: str) -> Any:
     try:
         return node.value(scope)
-    except BadInput as error:
-        raise BadInput(f"{text[:120]!r} cannot be filled in: {error}") from error
+    except BadExpression as error:
+        raise BadExpression(f"{text[:120]!r} cannot be filled in: {error}") from error

@@ -27,6 +27,10 @@ from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import JobType, Registry
 from quaero.work.supervisor import END_SECONDS
 from quaero.work.watchdog import Watchdog
+from quaero.workflows import items
+from quaero.workflows.clockwork import Clockwork
+from quaero.workflows.executors import RUN_TYPE, STEP_TYPE, WorkflowExecutors
+from quaero.workflows.folder import Folder
 
 if TYPE_CHECKING:
     from quaero.crawl.session import Login
@@ -85,6 +89,8 @@ async def worker(
         registry = Registry(crawler.job_types())
         registry.add(_cleanup(settings, db))
         registry.add(bulk_type(db))
+        for job_type in WorkflowExecutors(db, registry, items.rows).job_types():
+            registry.add(job_type)
         registry.add_installed()
         for place in settings.work.job_types:
             registry.add_module(place)
@@ -107,7 +113,7 @@ async def worker(
 
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     """The job types, for checking payloads where nothing is run."""
-    registry = Registry((CRAWLER, PAGE))
+    registry = Registry((CRAWLER, PAGE, RUN_TYPE, STEP_TYPE))
     registry.add(_cleanup(settings, db))
     registry.add(bulk_type(db))
     registry.add_installed()
@@ -138,14 +144,33 @@ async def work(
             loop.add_signal_handler(number, made.pool.stop)
         watchdog = Watchdog(made.pool.overdue)
         watchdog.start()
-        beside = _merge_when_idle(made) if alone_for is None else _end_when_done(made)
-        task = asyncio.create_task(beside)
+        beside = _beside(settings, made) if alone_for is None else [_end_when_done(made)]
+        tasks = [asyncio.create_task(each) for each in beside]
         tell_ready()
         try:
             await made.pool.run()
         finally:
             watchdog.stop()
-            task.cancel()
+            for task in tasks:
+                task.cancel()
+
+
+def _beside(settings: Settings, made: Worker) -> list[Coroutine[Any, Any, None]]:
+    """What goes on beside the jobs in a process that stays."""
+    work = [_merge_when_idle(made)]
+    if settings.workflows.schedules:
+        work.append(_begin_what_is_due(settings, made))
+    return work
+
+
+async def _begin_what_is_due(settings: Settings, made: Worker) -> None:
+    """Follow the folder of definitions, begin runs by the clock, end what is over its time."""
+    known = made.registry.known()
+    folder = Folder(made.db, settings.definitions_dir, known)
+    clockwork = Clockwork(made.db, made.queue_id, known, SystemClock())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(folder.run())
+        group.create_task(clockwork.run(folder.looked))
 
 
 async def _merge_when_idle(made: Worker) -> None:

@@ -6,11 +6,14 @@ from quaero.db.contract import ReadTx, Tx
 from quaero.jobs.steer import fail
 
 AT_ONCE = 100
+TOPIC = "deadlines"
 
 
 def set_deadline(tx: Tx, job_id: int, at: int | None) -> None:
     """Let a job fail at `at`, in microseconds, if it is open still; None takes that back."""
     tx.execute("update job set deadline = $2 where id = $1", (job_id, at))
+    if at is not None:
+        tx.signal(TOPIC)
 
 
 def next_deadline(tx: ReadTx) -> int | None:

@@ -280,6 +280,18 @@ class ReportsSettings(Section):
     )
 
 
+class WorkflowsSettings(Section):
+    """Workflows and what begins them."""
+
+    directory: Location = Field(
+        default=Path("definitions"),
+        description="the folder whose files are definitions, relative to the data directory",
+    )
+    schedules: bool = Field(
+        default=True, description="whether the workers of this program begin what is due"
+    )
+
+
 class DatabaseSettings(Section):
     """Where everything is stored."""
 
@@ -312,12 +324,18 @@ class Settings(BaseModel):
     documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
     reports: ReportsSettings = ReportsSettings()
+    workflows: WorkflowsSettings = WorkflowsSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @property
     def database_file(self) -> Path:
         """The path of the database, in the data directory unless its own is absolute."""
         return self.data_dir / self.database.path
+
+    @property
+    def definitions_dir(self) -> Path:
+        """The folder of definitions, in the data directory unless its own is absolute."""
+        return self.data_dir / self.workflows.directory
 
     @property
     def token_file(self) -> Path:

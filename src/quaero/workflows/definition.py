@@ -8,12 +8,10 @@ the place of the field, all of it at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,6 +24,7 @@ from pydantic import (
 
 from quaero.errors import BadExpression, BadInput
 from quaero.settings.units import parse_duration
+from quaero.workflows.cron import check_cron
 from quaero.workflows.expression import Node
 from quaero.workflows.parser import parse
 from quaero.workflows.template import expressions
@@ -76,15 +75,7 @@ def _zone(value: str) -> str:
 
 
 def _cron(value: str) -> str:
-    if len(value.split()) != len(("minute", "hour", "day", "month", "weekday")):
-        raise ValueError(
-            f"{value!r} is not minute, hour, day of month, month and day of week: five fields, "
-            "as in `30 2 * * 1-5`"
-        )
-    try:
-        CronSim(value, _SOME_TIME)
-    except CronSimError as error:
-        raise ValueError(f"{value!r} is no cron expression: {error}") from error
+    check_cron(value)
     return value
 
 
@@ -92,8 +83,6 @@ def _readable(value: str) -> str:
     parse(value)
     return value
 
-
-_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=LONGEST_RUN)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]

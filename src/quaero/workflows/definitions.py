@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import msgspec
-
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import BadInput, Conflict, NotFound
 from quaero.workflows import schedules
@@ -98,11 +96,10 @@ def circle(tx: ReadTx, definition: Definition) -> Fault | None:
         if name in seen or len(seen) > MOST_CALLED:
             continue
         seen.add(name)
-        rows = tx.execute("select calls from definition where id = $1", (name,))
-        if not rows:
+        if not tx.execute("select 1 from definition where id = $1", (name,)):
             return Fault(None, "steps", f"there is no definition {name!r} to run")
-        for (calls,) in rows:
-            look += [(each, (*way, each)) for each in msgspec.json.decode(calls)]
+        rows = tx.execute("select called_id from definition_call where definition_id = $1", (name,))
+        look += [(each, (*way, each)) for (each,) in rows]
     return None
 
 
@@ -126,23 +123,31 @@ def save(
     _may_replace(definition.id, rows, origin, rev)
     tx.execute(
         """
-        insert into definition(id, origin, format, text, name, enabled, auto_start, calls,
-                               created_at, changed_at)
-        values($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+        insert into definition(id, origin, format, text, name, enabled, auto_start, created_at,
+                               changed_at)
+        values($1, $2, $3, $4, $5, $6, $7, $8, $8)
             on conflict(id) do update set
                 origin = excluded.origin, format = excluded.format, text = excluded.text,
                 name = excluded.name, enabled = excluded.enabled,
-                auto_start = excluded.auto_start, calls = excluded.calls,
-                changed_at = excluded.changed_at, rev = rev + 1
+                auto_start = excluded.auto_start, changed_at = excluded.changed_at, rev = rev + 1
         """,
         (
             definition.id, origin, format_, text, definition.title, int(definition.enabled),
-            int(definition.auto_start),
-            msgspec.json.encode(sorted(definition.called())).decode(), tx.now,
+            int(definition.auto_start), tx.now,
         ),
     )  # fmt: skip
+    _note_calls(tx, definition)
     schedules.put(tx, definition.id, _in_force(definition), paused=origin == "ready")
     return get(tx, definition.id)
+
+
+def _note_calls(tx: Tx, definition: Definition) -> None:
+    tx.execute("delete from definition_call where definition_id = $1", (definition.id,))
+    for called in sorted(definition.called()):
+        tx.execute(
+            "insert into definition_call(definition_id, called_id) values($1, $2)",
+            (definition.id, called),
+        )
 
 
 def _in_force(definition: Definition) -> Schedule | None:
@@ -180,12 +185,13 @@ def forget(tx: Tx, definition_id: str) -> None:
     """Take a definition out. Raises `Conflict` while others run it."""
     for (other,) in tx.execute(
         """
-        select d.id from definition d
-         where d.id <> $1 and exists (select 1 from each(d.calls) as c where c.value = $1) limit 1
+        select definition_id from definition_call where called_id = $1 and definition_id <> $1
+         limit 1
         """,
         (definition_id,),
     ):
         raise Conflict(f"the definition {other!r} runs {definition_id!r}; change that first")
+    tx.execute("delete from definition_call where definition_id = $1", (definition_id,))
     tx.execute("delete from definition where id = $1", (definition_id,))
     schedules.put(tx, definition_id, None)
 

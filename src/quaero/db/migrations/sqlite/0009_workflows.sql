@@ -7,11 +7,18 @@ create table definition(
     name text not null,
     enabled integer not null,
     auto_start integer not null,
-    calls text not null,
     created_at integer not null,
     changed_at integer not null,
     rev integer not null default 1
 ) without rowid;
+
+-- Which definitions run which others.
+create table definition_call(
+    definition_id text not null,
+    called_id text not null,
+    primary key(definition_id, called_id)
+) without rowid;
+create index definition_call_of on definition_call(called_id);
 
 -- The files of the definitions' folder, each with the definition it holds, or why it holds none.
 create table definition_file(

@@ -71,6 +71,7 @@ EXAMPLES: dict[str, tuple[str, str, Any]] = {
     "workflows.directory": ("flows", '"flows"', Path("flows")),
     "workflows.schedules": ("false", "false", False),
     "database.path": ("pages.db", '"pages.db"', Path("pages.db")),
+    "database.backups": ("copies", '"copies"', Path("copies")),
 }
 
 DURATION = "it must be a duration from"

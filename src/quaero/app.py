@@ -18,9 +18,12 @@ from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
+from quaero.upkeep.backup import backup_type
 from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import cleanup_type
+from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.merging import merge_when
+from quaero.upkeep.reindex import reindex_type
 from quaero.work.cpu import CpuHelpers
 from quaero.work.lifeline import watch_lifeline
 from quaero.work.pool import Pool, PoolOptions
@@ -87,8 +90,8 @@ async def worker(
         crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login)
         crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock)
         registry = Registry(crawler.job_types())
-        registry.add(_cleanup(settings, db))
-        registry.add(bulk_type(db))
+        for job_type in _upkeep(settings, db):
+            registry.add(job_type)
         for job_type in WorkflowExecutors(db, registry, items.rows).job_types():
             registry.add(job_type)
         registry.add_installed()
@@ -114,12 +117,22 @@ async def worker(
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     """The job types, for checking payloads where nothing is run."""
     registry = Registry((CRAWLER, PAGE, RUN_TYPE, STEP_TYPE))
-    registry.add(_cleanup(settings, db))
-    registry.add(bulk_type(db))
+    for job_type in _upkeep(settings, db):
+        registry.add(job_type)
     registry.add_installed()
     for place in settings.work.job_types:
         registry.add_module(place)
     return registry
+
+
+def _upkeep(settings: Settings, db: SqliteDatabase) -> tuple[JobType[Any], ...]:
+    return (
+        _cleanup(settings, db),
+        bulk_type(db),
+        reindex_type(db),
+        maintenance_type(db),
+        backup_type(db, settings.backups_dir, SystemClock()),
+    )
 
 
 def _cleanup(settings: Settings, db: SqliteDatabase) -> JobType[Any]:

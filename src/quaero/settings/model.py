@@ -298,6 +298,10 @@ class DatabaseSettings(Section):
     path: Location = Field(
         default=Path("quaero.db"), description="the database file, relative to the data directory"
     )
+    backups: Location = Field(
+        default=Path("backups"),
+        description="the folder that backup jobs write to, relative to the data directory",
+    )
 
 
 def _user_data_dir() -> Path:
@@ -331,6 +335,11 @@ class Settings(BaseModel):
     def database_file(self) -> Path:
         """The path of the database, in the data directory unless its own is absolute."""
         return self.data_dir / self.database.path
+
+    @property
+    def backups_dir(self) -> Path:
+        """The folder of backups, in the data directory unless its own is absolute."""
+        return self.data_dir / self.database.backups
 
     @property
     def definitions_dir(self) -> Path:

@@ -34,6 +34,7 @@ BESIDE = {
     "sources": {"crawl", "documents"},
     "summarize": {"documents"},
     "reports": {"documents"},
+    "workflows": {"documents", "sources"},
     "upkeep": {"crawl", "documents", "reports"},
 }
 

@@ -68,7 +68,10 @@ EXAMPLES: dict[str, tuple[str, str, Any]] = {
     "logs.level": ("debug", '"debug"', "debug"),
     "logs.retention": ("1h", '"1h"', 3_600.0),
     "reports.retention": ("2d", '"2d"', 172_800.0),
+    "workflows.directory": ("flows", '"flows"', Path("flows")),
+    "workflows.schedules": ("false", "false", False),
     "database.path": ("pages.db", '"pages.db"', Path("pages.db")),
+    "database.backups": ("copies", '"copies"', Path("copies")),
 }
 
 DURATION = "it must be a duration from"

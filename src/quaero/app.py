@@ -18,15 +18,22 @@ from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
+from quaero.upkeep.backup import backup_type
 from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import cleanup_type
+from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.merging import merge_when
+from quaero.upkeep.reindex import reindex_type
 from quaero.work.cpu import CpuHelpers
 from quaero.work.lifeline import watch_lifeline
 from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import JobType, Registry
 from quaero.work.supervisor import END_SECONDS
 from quaero.work.watchdog import Watchdog
+from quaero.workflows import items
+from quaero.workflows.clockwork import Clockwork
+from quaero.workflows.executors import RUN_TYPE, STEP_TYPE, WorkflowExecutors
+from quaero.workflows.folder import Folder
 
 if TYPE_CHECKING:
     from quaero.crawl.session import Login
@@ -83,8 +90,10 @@ async def worker(
         crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login)
         crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock)
         registry = Registry(crawler.job_types())
-        registry.add(_cleanup(settings, db))
-        registry.add(bulk_type(db))
+        for job_type in _upkeep(settings, db):
+            registry.add(job_type)
+        for job_type in WorkflowExecutors(db, registry, items.rows).job_types():
+            registry.add(job_type)
         registry.add_installed()
         for place in settings.work.job_types:
             registry.add_module(place)
@@ -107,13 +116,23 @@ async def worker(
 
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     """The job types, for checking payloads where nothing is run."""
-    registry = Registry((CRAWLER, PAGE))
-    registry.add(_cleanup(settings, db))
-    registry.add(bulk_type(db))
+    registry = Registry((CRAWLER, PAGE, RUN_TYPE, STEP_TYPE))
+    for job_type in _upkeep(settings, db):
+        registry.add(job_type)
     registry.add_installed()
     for place in settings.work.job_types:
         registry.add_module(place)
     return registry
+
+
+def _upkeep(settings: Settings, db: SqliteDatabase) -> tuple[JobType[Any], ...]:
+    return (
+        _cleanup(settings, db),
+        bulk_type(db),
+        reindex_type(db),
+        maintenance_type(db),
+        backup_type(db, settings.backups_dir, SystemClock()),
+    )
 
 
 def _cleanup(settings: Settings, db: SqliteDatabase) -> JobType[Any]:
@@ -138,14 +157,33 @@ async def work(
             loop.add_signal_handler(number, made.pool.stop)
         watchdog = Watchdog(made.pool.overdue)
         watchdog.start()
-        beside = _merge_when_idle(made) if alone_for is None else _end_when_done(made)
-        task = asyncio.create_task(beside)
+        beside = _beside(settings, made) if alone_for is None else [_end_when_done(made)]
+        tasks = [asyncio.create_task(each) for each in beside]
         tell_ready()
         try:
             await made.pool.run()
         finally:
             watchdog.stop()
-            task.cancel()
+            for task in tasks:
+                task.cancel()
+
+
+def _beside(settings: Settings, made: Worker) -> list[Coroutine[Any, Any, None]]:
+    """What goes on beside the jobs in a process that stays."""
+    work = [_merge_when_idle(made)]
+    if settings.workflows.schedules:
+        work.append(_begin_what_is_due(settings, made))
+    return work
+
+
+async def _begin_what_is_due(settings: Settings, made: Worker) -> None:
+    """Follow the folder of definitions, begin runs by the clock, end what is over its time."""
+    known = made.registry.known()
+    folder = Folder(made.db, settings.definitions_dir, known)
+    clockwork = Clockwork(made.db, made.queue_id, known, SystemClock())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(folder.run())
+        group.create_task(clockwork.run(folder.looked))
 
 
 async def _merge_when_idle(made: Worker) -> None:

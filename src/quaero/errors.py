@@ -2,6 +2,7 @@
 
     QuaeroError
     ├── BadInput                something given to us is wrong; nothing was written
+    │   ├── BadExpression       a condition or template of a workflow
     │   ├── BadConfig           a setting: names the key, the value and what is allowed
     │   ├── BadPayload          a job's payload does not fit its type
     │   ├── BadPattern          an include or exclude pattern
@@ -50,6 +51,23 @@ class BadConfig(BadInput):
     """A setting is unknown or has a value that is not allowed."""
 
     slug = "bad-config"
+
+
+class BadExpression(BadInput):
+    """An expression cannot be read, or not worked out with the values there are.
+
+    `missing` tells that a path led to nothing; `place` are the keys to the text it stands in.
+    """
+
+    status = 422
+    slug = "bad-expression"
+
+    def __init__(
+        self, message: str, *, missing: bool = False, place: Sequence[str | int] = ()
+    ) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.place = tuple(place)
 
 
 class BadPayload(BadInput):

@@ -94,6 +94,7 @@ def test_readers_print_json_on_request() -> None:
         "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",
         "queue requeue", "queue pause", "queue resume", "queue purge", "db migrate", "db backup",
+        "db restore",
         "config check",
     }  # fmt: skip
 

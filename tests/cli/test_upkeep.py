@@ -127,3 +127,17 @@ def test_a_cleanup_leaves_as_many_earlier_texts_as_are_set_and_merges_the_index(
     assert "and 4 earlier texts" in on("cleanup").out
     versions = on("documents", "versions", id_, "--json").json
     assert [each["number"] for each in versions] == [6, 5]
+
+
+def test_a_backup_is_restored_and_what_was_there_is_kept(
+    on: Cli, data: Path, tmp_path: Path
+) -> None:
+    before = on("jobs", "list", "--json").json
+    assert on("db", "backup", tmp_path / "b.db").code == 0
+    assert on("jobs", "delete", "1").code == 0
+    done = on("db", "restore", tmp_path / "b.db")
+    assert (done.code, "restored from" in done.err, "what was there before" in done.err) == (
+        0, True, True,
+    )  # fmt: skip
+    assert on("jobs", "list", "--json").json == before
+    assert len(list(data.glob("quaero.db.before-*"))) == 1

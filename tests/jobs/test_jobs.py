@@ -1,103 +1,23 @@
 """Every promise of SPEC sections 2 and 4 about trees of jobs, by example."""
 
-from random import Random
 from typing import Any
 
 import pytest
 
 from quaero.clock import DAY, SECOND
 from quaero.errors import BadInput, Conflict, NotFound
-from quaero.jobs import check, create, feed, logs, read, run, steer, transition
+from quaero.jobs import check, create, feed, logs, read, reopen, run, steer, transition
 from quaero.jobs.logs import Entry, Level, Query
 from quaero.jobs.model import MAX_DEPTH, FailureAction, JobSpec, Phase, Status
 from quaero.jobs.rows import load_one
-from quaero.jobs.run import Completed, Deferred, Failed, GivenBack, Outcome, Work
+from quaero.jobs.run import Completed, Deferred, Failed, GivenBack
 from quaero.queue import Lane, Queue, settle
-from quaero.queue.claim import Claim
-from quaero.queue.queue import dead_letters, open_queue
 
 from ..opening import Opened  # noqa: TID252
+from .worker import Jobs
 
 PRE, CORE, POST = Phase.PRE, Phase.CORE, Phase.POST
 PENDING, RUNNING, COMPLETED, FAILED, CANCELLED = Status
-LEASE = 300 * SECOND
-
-
-class Jobs:
-    """Jobs of one database and a worker that does what it is told; checked after every write."""
-
-    def __init__(self, opened: Opened) -> None:
-        self.opened = opened
-        self.queue_id = opened.write(open_queue, "quaero_jobs")
-        self.works: dict[int, Work] = {}
-
-    def do(self, fn: Any, *args: Any, **kwargs: Any) -> Any:
-        result = self.opened.write(fn, *args, **kwargs)
-        assert self.opened.read(check.faults) == []
-        return result
-
-    # -- creating and running
-
-    def create(self, *specs: JobSpec, parent: int | None = None) -> list[int]:
-        return list(self.do(create.create, self.queue_id, specs or [JobSpec("t")], parent))
-
-    def root(self, **spec: Any) -> int:
-        (id_,) = self.create(JobSpec(**{"type": "root", **spec}))
-        return id_
-
-    def claim(self, limit: int = 2_000, **options: Any) -> list[int]:
-        """Claim, and return the jobs' ids."""
-        works = self.do(run.claim, self.queue_id, Claim(limit, LEASE, **options))
-        self.works |= {work.job_id: work for work in works}
-        return [work.job_id for work in works]
-
-    def start(self, *ids: int) -> None:
-        at = (self.opened.wall, self.opened.lease_now)
-        self.do(run.started, [(self.works[id_], *at) for id_ in ids])
-
-    def settle(self, *outcomes: Outcome, max_receive: int = 3) -> None:
-        self.do(run.settle_all, outcomes, max_receive, Random(1))
-
-    def well(self, *ids: int, **how: Any) -> None:
-        self.settle(*(Completed(self.works[id_], self.opened.wall, **how) for id_ in ids))
-
-    def badly(self, *ids: int, error: str = "no", **how: Any) -> None:
-        how = {"permanent": True, **how}
-        at = self.opened.wall
-        self.settle(*(Failed(self.works[id_], at, error=error, **how) for id_ in ids))
-
-    def tree(self, *phases: Phase, **spec: Any) -> tuple[int, ...]:
-        """A root whose own run is completed, and its children in the given phases."""
-        root = self.root(**spec)
-        assert self.claim() == [root]
-        self.start(root)
-        self.well(root, spawn=[JobSpec("child", phase=phase) for phase in phases])
-        return (root, *self.children(root))
-
-    # -- looking
-
-    def children(self, id_: int) -> list[int]:
-        wanted = read.Filter(parent_id=id_, limit=5_000)
-        return [each.id for each in self.opened.read(read.listing, wanted)]
-
-    def get(self, id_: int) -> read.Job:
-        return self.opened.read(read.get, id_)
-
-    def look(self, id_: int) -> read.Summary:
-        return self.get(id_).summary
-
-    def statuses(self, *ids: int) -> list[Status]:
-        return [self.look(id_).status for id_ in ids]
-
-    def said(self, id_: int) -> list[str]:
-        lines = self.opened.read(logs.read, Query(id_, ascending=True))
-        return [line.message for line in lines]
-
-    def dead(self) -> list[Any]:
-        return self.opened.read(dead_letters, self.queue_id, 100, 0)
-
-    def sql(self, sql: str, *args: Any) -> list[tuple[Any, ...]]:
-        return self.opened.sql(sql, *args)
 
 
 @pytest.fixture
@@ -340,8 +260,8 @@ def test_phases_follow_one_another(jobs: Jobs) -> None:
     assert jobs.look(root).status is COMPLETED
     assert jobs.look(root).warnings == 1
     said = jobs.said(root)
-    assert "core phase begins: 2 jobs" in said
-    assert "post phase begins: 1 jobs" in said
+    assert "2 core jobs may start" in said
+    assert "1 post jobs may start" in said
 
 
 def test_a_waiting_job_has_no_message_and_gets_it_when_its_phase_begins(jobs: Jobs) -> None:
@@ -542,7 +462,7 @@ def test_a_deferred_run_goes_on_later_in_another_lane_uncharged(jobs: Jobs) -> N
     assert jobs.claim() == [id_]
     assert (jobs.works[id_].attempt, jobs.works[id_].state) == (1, '{"at":1}')
     jobs.badly(id_)
-    jobs.do(steer.reopen, [id_])
+    jobs.do(reopen.reopen, [id_])
     assert jobs.sql("select l.key from message m join lane l on l.id = m.lane_id") == [("new",)]
 
 
@@ -656,7 +576,7 @@ def test_progress_is_shown_and_cleared_by_a_retry(jobs: Jobs) -> None:
     assert shown.progress_text == "reading"
     jobs.settle(Failed(jobs.works[id_], 0, error="no", permanent=True, progress=(9, 10, "x")))
     assert jobs.look(id_).progress_current == 9
-    jobs.do(steer.reopen, [id_])
+    jobs.do(reopen.reopen, [id_])
     assert jobs.look(id_).progress_current is jobs.look(id_).progress_text is None
 
 
@@ -824,8 +744,8 @@ def test_fail_ends_a_stuck_job_with_a_reason_fenced_like_a_cancel(jobs: Jobs) ->
 
 
 def retry(jobs: Jobs, id_: int) -> int:
-    ids = jobs.opened.read(steer.retryable, id_)
-    count: int = jobs.do(steer.reopen, ids)
+    ids = jobs.opened.read(reopen.retryable, id_)
+    count: int = jobs.do(reopen.reopen, ids)
     return count
 
 
@@ -896,7 +816,7 @@ def test_retry_leaves_alone_what_somebody_cancelled(jobs: Jobs) -> None:
     jobs.do(steer.cancel, cancelled)
     jobs.badly(failed)
     assert jobs.look(root).status is COMPLETED
-    assert jobs.opened.read(steer.retryable, root) == [failed]
+    assert jobs.opened.read(reopen.retryable, root) == [failed]
     retry(jobs, root)
     assert jobs.statuses(failed, cancelled) == [PENDING, CANCELLED]
 
@@ -907,9 +827,9 @@ def test_nothing_below_a_cancelled_job_is_reopened(jobs: Jobs) -> None:
     jobs.do(steer.cancel, root)
     before = jobs.sql("select * from job")
     with pytest.raises(Conflict, match=f"job {root} above was cancelled"):
-        jobs.do(steer.reopen, [child])
+        jobs.do(reopen.reopen, [child])
     assert jobs.sql("select * from job") == before
-    assert jobs.do(steer.reopen, [root]) == 1
+    assert jobs.do(reopen.reopen, [root]) == 1
     assert jobs.statuses(root, child) == [RUNNING, CANCELLED]
 
 
@@ -976,7 +896,7 @@ def test_an_ended_parent_goes_on_without_repeating_its_own_run(jobs: Jobs) -> No
     jobs.well(child)
 
     def go_on(tx: Any) -> list[int]:
-        parent = steer.reopen_parent(tx, root)
+        parent = reopen.reopen_parent(tx, root)
         return list(create.insert(tx, jobs.queue_id, [JobSpec("t")], parent))
 
     (new,) = jobs.do(go_on)
@@ -984,7 +904,7 @@ def test_an_ended_parent_goes_on_without_repeating_its_own_run(jobs: Jobs) -> No
     assert jobs.claim() == [new]
     jobs.well(new)
     assert (jobs.look(root).status, jobs.look(root).round) == (COMPLETED, 2)
-    jobs.do(steer.reopen_parent, root)
+    jobs.do(reopen.reopen_parent, root)
     assert jobs.look(root).status is COMPLETED
 
 

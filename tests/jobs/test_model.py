@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from quaero.clock import SECOND
 from quaero.errors import Conflict
-from quaero.jobs import check, create, feed, read, run, steer, transition
+from quaero.jobs import check, create, feed, read, reopen, run, steer, transition
 from quaero.jobs.model import FailureAction, JobSpec, Phase, Status
 from quaero.jobs.run import Completed, Deferred, Failed, GivenBack, Outcome, Work
 from quaero.queue import State, settle
@@ -278,11 +278,11 @@ class JobsMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
         job = self.job(data)
-        ids = self.opened.read(steer.retryable, job.id)
+        ids = self.opened.read(reopen.retryable, job.id)
         jobs = self.model.retryable(job)
         assert ids == sorted(each.id for each in jobs)
         with self.same_refusal(self.model.reopened, jobs, self.now):
-            self.do(steer.reopen, ids)
+            self.do(reopen.reopen, ids)
 
     @rule(data=st.data())
     def requeue(self, data: st.DataObject) -> None:

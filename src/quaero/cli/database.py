@@ -64,3 +64,28 @@ def backup(
     with database():
         size = backup_to(path, target)
     say(f"{target}: {size / 1e6:.1f} MB, checked")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that a backup wrote.", metavar="FILE")],
+) -> None:
+    """Put a backup in the place of the database, which nobody may be using.
+
+    What was there is kept beside it, under a name that is told.
+
+    Example: quaero db restore ./quaero-backup.db
+    """
+    from datetime import UTC, datetime
+
+    from quaero.cli.output import say
+    from quaero.db.sqlite.upkeep import restore_from
+
+    path = load_settings().database_file
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    there = path.exists() and path.stat().st_size > 0
+    aside = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
+    size = restore_from(source, path, aside)
+    say(f"{path}: {size / 1e6:.1f} MB restored from {source}")
+    if there:
+        say(f"{aside}: what was there before")

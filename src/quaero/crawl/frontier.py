@@ -17,7 +17,7 @@ from quaero.db.contract import ReadTx, Tx
 from quaero.errors import Conflict, NotFound
 from quaero.jobs.create import insert
 from quaero.jobs.model import JobRow, JobSpec
-from quaero.jobs.steer import reopen_parent
+from quaero.jobs.reopen import reopen_parent
 from quaero.jobs.transition import examine
 from quaero.queue.message import Lane
 

@@ -7,7 +7,7 @@ process dies in between, any worker goes on with a cancel; the others are simply
 from __future__ import annotations
 
 from quaero.db.contract import Database
-from quaero.jobs import steer
+from quaero.jobs import reopen, steer
 from quaero.jobs.model import Status
 
 
@@ -28,10 +28,10 @@ async def fail(db: Database, job_id: int, reason: str) -> None:
 
 async def retry(db: Database, job_id: int) -> int:
     """Run the failed jobs of a tree again; returns how many. Raises `NotFound` or `Conflict`."""
-    ids = await db.read(steer.retryable, job_id)
+    ids = await db.read(reopen.retryable, job_id)
     done = 0
     for start in range(0, len(ids), steer.SLICE):
-        done += await db.write(steer.reopen, ids[start : start + steer.SLICE])
+        done += await db.write(reopen.reopen, ids[start : start + steer.SLICE])
     return done
 
 

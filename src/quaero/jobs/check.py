@@ -10,7 +10,7 @@ _CHECKS = {
         select j.id from job j
           left join message m on m.id = j.message_id
           left join job p on p.id = j.parent_id
-         where j.status < 2 and j.own_run = 0 and j.held = 0 and m.id is null
+         where j.status < 2 and j.own_run = 0 and j.held = 0 and m.id is null and j.unmet = 0
            and not (p.id is not null and p.status < 2
                     and (p.stopping > 0
                          or (j.phase = 1 and p.pre_open > 0)
@@ -82,8 +82,10 @@ _CHECKS = {
                    sum(phase = 1 and status < 2) core_open,
                    sum(phase = 1 and status = 3) core_failed,
                    sum(phase = 2 and status < 2) post_open,
-                   sum(phase = 1 and own_run = 0 and message_id is null) wait_core,
-                   sum(phase = 2 and own_run = 0 and message_id is null) wait_post
+                   sum(phase = 1 and own_run = 0 and message_id is null and unmet = 0)
+                       wait_core,
+                   sum(phase = 2 and own_run = 0 and message_id is null and unmet = 0)
+                       wait_post
               from job where parent_id is not null group by parent_id)
         select p.id from job p left join real r on r.parent_id = p.id
          where p.pre_open <> coalesce(r.pre_open, 0) or p.pre_failed <> coalesce(r.pre_failed, 0)
@@ -91,6 +93,23 @@ _CHECKS = {
             or p.core_failed <> coalesce(r.core_failed, 0)
             or p.post_open <> coalesce(r.post_open, 0)
             or p.wait_core <> coalesce(r.wait_core, 0) or p.wait_post <> coalesce(r.wait_post, 0)
+    """,
+    "wrong counts of needs": """
+        select j.id from job j
+         where j.status < 2 and j.own_run = 0 and j.message_id is null
+           and j.unmet <> (select count(*) from need d join job n on n.id = d.needs_id
+                            where d.job_id = j.id
+                              and not (n.status = 2 or (d.any_end = 1 and n.status > 2)))
+    """,
+    "jobs that wait for what cannot come": """
+        select distinct d.job_id from need d join job n on n.id = d.needs_id
+          join job j on j.id = d.job_id join job p on p.id = j.parent_id
+         where j.status < 2 and j.own_run = 0 and j.message_id is null and p.stopping = 0
+           and d.any_end = 0 and n.status > 2
+    """,
+    "needed jobs that do not know it": """
+        select distinct d.needs_id from need d left join job n on n.id = d.needs_id
+         where n.id is null or n.needed = 0
     """,
     "wrong counts of log entries": """
         with real as (select root_id, level, count(*) n from job_log group by 1, 2),

@@ -14,7 +14,7 @@ from quaero.db.contract import Row, Tx
 from quaero.errors import BadInput, Conflict, DiskFull
 from quaero.jobs import logs
 from quaero.jobs.logs import Level
-from quaero.jobs.model import MAX_DEPTH, JobRow, JobSpec, Phase
+from quaero.jobs.model import MAX_DEPTH, JobRow, JobSpec, Need, Phase
 from quaero.jobs.rows import load, load_one
 from quaero.jobs.transition import entered, examine, gains
 from quaero.queue.message import UPKEEP, NewMessage
@@ -51,29 +51,36 @@ def accept_children(parent: JobRow) -> None:
 def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | None) -> range:
     """Create jobs under a parent that is known to be open.
 
-    Raises `BadInput` below eight levels, or for a child that is held: its parent would wait.
+    Raises `BadInput` below eight levels, for a child that is held, as its parent would wait, and
+    for needs of a job at the top or of what does not come before.
     """
     if parent is not None and parent.depth + 1 > MAX_DEPTH:
         raise BadInput(f"job {parent.id} lies {parent.depth} deep; {MAX_DEPTH} is the most")
     if parent is not None and any(spec.held for spec in specs):
         raise BadInput(f"a child of job {parent.id} cannot be held; hold a job at the top")
+    needed = _needed(specs, parent)
     ids = tx.ids("job", len(specs))
-    waiting = _waiting(tx, specs, ids, parent)
-    messages = _send(tx, queue_id, specs, ids, waiting)
+    blocked = frozenset(id_ for id_, spec in zip(ids, specs, strict=True) if spec.needs)
+    waiting = _waiting(tx, specs, ids, parent) - blocked
+    messages = _send(tx, queue_id, specs, ids, waiting | blocked)
     tx.execute(
         """
         insert into job(id, parent_id, root_id, depth, type, phase, name, description, status,
                         priority, payload, rerun_of, held, created_at, run_at, message_id, queue_id,
-                        max_child_failures, failure_action, lane, timeout)
+                        max_child_failures, failure_action, lane, timeout, unmet, needed, vital,
+                        tries, try_wait)
         select value ->> 0, $2, coalesce($3, value ->> 0), $4, value ->> 1, value ->> 2,
                value ->> 3, value ->> 4, 0, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
                $5, value ->> 9, value ->> 10, $6, value ->> 11, value ->> 12, value ->> 13,
-               value ->> 14
+               value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 19
           from each($1)
         """,
         (
             msgspec.json.encode(
-                [_values(id_, s, messages.get(id_)) for id_, s in zip(ids, specs, strict=True)]
+                [
+                    _values(id_, spec, messages.get(id_), needed=place in needed)
+                    for place, (id_, spec) in enumerate(zip(ids, specs, strict=True))
+                ]
             ).decode(),
             parent.id if parent else None,
             parent.root_id if parent else None,
@@ -82,6 +89,8 @@ def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | Non
             queue_id,
         ),
     )
+    if blocked:
+        _note_needs(tx, specs, ids)
     jobs = load(tx, ids)
     entered(tx, [jobs[id_] for id_ in ids], waiting=waiting)
     for id_ in ids:
@@ -89,6 +98,35 @@ def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | Non
     if parent is not None:
         examine(tx, parent)
     return ids
+
+
+def _needed(specs: Sequence[JobSpec], parent: JobRow | None) -> set[int]:
+    """The places of jobs that others need."""
+    needed = set()
+    for place, spec in enumerate(specs):
+        for need in spec.needs:
+            if parent is None or not 0 <= need.place < place:
+                raise BadInput(
+                    f"job {spec.name or spec.type!r} needs the one at place {need.place}: only "
+                    f"children of one parent, created together, can need those before them"
+                )
+            needed.add(need.place)
+    return needed
+
+
+def _note_needs(tx: Tx, specs: Sequence[JobSpec], ids: range) -> None:
+    edges = [
+        (id_, ids[place], int(Need(place, any_end=False) not in spec.needs))
+        for id_, spec in zip(ids, specs, strict=True)
+        for place in {need.place for need in spec.needs}
+    ]
+    tx.execute(
+        """
+        insert into need(job_id, needs_id, any_end)
+        select value ->> 0, value ->> 1, value ->> 2 from each($1)
+        """,
+        (msgspec.json.encode(edges).decode(),),
+    )
 
 
 def _waiting(tx: Tx, specs: Sequence[JobSpec], ids: range, parent: JobRow | None) -> frozenset[int]:
@@ -106,13 +144,13 @@ def _waiting(tx: Tx, specs: Sequence[JobSpec], ids: range, parent: JobRow | None
 
 
 def _send(
-    tx: Tx, queue_id: int, specs: Sequence[JobSpec], ids: range, waiting: frozenset[int]
+    tx: Tx, queue_id: int, specs: Sequence[JobSpec], ids: range, blocked: frozenset[int]
 ) -> dict[int, int]:
     """The messages of the jobs that may run, by job id."""
     ready = [
         (id_, spec)
         for id_, spec in zip(ids, specs, strict=True)
-        if id_ not in waiting and not spec.held
+        if id_ not in blocked and not spec.held
     ]
     sent = send(
         tx,
@@ -125,10 +163,12 @@ def _send(
     return {id_: message for (id_, _), message in zip(ready, sent, strict=True)}
 
 
-def _values(id_: int, spec: JobSpec, message_id: int | None) -> Row:
+def _values(id_: int, spec: JobSpec, message_id: int | None, *, needed: bool) -> Row:
     lane = None if spec.lane is None else msgspec.json.encode(spec.lane).decode()
     return (
         id_, spec.type, spec.phase, spec.name or spec.type, spec.description, spec.priority,
         spec.payload, spec.rerun_of, int(spec.held), spec.run_at, message_id,
         spec.max_child_failures, spec.failure_action, lane, spec.timeout,
+        len({need.place for need in spec.needs}), int(needed), int(spec.vital), spec.tries,
+        spec.try_wait,
     )  # fmt: skip

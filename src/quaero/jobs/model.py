@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from quaero.queue.message import Lane
 
@@ -66,11 +66,21 @@ class FailureAction(IntEnum):
     STOP_ALL = 2
 
 
+class Need(NamedTuple):
+    """The place, among jobs created together, of one that has to end first; well, or anyhow."""
+
+    place: int
+    any_end: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """A job to create. `payload` is JSON text that fits the type; `run_at` is a wall time in µs.
 
-    `timeout`, in microseconds, is for each attempt, in place of the job type's.
+    `timeout`, in microseconds, is for each attempt, in place of the job type's. `needs` are jobs
+    before this one in the same call. A parent fails where a `vital` child did not end well. A job
+    that failed, by itself or by what is below it, is run again up to `tries` times, the first time
+    after `try_wait` microseconds, then after twice as long each time.
     """
 
     type: str
@@ -86,6 +96,10 @@ class JobSpec:
     rerun_of: int | None = None
     held: bool = False
     timeout: int | None = None
+    needs: tuple[Need, ...] = ()
+    vital: bool = False
+    tries: int = 0
+    try_wait: int = 0
 
 
 @dataclass(slots=True)
@@ -127,6 +141,8 @@ class JobRow:
     warnings: int
     run_at: int | None
     lane: str | None
+    unmet: int
+    needed: int
 
     @property
     def n_open(self) -> int:

@@ -21,7 +21,7 @@ from quaero.jobs.logs import Entry, Level
 from quaero.jobs.model import JobRow, JobSpec, OwnRun, Status, Stopping
 from quaero.jobs.rows import deepest_first, load
 from quaero.jobs.rows import stopping as stopping  # noqa: PLC0414 - workers ask it too
-from quaero.jobs.transition import examine, gains, stop, transition
+from quaero.jobs.transition import examine, gains, stop, transition, try_again
 from quaero.queue import claim as claims
 from quaero.queue import lanes, settle
 from quaero.queue.backoff import backoff
@@ -272,7 +272,7 @@ def end_own_run_badly(tx: Tx, job: JobRow, error: str) -> None:
     if job.has_descendants:
         transition(tx, [job], Status.RUNNING)
         examine(tx, job)
-    else:
+    elif not try_again(tx, job):
         transition(tx, [job], Status.FAILED)
 
 

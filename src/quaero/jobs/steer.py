@@ -17,16 +17,16 @@ from quaero.errors import BadInput, Conflict, NotFound
 from quaero.jobs import feed, logs
 from quaero.jobs.create import accept_children, insert
 from quaero.jobs.logs import Level
-from quaero.jobs.model import FailureAction, JobRow, JobSpec, OwnRun, Phase, Status, Stopping
+from quaero.jobs.messages import send_messages
+from quaero.jobs.model import FailureAction, JobRow, JobSpec, Phase, Status, Stopping
+from quaero.jobs.reopen import open_above, reopen
 from quaero.jobs.rows import deepest_first, load, load_one, select, store
 from quaero.jobs.transition import (
     STOP_AT_ONCE,
-    examine,
+    release,
     removed,
-    send_messages,
     stop,
     stop_more,
-    transition,
 )
 from quaero.queue import settle
 from quaero.queue.message import Lane
@@ -70,125 +70,6 @@ def cancel_more(tx: Tx) -> bool:
 # -- running again
 
 
-def retryable(tx: ReadTx, job_id: int) -> list[int]:
-    """The failed jobs of a tree, and those that were ended because others failed.
-
-    What somebody cancelled stays cancelled, and what was below it.
-    """
-    found: list[int] = []
-    below = [job_id]
-    while below:
-        ids = msgspec.json.encode(below).decode()
-        found += [
-            row[0]
-            for row in tx.execute(
-                """
-                select id from job where id in ints($1)
-                   and ((status = 3 and own_run in (2, 3)) or (status = 4 and stopping = 3))
-                """,
-                (ids,),
-            )
-        ]
-        below = [
-            row[0]
-            for row in tx.execute(
-                """
-                select id from job where parent_id in ints($1) and parent_id is not null
-                   and (status > 2 or n_failed > 0 or n_cancelled > 0)
-                   and not (status = 4 and stopping = 1)
-                """,
-                (ids,),
-            )
-        ]
-    return sorted(found)
-
-
-def reopen(tx: Tx, ids: Sequence[int]) -> int:
-    """Set ended jobs to pending and their ended ancestors to running; returns how many.
-
-    One transaction; counts stay exact. Jobs that are open again already are passed over. Ancestors
-    whose own run did not end well run again too. Raises `Conflict` where an ancestor was cancelled
-    by somebody or is being stopped.
-    """
-    jobs = [job for job in load(tx, ids).values() if not job.status.open]
-    jobs += _reopen_ancestors(tx, jobs)
-    jobs.sort(key=lambda job: (job.depth, job.id))
-    gated = [job for job in jobs if _must_wait(tx, job)]
-    settle.discard(tx, [job.message_id for job in jobs if job.message_id is not None])
-    for job in jobs:
-        job.round += 1
-        job.attempt = 0
-        job.own_run, job.stopping, job.message_id = OwnRun.OPEN, Stopping.NO, None
-        job.started_at, job.warnings = None, 0
-        logs.say(tx, job, Level.INFO, f"retried, round {job.round}")
-    ready = [job for job in jobs if job not in gated and not job.held]
-    send_messages(tx, ready)
-    _clear_outcome(tx, [job.id for job in jobs])
-    leaves = [job for job in jobs if not job.has_descendants]
-    transition(tx, leaves, Status.PENDING)
-    transition(tx, [job for job in jobs if job.has_descendants], Status.RUNNING)
-    for job in gated:
-        _count_as_waiting(tx, job)
-    for job in jobs:
-        examine(tx, job)
-    return len(jobs)
-
-
-def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
-    """Reopen the ended ancestors of jobs.
-
-    Returns those whose own run failed, or was stopped by another failure: they are to run again.
-    """
-    again: list[JobRow] = []
-    among = {job.id for job in jobs}
-    above = {job.parent_id for job in jobs if job.parent_id is not None} - among
-    while above:
-        parents = list(load(tx, above).values())
-        ended = [parent for parent in parents if not parent.status.open]
-        for parent in parents:
-            if parent.status.open and parent.stopping:
-                raise Conflict(f"job {parent.id} above is being stopped; try again when it ended")
-            if parent.stopping == Stopping.CANCELLED:
-                raise Conflict(f"job {parent.id} above was cancelled; rerun that one")
-        again += [parent for parent in ended if parent.own_run != OwnRun.WELL]
-        ended = [parent for parent in ended if parent.own_run == OwnRun.WELL]
-        for parent in ended:
-            parent.round += 1
-            parent.stopping, parent.warnings = Stopping.NO, 0
-            logs.say(tx, parent, Level.INFO, f"reopened, round {parent.round}")
-        for parent in ended:
-            tx.execute("update job set error = null where id = $1", (parent.id,))
-        transition(tx, ended, Status.RUNNING)
-        among |= above
-        above = {parent.parent_id for parent in parents if parent.parent_id is not None} - among
-    return again
-
-
-def _clear_outcome(tx: Tx, ids: Sequence[int]) -> None:
-    tx.execute(
-        """
-        update job set error = null, result = null, state = null, progress_current = null,
-               progress_total = null, progress_text = null where id in ints($1)
-        """,
-        (msgspec.json.encode(ids).decode(),),
-    )
-
-
-def _must_wait(tx: Tx, job: JobRow) -> bool:
-    """Whether the phase of a reopened job has not begun."""
-    if job.parent_id is None:
-        return False
-    parent = load_one(tx, job.parent_id)
-    if job.phase == Phase.POST:
-        return True
-    return job.phase == Phase.CORE and bool(parent.pre_open or parent.pre_failed)
-
-
-def _count_as_waiting(tx: Tx, job: JobRow) -> None:
-    column = "wait_post" if job.phase == Phase.POST else "wait_core"
-    tx.execute(f"update job set {column} = {column} + 1 where id = $1", (job.parent_id,))
-
-
 def requeue(tx: Tx, message_ids: Sequence[int]) -> int:
     """Give dead letters another try; jobs' letters reopen their jobs. Returns how many.
 
@@ -218,32 +99,6 @@ def drop_dead(tx: Tx, message_ids: Sequence[int]) -> int:
     return len(settle.discard(tx, [id_ for id_, _ in rows]))
 
 
-def reopen_parent(tx: Tx, job_id: int) -> JobRow:
-    """Let an ended job take children again; its own run is not repeated. Returns it, open.
-
-    Raises `NotFound`, or `Conflict` where it was cancelled.
-    """
-    job = load_one(tx, job_id)
-    if job.status.open:
-        return job
-    if job.status is Status.CANCELLED or job.own_run != OwnRun.WELL:
-        raise Conflict(f"job {job_id} is {job.status.word} and cannot go on; rerun it")
-    _open_above(tx, job)
-    job.round += 1
-    job.stopping, job.warnings = Stopping.NO, 0
-    tx.execute("update job set error = null where id = $1", (job_id,))
-    transition(tx, [job], Status.RUNNING)
-    logs.say(tx, job, Level.INFO, f"reopened, round {job.round}")
-    examine(tx, job)
-    return job
-
-
-def _open_above(tx: Tx, job: JobRow) -> None:
-    """Open whatever has ended above a job."""
-    if again := _reopen_ancestors(tx, [job]):
-        reopen(tx, [each.id for each in again])
-
-
 def rerun(tx: Tx, job_id: int, payload: str | None = None) -> int:
     """A new job with the same payload, or another one, that starts now; returns its id.
 
@@ -255,7 +110,7 @@ def rerun(tx: Tx, job_id: int, payload: str | None = None) -> int:
     job = load_one(tx, job_id)
     parent = None
     if job.parent_id is not None:
-        _open_above(tx, job)
+        open_above(tx, job)
         parent = load_one(tx, job.parent_id)
         accept_children(parent)
         if parent.pre_failed:
@@ -368,7 +223,20 @@ def delete(tx: Tx, job_id: int) -> int:
     tx.execute("delete from idempotency where job_id in ints($1)", (wanted,))
     logs.delete(tx, ids)
     removed(tx, doomed)
+    _forget_needs(tx, doomed)
     return len(doomed)
+
+
+def _forget_needs(tx: Tx, doomed: Sequence[JobRow]) -> None:
+    """Whoever needed a deleted job that had not ended cannot start any more."""
+    if ended := [job for job in doomed if job.needed]:
+        for job in ended:
+            job.status = job.status if not job.status.open else Status.CANCELLED
+        while ended:
+            ended = [job for job in release(tx, ended) if job.needed]
+    ids = msgspec.json.encode([job.id for job in doomed]).decode()
+    tx.execute("delete from need where job_id in ints($1)", (ids,))
+    tx.execute("delete from need where needs_id in ints($1)", (ids,))
 
 
 def _lowest(tx: ReadTx, job: JobRow, limit: int) -> list[JobRow]:

@@ -17,9 +17,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from quaero.clock import SECOND
 from quaero.db.contract import Tx
 from quaero.jobs import feed, logs, minutes
 from quaero.jobs.logs import Level
+from quaero.jobs.messages import message_of, send_messages
 from quaero.jobs.model import (
     COLUMNS,
     FailureAction,
@@ -30,13 +32,12 @@ from quaero.jobs.model import (
     Stopping,
     row,
 )
-from quaero.jobs.rows import select, stopping, store
+from quaero.jobs.rows import load, select, stopping, store
+from quaero.jobs.verdict import verdict
 from quaero.queue import settle
-from quaero.queue.message import Lane, NewMessage
 from quaero.queue.send import send
 
 STOP_AT_ONCE = 1_000
-_Lane = tuple[str, int, int]
 _ANCESTORS = "jobs.ancestors"
 _COUNTS = "jobs.counts"
 _DELTA = (
@@ -51,7 +52,17 @@ Delta = Counter[str]
 
 
 def transition(tx: Tx, jobs: Sequence[JobRow], to: Status) -> None:
-    """Bring jobs to a status, with whatever else was changed in their rows, and tell ancestors."""
+    """Bring jobs to a status, with whatever else was changed in their rows.
+
+    Ancestors are told, and those that needed jobs which ended may start, or cannot any more.
+    """
+    _move(tx, jobs, to)
+    ended = [job for job in jobs if job.needed and not job.status.open]
+    while ended:
+        ended = [job for job in release(tx, ended) if job.needed]
+
+
+def _move(tx: Tx, jobs: Sequence[JobRow], to: Status) -> None:
     for job in jobs:
         _count(tx, job, job.status, to)
         job.status = to
@@ -87,7 +98,9 @@ def removed(tx: Tx, jobs: Sequence[JobRow]) -> None:
 
 
 def _no_longer_waits(tx: Tx, job: JobRow) -> None:
-    if job.parent_id is not None and job.own_run == OwnRun.OPEN and job.message_id is None:
+    if job.parent_id is None or job.own_run != OwnRun.OPEN or job.unmet:
+        return
+    if job.message_id is None:
         _gain(tx, job)["wait_post" if job.phase == Phase.POST else "wait_core"] -= 1
 
 
@@ -248,7 +261,7 @@ def begin(tx: Tx, parent: JobRow, phase: Phase) -> None:
         tx,
         """
         parent_id = $1 and status < 2 and parent_id is not null and phase = $2
-        and message_id is null and own_run = 0 order by id
+        and message_id is null and own_run = 0 and unmet = 0 order by id
         """,
         (parent.id, phase),
     )
@@ -258,32 +271,15 @@ def begin(tx: Tx, parent: JobRow, phase: Phase) -> None:
     tx.execute(f"update job set {column} = {column} - $2 where id = $1", (parent.id, len(waiting)))
     if waiting:
         name = phase.name.lower()
-        logs.say(tx, parent, Level.INFO, f"{name} phase begins: {len(waiting)} jobs")
-
-
-def send_messages(tx: Tx, jobs: Sequence[JobRow]) -> None:
-    """Give jobs of one queue their messages; the caller stores the rows."""
-    by_queue: dict[int, list[JobRow]] = {}
-    for job in jobs:
-        by_queue.setdefault(job.queue_id, []).append(job)
-    for queue_id, of_queue in by_queue.items():
-        ids = send(tx, queue_id, [_message(job) for job in of_queue])
-        for job, id_ in zip(of_queue, ids, strict=True):
-            job.message_id = id_
-
-
-def _message(job: JobRow) -> NewMessage:
-    lane = None if job.lane is None else msgspec.json.decode(job.lane, type=_Lane)
-    return NewMessage(
-        job.type, job_id=job.id, priority=job.priority, at=job.run_at,
-        lane=None if lane is None else Lane(*lane),
-    )  # fmt: skip
+        logs.say(tx, parent, Level.INFO, f"{len(waiting)} {name} jobs may start")
 
 
 def _end(tx: Tx, parent: JobRow) -> None:
-    status, error = _verdict(parent)
+    status, error = verdict(tx, parent)
     if error is not None:
         _set_error(tx, parent, error)
+    if status is Status.FAILED and try_again(tx, parent):
+        return
     parent.warnings = parent.n_failed if status is Status.COMPLETED else parent.warnings
     transition(tx, [parent], status)
     note = f", {parent.warnings} jobs below failed" if parent.warnings else ""
@@ -291,19 +287,93 @@ def _end(tx: Tx, parent: JobRow) -> None:
     logs.say(tx, parent, level, f"{status.word}{note}")
 
 
-def _verdict(parent: JobRow) -> tuple[Status, str | None]:
-    """How a parent ends whose own run and descendants all have ended."""
-    if parent.stopping in (Stopping.CANCELLED, Stopping.WITH_ANCESTOR):
-        return Status.CANCELLED, None
-    if parent.stopping == Stopping.FAILING or parent.own_run == OwnRun.FAILED:
-        return Status.FAILED, None
-    if parent.core_total and parent.core_failed == parent.core_total:
-        return Status.FAILED, f"all {parent.core_total} core jobs failed"
-    return Status.COMPLETED, None
+def try_again(tx: Tx, job: JobRow) -> bool:
+    """Let a job that is about to fail run once more as a whole, if it has tries left."""
+    rows = tx.execute("select tries, try_wait, error from job where id = $1", (job.id,))
+    ((tries, wait, error),) = rows
+    if not tries or (job.parent_id is not None and stopping(tx, [job.parent_id])):
+        return False
+    tx.execute(
+        """
+        update job set tries = tries - 1, try_wait = try_wait * 2, error = null, state = null,
+               result = null, deadline = null where id = $1
+        """,
+        (job.id,),
+    )
+    if job.message_id is not None:
+        settle.discard(tx, [job.message_id])
+    message = msgspec.structs.replace(message_of(job), delay=wait, at=None)
+    (job.message_id,) = send(tx, job.queue_id, [message])
+    job.round += 1
+    job.attempt = job.warnings = 0
+    job.own_run, job.stopping = OwnRun.OPEN, Stopping.NO
+    text = f"failed: {error}; the whole again in {wait / SECOND:.1f} s, {tries - 1} tries left"
+    logs.say(tx, job, Level.WARN, text)
+    transition(tx, [job], Status.RUNNING if job.has_descendants else Status.PENDING)
+    return True
 
 
 def _set_error(tx: Tx, job: JobRow, error: str) -> None:
     tx.execute("update job set error = coalesce(error, $2) where id = $1", (job.id, error))
+
+
+# -- jobs that need others
+
+
+def release(tx: Tx, ended: Sequence[JobRow]) -> list[JobRow]:
+    """Let the jobs start that needed only these; returns those that cannot start any more, ended.
+
+    The former wait for their phase, where that has not begun.
+    """
+    by_id = {job.id: job for job in ended}
+    wanted = msgspec.json.encode(sorted(by_id)).decode()
+    edges = tx.execute(
+        "select job_id, needs_id, any_end from need where needs_id in ints($1)", (wanted,)
+    )
+    waiting = {
+        id_: job
+        for id_, job in load(tx, {edge[0] for edge in edges}).items()
+        if job.status.open and job.own_run == OwnRun.OPEN and job.message_id is None
+    }
+    missed = {
+        job_id: by_id[needs_id]
+        for job_id, needs_id, any_end in edges
+        if job_id in waiting and not any_end and by_id[needs_id].status is not Status.COMPLETED
+    }
+    recount_needs(tx, [job for id_, job in waiting.items() if id_ not in missed])
+    for id_, needed in missed.items():
+        _skip(tx, waiting[id_], needed)
+    return [waiting[id_] for id_ in missed]
+
+
+def recount_needs(tx: Tx, jobs: Sequence[JobRow]) -> None:
+    """Bring what jobs without a message need up to date; those that need nothing more may start."""
+    if not jobs:
+        return
+    wanted = msgspec.json.encode(sorted(job.id for job in jobs)).decode()
+    rows = tx.execute(
+        """
+        update job set unmet = (select count(*) from need d join job n on n.id = d.needs_id
+                                 where d.job_id = job.id
+                                   and not (n.status = 2 or (d.any_end = 1 and n.status > 2)))
+         where id in ints($1) returning id, unmet
+        """,
+        (wanted,),
+    )
+    unmet: dict[int, int] = dict(rows)
+    for job in jobs:
+        before, job.unmet = job.unmet, unmet[job.id]
+        change = int(job.unmet == 0) - int(before == 0)
+        if change:
+            _gain(tx, job)["wait_post" if job.phase == Phase.POST else "wait_core"] += change
+
+
+def _skip(tx: Tx, job: JobRow, needed: JobRow) -> None:
+    """End a job that can never start; it is retried with what it needed."""
+    logs.say(tx, job, Level.WARN, f"not started: it needs job {needed.id}, {needed.status.word}")
+    job.stopping = Stopping.WITH_ANCESTOR
+    _drop_own_run(tx, job)
+    _move(tx, [job], Status.CANCELLED)
 
 
 # -- stopping a tree

@@ -21,6 +21,7 @@ from quaero.settings.model import (
     LogsSettings,
     QueueSettings,
     Settings,
+    WorkflowsSettings,
     WorkSettings,
 )
 from quaero.settings.sources import Origin, Source
@@ -36,6 +37,7 @@ __all__ = [
     "Settings",
     "Source",
     "WorkSettings",
+    "WorkflowsSettings",
     "catalogue",
     "config_file",
     "load",

@@ -280,11 +280,27 @@ class ReportsSettings(Section):
     )
 
 
+class WorkflowsSettings(Section):
+    """Workflows and what begins them."""
+
+    directory: Location = Field(
+        default=Path("definitions"),
+        description="the folder whose files are definitions, relative to the data directory",
+    )
+    schedules: bool = Field(
+        default=True, description="whether the workers of this program begin what is due"
+    )
+
+
 class DatabaseSettings(Section):
     """Where everything is stored."""
 
     path: Location = Field(
         default=Path("quaero.db"), description="the database file, relative to the data directory"
+    )
+    backups: Location = Field(
+        default=Path("backups"),
+        description="the folder that backup jobs write to, relative to the data directory",
     )
 
 
@@ -312,12 +328,23 @@ class Settings(BaseModel):
     documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
     reports: ReportsSettings = ReportsSettings()
+    workflows: WorkflowsSettings = WorkflowsSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @property
     def database_file(self) -> Path:
         """The path of the database, in the data directory unless its own is absolute."""
         return self.data_dir / self.database.path
+
+    @property
+    def backups_dir(self) -> Path:
+        """The folder of backups, in the data directory unless its own is absolute."""
+        return self.data_dir / self.database.backups
+
+    @property
+    def definitions_dir(self) -> Path:
+        """The folder of definitions, in the data directory unless its own is absolute."""
+        return self.data_dir / self.workflows.directory
 
     @property
     def token_file(self) -> Path:

@@ -17,9 +17,10 @@ modules in `work.job_types`. Either names a `JobType` or a list of them.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -148,6 +149,10 @@ class Registry:
         except KeyError:
             known = ", ".join(sorted(self._types))
             raise NotFound(f"there is no job type {name!r}; known are {known}") from None
+
+    def known(self) -> Mapping[str, JobType[Any]]:
+        """The types by name, as they are at any later time too."""
+        return MappingProxyType(self._types)
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""

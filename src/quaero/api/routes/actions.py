@@ -22,7 +22,7 @@ from quaero.api.parts import Parts, WebParts
 from quaero.api.routes.jobs import LARGE, JobId, by_a_job, checked, made, one
 from quaero.db.contract import Database, ReadTx
 from quaero.errors import BadPayload, Conflict
-from quaero.jobs import actions, steer
+from quaero.jobs import actions, reopen, steer
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
 from quaero.queue.message import UPKEEP
@@ -157,7 +157,7 @@ async def _go_on(db: Database) -> None:
 async def retry_job(parts: Parts, job_id: JobId) -> Response:
     """Run the failed jobs of a tree again; the others stay as they are. 409 if none has failed."""
     await parts.db.read(lists.detail, job_id)
-    failed = await parts.db.read(steer.retryable, job_id)
+    failed = await parts.db.read(reopen.retryable, job_id)
     if not failed:
         raise Conflict(f"nothing of job {job_id} has failed")
     if len(failed) > LARGE:

@@ -105,6 +105,7 @@ def open_writer(path: Path, vfs: str | None = None) -> apsw.Connection:
 def tune_writer(connection: apsw.Connection) -> None:
     """Set what the writer needs, in the file and in this connection."""
     for pragma in (
+        "auto_vacuum=incremental",  # counts in a file that is new
         "journal_mode=wal",
         "synchronous=full",
         "foreign_keys=on",

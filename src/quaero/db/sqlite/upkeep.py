@@ -1,15 +1,23 @@
-"""Checking and copying a SQLite database."""
+"""Checking, copying, restoring and shrinking a SQLite database."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
+from quaero.db import migrations
 from quaero.db.sqlite.connection import storage_errors
-from quaero.errors import BadInput, CorruptDatabase
+from quaero.errors import BadInput, Conflict, CorruptDatabase
 
 PAGES_AT_ONCE = 1_000
+SHRINK_AT_ONCE = 200
+_INCREMENTAL = 2
+
+# Only what searches and lists of documents join: the plans of the queue and of jobs are the same
+# however much there is, and statistics would change them.
+ANALYZE = ("pragma analysis_limit = 1000", "analyze document", "analyze document_tag")
 
 
 def damage(connection: apsw.Connection) -> list[str]:
@@ -57,3 +65,171 @@ def _copy(source: Path, target: Path) -> None:
     finally:
         writing.close()
         reading.close()
+
+
+class Room(NamedTuple):
+    """How much of a file holds nothing, and whether it can be given back without a new file."""
+
+    page_size: int
+    free_pages: int
+    can_shrink: bool
+
+
+def room(connection: apsw.Connection) -> Room:
+    """What could be given back."""
+    return Room(
+        int(connection.pragma("page_size")),
+        int(connection.pragma("freelist_count")),
+        connection.pragma("auto_vacuum") == _INCREMENTAL,
+    )
+
+
+def shrink(connection: apsw.Connection) -> int:
+    """Give a few free pages back to the file system; returns how many are left."""
+    connection.execute(f"pragma incremental_vacuum({SHRINK_AT_ONCE})").fetchall()
+    return int(connection.pragma("freelist_count"))
+
+
+def checkpoint(connection: apsw.Connection) -> int:
+    """Bring what the log holds into the file, as far as readers allow; returns the pages."""
+    return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[1]
+
+
+def tables(path: Path) -> list[str]:
+    """The tables of a database, by name."""
+    with storage_errors(path):
+        connection = _reading(path)
+        try:
+            rows = connection.execute(
+                """
+                select name from sqlite_schema where type = 'table' and rootpage > 0
+                   and sql not like 'create virtual%' order by name
+                """
+            ).fetchall()
+        finally:
+            connection.close()
+    return [str(row[0]) for row in rows]
+
+
+def damage_of(path: Path, table: str) -> list[str]:
+    """What is wrong with one table and its indexes."""
+    with storage_errors(path):
+        connection = _reading(path)
+        try:
+            quoted = table.replace('"', '""')
+            rows = connection.execute(f'pragma integrity_check("{quoted}")').fetchall()
+        except apsw.CorruptError as error:
+            return [str(error)]
+        finally:
+            connection.close()
+    return [str(row[0]) for row in rows if row[0] != "ok"]
+
+
+def restore_from(source: Path, target: Path, aside: Path) -> int:
+    """Put a backup in the place of a database that nobody uses; returns its bytes.
+
+    What was there is copied to `aside` first. The change is one transaction: after a crash the
+    file holds the one or the other, whole. Raises `BadInput` for what is no database of ours or is
+    damaged, `Conflict` while a process has the target open.
+    """
+    _refuse_as_backup(source)
+    with storage_errors(target):
+        writing, last = _ready_for_restore(target, aside)
+        try:
+            reading = _reading(source)
+            try:
+                with writing.backup("main", reading, "main") as copying:
+                    copying.step(-1)
+            finally:
+                reading.close()
+            _never_again(writing, last)
+            writing.execute("pragma wal_checkpoint(truncate)").fetchall()
+        finally:
+            writing.close()
+    return target.stat().st_size
+
+
+def _ready_for_restore(target: Path, aside: Path) -> tuple[apsw.Connection, int]:
+    """The target, open for this process alone and kept aside, and the last number of its feed.
+
+    One that is too damaged to be copied is moved aside as it is, with its log.
+    """
+    there = target.exists() and target.stat().st_size > 0
+    writing = apsw.Connection(str(target))
+    try:
+        last = _alone(writing, target)
+        if there:
+            _copy_whole(writing, aside)
+        return writing, last
+    except (apsw.NotADBError, apsw.CorruptError):
+        writing.close()
+        aside.unlink(missing_ok=True)
+        for ending in ("", "-wal", "-shm"):
+            damaged = target.with_name(target.name + ending)
+            if damaged.exists():
+                damaged.rename(aside.with_name(aside.name + ending))
+        return apsw.Connection(str(target)), 0
+    except BaseException:
+        writing.close()
+        raise
+
+
+def _refuse_as_backup(source: Path) -> None:
+    if not source.is_file():
+        raise BadInput(f"{source} is no file")
+    with storage_errors(source):
+        reading = _reading(source)
+        try:
+            migrations.refuse_strangers(reading, migrations.newest())
+            if not migrations.version(reading):
+                raise BadInput(f"{source} is no database of Quaero")
+            if found := damage(reading):
+                raise CorruptDatabase(f"{source} is damaged and was not restored: {found[0]}")
+        finally:
+            reading.close()
+
+
+def _alone(connection: apsw.Connection, path: Path) -> int:
+    """Take the file for this process alone; returns the last number of its feed."""
+    try:
+        connection.pragma("locking_mode", "exclusive")
+        connection.execute("begin immediate; commit")
+        rows = connection.execute(
+            "select 1 from sqlite_schema where name = 'sqlite_sequence'"
+        ).fetchall()
+        if not rows:
+            return 0
+        found = connection.execute("select seq from sqlite_sequence where name = 'event'")
+        return max((int(seq) for (seq,) in found), default=0)
+    except apsw.BusyError as error:
+        raise Conflict(
+            f"{path} is in use; stop `quaero serve` and `quaero work`, then restore"
+        ) from error
+
+
+def _never_again(connection: apsw.Connection, last: int) -> None:
+    """Let the feed go on with numbers that nobody saw, so that no client takes old for new."""
+    connection.execute(
+        """
+        insert into sqlite_sequence(name, seq) select 'event', 0
+         where not exists (select 1 from sqlite_sequence where name = 'event');
+        update sqlite_sequence set seq = max(seq, ?) where name = 'event'
+        """,
+        (last + 1_000,),
+    )
+
+
+def _copy_whole(source: apsw.Connection, target: Path) -> None:
+    if target.exists():
+        raise BadInput(f"{target} exists already; move it away")
+    writing = apsw.Connection(str(target))
+    try:
+        with writing.backup("main", source, "main") as copying:
+            copying.step(-1)
+        writing.pragma("journal_mode", "delete")
+    finally:
+        writing.close()
+
+
+def _reading(path: Path) -> apsw.Connection:
+    return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)

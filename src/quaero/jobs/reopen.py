@@ -1,0 +1,236 @@
+"""Opening jobs again that have ended: retry of what failed, with everything above it.
+
+Counts stay exact, and what ended well is not repeated. A reopened job waits for its phase and for
+what it needs, like a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from quaero.db.contract import ReadTx, Tx
+from quaero.errors import Conflict
+from quaero.jobs import logs
+from quaero.jobs.logs import Level
+from quaero.jobs.messages import send_messages
+from quaero.jobs.model import JobRow, OwnRun, Phase, Status, Stopping
+from quaero.jobs.rows import load, load_one
+from quaero.jobs.transition import examine, recount_needs, transition
+from quaero.queue import settle
+
+
+def retryable(tx: ReadTx, job_id: int) -> list[int]:
+    """The failed jobs of a tree, and those that were ended because others failed.
+
+    What somebody cancelled stays cancelled, and what was below it.
+    """
+    found: list[int] = []
+    below = [job_id]
+    while below:
+        ids = msgspec.json.encode(below).decode()
+        found += [
+            row[0]
+            for row in tx.execute(
+                """
+                select id from job where id in ints($1)
+                   and ((status = 3 and own_run in (2, 3)) or (status = 4 and stopping = 3))
+                """,
+                (ids,),
+            )
+        ]
+        below = [
+            row[0]
+            for row in tx.execute(
+                """
+                select id from job where parent_id in ints($1) and parent_id is not null
+                   and (status > 2 or n_failed > 0 or n_cancelled > 0)
+                   and not (status = 4 and stopping = 1)
+                """,
+                (ids,),
+            )
+        ]
+    return sorted(found)
+
+
+def reopen(tx: Tx, ids: Sequence[int]) -> int:
+    """Set ended jobs to pending and their ended ancestors to running; returns how many.
+
+    One transaction; counts stay exact. Jobs that are open again already are passed over. Ancestors
+    whose own run did not end well run again too. Raises `Conflict` where an ancestor was cancelled
+    by somebody or is being stopped.
+    """
+    jobs = [job for job in load(tx, ids).values() if not job.status.open]
+    jobs = _with_ancestors(tx, jobs)
+    jobs.sort(key=lambda job: (job.depth, job.id))
+    needy = _with_needs(tx, jobs)
+    gated = [job for job in jobs if job.id in needy or _must_wait(tx, job)]
+    settle.discard(tx, [job.message_id for job in jobs if job.message_id is not None])
+    for job in jobs:
+        job.round += 1
+        job.attempt = 0
+        job.own_run, job.stopping, job.message_id = OwnRun.OPEN, Stopping.NO, None
+        job.started_at, job.warnings = None, 0
+        logs.say(tx, job, Level.INFO, f"retried, round {job.round}")
+    ready = [job for job in jobs if job not in gated and not job.held]
+    send_messages(tx, ready)
+    _clear_outcome(tx, [job.id for job in jobs])
+    leaves = [job for job in jobs if not job.has_descendants]
+    transition(tx, leaves, Status.PENDING)
+    transition(tx, [job for job in jobs if job.has_descendants], Status.RUNNING)
+    for job in gated:
+        if job.id not in needy:
+            _count_as_waiting(tx, job)
+    recount_needs(tx, [*(job for job in jobs if job.id in needy), *_needing(tx, jobs)])
+    for job in jobs:
+        examine(tx, job)
+    return len(jobs)
+
+
+def _with_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
+    """Reopen what has ended above jobs; returns them with those above that run again themselves.
+
+    Left out are jobs that need one which has ended and is not reopened: they could never start.
+    """
+    rows = tx.execute(
+        "select distinct job_id from need where job_id in ints($1)",
+        (msgspec.json.encode([job.id for job in jobs]).decode(),),
+    )
+    needy = {id_ for (id_,) in rows}
+    among = {job.id for job in jobs}
+    found = [job for job in jobs if job.id not in needy]
+    found += _reopen_ancestors(tx, found, among)
+    hopeless = _hopeless(tx, needy, among)
+    needing = [job for job in jobs if job.id in needy - hopeless]
+    return [*found, *needing, *_reopen_ancestors(tx, needing, among | {job.id for job in found})]
+
+
+def _hopeless(tx: ReadTx, ids: set[int], among: set[int]) -> set[int]:
+    """Those that need a job which has ended otherwise than wanted and is not among the others."""
+    rows = tx.execute(
+        """
+        select d.job_id, d.needs_id from need d join job n on n.id = d.needs_id
+         where d.job_id in ints($1) and d.any_end = 0 and n.status > 2 order by d.job_id
+        """,
+        (msgspec.json.encode(sorted(ids)).decode(),),
+    )
+    found: set[int] = set()
+    for job_id, needs_id in rows:
+        if needs_id in found or needs_id not in among:
+            found.add(job_id)
+    return found
+
+
+def _with_needs(tx: Tx, jobs: Sequence[JobRow]) -> set[int]:
+    """The jobs among these that need others: until these are counted, they wait."""
+    rows = tx.execute(
+        """
+        update job set unmet = 1 where id in ints($1)
+           and exists (select 1 from need where job_id = job.id) returning id
+        """,
+        (msgspec.json.encode([job.id for job in jobs]).decode(),),
+    )
+    needy = {id_ for (id_,) in rows}
+    for job in jobs:
+        if job.id in needy:
+            job.unmet = 1
+    return needy
+
+
+def _needing(tx: ReadTx, jobs: Sequence[JobRow]) -> list[JobRow]:
+    """Those not begun that need one of these, which were reopened; themselves not among these."""
+    needed = [job.id for job in jobs if job.needed]
+    if not needed:
+        return []
+    rows = tx.execute(
+        "select distinct job_id from need where needs_id in ints($1)",
+        (msgspec.json.encode(needed).decode(),),
+    )
+    among = {job.id for job in jobs}
+    found = load(tx, [id_ for (id_,) in rows if id_ not in among]).values()
+    return [
+        job
+        for job in found
+        if job.status.open and job.own_run == OwnRun.OPEN and job.message_id is None
+    ]
+
+
+def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[JobRow]:
+    """Reopen the ended ancestors of jobs that are not among those which are reopened anyway.
+
+    Returns those whose own run failed, or was stopped by another failure: they are to run again.
+    """
+    again: list[JobRow] = []
+    above = {job.parent_id for job in jobs if job.parent_id is not None} - among
+    while above:
+        parents = list(load(tx, above).values())
+        ended = [parent for parent in parents if not parent.status.open]
+        for parent in parents:
+            if parent.status.open and parent.stopping:
+                raise Conflict(f"job {parent.id} above is being stopped; try again when it ended")
+            if parent.stopping == Stopping.CANCELLED:
+                raise Conflict(f"job {parent.id} above was cancelled; rerun that one")
+        again += [parent for parent in ended if parent.own_run != OwnRun.WELL]
+        ended = [parent for parent in ended if parent.own_run == OwnRun.WELL]
+        for parent in ended:
+            parent.round += 1
+            parent.stopping, parent.warnings = Stopping.NO, 0
+            logs.say(tx, parent, Level.INFO, f"reopened, round {parent.round}")
+        for parent in ended:
+            tx.execute("update job set error = null where id = $1", (parent.id,))
+        transition(tx, ended, Status.RUNNING)
+        among = among | above
+        above = {parent.parent_id for parent in parents if parent.parent_id is not None} - among
+    return again
+
+
+def _clear_outcome(tx: Tx, ids: Sequence[int]) -> None:
+    tx.execute(
+        """
+        update job set error = null, result = null, state = null, progress_current = null,
+               progress_total = null, progress_text = null where id in ints($1)
+        """,
+        (msgspec.json.encode(ids).decode(),),
+    )
+
+
+def _must_wait(tx: Tx, job: JobRow) -> bool:
+    """Whether the phase of a reopened job has not begun."""
+    if job.parent_id is None:
+        return False
+    parent = load_one(tx, job.parent_id)
+    if job.phase == Phase.POST:
+        return True
+    return job.phase == Phase.CORE and bool(parent.pre_open or parent.pre_failed)
+
+
+def _count_as_waiting(tx: Tx, job: JobRow) -> None:
+    column = "wait_post" if job.phase == Phase.POST else "wait_core"
+    tx.execute(f"update job set {column} = {column} + 1 where id = $1", (job.parent_id,))
+
+
+def reopen_parent(tx: Tx, job_id: int) -> JobRow:
+    """Let an ended job take children again; its own run is not repeated. Returns it, open.
+
+    Raises `NotFound`, or `Conflict` where it was cancelled.
+    """
+    job = load_one(tx, job_id)
+    if job.status.open:
+        return job
+    if job.status is Status.CANCELLED or job.own_run != OwnRun.WELL:
+        raise Conflict(f"job {job_id} is {job.status.word} and cannot go on; rerun it")
+    open_above(tx, job)
+    job.round += 1
+    job.stopping, job.warnings = Stopping.NO, 0
+    tx.execute("update job set error = null where id = $1", (job_id,))
+    transition(tx, [job], Status.RUNNING)
+    logs.say(tx, job, Level.INFO, f"reopened, round {job.round}")
+    examine(tx, job)
+    return job
+
+
+def open_above(tx: Tx, job: JobRow) -> None:
+    """Open whatever has ended above a job."""
+    if again := _reopen_ancestors(tx, [job], {job.id}):
+        reopen(tx, [each.id for each in again])

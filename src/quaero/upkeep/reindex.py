@@ -1,0 +1,72 @@
+"""`reindex`: builds the full-text index anew, document by document, while searches go on.
+
+Each document leaves the index and enters it again in one transaction, so a search finds it all the
+time. With `from_scratch` the index is emptied first, which mends one that is damaged; until the
+job has ended, searches find only what it has come to.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from quaero.db.contract import Database, ReadTx
+from quaero.documents import fulltext
+from quaero.errors import DiskFull
+from quaero.work.context import JobContext
+from quaero.work.registry import JobType, Result
+
+AT_ONCE = 50
+
+
+class Reindex(BaseModel):
+    """Whether to empty the index before it is built."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    from_scratch: bool = False
+
+
+def reindex_type(db: Database) -> JobType[Reindex]:
+    """The job type."""
+
+    async def run(job: JobContext, wanted: Reindex) -> Result:
+        total = await db.read(_number)
+        state = job.state or {"after": 0, "done": 0}
+        if wanted.from_scratch and job.state is None:
+            await db.write(fulltext.clear)
+            await job.checkpoint(state)
+        after: int | None = state["after"]
+        done: int = state["done"]
+        while after is not None:
+            place = await db.write(fulltext.rebuild_some, after, AT_ONCE)
+            done += AT_ONCE if place is not None else await db.read(_number_after, after)
+            after = place
+            job.progress(done, max(done, total), "indexing documents")
+            if after is not None:
+                await job.checkpoint({"after": after, "done": done})
+        await merge(db, job)
+        job.log.info(f"indexed {done} documents")
+        return Result({"documents": done})
+
+    return JobType("reindex", Reindex, run, timeout=6 * 3_600.0)
+
+
+async def merge(db: Database, job: JobContext) -> None:
+    """Merge the whole index, in steps of about 10 ms; another time where there is no room."""
+    job.progress(text="merging the full-text index")
+    try:
+        while await db.write(fulltext.merge_some):
+            pass
+    except DiskFull as error:
+        job.log.warn(f"the full-text index is merged another time: {error}")
+
+
+def _number(tx: ReadTx) -> int:
+    return _number_after(tx, 0)
+
+
+def _number_after(tx: ReadTx, after: int) -> int:
+    ((count,),) = tx.execute(
+        "select count(*) from (select 1 from document where id > $1 order by id)", (after,)
+    )
+    return int(count)

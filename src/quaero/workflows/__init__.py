@@ -1,0 +1,1 @@
+"""Workflows: definitions of steps, and their durable runs as trees of jobs."""

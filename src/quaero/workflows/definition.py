@@ -1,0 +1,426 @@
+"""What a workflow is: its steps, parameters, schedule and tolerance, as people write them.
+
+A definition that was accepted can be run: its names are known, its graph has no cycle, each
+expression can be read and reads only what is there when the step starts. What is wrong is told by
+the place of the field, all of it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from quaero.errors import BadExpression, BadInput
+from quaero.settings.units import parse_duration
+from quaero.workflows.cron import check_cron
+from quaero.workflows.expression import Node
+from quaero.workflows.parser import parse
+from quaero.workflows.template import expressions
+
+MOST_STEPS = 500
+MOST_ITEMS = 100_000
+LONGEST_RUN = 366 * 86_400.0
+
+Kind = Literal["string", "integer", "number", "boolean", "list", "object"]
+_KINDS: dict[str, tuple[type, ...]] = {
+    "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,),
+    "list": (list,), "object": (dict,),
+}  # fmt: skip
+_ALWAYS = {"parameters", "steps", "run", "sources"}
+_OF_ITEMS = {"item", "index"}
+_OF_STEP = {"status", "result", "results", "error", "skipped", "total", "completed", "failed"}
+
+
+class Problem(NamedTuple):
+    """Something wrong in a definition: where (keys and numbers from the top), and what to do."""
+
+    place: tuple[str | int, ...]
+    text: str
+
+
+class Written(BaseModel):
+    """A part of a definition: no key that is not known, nothing changed after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise ValueError("a duration is written 500ms, 30s, 5m, 2h or 1d")
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{value!r} is no time zone; use a name such as Europe/Berlin, or UTC"
+        ) from error
+    return value
+
+
+def _cron(value: str) -> str:
+    check_cron(value)
+    return value
+
+
+def _readable(value: str) -> str:
+    parse(value)
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=LONGEST_RUN)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f,]+$")]
+Expression = Annotated[str, AfterValidator(_readable)]
+
+
+class Parameter(Written):
+    """A value that a run is given: its kind, and what it is where none is given."""
+
+    type: Kind = "string"
+    default: Any = None
+    description: Text = ""
+    required: bool = False
+    choices: Annotated[list[Any], Field(max_length=200)] = []
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.required and self.default is not None:
+            raise ValueError("a required parameter has no default; leave one of the two out")
+        if self.default is not None and (why := self.refusal(self.default)):
+            raise ValueError(f"default: {why}")
+        return self
+
+    def refusal(self, value: Any) -> str | None:
+        """Why a value cannot be this parameter's; None if it can."""
+        fits = isinstance(value, _KINDS[self.type])
+        if isinstance(value, bool) and self.type != "boolean":
+            fits = False
+        if not fits:
+            return f"{value!r} is no {self.type}"
+        if self.choices and value not in self.choices:
+            return f"{value!r} is none of {', '.join(map(repr, self.choices))}"
+        return None
+
+
+class Documents(Written):
+    """Documents to go over, in the order of their ids: those that a search or its parts find."""
+
+    query: Line = ""
+    source: Line = ""
+    type: Line = ""
+    tag: Line = ""
+    limit: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = 10_000
+
+
+class Sources(Written):
+    """Sources to go over, by name: those of a kind, those with a tag, those that are enabled."""
+
+    kind: Line = ""
+    tag: Line = ""
+    enabled: bool = True
+
+
+class Query(Written):
+    """What to go over: the rows of a query."""
+
+    documents: Documents | None = None
+    sources: Sources | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.documents is None) is (self.sources is None):
+            raise ValueError("a query is for documents or for sources, one of the two")
+        return self
+
+
+class Step(Written):
+    """One job of a run, or one for each item.
+
+    `config` is the payload of the job type `action`; its texts may hold `{{ }}`. What `depends_on`
+    names must have ended well, or with `on_error = "continue"` just ended. `retry` runs the step up
+    to `retries` times again, first after `backoff`, then after twice as long each time.
+    """
+
+    name: Word
+    action: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+    description: Text = ""
+    config: dict[str, Any] = {}
+    depends_on: Annotated[list[Word], Field(max_length=MOST_STEPS)] = []
+    on_error: Literal["fail", "continue", "retry"] = "fail"
+    retries: Annotated[int, Field(ge=1, le=100)] | None = None
+    backoff: Seconds | None = None
+    condition: Expression | None = None
+    for_each: Expression | Annotated[list[Any], Field(max_length=MOST_ITEMS)] | Query | None = None
+    max_parallel: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    timeout: Seconds | None = None
+    max_child_failures: Annotated[int, Field(ge=0)] = 0
+    failure_action: Literal["continue", "mark_warning", "stop_all"] = "continue"
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.on_error != "retry" and (self.retries is not None or self.backoff is not None):
+            raise ValueError('retries and backoff go with on_error = "retry", and only with it')
+        if self.max_parallel is not None and self.for_each is None:
+            raise ValueError("max_parallel goes with for_each: a single job is never two at once")
+        return self
+
+    def reads(self) -> Iterator[tuple[tuple[str | int, ...], Node]]:
+        """The expressions of the step, each with its place in it."""
+        for place, node in expressions(self.config):
+            yield ("config", *place), node
+        if self.condition is not None:
+            yield ("condition",), parse(self.condition)
+        if isinstance(self.for_each, str):
+            yield ("for_each",), parse(self.for_each)
+        elif isinstance(self.for_each, Query):
+            for place, node in expressions(self.for_each.model_dump(exclude_none=True)):
+                yield ("for_each", *place), node
+
+
+class Schedule(Written):
+    """When runs begin by themselves.
+
+    `missed` says what becomes of times at which nothing was running: one run for all of them, one
+    for each, or none. `overlap`: a run that is due while another is under way is left out, waits
+    for the other's end, or begins beside it.
+    """
+
+    cron: Annotated[str, AfterValidator(_cron)]
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    missed: Literal["once", "all", "skip"] = "once"
+    overlap: Literal["skip", "wait", "allow"] = "skip"
+
+
+class Tolerance(Written):
+    """How many jobs of a run may fail (0: any number), and what happens with one more."""
+
+    max_child_failures: Annotated[int, Field(ge=0)] = 0
+    failure_action: Literal["continue", "mark_warning", "stop_all"] = "continue"
+
+
+Steps = Annotated[list[Step], Field(max_length=MOST_STEPS)]
+
+
+class Definition(Written):
+    """A workflow."""
+
+    id: Slug
+    name: Line = ""
+    description: Text = ""
+    type: Line = ""
+    tags: Annotated[list[Tag], Field(max_length=50)] = []
+    parameters: dict[Word, Parameter] = {}
+    sources: Annotated[list[Line], Field(max_length=1_000)] = []
+    steps: Annotated[list[Step], Field(min_length=1, max_length=MOST_STEPS)]
+    pre_jobs: Steps = []
+    post_jobs: Steps = []
+    schedule: Schedule | None = None
+    timeout: Seconds | None = None
+    error_tolerance: Tolerance = Tolerance()
+    enabled: bool = True
+    auto_start: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name, or its id where it has none."""
+        return self.name or self.id
+
+    def groups(self) -> dict[str, list[Step]]:
+        """The steps by phase, in the order of the phases."""
+        return {"pre_jobs": self.pre_jobs, "steps": self.steps, "post_jobs": self.post_jobs}
+
+    def step(self, name: str) -> Step:
+        """The step of that name. Raises `KeyError`."""
+        for steps in self.groups().values():
+            for step in steps:
+                if step.name == name:
+                    return step
+        raise KeyError(name)
+
+    def parameters_with(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters, as given or by default.
+
+        Raises `BadInput` naming those that are not known, are missing, or do not fit.
+        """
+        wrong = [
+            f"there is no parameter {name!r}; there are {', '.join(self.parameters) or 'none'}"
+            for name in given
+            if name not in self.parameters
+        ]
+        made: dict[str, Any] = {}
+        for name, parameter in self.parameters.items():
+            if given.get(name) is None:
+                if parameter.required:
+                    wrong.append(f"the parameter {name!r} is missing")
+                made[name] = parameter.default
+                continue
+            if why := parameter.refusal(given[name]):
+                wrong.append(f"parameter {name!r}: {why}")
+            made[name] = given[name]
+        if wrong:
+            raise BadInput("; ".join(wrong))
+        return made
+
+    def called(self) -> set[str]:
+        """The ids of the definitions that steps of this one run."""
+        found = set()
+        for steps in self.groups().values():
+            for step in steps:
+                if step.action == "workflow":
+                    found.add(str(step.config.get("definition")))
+        return found
+
+
+def in_order(steps: Sequence[Step]) -> list[Step]:
+    """Steps so that each comes after those it depends on, else as written.
+
+    Raises `CycleError` for steps that wait for one another.
+    """
+    by_name = {step.name: step for step in steps}
+    place = {step.name: number for number, step in enumerate(steps)}
+    graph = TopologicalSorter(
+        {step.name: sorted(step.depends_on, key=lambda name: place[name]) for step in steps}
+    )
+    graph.prepare()
+    order: list[Step] = []
+    ready = sorted(graph.get_ready(), key=place.__getitem__)
+    while ready:
+        name = ready.pop(0)
+        order.append(by_name[name])
+        graph.done(name)
+        ready = sorted([*ready, *graph.get_ready()], key=place.__getitem__)
+    return order
+
+
+def problems(definition: Definition, actions: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with a definition that could be read; `actions` are the known job types."""
+    found = list(_names(definition))
+    for group, steps in definition.groups().items():
+        found += _graph(group, steps)
+        before = _known_before(definition, group)
+        for number, step in enumerate(steps):
+            place = (group, number)
+            if step.action not in actions:
+                known = ", ".join(sorted(actions))
+                text = f"there is no job type {step.action!r}; there are {known}"
+                found.append(Problem((*place, "action"), text))
+            found += _reading(definition, step, place, before | _upstream(steps, step))
+    return found
+
+
+def _names(definition: Definition) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for group, steps in definition.groups().items():
+        for number, step in enumerate(steps):
+            if step.name in seen:
+                text = f"two steps are named {step.name!r}; rename one"
+                yield Problem((group, number, "name"), text)
+            seen[step.name] = group
+
+
+def _graph(group: str, steps: Sequence[Step]) -> Iterator[Problem]:
+    names = {step.name for step in steps}
+    whole = True
+    for number, step in enumerate(steps):
+        for each, needed in enumerate(step.depends_on):
+            place = (group, number, "depends_on", each)
+            if needed == step.name:
+                whole = False
+                yield Problem(place, f"{step.name!r} cannot depend on itself")
+            elif needed not in names:
+                whole = False
+                known = ", ".join(sorted(names - {step.name})) or "none"
+                yield Problem(place, f"there is no step {needed!r} in {group}; others are {known}")
+    if not whole or len(names) < len(steps):
+        return
+    try:
+        in_order(steps)
+    except CycleError as error:
+        circle = " → ".join(error.args[1])
+        number = next(n for n, step in enumerate(steps) if step.name == error.args[1][0])
+        yield Problem((group, number, "depends_on"), f"steps wait for one another: {circle}")
+
+
+def _known_before(definition: Definition, group: str) -> set[str]:
+    """The steps of the phases before: all of them have ended when a step of `group` starts."""
+    names: set[str] = set()
+    for each, steps in definition.groups().items():
+        if each == group:
+            break
+        names |= {step.name for step in steps}
+    return names
+
+
+def _upstream(steps: Sequence[Step], step: Step) -> set[str]:
+    """The steps that have ended when this one starts."""
+    by_name = {each.name: each for each in steps}
+    found: set[str] = set()
+    look = list(step.depends_on)
+    while look:
+        name = look.pop()
+        if name in by_name and name not in found:
+            found.add(name)
+            look += by_name[name].depends_on
+    return found
+
+
+def _reading(
+    definition: Definition, step: Step, place: tuple[str | int, ...], ended: set[str]
+) -> Iterator[Problem]:
+    try:
+        reads = list(step.reads())
+    except BadExpression as error:
+        yield Problem((*place, "config", *error.place), str(error))
+        return
+    for where, node in reads:
+        names = _ALWAYS if where[0] in ("condition", "for_each") else _ALWAYS | _OF_ITEMS
+        if step.for_each is None:
+            names = _ALWAYS
+        for path in node.paths():
+            if why := _refusal(definition, path, names, ended):
+                yield Problem((*place, *where), why)
+
+
+def _refusal(
+    definition: Definition, path: Sequence[str], names: Iterable[str], ended: set[str]
+) -> str | None:
+    """Why a path cannot be read here; None if it can."""
+    root, *rest = path
+    if root not in names:
+        if root in _OF_ITEMS:
+            return f"{root!r} is there in the config of a step with for_each only"
+        return f"there is no {root!r} here; there are {', '.join(sorted(names))}"
+    if root == "parameters" and rest and rest[0] not in definition.parameters:
+        known = ", ".join(definition.parameters) or "none"
+        return f"there is no parameter {rest[0]!r}; there are {known}"
+    if root == "steps" and rest:
+        if rest[0] not in ended:
+            return (
+                f"the step {rest[0]!r} need not have ended here; add it to depends_on"
+                if any(rest[0] == s.name for steps in definition.groups().values() for s in steps)
+                else f"there is no step {rest[0]!r}"
+            )
+        if len(rest) > 1 and rest[1] not in _OF_STEP:
+            return f"a step has no {rest[1]!r}; it has {', '.join(sorted(_OF_STEP))}"
+    return None

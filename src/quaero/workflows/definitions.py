@@ -1,0 +1,224 @@
+"""The stored definitions: what people wrote, and what of it is in force.
+
+A definition is its text. It lies in the database; those of the definitions' folder follow their
+files, and are changed by changing these. What cannot be run is never stored, so what is in force
+can always begin. A run keeps its own copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from quaero.db.contract import ReadTx, Tx
+from quaero.errors import BadInput, Conflict, NotFound
+from quaero.workflows import schedules
+from quaero.workflows.definition import Definition, Schedule
+from quaero.workflows.text import Checked, Fault, Format, check
+
+Origin = Literal["own", "file", "ready"]
+MOST_CALLED = 200
+_COLUMNS = "id, origin, format, text, name, enabled, auto_start, created_at, changed_at, rev"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A definition as it is stored; times in microseconds UTC, `rev` grows with each change."""
+
+    id: str
+    origin: Origin
+    format: Format
+    text: str
+    name: str
+    enabled: bool
+    auto_start: bool
+    created_at: int
+    changed_at: int
+    rev: int
+    path: str | None = None
+
+    def definition(self, actions: Mapping[str, Any]) -> Definition:
+        """What the text says. Raises `BadInput` where job types it names are no longer known."""
+        return understood(check(self.text, self.format, actions), self.id)
+
+
+def understood(checked: Checked, name: str) -> Definition:
+    """The definition, or `BadInput` with everything that is wrong with it."""
+    if checked.definition is None:
+        told = "; ".join(str(fault) for fault in checked.faults[:10])
+        raise BadInput(f"the definition {name!r} cannot be run: {told}")
+    return checked.definition
+
+
+def get(tx: ReadTx, definition_id: str) -> Stored:
+    """One definition. Raises `NotFound`."""
+    found = _select(tx, "where d.id = $1", (definition_id,))
+    if not found:
+        raise NotFound(f"there is no definition {definition_id!r}")
+    return found[0]
+
+
+def listing(tx: ReadTx, after: str = "", limit: int = 200) -> list[Stored]:
+    """The definitions in the order of their ids, those after `after`."""
+    return _select(tx, "where d.id > $1 order by d.id limit $2", (after, limit))
+
+
+def _select(tx: ReadTx, rest: str, args: tuple[Any, ...]) -> list[Stored]:
+    columns = ", ".join(f"d.{name}" for name in _COLUMNS.split(", "))
+    rows = tx.execute(
+        f"""
+        select {columns}, (select path from definition_file where definition_id = d.id limit 1)
+          from definition d {rest}
+        """,
+        args,
+    )
+    return [
+        Stored(
+            id=row[0], origin=row[1], format=row[2], text=row[3], name=row[4],
+            enabled=bool(row[5]), auto_start=bool(row[6]), created_at=row[7], changed_at=row[8],
+            rev=row[9], path=row[10],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def circle(tx: ReadTx, definition: Definition) -> Fault | None:
+    """How a definition would run itself, by others; None if it does not."""
+    look: list[tuple[str, tuple[str, ...]]] = [
+        (called, (definition.id, called)) for called in sorted(definition.called())
+    ]
+    seen: set[str] = set()
+    while look:
+        name, way = look.pop()
+        if name == definition.id:
+            return Fault(None, "steps", f"definitions run one another: {' → '.join(way)}")
+        if name in seen or len(seen) > MOST_CALLED:
+            continue
+        seen.add(name)
+        if not tx.execute("select 1 from definition where id = $1", (name,)):
+            return Fault(None, "steps", f"there is no definition {name!r} to run")
+        rows = tx.execute("select called_id from definition_call where definition_id = $1", (name,))
+        look += [(each, (*way, each)) for (each,) in rows]
+    return None
+
+
+def save(
+    tx: Tx,
+    definition: Definition,
+    text: str,
+    format_: Format,
+    origin: Origin = "own",
+    *,
+    rev: int | None = None,
+) -> Stored:
+    """Store a definition, new or changed; its schedule is in force at once.
+
+    With `rev` only if that is still the stored one (0: if there is none). Raises `Conflict` where
+    it is not, and where another kind of definition has the id; `BadInput` for a circle.
+    """
+    if fault := circle(tx, definition):
+        raise BadInput(fault.text)
+    rows = tx.execute("select origin, rev from definition where id = $1", (definition.id,))
+    _may_replace(definition.id, rows, origin, rev)
+    tx.execute(
+        """
+        insert into definition(id, origin, format, text, name, enabled, auto_start, created_at,
+                               changed_at)
+        values($1, $2, $3, $4, $5, $6, $7, $8, $8)
+            on conflict(id) do update set
+                origin = excluded.origin, format = excluded.format, text = excluded.text,
+                name = excluded.name, enabled = excluded.enabled,
+                auto_start = excluded.auto_start, changed_at = excluded.changed_at, rev = rev + 1
+        """,
+        (
+            definition.id, origin, format_, text, definition.title, int(definition.enabled),
+            int(definition.auto_start), tx.now,
+        ),
+    )  # fmt: skip
+    _note_calls(tx, definition)
+    schedules.put(tx, definition.id, _in_force(definition), paused=origin == "ready")
+    return get(tx, definition.id)
+
+
+def _note_calls(tx: Tx, definition: Definition) -> None:
+    tx.execute("delete from definition_call where definition_id = $1", (definition.id,))
+    for called in sorted(definition.called()):
+        tx.execute(
+            "insert into definition_call(definition_id, called_id) values($1, $2)",
+            (definition.id, called),
+        )
+
+
+def _in_force(definition: Definition) -> Schedule | None:
+    return definition.schedule if definition.enabled else None
+
+
+def _may_replace(
+    definition_id: str, rows: Iterable[tuple[Any, ...]], origin: Origin, rev: int | None
+) -> None:
+    there = {str(kind): int(number) for kind, number in rows}
+    for kind, number in there.items():
+        if kind not in (origin, "ready"):
+            where = "a file of the definitions' folder" if kind == "file" else "the database"
+            raise Conflict(f"the definition {definition_id!r} is kept in {where}; change it there")
+        if rev is not None and rev != number:
+            raise Conflict(f"the definition {definition_id!r} was changed meanwhile; load it anew")
+    if not there and rev:
+        raise Conflict(f"the definition {definition_id!r} was deleted meanwhile")
+
+
+def delete(tx: Tx, definition_id: str, *, rev: int | None = None) -> None:
+    """Delete a definition with its schedule; runs under way go on, and those past stay.
+
+    Raises `NotFound`; `Conflict` while others run it, where its file is there, or if it changed.
+    """
+    stored = get(tx, definition_id)
+    if stored.origin == "file":
+        raise Conflict(f"{definition_id!r} is kept in the file {stored.path}; delete that")
+    if rev is not None and rev != stored.rev:
+        raise Conflict(f"the definition {definition_id!r} was changed meanwhile; load it anew")
+    forget(tx, definition_id)
+
+
+def forget(tx: Tx, definition_id: str) -> None:
+    """Take a definition out. Raises `Conflict` while others run it."""
+    for (other,) in tx.execute(
+        """
+        select definition_id from definition_call where called_id = $1 and definition_id <> $1
+         limit 1
+        """,
+        (definition_id,),
+    ):
+        raise Conflict(f"the definition {other!r} runs {definition_id!r}; change that first")
+    tx.execute("delete from definition_call where definition_id = $1", (definition_id,))
+    tx.execute("delete from definition where id = $1", (definition_id,))
+    schedules.put(tx, definition_id, None)
+
+
+def with_called(
+    tx: ReadTx, definition: Definition, actions: Mapping[str, Any]
+) -> dict[str, Definition]:
+    """The definitions that one runs, and those they run, by id. Raises `BadInput`, `NotFound`."""
+    found: dict[str, Definition] = {}
+    look = sorted(definition.called())
+    while look:
+        name = look.pop()
+        if name in found:
+            continue
+        if len(found) >= MOST_CALLED:
+            raise BadInput(f"{definition.id!r} runs more than {MOST_CALLED} other definitions")
+        found[name] = get(tx, name).definition(actions)
+        look += sorted(found[name].called())
+    return found
+
+
+def faults_of(
+    tx: ReadTx, text: str, format_: Format, actions: Mapping[str, Any]
+) -> tuple[Definition | None, list[Fault]]:
+    """A text as it would be stored: the definition, and all that is wrong with it."""
+    checked = check(text, format_, actions)
+    if checked.definition is None:
+        return None, checked.faults
+    fault = circle(tx, checked.definition)
+    return checked.definition, [] if fault is None else [fault]

@@ -1,0 +1,218 @@
+"""The folder of definitions: each file in it is one, and follows the file when that changes.
+
+A file that cannot be understood changes nothing: what was in force stays, and the problem is told.
+A definition that was made elsewhere is never overwritten by a file of the same id, nor a file by
+anything but the change of a person who saw its present text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quaero.db.contract import Database, ReadTx, Tx
+from quaero.errors import BadInput, Conflict, QuaeroError
+from quaero.loops import Loop
+from quaero.workflows import definitions
+from quaero.workflows.text import MOST_BYTES, Format, check
+
+log = logging.getLogger(__name__)
+
+ENDINGS: dict[str, Format] = {".toml": "toml", ".json": "json"}
+MOST_FILES = 2_000
+LOOK_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the folder: the definition it holds, or why it holds none."""
+
+    path: str
+    definition_id: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    path: str
+    stamp: tuple[int, int, int]
+
+
+class Folder:
+    """Keeps the stored definitions like the files of a folder.
+
+    `looked` is set when the folder was looked at for the first time, well or not.
+    """
+
+    def __init__(self, db: Database, path: Path, actions: Mapping[str, Any]) -> None:
+        self.loop = Loop("definitions", LOOK_SECONDS)
+        self.path = path
+        self.looked = asyncio.Event()
+        self._db = db
+        self._actions = actions
+        self._seen: frozenset[_Seen] | None = None
+
+    async def run(self) -> None:
+        """Look for changes again and again; runs until it is cancelled."""
+        while True:
+            try:
+                await self.sync()
+            except (OSError, QuaeroError) as error:
+                self.loop.failed(error)
+                log.warning("the definitions in %s cannot be read now: %s", self.path, error)
+            else:
+                self.loop.turn()
+            self.looked.set()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def sync(self) -> bool:
+        """Store what has changed in the folder; False where nothing has, by size and time."""
+        seen = await asyncio.to_thread(_look, self.path)
+        if seen == self._seen:
+            return False
+        texts = await asyncio.to_thread(_read, self.path, sorted(each.path for each in seen))
+        await self._db.write(_store, texts, self._actions)
+        self._seen = seen
+        return True
+
+
+def files(tx: ReadTx) -> list[File]:
+    """The files of the folder as they were last read."""
+    rows = tx.execute("select path, definition_id, problem from definition_file order by path")
+    return [File(*row) for row in rows]
+
+
+def replace(folder: Path, name: str, text: str, seen: str) -> None:
+    """Write a file of the folder anew, whole or not at all, if its text is still the one seen.
+
+    Raises `Conflict` where it is not, and `BadInput` where the file cannot be written.
+    """
+    path = _inside(folder, name)
+    try:
+        if path.read_text(encoding="utf-8") != seen:
+            raise Conflict(f"the file {name} was changed meanwhile; load it anew")
+        made = path.with_name(f".{path.name}.new")
+        made.write_text(text, encoding="utf-8")
+        with made.open("rb") as written:
+            os.fsync(written.fileno())
+        made.replace(path)
+    except OSError as error:
+        raise BadInput(f"the file {path} cannot be written: {error.strerror}") from error
+
+
+def _inside(folder: Path, name: str) -> Path:
+    if Path(name).name != name or Path(name).suffix not in ENDINGS:
+        raise BadInput(f"{name!r} is no file of the definitions' folder")
+    return folder / name
+
+
+def _look(folder: Path) -> frozenset[_Seen]:
+    """The files there are, with what changes when they do. A folder that is missing is empty."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                _Seen(entry.name, (info.st_mtime_ns, info.st_size, info.st_ino))
+                for entry in entries
+                if Path(entry.name).suffix in ENDINGS
+                and not entry.name.startswith(".")
+                and entry.is_file()
+                and (info := entry.stat())
+            ]
+    except FileNotFoundError:
+        return frozenset()
+    if len(found) > MOST_FILES:
+        raise BadInput(f"{folder} has {len(found)} definitions; {MOST_FILES} is the most")
+    return frozenset(found)
+
+
+def _read(folder: Path, names: list[str]) -> dict[str, str | None]:
+    """The texts of files; None for one that is no text, or too long."""
+    texts: dict[str, str | None] = {}
+    for name in names:
+        try:
+            with (folder / name).open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+            texts[name] = data.decode("utf-8") if len(data) <= MOST_BYTES else None
+        except UnicodeDecodeError:
+            texts[name] = None
+        except FileNotFoundError:
+            continue
+    return texts
+
+
+def _store(tx: Tx, texts: Mapping[str, str | None], actions: Mapping[str, Any]) -> None:
+    known = {
+        path: (hash_, definition_id)
+        for path, hash_, definition_id in tx.execute(
+            "select path, hash, definition_id from definition_file order by path"
+        )
+    }
+    for path, text in texts.items():
+        hash_ = hashlib.sha256((text or "").encode()).hexdigest()
+        if known.get(path, ("", None))[0] != hash_:
+            _store_file(tx, path, text, hash_, known.get(path, ("", None))[1], actions)
+    for path, (_, definition_id) in known.items():
+        if path not in texts:
+            _drop(tx, path, definition_id)
+
+
+def _store_file(
+    tx: Tx, path: str, text: str | None, hash_: str, before: str | None, actions: Mapping[str, Any]
+) -> None:
+    definition_id, problem = before, None
+    if text is None:
+        problem = f"it is no UTF-8 text of at most {MOST_BYTES} bytes"
+    else:
+        format_ = ENDINGS[Path(path).suffix]
+        checked = check(text, format_, actions)
+        if checked.definition is None:
+            problem = "; ".join(str(fault) for fault in checked.faults[:10])
+        else:
+            try:
+                _own(tx, path, checked.definition.id)
+                definitions.save(tx, checked.definition, text, format_, "file")
+                definition_id = checked.definition.id
+            except QuaeroError as error:
+                problem = str(error)
+    if problem is not None:
+        log.warning("the definition in %s is not in force: %s", path, problem)
+    tx.execute(
+        """
+        insert into definition_file(path, hash, definition_id, problem) values($1, $2, $3, $4)
+            on conflict(path) do update set hash = excluded.hash,
+                definition_id = excluded.definition_id, problem = excluded.problem
+        """,
+        (path, hash_, definition_id, problem),
+    )
+    if before is not None and definition_id != before:
+        _forget(tx, before)
+
+
+def _own(tx: ReadTx, path: str, definition_id: str) -> None:
+    rows = tx.execute(
+        "select path from definition_file where definition_id = $1 and path <> $2 limit 1",
+        (definition_id, path),
+    )
+    for (other,) in rows:
+        raise Conflict(f"{definition_id!r} is defined in {other} already; give it another id")
+
+
+def _drop(tx: Tx, path: str, definition_id: str | None) -> None:
+    tx.execute("delete from definition_file where path = $1", (path,))
+    if definition_id is not None:
+        _forget(tx, definition_id)
+
+
+def _forget(tx: Tx, definition_id: str) -> None:
+    """Take out a definition whose file is gone; one that others run stays, as the database's."""
+    try:
+        definitions.forget(tx, definition_id)
+    except Conflict as error:
+        log.warning("the definition %s stays though its file is gone: %s", definition_id, error)
+        tx.execute("update definition set origin = 'own' where id = $1", (definition_id,))

@@ -1,0 +1,85 @@
+"""What the steps of a run came to, for those that read it.
+
+A value is read when an expression asks for it, and from the jobs themselves: there is no copy that
+could be older than what it tells of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from quaero.db.contract import ReadTx
+from quaero.errors import BadInput
+from quaero.jobs.model import Status
+
+MOST_RESULTS = 100_000
+
+
+class Outcomes(Mapping[str, Any]):
+    """The steps of a run by name; each an object of `status`, `result`, `results`, …"""
+
+    def __init__(self, steps: Mapping[str, Mapping[str, Any]]) -> None:
+        self._steps = steps
+
+    def __getitem__(self, name: str) -> Any:
+        return self._steps[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
+def outcomes(tx: ReadTx, run_id: int, wanted: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
+    """The outcomes of these steps of a run; those marked true with the results of all their jobs.
+
+    Raises `BadInput` where these are too many to hold.
+    """
+    rows = tx.execute(
+        """
+        select id, name, status, result, error, n_completed, n_failed, n_cancelled, n_pending,
+               n_running, core_total
+          from job where parent_id = $1 and parent_id is not null and type = 'workflow_step'
+           and name in (select value from each($2)) order by id
+        """,
+        (run_id, msgspec.json.encode(sorted(wanted)).decode()),
+    )
+    found = {}
+    for id_, name, status, own, error, *_, total in rows:
+        own_result = None if own is None else msgspec.json.decode(own)
+        skipped = isinstance(own_result, dict) and own_result.get("outcome") == "skipped"
+        found[name] = {
+            "status": Status(status).word,
+            "skipped": skipped,
+            "error": error,
+            "total": total,
+            **_below(tx, id_, every=wanted[name]),
+        }
+    return found
+
+
+def _below(tx: ReadTx, step_id: int, *, every: bool) -> dict[str, Any]:
+    """The results of a step's jobs: that of the first, and of all where these are wanted."""
+    counts = tx.execute(
+        """
+        select count(*), coalesce(sum(status = 2), 0), coalesce(sum(status = 3), 0) from job
+         where parent_id = $1 and parent_id is not null
+        """,
+        (step_id,),
+    )
+    ((total, completed, failed),) = counts
+    if every and total > MOST_RESULTS:
+        raise BadInput(f"the step has {total} results, more than the {MOST_RESULTS} one can read")
+    rows = tx.execute(
+        """
+        select result from job where parent_id = $1 and parent_id is not null order by id limit $2
+        """,
+        (step_id, total if every else 1),
+    )
+    results = [None if text is None else msgspec.json.decode(text) for (text,) in rows]
+    made = {"completed": completed, "failed": failed, "result": results[0] if results else None}
+    return {**made, "results": results} if every else made

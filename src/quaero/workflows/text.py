@@ -1,0 +1,260 @@
+"""Definitions as text, in TOML or JSON, and the line of each thing that is wrong with one."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from quaero.workflows.definition import Definition, Problem, problems
+
+Format = Literal["toml", "json"]
+MOST_BYTES = 1_000_000
+DEEPEST = 100
+
+_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(
+    r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
+)
+_PART = re.compile(r"""[A-Za-z0-9_-]+|"([^"]*)"|'([^']*)'""")
+_SYNTAX = re.compile(r"\(at line (\d+), column (\d+)\)")
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong in a text: its line, from 1, the field, and what to do.
+
+    `line` is None where it has none.
+    """
+
+    line: int | None
+    field: str
+    text: str
+
+    def __str__(self) -> str:
+        at = "" if self.line is None else f"line {self.line}: "
+        return f"{at}{self.field}: {self.text}" if self.field else f"{at}{self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A text as it was understood: the definition, if it can be run, else what is wrong."""
+
+    definition: Definition | None
+    faults: list[Fault]
+
+
+def check(text: str, format_: Format, actions: Mapping[str, Any]) -> Checked:
+    """Read a definition and look at everything in it. `actions` are the job types by name."""
+    if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
+        return Checked(None, [Fault(None, "", f"the text has more than {MOST_BYTES} bytes")])
+    raw, fault = _parse(text, format_)
+    if fault is not None:
+        return Checked(None, [fault])
+    if not isinstance(raw, dict):
+        return Checked(None, [Fault(1, "", "a definition is an object with id and steps")])
+    lines = toml_lines(text) if format_ == "toml" else json_lines(text)
+    try:
+        definition = Definition.model_validate(raw)
+    except ValidationError as error:
+        return Checked(None, [_fault(each, lines) for each in _told(error)])
+    found = problems(definition, actions)
+    faults = [_fault(each, lines) for each in found]
+    return Checked(None if faults else definition, sorted(faults, key=lambda f: f.line or 0))
+
+
+def written(definition: Definition) -> str:
+    """A definition as JSON, without what is as it would be anyway."""
+    return definition.model_dump_json(indent=2, exclude_defaults=True) + "\n"
+
+
+def _parse(text: str, format_: Format) -> tuple[Any, Fault | None]:
+    try:
+        if format_ == "toml":
+            return tomllib.loads(text), None
+        return json.loads(text, object_pairs_hook=_no_twice), None
+    except json.JSONDecodeError as error:
+        return None, Fault(error.lineno, "", f"{error.msg} (column {error.colno})")
+    except tomllib.TOMLDecodeError as error:
+        found = _SYNTAX.search(str(error))
+        line = int(found[1]) if found else len(text.splitlines()) or 1
+        return None, Fault(line, "", _SYNTAX.sub("", str(error)).strip())
+    except RecursionError:
+        return None, Fault(None, "", "it is nested too deep")
+    except ValueError as error:
+        return None, Fault(None, "", str(error))
+
+
+def _no_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return made
+
+
+def _told(error: ValidationError) -> list[Problem]:
+    """What pydantic found, each place once, without the names of its alternatives."""
+    found: dict[Place, str] = {}
+    for each in error.errors(include_url=False):
+        place = tuple(part for part in each["loc"] if not _is_alternative(part))
+        text = each["msg"].removeprefix("Value error, ")
+        if each["type"] == "extra_forbidden":
+            text = "is not known here; is it misspelt?"
+        found[place] = f"{found[place]}; or {text}" if place in found else text
+    return [Problem(place, text) for place, text in found.items()]
+
+
+def _is_alternative(part: str | int) -> bool:
+    """Whether a part of a place is pydantic's name for one of several types, and no key."""
+    return isinstance(part, str) and bool(re.search(r"[\[(]|^(str|Query)$", part))
+
+
+def _fault(problem: Problem, lines: Mapping[Place, int]) -> Fault:
+    place = problem.place
+    while place and place not in lines:
+        place = place[:-1]
+    return Fault(lines.get(place), field_name(problem.place), problem.text)
+
+
+def field_name(place: Sequence[str | int]) -> str:
+    """A place as people write it: `steps[2].config.url`."""
+    made = ""
+    for part in place:
+        made += f"[{part}]" if isinstance(part, int) else f".{part}" if made else part
+    return made
+
+
+# -- where things stand
+
+
+def toml_lines(text: str) -> dict[Place, int]:
+    """The line of each key and table of a TOML text that can be read.
+
+    Keys inside inline tables and arrays have the line of the key these belong to.
+    """
+    lines: dict[Place, int] = {}
+    tables: dict[Place, int] = {}
+    here: Place = ()
+    inside = ""
+    depth = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if not inside and not depth:
+            if header := _HEADER.match(line):
+                here = _table(_parts(header[2]), tables, array=header[1] == "[[")
+                lines.setdefault(here, number)
+                continue
+            if key := _KEY.match(line):
+                parts = _parts(key[1])
+                for length in range(1, len(parts) + 1):
+                    lines.setdefault((*here, *parts[:length]), number)
+                line = line[key.end() :]  # noqa: PLW2901 - what is left to be looked at
+        inside, depth = _after(line, inside, depth)
+    return lines
+
+
+def _parts(text: str) -> list[str]:
+    return [m[1] or m[2] or m[0] for m in _PART.finditer(text)]
+
+
+def _table(parts: Sequence[str], tables: dict[Place, int], *, array: bool) -> Place:
+    """The place of a header, with the number of the last element of each array of tables."""
+    place: Place = ()
+    for number, part in enumerate(parts):
+        place = (*place, part)
+        if array and number == len(parts) - 1:
+            tables[place] = tables.get(place, -1) + 1
+        if place in tables:
+            place = (*place, tables[place])
+    return place
+
+
+def _after(line: str, inside: str, depth: int) -> tuple[str, int]:
+    """Which long string, and how many brackets, are open at the end of a line."""
+    at = 0
+    while at < len(line):
+        if inside:
+            end = line.find(inside, at)
+            if end < 0:
+                return (inside, depth) if len(inside) > 1 else ("", depth)
+            if inside[0] == '"' and _escaped(line, end):
+                at = end + 1
+                continue
+            at, inside = end + len(inside), ""
+            continue
+        letter = line[at]
+        if letter == "#":
+            break
+        if letter in "\"'":
+            inside = letter * 3 if line.startswith(letter * 3, at) else letter
+            at += len(inside)
+            continue
+        depth += (letter in "[{") - (letter in "]}")
+        at += 1
+    return (inside if len(inside) > 1 else ""), depth
+
+
+def _escaped(line: str, at: int) -> bool:
+    before = line[:at]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+
+
+def json_lines(text: str) -> dict[Place, int]:
+    """The line of each value of a JSON text that can be read."""
+    return _JsonLines(text).found
+
+
+class _JsonLines:
+    """One walk over a JSON text that is known to be well formed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.found: dict[Place, int] = {}
+        self.line = 1
+        self.seen = 0
+        self._value(self._skip(0), ())
+
+    def _skip(self, at: int) -> int:
+        while at < len(self.text) and self.text[at] in " \t\r\n,:":
+            at += 1
+        return at
+
+    def _note(self, at: int, place: Place) -> None:
+        self.line += self.text.count("\n", self.seen, at)
+        self.seen = at
+        self.found.setdefault(place, self.line)
+
+    def _value(self, at: int, place: Place) -> int:
+        self._note(at, place)
+        if self.text[at] == "{":
+            return self._members(at + 1, place)
+        if self.text[at] == "[":
+            return self._items(at + 1, place)
+        if self.text[at] == '"':
+            return int(scanstring(self.text, at + 1)[1])
+        while at < len(self.text) and self.text[at] not in ",]} \t\r\n":
+            at += 1
+        return at
+
+    def _members(self, at: int, place: Place) -> int:
+        while self.text[at := self._skip(at)] != "}":
+            key, end = scanstring(self.text, at + 1)
+            self._note(at, (*place, key))
+            at = self._value(self._skip(end), (*place, key))
+        return at + 1
+
+    def _items(self, at: int, place: Place) -> int:
+        number = 0
+        while self.text[at := self._skip(at)] != "]":
+            at = self._value(at, (*place, number))
+            number += 1
+        return at + 1

@@ -1,0 +1,115 @@
+"""Restoring a backup: whole or not at all, never under somebody's feet, never without a way back."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from quaero.db import SqliteDatabase
+from quaero.db.sqlite.upkeep import backup_to, restore_from
+from quaero.errors import BadInput, Conflict, CorruptDatabase, NewerDatabase
+from quaero.queue.queue import open_queue
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    """A database with one queue, its backup, and then another queue."""
+    path = tmp_path / "q.db"
+    with SqliteDatabase.open(path) as db:
+        db.write_sync(open_queue, "before")
+        backup_to(path, tmp_path / "b.db")
+        db.write_sync(open_queue, "after")
+    return path
+
+
+def names(path: Path) -> list[str]:
+    with SqliteDatabase.open(path) as db:
+        rows = db.read_sync(lambda tx: tx.execute("select name from queue order by name"))
+    return [str(name) for (name,) in rows]
+
+
+def test_a_restored_database_is_that_of_the_backup_and_the_old_one_is_kept(
+    there: Path, tmp_path: Path
+) -> None:
+    restore_from(tmp_path / "b.db", there, tmp_path / "old.db")
+    assert names(there) == ["before"]
+    assert names(tmp_path / "old.db") == ["after", "before"]
+
+
+def test_a_backup_can_be_restored_where_there_is_nothing(tmp_path: Path, there: Path) -> None:
+    restore_from(tmp_path / "b.db", tmp_path / "new.db", tmp_path / "old.db")
+    assert names(tmp_path / "new.db") == ["before"]
+    assert not (tmp_path / "old.db").exists()
+
+
+def test_a_database_that_is_in_use_is_not_touched(there: Path, tmp_path: Path) -> None:
+    with SqliteDatabase.open(there), pytest.raises(Conflict, match="is in use"):
+        restore_from(tmp_path / "b.db", there, tmp_path / "old.db")
+    assert names(there) == ["after", "before"]
+
+
+def test_nor_one_that_another_process_uses(there: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib\nfrom quaero.db import SqliteDatabase\n"
+        "with SqliteDatabase.open(pathlib.Path(sys.argv[1])) as db:\n"
+        "    print('open', flush=True)\n    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(there)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(Conflict, match="is in use"):
+            restore_from(tmp_path / "b.db", there, tmp_path / "old.db")
+        other.stdin.close()
+        other.wait()
+    restore_from(tmp_path / "b.db", there, tmp_path / "old.db")
+    assert names(there) == ["before"]
+
+
+def test_a_damaged_database_is_moved_aside_as_it_is(there: Path, tmp_path: Path) -> None:
+    there.write_bytes(b"nothing of a database" * 1_000)
+    restore_from(tmp_path / "b.db", there, tmp_path / "old.db")
+    assert names(there) == ["before"]
+    assert (tmp_path / "old.db").read_bytes().startswith(b"nothing of")
+
+
+def test_what_is_no_sound_backup_of_ours_changes_nothing(there: Path, tmp_path: Path) -> None:
+    strange, newer, broken = (tmp_path / name for name in ("s.db", "n.db", "x.db"))
+    with apsw.Connection(str(strange)) as other:
+        other.execute("create table t(a)")
+    with apsw.Connection(str(newer)) as other:
+        backup = (tmp_path / "b.db").read_bytes()
+        newer.write_bytes(backup)
+        other.pragma("user_version", 9_999)
+    broken.write_bytes(backup[:8_192] + b"\xff" * (len(backup) - 8_192))
+    cases = [
+        (tmp_path / "none.db", BadInput), (strange, CorruptDatabase), (newer, NewerDatabase),
+        (broken, CorruptDatabase),
+    ]  # fmt: skip
+    for source, error in cases:
+        with pytest.raises(error):
+            restore_from(source, there, tmp_path / "old.db")
+    assert names(there) == ["after", "before"]
+    assert not (tmp_path / "old.db").exists()
+
+
+def test_the_feed_goes_on_with_numbers_nobody_saw(there: Path, tmp_path: Path) -> None:
+    with SqliteDatabase.open(there) as db:
+        db.write_sync(
+            lambda tx: tx.execute(
+                "insert into event(seq, at, root_id, kind, data) values(5000, 0, 1, 'job', '[]')"
+            )
+        )
+    restore_from(tmp_path / "b.db", there, tmp_path / "old.db")
+    with SqliteDatabase.open(there) as db:
+        rows = db.write_sync(
+            lambda tx: tx.execute(
+                "insert into event(at, root_id, kind, data) values(0, 1, 'job', '[]') returning seq"
+            )
+        )
+    assert rows[0][0] > 5_000

@@ -1,0 +1,118 @@
+"""Jobs that look after the database: reindex, database_maintenance, backup."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from quaero.db import SqliteDatabase
+from quaero.db.sqlite import upkeep
+from quaero.documents import search, store
+from quaero.documents.model import NewDocument, content_hash
+from quaero.jobs.model import Status
+from quaero.testing.clock import FakeClock
+from quaero.testing.jobs import Bench, working
+from quaero.upkeep.backup import backup_type, backups
+from quaero.upkeep.maintenance import maintenance_type
+from quaero.upkeep.reindex import reindex_type
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    clock = FakeClock()
+    with SqliteDatabase.open(tmp_path / "q.db", clock=clock) as db:
+        types = [
+            reindex_type(db),
+            maintenance_type(db),
+            backup_type(db, tmp_path / "backups", clock),
+        ]
+        async with working(db, types) as made:
+            yield made
+
+
+def page(number: int, words: str) -> NewDocument:
+    title, text = f"Page {number}", f"{words} number{number}"
+    return NewDocument(
+        url=f"http://h.test/{number}", title=title, text=text,
+        content_hash=content_hash(title, text),
+    )  # fmt: skip
+
+
+async def save(bench: Bench, count: int, words: str = "some words") -> None:
+    for start in range(0, count, 50):
+        pages = [page(n, words) for n in range(start, min(start + 50, count))]
+        await bench.db.write(store.save, pages)
+
+
+async def found(bench: Bench, text: str) -> int:
+    return (await bench.db.read(search.search, text)).total
+
+
+async def test_an_index_that_lost_documents_is_complete_after_a_reindex(bench: Bench) -> None:
+    await save(bench, 120)
+    await bench.db.write(lambda tx: tx.execute("delete from document_fts where rowid % 2 = 0"))
+    assert await found(bench, "words") == 60
+    job = await bench.run("reindex")
+    assert job.result == {"documents": 120}
+    assert await found(bench, "words") == 120
+    assert await found(bench, "number77") == 1
+
+
+async def test_an_index_is_built_from_nothing(bench: Bench) -> None:
+    await save(bench, 60)
+    job = await bench.run("reindex", {"from_scratch": True})
+    assert (job.summary.status, job.result) == (Status.COMPLETED, {"documents": 60})
+    assert await found(bench, "words") == 60
+
+
+async def test_maintenance_checks_everything_and_gives_room_back(bench: Bench) -> None:
+    await save(bench, 300, "word " * 2_000)
+    await bench.db.write(lambda tx: tx.execute("delete from document_text"))
+    job = await bench.run("database_maintenance")
+    assert job.summary.status is Status.COMPLETED, job.summary.error
+    assert job.result["tables_checked"] > 20
+    assert job.result["bytes_given_back"] > 1_000_000
+    assert bench.db.exclusively(upkeep.room).free_pages == 0
+
+
+async def test_maintenance_does_only_what_it_is_told(bench: Bench) -> None:
+    job = await bench.run("database_maintenance", {"integrity": False, "vacuum": False})
+    assert set(job.result) == {"pages_written"}
+
+
+async def test_a_wrong_count_is_an_error_that_names_it(bench: Bench) -> None:
+    await bench.run("backup")
+    await bench.db.write(lambda tx: tx.execute("update job_count set n = n + 7"))
+    job = await bench.run("database_maintenance")
+    assert job.summary.status is Status.FAILED
+    assert "counts of jobs" in str(job.summary.error)
+
+
+async def test_the_plans_of_the_queue_are_not_changed_by_statistics(bench: Bench) -> None:
+    await bench.run("database_maintenance")
+    rows = await bench.db.read(lambda tx: tx.execute("select distinct tbl from sqlite_stat1"))
+    assert {table for (table,) in rows} <= {"document", "document_tag"}
+
+
+async def test_backups_are_sound_and_the_newest_are_kept(bench: Bench, tmp_path: Path) -> None:
+    await save(bench, 10)
+    folder = tmp_path / "backups"
+    paths = []
+    for _ in range(4):
+        job = await bench.run("backup", {"keep": 2})
+        paths.append(Path(job.result["path"]))
+    (folder / "mine.db").write_text("not a backup")
+    assert backups(folder) == paths[-2:]
+    assert (await bench.run("backup", {"keep": 1})).result["dropped"] == 2
+    (last,) = backups(folder)
+    with apsw.Connection(str(last)) as copy:
+        assert copy.execute("select count(*) from document").fetchall() == [(10,)]
+    assert (folder / "mine.db").exists()
+
+
+async def test_a_backup_that_cannot_be_written_says_so(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "backups").write_text("a file is in the way")
+    job = await bench.run("backup")
+    assert job.summary.status is Status.FAILED
+    assert "no backup can be written" in str(job.summary.error)

@@ -1,0 +1,206 @@
+"""What is wrong with a definition is told with its line, its field and what to do."""
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+
+from quaero.errors import BadInput
+from quaero.workflows.definition import Definition, in_order
+from quaero.workflows.text import check, json_lines, toml_lines, written
+
+ACTIONS = {"say": None, "crawler": None, "workflow": None}
+
+GOOD = '''
+id = "docs"
+name = "The docs"
+tags = ["weekly", "docs"]
+timeout = "2h"
+
+[parameters.depth]
+type = "integer"
+default = 3
+
+[schedule]
+cron = "30 2 * * 1-5"
+timezone = "Europe/Berlin"
+
+[[steps]]
+name = "collect"
+action = "crawler"
+on_error = "retry"
+retries = 3
+backoff = "1m"
+
+[steps.config]
+seeds = ["https://docs.test/"]
+max_depth = "{{ parameters.depth }}"
+
+[[steps]]
+name = "tell"
+action = "say"
+depends_on = ["collect"]
+condition = "steps.collect.result.saved > 0"
+config = { text = """
+saved {{ steps.collect.result.saved }}
+""" }
+'''
+
+
+def test_a_good_definition_is_understood_in_toml_and_json() -> None:
+    checked = check(GOOD, "toml", ACTIONS)
+    assert checked.faults == []
+    definition = checked.definition
+    assert definition is not None
+    assert definition.timeout == 7_200.0
+    assert definition.steps[0].backoff == 60.0
+    text = json.dumps(tomllib.loads(GOOD))
+    assert check(text, "json", ACTIONS).definition == definition
+    assert check(written(definition), "json", ACTIONS).definition == definition
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+FAULTS = [
+    ('id = "docs"', 'id = "Docs!"', 2, "id", "pattern"),
+    ('id = "docs"\n', "", None, "id", "required"),
+    ('name = "The docs"', 'nam = "The docs"', 3, "nam", "not known"),
+    ('timeout = "2h"', 'timeout = "2 hours"', 5, "timeout", "whole number followed by"),
+    ('timeout = "2h"', "timeout = 0", 5, "timeout", "greater than 0"),
+    ("default = 3", 'default = "three"', 7, "parameters.depth", "is no integer"),
+    ('type = "integer"', 'type = "int"', 8, "parameters.depth.type", "'integer'"),
+    ('"30 2 * * 1-5"', '"30 25 * * *"', 12, "schedule.cron", "no cron expression"),
+    ('"30 2 * * 1-5"', '"30 2 * *"', 12, "schedule.cron", "five fields"),
+    ('"30 2 * * 1-5"', '"0 0 31 2 *"', 12, "schedule.cron", "cron expression|never comes"),
+    ('"Europe/Berlin"', '"Europe/Berlim"', 13, "schedule.timezone", "no time zone"),
+    ('action = "crawler"', 'action = "crawl"', 17, "steps[0].action", "no job type 'crawl'"),
+    ('on_error = "retry"', 'on_error = "again"', 18, "steps[0].on_error", "'retry'"),
+    ('on_error = "retry"', 'on_error = "fail"', 15, "steps[0]", "go with on_error"),
+    ("retries = 3", "retries = 0", 19, "steps[0].retries", "greater than or equal to 1"),
+    ("parameters.depth }}", "parameters.dept }}", 24, "steps[0].config.max_depth", "no parameter 'dept'"),
+    ("parameters.depth }}", "parameters.depth +}}", 24, "steps[0].config.max_depth", "cannot be read"),
+    ("parameters.depth }}", "item }}", 24, "steps[0].config.max_depth", "with for_each only"),
+    ("parameters.depth }}", "steps.tell.result }}", 24, "steps[0].config.max_depth", "depends_on"),
+    ('name = "tell"', 'name = "collect"', 27, "steps[1].name", "two steps are named 'collect'"),
+    ('name = "tell"', 'name = "Tell"', 27, "steps[1].name", "pattern"),
+    ('depends_on = ["collect"]', 'depends_on = ["other"]', 29, "steps[1].depends_on[0]", "no step 'other'"),
+    ('depends_on = ["collect"]', 'depends_on = ["tell"]', 29, "steps[1].depends_on[0]", "on itself"),
+    ('depends_on = ["collect"]', "", 30, "steps[1].condition", "add it to depends_on"),
+    ("collect.result.saved > 0", "collect.results.saved >", 30, "steps[1].condition", "cannot be read"),
+    ("steps.collect.result.saved > 0", "steps.colect.status", 30, "steps[1].condition", "no step 'colect'"),
+    ("steps.collect.result.saved > 0", "steps.collect.outcome", 30, "steps[1].condition", "has no 'outcome'"),
+    ("steps.collect.result.saved > 0", "stepz", 30, "steps[1].condition", "no 'stepz' here"),
+    ("retries = 3", "retries = 3\nmax_parallel = 2", 15, "steps[0]", "goes with for_each"),
+    ("retries = 3", "retries = 3\nfor_each = {}", 20, "steps[0].for_each", "documents or for sources"),
+    ("retries = 3", "retries = 3\nfor_each = 'a b'", 20, "steps[0].for_each", "not expected"),
+    ("[[steps]]\nname = \"tell\"", "x = [\n1,\n]]\n[[steps]]\nname = \"tell\"", 28, "", ""),
+    ('timeout = "2h"', 'timeout = "2h', 5, "", ""),
+    ('name = "The docs"', 'name = "a\\u0000b"', 3, "name", "pattern"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "line", "field", "says"), FAULTS)
+def test_what_is_wrong_is_told_with_line_and_field(
+    old: str, new: str, line: int | None, field: str, says: str
+) -> None:
+    checked = check(changed(old, new), "toml", ACTIONS)
+    assert checked.definition is None
+    told = [(fault.line, fault.field) for fault in checked.faults]
+    assert (line, field) in told, told
+    texts = " | ".join(fault.text for fault in checked.faults)
+    assert any(each in texts for each in says.split("|")), texts
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    text = changed('action = "crawler"', 'action = "crawl"').replace('"collect"]', '"x"]')
+    lines = [fault.line for fault in check(text, "toml", ACTIONS).faults]
+    assert lines == [17, 29, 30, 31]
+
+
+def test_steps_that_wait_for_one_another_are_refused_with_the_circle() -> None:
+    steps = [
+        {"name": name, "action": "say", "depends_on": [needs]}
+        for name, needs in (("a", "c"), ("b", "a"), ("c", "b"))
+    ]
+    (fault,) = check(json.dumps({"id": "x", "steps": steps}), "json", ACTIONS).faults
+    assert "a → c → b → a" in fault.text or "wait for one another" in fault.text
+
+
+BAD_JSON = [
+    ("{", 1, "", "Expecting property name"),
+    ('{\n"id": "x",\n"id": "y"}', None, "", "stands twice"),
+    ("[]", 1, "", "an object with id"),
+    (
+        '{"id": "x",\n "steps": [\n {"name": "a",\n "action": "nope"}]}',
+        4,
+        "steps[0].action",
+        "nope",
+    ),
+    ('{"id": "x", "steps": []}', 1, "steps", "at least 1"),
+    ("[" * 100_000, None, "", "nested too deep"),
+    ('{"id": "x", "steps": "y"}', 1, "steps", "valid list"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "field", "says"), BAD_JSON)
+def test_bad_json_is_told_with_its_line(text: str, line: int | None, field: str, says: str) -> None:
+    (fault,) = check(text, "json", ACTIONS).faults
+    assert (fault.line, fault.field) == (line, field)
+    assert says in fault.text
+
+
+def test_a_text_that_is_too_long_is_not_read() -> None:
+    (fault,) = check("x" * 1_000_001, "toml", ACTIONS).faults
+    assert "more than 1000000 bytes" in fault.text
+
+
+def test_lines_are_found_whatever_stands_in_strings() -> None:
+    text = 'a = """\n[x]\nb = 1\n"""\n[[t]]\nc = [\n  1, # ]\n]\n"d e".f = \'\'\'x\'\'\'\n[[t]]\n[t.u]\nv = "\\"["\nw = 2\n'
+    tomllib.loads(text)
+    lines = toml_lines(text)
+    assert lines["a",] == 1
+    assert ("x",) not in lines
+    assert (lines["t", 0, "c"], lines["t", 0, "d e", "f"]) == (6, 9)
+    assert (lines["t", 1], lines["t", 1, "u", "v"], lines["t", 1, "u", "w"]) == (10, 12, 13)
+    lines = json_lines('{"a": [1,\n {"b": "}\\n"},\n null]\n, "c": {}}')
+    assert lines == {
+        (): 1,
+        ("a",): 1,
+        ("a", 0): 1,
+        ("a", 1): 2,
+        ("a", 1, "b"): 2,
+        ("a", 2): 3,
+        ("c",): 4,
+    }
+
+
+def test_steps_come_in_the_order_of_their_needs() -> None:
+    definition = Definition.model_validate(
+        {"id": "x", "steps": [
+            {"name": "c", "action": "say", "depends_on": ["a", "b"]},
+            {"name": "b", "action": "say"}, {"name": "a", "action": "say", "depends_on": ["b"]},
+        ]}
+    )  # fmt: skip
+    assert [step.name for step in in_order(definition.steps)] == ["b", "a", "c"]
+
+
+PARAMETERS: list[tuple[dict[str, Any], str]] = [
+    ({"n": "4"}, "'4' is no integer"), ({"n": True}, "True is no integer"), ({}, "'n' is missing"),
+    ({"n": 1, "other": 2}, "no parameter 'other'; there are n, kind"),
+    ({"n": 1, "kind": "c"}, "'c' is none of 'a', 'b'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "says"), PARAMETERS)
+def test_parameters_that_do_not_fit_are_refused(given: dict[str, Any], says: str) -> None:
+    definition = Definition.model_validate({
+        "id": "x", "steps": [{"name": "a", "action": "say"}],
+        "parameters": {"n": {"type": "integer", "required": True}, "kind": {"choices": ["a", "b"]}},
+    })  # fmt: skip
+    with pytest.raises(BadInput, match=says):
+        definition.parameters_with(given)
+    assert definition.parameters_with({"n": 2}) == {"n": 2, "kind": None}

@@ -1,0 +1,390 @@
+"""Stored definitions and their schedules: what is due begins once, whoever looks."""
+
+import asyncio
+import threading
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from quaero.clock import MINUTE, SECOND
+from quaero.db import SqliteDatabase
+from quaero.errors import BadInput, Conflict, NotFound
+from quaero.jobs import steer
+from quaero.queue.queue import open_queue
+from quaero.testing.clock import FakeClock
+from quaero.workflows import cron, definitions, folder, runs, schedules
+from quaero.workflows.clockwork import Clockwork
+from quaero.workflows.text import check
+
+from ..opening import Opened  # noqa: TID252
+
+ACTIONS = {"say": None, "workflow": None}
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class Flows:
+    """The definitions of one database, its clock, and a loop that is turned by hand."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.queue_id = opened.write(open_queue, "q")
+        self.clockwork = Clockwork(opened.db, self.queue_id, ACTIONS, opened.clock)
+
+    def save(self, name: str = "flow", schedule: str = "", more: str = "", **how: Any) -> Any:
+        text = f'id = "{name}"\n{more}\n{schedule}\n[[steps]]\nname = "a"\naction = "say"\n'
+        checked = check(text, "toml", ACTIONS)
+        assert checked.definition is not None, checked.faults
+        return self.opened.write(definitions.save, checked.definition, text, "toml", **how)
+
+    def hourly(self, name: str = "flow", **how: str) -> Any:
+        lines = [f'{key} = "{value}"' for key, value in {"cron": "0 * * * *", **how}.items()]
+        return self.save(name, "[schedule]\n" + "\n".join(lines))
+
+    def turn(self) -> float:
+        return asyncio.run(self.clockwork.turn())
+
+    def runs(self, name: str = "flow") -> list[runs.Run]:
+        return self.opened.read(runs.listing, name)
+
+    def due(self, name: str = "flow") -> list[datetime]:
+        """The times of the runs there were, the oldest first."""
+        return sorted(moment(run.due_at or 0) for run in self.runs(name))
+
+    def table(self, name: str = "flow") -> schedules.Timetable:
+        return self.opened.read(schedules.get, name)
+
+    def at(self, *when: int) -> None:
+        """Let time pass until then."""
+        target = datetime(*when, tzinfo=UTC)  # type: ignore[misc,arg-type]
+        self.opened.clock.pass_time((target - moment(self.opened.wall)).total_seconds())
+
+
+def moment(at: int) -> datetime:
+    return datetime.fromtimestamp(at / SECOND, UTC)
+
+
+@pytest.fixture
+def flows(opened: Opened) -> Flows:
+    made = Flows(opened)
+    made.at(2026, 3, 2, 10, 30)
+    return made
+
+
+def test_a_run_begins_when_it_is_due_and_once(flows: Flows) -> None:
+    flows.hourly()
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 11, tzinfo=UTC)
+    assert flows.turn() == 20.0
+    assert flows.runs() == []
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    flows.turn()
+    (run,) = flows.runs()
+    assert (run.cause, moment(run.due_at or 0)) == (
+        "schedule",
+        datetime(2026, 3, 2, 11, tzinfo=UTC),
+    )
+    assert (run.job.type, run.job.name) == ("workflow", "flow")
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 12, tzinfo=UTC)
+    assert flows.table().last_run_id == run.job.id
+
+
+def end(flows: Flows) -> None:
+    """End what is under way."""
+    for run in flows.runs():
+        if run.job.status.open:
+            flows.opened.write(steer.cancel, run.job.id)
+
+
+def test_a_run_that_is_due_while_another_is_under_way_is_left_out(flows: Flows) -> None:
+    flows.hourly()
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    flows.at(2026, 3, 2, 12)
+    flows.turn()
+    assert len(flows.runs()) == 1
+    assert (flows.table().left_out, flows.table().blocked) == (1, False)
+    assert "was under way" in str(flows.table().last_note)
+
+
+def test_or_it_waits_for_the_other_to_end(flows: Flows) -> None:
+    flows.hourly(overlap="wait", missed="skip")
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    flows.at(2026, 3, 2, 12)
+    assert flows.turn() == 1.0
+    assert (len(flows.runs()), flows.table().blocked) == (1, True)
+    flows.at(2026, 3, 2, 12, 20)
+    end(flows)
+    flows.turn()
+    assert flows.due() == [datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in (11, 12)]
+    assert flows.table().blocked is False
+
+
+def test_or_it_begins_beside_it(flows: Flows) -> None:
+    flows.hourly(overlap="allow")
+    for hour in (11, 12):
+        flows.at(2026, 3, 2, hour)
+        flows.turn()
+    assert len(flows.runs()) == 2
+
+
+MISSED = [("once", [13], 2), ("all", [11, 12, 13], 0), ("skip", [], 3)]
+
+
+@pytest.mark.parametrize(("missed", "hours", "left_out"), MISSED)
+def test_times_at_which_nothing_ran_are_made_up_for_as_it_says(
+    flows: Flows, missed: str, hours: list[int], left_out: int
+) -> None:
+    flows.hourly(missed=missed, overlap="allow")
+    flows.at(2026, 3, 2, 13, 20)
+    flows.turn()
+    assert flows.due() == [datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in hours]
+    assert flows.table().left_out == left_out
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 14, tzinfo=UTC)
+
+
+def test_a_paused_schedule_begins_nothing_and_goes_on_with_the_next_time(flows: Flows) -> None:
+    flows.hourly()
+    assert flows.opened.write(schedules.pause, "flow").next_at is None
+    flows.at(2026, 3, 2, 12, 30)
+    flows.turn()
+    assert flows.runs() == []
+    table = flows.opened.write(schedules.resume, "flow")
+    assert moment(table.next_at) == datetime(2026, 3, 2, 13, tzinfo=UTC)
+
+
+def test_a_changed_schedule_is_in_force_at_once(flows: Flows) -> None:
+    flows.hourly()
+    flows.hourly(cron="45 10 * * *")
+    flows.at(2026, 3, 2, 10, 45)
+    flows.turn()
+    assert flows.due() == [datetime(2026, 3, 2, 10, 45, tzinfo=UTC)]
+    flows.save()
+    with pytest.raises(NotFound):
+        flows.table()
+
+
+def test_a_definition_that_is_not_enabled_begins_nothing(flows: Flows) -> None:
+    flows.save(more="enabled = false", schedule='[schedule]\ncron = "0 * * * *"')
+    flows.at(2026, 3, 2, 12)
+    flows.turn()
+    assert flows.runs() == []
+    with pytest.raises(Conflict, match="not enabled"):
+        flows.opened.write(runs.begin, flows.queue_id, "flow", ACTIONS)
+
+
+def test_what_cannot_begin_says_why_and_the_next_time_comes(flows: Flows) -> None:
+    needs = '[parameters.x]\nrequired = true\n[schedule]\ncron = "0 * * * *"'
+    flows.save(schedule=needs)
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    assert "the parameter 'x' is missing" in str(flows.table().last_note)
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def test_runs_that_begin_with_the_program_begin_once(flows: Flows) -> None:
+    flows.save(more="auto_start = true")
+    assert len(asyncio.run(flows.clockwork.start())) == 1
+    end(flows)
+    assert asyncio.run(flows.clockwork.start()) == [], "another process starts a moment later"
+    flows.at(2026, 3, 2, 10, 32)
+    assert len(asyncio.run(flows.clockwork.start())) == 1
+    assert asyncio.run(flows.clockwork.start()) == [], "one is under way"
+
+
+DST = [
+    ("30 2 * * *", (2026, 3, 28), ["03-28 02:30", "03-29 03:00", "03-30 02:30"]),
+    ("30 2 * * *", (2026, 10, 24), ["10-24 02:30", "10-25 02:30", "10-26 02:30"]),
+    ("15 */12 * * *", (2026, 3, 28, 20), ["03-29 00:15", "03-29 12:15", "03-30 00:15"]),
+    ("*/30 1-3 29 3 *", (2026, 3, 28), ["03-29 01:00", "03-29 01:30", "03-29 03:00", "03-29 03:30"]),
+    ("30 * * * *", (2026, 10, 25, 1), ["10-25 01:30", "10-25 02:30", "10-25 02:30", "10-25 03:30"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "start", "expected"), DST)
+def test_changes_of_the_clock_follow_the_stated_rules(
+    expression: str, start: tuple[int, ...], expected: list[str]
+) -> None:
+    after = datetime(*start, tzinfo=BERLIN)  # type: ignore[misc,arg-type]
+    found = cron.times(expression, "Europe/Berlin", int(after.timestamp()) * SECOND)
+    told = [moment(next(found)).astimezone(BERLIN).strftime("%m-%d %H:%M") for _ in expected]
+    assert told == expected
+
+
+def test_two_hundred_schedules_and_three_processes_begin_each_time_once(tmp_path: Path) -> None:
+    """Over both changes of the clock, with steps of an hour in both directions."""
+    clock = FakeClock(wall=int(datetime(2026, 3, 28, 12, tzinfo=UTC).timestamp()) * SECOND)
+    processes = [SqliteDatabase.open(tmp_path / "q.db", clock=clock) for _ in range(3)]
+    queue_id = processes[0].write_sync(open_queue, "q")
+    crons = [f"{n % 60} {(n * 7) % 24} * * *" for n in range(200)]
+    for n, expression in enumerate(crons):
+        text = (
+            f'id = "d{n}"\n[schedule]\ncron = "{expression}"\ntimezone = "Europe/Berlin"\n'
+            'missed = "all"\noverlap = "allow"\n[[steps]]\nname = "a"\naction = "say"\n'
+        )
+        definition = check(text, "toml", ACTIONS).definition
+        assert definition is not None
+        processes[0].write_sync(definitions.save, definition, text, "toml")
+    begun_at = clock.wall()
+    loops = [Clockwork(db, queue_id, ACTIONS, clock) for db in processes]
+    random = Random(1)
+    furthest = begun_at
+    while furthest < begun_at + 40 * 60 * MINUTE:
+        clock.pass_time(random.randrange(60, 5_400))
+        if random.random() < 0.1:
+            clock.step_wall(random.choice([-3_600, 3_600]))
+        furthest = max(furthest, clock.wall())
+        threads = [threading.Thread(target=asyncio.run, args=(each.turn(),)) for each in loops]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    rows = processes[0].read_sync(lambda tx: tx.execute("select definition_id, due_at from run"))
+    begun = Counter(rows)
+    expected = set()
+    for n, expression in enumerate(crons):
+        for at in cron.times(expression, "Europe/Berlin", begun_at):
+            if at > furthest:
+                break
+            expected.add((f"d{n}", at))
+    assert set(begun) == expected
+    assert set(begun.values()) == {1}
+    for db in processes:
+        db.close()
+
+
+# -- what is stored
+
+
+def test_a_change_of_what_somebody_else_changed_is_refused(flows: Flows) -> None:
+    first = flows.save()
+    assert flows.save(more='name = "x"', rev=first.rev).rev == 2
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        flows.save(rev=first.rev)
+    with pytest.raises(Conflict, match="deleted meanwhile"):
+        flows.save("other", rev=3)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        flows.save(rev=0)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        flows.opened.write(definitions.delete, "flow", rev=1)
+    flows.opened.write(definitions.delete, "flow", rev=2)
+    assert flows.opened.read(definitions.listing) == []
+
+
+def call(name: str, called: str) -> tuple[Any, str]:
+    text = (
+        f'id = "{name}"\n[[steps]]\nname = "a"\naction = "workflow"\n'
+        f'config = {{ definition = "{called}" }}\n'
+    )
+    return check(text, "toml", ACTIONS).definition, text
+
+
+def test_definitions_cannot_run_one_another_in_a_circle(flows: Flows) -> None:
+    flows.save("c")
+    for name, called in (("b", "c"), ("a", "b")):
+        flows.opened.write(definitions.save, *call(name, called), "toml")
+    with pytest.raises(BadInput, match="c → a → b → c"):
+        flows.opened.write(definitions.save, *call("c", "a"), "toml")
+    with pytest.raises(BadInput, match="no definition 'zzz'"):
+        flows.opened.write(definitions.save, *call("c", "zzz"), "toml")
+    with pytest.raises(Conflict, match="'b' runs 'c'"):
+        flows.opened.write(definitions.delete, "c")
+    id_ = flows.opened.write(runs.begin, flows.queue_id, "a", ACTIONS)
+    payload = flows.opened.sql("select payload from job where id = $1", id_)[0][0]
+    assert '"definitions":{"b":' in payload
+    assert '"c":' in payload
+
+
+# -- the folder
+
+
+@pytest.fixture
+def kept(flows: Flows, tmp_path: Path) -> folder.Folder:
+    return folder.Folder(flows.opened.db, tmp_path / "definitions", ACTIONS)
+
+
+def put(kept: folder.Folder, name: str, text: str) -> None:
+    kept.path.mkdir(exist_ok=True)
+    (kept.path / name).write_text(text)
+    asyncio.run(kept.sync())
+
+
+STEP = '[[steps]]\nname = "a"\naction = "say"\n'
+
+
+def ids(flows: Flows) -> list[str]:
+    return [each.id for each in flows.opened.read(definitions.listing)]
+
+
+def test_definitions_follow_the_files_of_the_folder(flows: Flows, kept: folder.Folder) -> None:
+    assert asyncio.run(kept.sync()) is True, "no folder is an empty one"
+    assert asyncio.run(kept.sync()) is False
+    put(kept, "one.toml", f'id = "one"\n{STEP}')
+    put(kept, "two.json", '{"id": "two", "steps": [{"name": "a", "action": "say"}]}')
+    put(kept, "notes.md", "no definition")
+    assert ids(flows) == ["one", "two"]
+    put(kept, "one.toml", f'id = "one"\nname = "New"\n{STEP}')
+    stored = flows.opened.read(definitions.get, "one")
+    assert (stored.name, stored.origin, stored.path, stored.rev) == ("New", "file", "one.toml", 2)
+    put(kept, "one.toml", f'id = "renamed"\n{STEP}')
+    assert ids(flows) == ["renamed", "two"]
+    (kept.path / "two.json").unlink()
+    asyncio.run(kept.sync())
+    assert ids(flows) == ["renamed"]
+
+
+def test_a_file_that_is_broken_changes_nothing_and_is_told(
+    flows: Flows, kept: folder.Folder
+) -> None:
+    put(kept, "one.toml", f'id = "one"\n{STEP}')
+    put(kept, "one.toml", 'id = "one"\n[[steps]]\nname = "a"\naction = "sya"\n')
+    assert ids(flows) == ["one"]
+    assert "say" in flows.opened.read(definitions.get, "one").text
+    (file,) = flows.opened.read(folder.files)
+    assert (file.definition_id, "line 4: steps[0].action" in str(file.problem)) == ("one", True)
+    put(kept, "one.toml", f'id = "one"\nname = "well"\n{STEP}')
+    assert flows.opened.read(folder.files)[0].problem is None
+
+
+def test_a_file_never_overwrites_what_was_made_elsewhere(flows: Flows, kept: folder.Folder) -> None:
+    flows.save("mine")
+    put(kept, "mine.toml", f'id = "mine"\nname = "File"\n{STEP}')
+    assert flows.opened.read(definitions.get, "mine").name == "mine"
+    assert "kept in the database" in str(flows.opened.read(folder.files)[0].problem)
+    put(kept, "a.toml", f'id = "two"\n{STEP}')
+    put(kept, "b.toml", f'id = "two"\nname = "Second"\n{STEP}')
+    assert flows.opened.read(definitions.get, "two").name == "two"
+    with pytest.raises(Conflict, match="a file of the definitions' folder"):
+        flows.save("two")
+    with pytest.raises(Conflict, match=r"kept in the file a\.toml"):
+        flows.opened.write(definitions.delete, "two")
+
+
+def test_a_file_is_written_anew_only_by_who_saw_its_text(kept: folder.Folder) -> None:
+    put(kept, "one.toml", "old")
+    folder.replace(kept.path, "one.toml", "new", seen="old")
+    assert (kept.path / "one.toml").read_text() == "new"
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        folder.replace(kept.path, "one.toml", "newer", seen="old")
+    for name in ("../x.toml", "x.txt", "a/b.toml"):
+        with pytest.raises(BadInput, match="no file of"):
+            folder.replace(kept.path, name, "x", seen="x")
+
+
+def test_the_loop_is_woken_by_a_new_schedule(flows: Flows) -> None:
+    async def main() -> None:
+        flows.at(2026, 3, 2, 10, 59)
+        task = asyncio.create_task(flows.clockwork.run())
+        await asyncio.to_thread(flows.hourly)
+        flows.opened.clock.pass_time(timedelta(minutes=1).total_seconds())
+        await asyncio.to_thread(flows.save, "other", '[schedule]\ncron = "0 5 * * *"')
+        while not flows.runs():
+            await asyncio.sleep(0.005)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(main(), 20))

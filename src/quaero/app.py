@@ -29,7 +29,10 @@ from quaero.work.supervisor import END_SECONDS
 from quaero.work.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from quaero.clock import Clock
+    from quaero.crawl.fetch import Fetcher
     from quaero.crawl.session import Login
+    from quaero.sources.logins import Logins
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
@@ -80,7 +83,9 @@ async def worker(
         )
         helpers = CpuHelpers(1 if alone_for else settings.work.helpers, preload=PRELOAD)
         stack.push_async_callback(helpers.close)
-        crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login)
+        logins = open_logins(settings, db, fetcher, helpers, clock)
+        stack.push_async_callback(logins.close)
+        crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login, logins.login)
         crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock)
         registry = Registry(crawler.job_types())
         registry.add(_cleanup(settings, db))
@@ -103,6 +108,20 @@ async def worker(
             passing=passing,
         )
         yield Worker(db, queue_id, registry, Pool(db, queue_id, registry, options, clock))
+
+
+def open_logins(
+    settings: Settings, db: SqliteDatabase, fetcher: Fetcher, helpers: CpuHelpers, clock: Clock
+) -> Logins:
+    """The stored logins; their key is looked for when one is opened or stored."""
+    from quaero.sources.keys import KeyFile
+    from quaero.sources.logins import Logins
+    from quaero.sources.probe import Prober
+    from quaero.sources.vault import Keys
+
+    keys = Keys(KeyFile(settings.auth.key_file, settings.data_dir))
+    prober = Prober(fetcher, helpers, clock, settings.crawl.allow_networks)
+    return Logins(db, keys, clock, prober)
 
 
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
@@ -160,12 +179,21 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
     from quaero.api.parts import WebParts
     from quaero.api.server import DRAIN_SECONDS, Server
     from quaero.api.token import read_token
+    from quaero.crawl.fetch import Fetcher
 
     tell_ready = watch_lifeline(DRAIN_SECONDS + END_SECONDS)
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
     token = read_token(settings.token_file) if settings.server.token else None
-    with open_database(settings) as db:
+    async with contextlib.AsyncExitStack() as stack:
+        db = stack.enter_context(open_database(settings))
+        fetcher = await stack.enter_async_context(
+            Fetcher(clock=clock, user_agent=settings.crawl.user_agent)
+        )
+        helpers = CpuHelpers(1, preload=PRELOAD)
+        stack.push_async_callback(helpers.close)
+        logins = open_logins(settings, db, fetcher, helpers, clock)
+        stack.push_async_callback(logins.close)
         parts = WebParts(
             db=db,
             settings=settings,
@@ -175,6 +203,7 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
             started_at=clock.wall(),
             token=token,
             address=settings.server.address(listening.getsockname()[1]),
+            logins=logins,
         )
         await Server(create_app(parts), parts.draining).run(listening, tell_ready)
 

@@ -93,7 +93,7 @@ async def test_after_the_key_is_lost_logins_can_be_deleted_and_stored_anew(
 ) -> None:
     id_, _ = await make_logins().add(capture())
     key_file.unlink()
-    opened.write(credentials.delete, id_)
+    await opened.db.write(credentials.delete, id_)
     fresh, _ = await make_logins().add(capture(value="again"))
     assert fresh > id_
     assert values(await make_logins().login(fresh)) == ["again"]

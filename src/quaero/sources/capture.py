@@ -21,10 +21,10 @@ from quaero.crawl.cookies import (
     is_public_suffix,
     port_of,
 )
-from quaero.crawl.headers import check_header
+from quaero.crawl.headers import OURS, TOKEN
 from quaero.crawl.policy import literal_address
 from quaero.crawl.urls import canonical, site
-from quaero.errors import BadInput, BadLogin, BadUrl
+from quaero.errors import BadLogin, BadUrl
 
 MOST_COOKIES = 300
 MOST_HEADERS = 20
@@ -56,8 +56,11 @@ def base_of(url: str) -> str:
         raise BadLogin(f"the base address is longer than {LONGEST_ADDRESS}", "/base_url")
     try:
         return canonical(bare).partition("?")[0]
-    except BadUrl as error:
-        raise BadLogin(str(error), "/base_url") from None
+    except BadUrl:
+        raise BadLogin(
+            "this is not the address of a site; write one such as https://wiki.example.org/",
+            "/base_url",
+        ) from None
 
 
 def site_of(base_url: str) -> str:
@@ -128,13 +131,10 @@ def _bound(cookie: Cookie, base_url: str, at: str) -> Cookie:
     host = ada_url.URL(base_url).hostname
     if not belongs(cookie.domain, base_url):
         if is_public_suffix(cookie.domain):
-            raise BadLogin(
-                f"a cookie for all of {cookie.domain} would go to unrelated sites", f"{at}/domain"
-            )
-        raise BadLogin(
-            f"the cookie is for {cookie.domain}, which is not of the site {site_of(base_url)}",
-            f"{at}/domain",
-        )
+            text = "the domain is a public suffix, so the cookie would go to unrelated sites"
+        else:
+            text = f"the domain is not of the site {site_of(base_url)}"
+        raise BadLogin(text, f"{at}/domain")
     alone = _stands_alone(host) or is_public_suffix(cookie.domain)
     if alone and not cookie.host_only:
         cookie = replace(cookie, host_only=True)
@@ -146,10 +146,8 @@ def _headers(given: Mapping[str, str]) -> dict[str, str]:
         raise BadLogin(f"more than {MOST_HEADERS} tokens", "/tokens")
     for number, (name, value) in enumerate(given.items()):
         at = f"/tokens/{number}"
-        try:
-            check_header(name, value)
-        except BadInput as error:
-            raise BadLogin(str(error), at) from None
+        if not TOKEN.fullmatch(name) or name.lower() in OURS:
+            raise BadLogin("a token cannot be sent in a header of this name", f"{at}/name")
         if name.lower() in ("cookie", "user-agent"):
             raise BadLogin("cookies and the user agent are given by their own fields", at)
         if not value.strip() or _CONTROL.search(value) or len(value) > LONGEST_HEADER:

@@ -124,6 +124,22 @@ def open_logins(
     return Logins(db, keys, clock, prober)
 
 
+@asynccontextmanager
+async def login_keeper(settings: Settings, db: SqliteDatabase) -> AsyncIterator[Logins]:
+    """The stored logins of a process that works on no jobs, with what it takes to test them."""
+    from quaero.crawl.fetch import Fetcher
+
+    clock = SystemClock()
+    async with Fetcher(clock=clock, user_agent=settings.crawl.user_agent) as fetcher:
+        helpers = CpuHelpers(1, preload=PRELOAD)
+        logins = open_logins(settings, db, fetcher, helpers, clock)
+        try:
+            yield logins
+        finally:
+            await logins.close()
+            await helpers.close()
+
+
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     """The job types, for checking payloads where nothing is run."""
     registry = Registry((CRAWLER, PAGE))
@@ -179,7 +195,6 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
     from quaero.api.parts import WebParts
     from quaero.api.server import DRAIN_SECONDS, Server
     from quaero.api.token import read_token
-    from quaero.crawl.fetch import Fetcher
 
     tell_ready = watch_lifeline(DRAIN_SECONDS + END_SECONDS)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -187,13 +202,7 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
     token = read_token(settings.token_file) if settings.server.token else None
     async with contextlib.AsyncExitStack() as stack:
         db = stack.enter_context(open_database(settings))
-        fetcher = await stack.enter_async_context(
-            Fetcher(clock=clock, user_agent=settings.crawl.user_agent)
-        )
-        helpers = CpuHelpers(1, preload=PRELOAD)
-        stack.push_async_callback(helpers.close)
-        logins = open_logins(settings, db, fetcher, helpers, clock)
-        stack.push_async_callback(logins.close)
+        logins = await stack.enter_async_context(login_keeper(settings, db))
         parts = WebParts(
             db=db,
             settings=settings,

@@ -167,6 +167,7 @@ async def work(
     """Run jobs until SIGTERM or SIGINT; in a child for suspects, until there are none."""
     tell_ready = watch_lifeline(settings.work.grace + END_SECONDS)
     limit_memory(settings.work.memory)
+    leave_no_core()
     async with worker(settings, isolate=isolate, alone_for=alone_for) as made:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -198,6 +199,7 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
 
     tell_ready = watch_lifeline(DRAIN_SECONDS + END_SECONDS)
     sys.setswitchinterval(SWITCH_SECONDS)
+    leave_no_core()
     clock = SystemClock()
     token = read_token(settings.token_file) if settings.server.token else None
     async with contextlib.AsyncExitStack() as stack:
@@ -236,6 +238,12 @@ def limit_memory(most: int) -> None:
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def leave_no_core() -> None:
+    """Let a crash leave no image of this process, in which the logins it opened would stand."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def run(main: Coroutine[Any, Any, R]) -> R:

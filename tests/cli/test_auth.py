@@ -68,7 +68,7 @@ def test_header_lines_come_from_standard_input_and_not_from_arguments(auth, monk
 
 
 WRONG = [
-    ("https://wiki.example.org/", "nonsense", "no list of cookies"),
+    ("https://wiki.example.org/", "nonsense", "not a list of cookies"),
     ("https://wiki.example.org/", "", "no cookie or token for example.org"),
     ("wiki", f"Cookie: a={SECRET}", "write one such as https://"),
     ("ftp://wiki.example.org/", f"Cookie: a={SECRET}", "write one such as https://"),

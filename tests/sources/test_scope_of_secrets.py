@@ -43,7 +43,8 @@ AGENT = "Mozilla/5.0 (the login's own)"
 PAST, FUTURE = 1_000_000, 4_000_000_000 * 1_000_000
 NAMES = [
     "example.org", "*.example.org", "*.a.example.org", "evil.example", "*.evil.example",
-    "badexample.org", "example.co.uk", "*.co.uk", "*.example.co.uk", "*.github.io", "localhost",
+    "badexample.org", "example.co.uk", "*.co.uk", "*.example.co.uk", "*.github.io", "localhost", "*.wiki.example.org",
+    "*.me.github.io",
     "*.localhost", "wiki", "intranet", "example.org.evil.example",
 ]  # fmt: skip
 

@@ -51,7 +51,7 @@ def add(
 
     They are read from standard input, or asked for without showing them.
 
-    Example: quaero auth add https://wiki.example.org/ < headers.txt
+    Example: quaero auth add https://wiki.example.org/
     """
     text = _typed() if sys.stdin.isatty() else sys.stdin.read(LARGEST_FILE)
     _store(url, text, "headers", user_agent, as_json=as_json)

@@ -42,9 +42,7 @@ async def machinery(opened: Opened) -> AsyncIterator[Machinery]:
 
 
 @pytest.fixture
-def make_app(
-    opened: Opened, key_file: Path, machinery: Machinery
-) -> Callable[..., FastAPI]:
+def make_app(opened: Opened, key_file: Path, machinery: Machinery) -> Callable[..., FastAPI]:
     """Makes the application, with a token or settings of one's own."""
 
     queue_id = opened.write(open_queue, "quaero_jobs")

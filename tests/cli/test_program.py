@@ -102,7 +102,9 @@ def _names(command: Any) -> set[str]:
     return {each.name for each in command.params}
 
 
-@pytest.mark.parametrize("arguments", [[], ["jobs"], ["documents"], ["queue"], ["db"], ["config"], ["auth"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["jobs"], ["documents"], ["queue"], ["db"], ["config"], ["auth"]]
+)
 def test_a_group_without_a_command_shows_its_help(cli: Cli, arguments: list[str]) -> None:
     done = cli(*arguments)
     assert done.code == 2

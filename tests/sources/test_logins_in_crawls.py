@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -189,7 +188,3 @@ def test_a_payload_names_one_login_at_most() -> None:
         kind.encode({"seeds": ["https://a.example/"], "private": "x", "credential": 1})
     with pytest.raises(BadPayload, match="credential"):
         kind.encode({"seeds": ["https://a.example/"], "credential": 0})
-
-
-def test_no_variable_of_ours_is_set_here() -> None:
-    assert "QUAERO_AUTH_KEY_FILE" not in os.environ

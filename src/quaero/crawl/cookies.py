@@ -64,7 +64,8 @@ class ScopedCredentials:
     domain) of each of `seeds`; where a seed's host is an address or a name of one label, to exactly
     that host and port. They never go over http if the seed is https. `user_agent` is the name that
     these sites are told. `learned` is what sites set before, and `refreshed` is called with what
-    the seeds' sites set anew. Raises `BadInput` for a header that cannot be sent.
+    the seeds' sites set anew, over https only if the seed is https. Raises `BadInput` for a header
+    that cannot be sent.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class ScopedCredentials:
                 continue
             if self._keep(cookie):
                 changed.append(cookie)
-        if changed and self._refreshed is not None and _place(url)[0] in self._secure_at:
+        if changed and self._refreshed is not None and self._may_have_headers(url):
             self._refreshed(changed)
 
     def _keep(self, cookie: Cookie) -> bool:

@@ -151,7 +151,8 @@ def _from_har(text: str, base_url: str, now: int) -> Found:
     """The last cookies, tokens and user agent that a recorded browser sent to the site.
 
     A cookie that was only sent is taken for the host it was sent to; one whose setting was
-    recorded, as it was set. Browsers leave secrets out of a HAR unless told otherwise.
+    recorded, as it was set, for the host that set it. Browsers leave secrets out of a HAR unless
+    told otherwise.
     """
     try:
         har = msgspec.json.decode(text.encode(), type=_Har)
@@ -169,8 +170,7 @@ def _from_har(text: str, base_url: str, now: int) -> Found:
         if site_of(url) != site_of(base_url):
             continue
         for cookie in _sent(entry.request, sent, url, f"entry {number}"):
-            known = (each for each in jar.values() if each.name == cookie.name)
-            if not any(each.value == cookie.value for each in known):
+            if not any(_is_the_same(each, cookie) for each in jar.values()):
                 jar[cookie.name, cookie.domain, cookie.path] = cookie
         for cookie in _set(entry.response.headers, url, now):
             jar[cookie.name, cookie.domain, cookie.path] = cookie
@@ -190,6 +190,12 @@ def _from_har(text: str, base_url: str, now: int) -> Found:
         user_agent=agent if agent and len(agent) <= LONGEST_AGENT else None,
     )
     return Found(capture, foreign)
+
+
+def _is_the_same(known: Cookie, sent: Cookie) -> bool:
+    """Whether a cookie that was sent is one whose setting was recorded."""
+    names = (known.name, known.domain, known.value)
+    return names == (sent.name, sent.domain, sent.value)
 
 
 def _address(url: str) -> str | None:

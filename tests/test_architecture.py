@@ -33,8 +33,8 @@ BESIDE = {
     "crawl": {"documents"},
     "sources": {"crawl", "documents"},
     "summarize": {"documents"},
-    "reports": {"documents"},
     "workflows": {"documents", "sources"},
+    "reports": {"documents", "sources"},
     "upkeep": {"crawl", "documents", "reports"},
 }
 

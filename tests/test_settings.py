@@ -70,6 +70,7 @@ EXAMPLES: dict[str, tuple[str, str, Any]] = {
     "reports.retention": ("2d", '"2d"', 172_800.0),
     "workflows.directory": ("flows", '"flows"', Path("flows")),
     "workflows.schedules": ("false", "false", False),
+    "auth.key_file": ("/tmp/keys", '"/tmp/keys"', Path("/tmp/keys")),
     "database.path": ("pages.db", '"pages.db"', Path("pages.db")),
     "database.backups": ("copies", '"copies"', Path("copies")),
 }

@@ -36,6 +36,7 @@ PAGES = {
     "documents": "/documents",
     "search": "/documents?q=table",
     "document": "/documents/1",
+    "sources": "/sources",
     "system": "/system",
     "system-log": "/system/log",
     "api": "/api/docs",

@@ -116,3 +116,21 @@ WHOLE_DOCUMENT: dict[str, Any] = {
     "last_modified": None,
     "content_hash": "5f0c2f7c1f5b7d3a9b6c0a4b1f0e2d3c",
 }
+
+LOGIN: dict[str, Any] = {
+    "id": 3,
+    "base_url": "https://wiki.example.org/",
+    "site": "example.org",
+    "kind": "cookies",
+    "cookies": 2,
+    "tokens": 0,
+    "user_agent": None,
+    "captured_at": "2026-11-22T06:30:00.000000Z",
+    "updated_at": "2026-11-22T06:30:01.000000Z",
+    "expires_at": "2026-12-22T06:30:00.000000Z",
+    "state": "good",
+    "warning": None,
+    "tested_at": "2026-11-22T06:31:00.000000Z",
+    "test_ok": True,
+    "test_detail": "https://wiki.example.org/ answers 200 with “Home”",
+}

@@ -16,7 +16,18 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from quaero.cli import cleanup, crawl, database, documents, jobs, queue, serve, steering, worker
+from quaero.cli import (
+    auth,
+    cleanup,
+    crawl,
+    database,
+    documents,
+    jobs,
+    queue,
+    serve,
+    steering,
+    worker,
+)
 from quaero.cli import settings as config
 from quaero.cli.options import CONFIG, DATA_DIR, GlobalOptions, remember
 from quaero.errors import BadInput, QuaeroError
@@ -50,6 +61,7 @@ for command in steering.COMMANDS:
 app.add_typer(documents.app, name="documents")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
+app.add_typer(auth.app, name="auth")
 app.add_typer(database.app, name="db")
 app.add_typer(config.app, name="config")
 

@@ -35,8 +35,8 @@ class Crawl(BaseModel):
     `delay` is in seconds, between two requests to one host. With `sitemap` what the sitemaps of
     the seeds' hosts name is found too, as if the seeds linked to it. With the `source_type` of a
     product only its own pages are followed, each under one address, and `max_depth` is 1,000 unless
-    given. `private` names the login
-    session that pages need; only a process that holds that session fetches them.
+    given. `private` names the login session that pages need; only a process that holds that session
+    fetches them. `credential` is the id of the stored login that they need.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +57,7 @@ class Crawl(BaseModel):
     detail_level: Literal["metadata", "full"] = "full"
     refresh: Literal["changed", "always", "missing"] = "changed"
     private: str | None = None
+    credential: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -69,6 +70,8 @@ class Crawl(BaseModel):
     @model_validator(mode="after")
     def _check_scope(self) -> Self:
         self.to_scope()
+        if self.private is not None and self.credential is not None:
+            raise ValueError("private and credential are two logins; give only one")
         return self
 
     def to_scope(self) -> CrawlScope:

@@ -18,7 +18,7 @@ def asks_to_log_in(crawl: ActiveCrawl, page: CrawlPage, url: str, target: str) -
 
     Without a login of its own a crawl is told so at its seeds only: the rest may be public.
     """
-    told = crawl.settings.private or (page.found_on is None and crawl.scope.rules is not None)
+    told = crawl.private or (page.found_on is None and crawl.scope.rules is not None)
     asks = crawl.scope.is_login(target) or is_login_address(target)
     return bool(told) and asks and not is_there_to_log_in(crawl, url)
 
@@ -26,7 +26,7 @@ def asks_to_log_in(crawl: ActiveCrawl, page: CrawlPage, url: str, target: str) -
 def may_be_denial(crawl: ActiveCrawl, target: str) -> bool:
     """Whether a product's login page may be shown to somebody logged in, for want of permission."""
     return (
-        crawl.settings.private is not None
+        crawl.private
         and "permissionViolation=true" in target
         and crawl.scope.is_login(target)
         and crawl.scope.refusal(target, 0) == "source"

@@ -1,4 +1,6 @@
 /** The pages: a template and a component each. */
+import loginsHtml from "../logins/logins.html";
+import { logins } from "../logins/logins.js";
 import dashboardHtml from "./dashboard.html";
 import { dashboard } from "./dashboard.js";
 import deadHtml from "./dead.html";
@@ -12,12 +14,13 @@ import queueHtml from "./queue.html";
 import { queue } from "./queue.js";
 import referenceHtml from "./reference.html";
 import { reference } from "./reference.js";
+import sourcesHtml from "./sources.html";
 import systemHtml from "./system.html";
 import { system } from "./system.js";
 import workersHtml from "./workers.html";
 import { workers } from "./workers.js";
 
-export const PAGES = { dashboard, dead, documents, job, queue, reference, system, workers };
+export const PAGES = { dashboard, dead, documents, job, logins, queue, reference, system, workers };
 
 export const templates = {
   dashboard: dashboardHtml,
@@ -27,6 +30,7 @@ export const templates = {
   missing: missingHtml,
   queue: queueHtml,
   reference: referenceHtml,
+  sources: sourcesHtml + loginsHtml,
   system: systemHtml,
   workers: workersHtml,
 };

@@ -1,0 +1,1 @@
+"""What is collected from, and the logins that this takes."""

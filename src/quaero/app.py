@@ -18,6 +18,9 @@ from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
+from quaero.sources.payloads import FOLDER, REMOVAL, VALIDATION
+from quaero.sources.removal import removal_type
+from quaero.sources.runs import crawl_validation
 from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import cleanup_type
 from quaero.upkeep.merging import merge_when
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
-PRELOAD = ("quaero.crawl.digest",)
+PRELOAD = ("quaero.crawl.digest", "quaero.sources.folder_reading")
 
 
 def open_database(settings: Settings, *, upgrade: bool = True) -> SqliteDatabase:
@@ -69,6 +72,8 @@ async def worker(
     from quaero.crawl.executors import CrawlExecutors
     from quaero.crawl.fetch import Fetcher
     from quaero.crawl.session import Crawls
+    from quaero.sources.folder import folder_type
+    from quaero.sources.validation import Validator
 
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
@@ -81,8 +86,11 @@ async def worker(
         helpers = CpuHelpers(1 if alone_for else settings.work.helpers, preload=PRELOAD)
         stack.push_async_callback(helpers.close)
         crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login)
-        crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock)
+        crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock, crawl_validation)
         registry = Registry(crawler.job_types())
+        registry.add(Validator(db, crawls, fetcher, helpers, clock).job_type())
+        registry.add(folder_type(db, helpers, clock))
+        registry.add(removal_type(db))
         registry.add(_cleanup(settings, db))
         registry.add(bulk_type(db))
         registry.add_installed()
@@ -107,7 +115,7 @@ async def worker(
 
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     """The job types, for checking payloads where nothing is run."""
-    registry = Registry((CRAWLER, PAGE))
+    registry = Registry((CRAWLER, PAGE, VALIDATION, FOLDER, REMOVAL))
     registry.add(_cleanup(settings, db))
     registry.add(bulk_type(db))
     registry.add_installed()

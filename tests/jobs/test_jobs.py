@@ -407,7 +407,8 @@ def test_a_pre_child_that_does_not_end_well_fails_the_job(jobs: Jobs, how: str) 
         case "failed by hand":
             jobs.do(steer.fail, pre, "no good")
     assert jobs.statuses(root, other, core, post) == [FAILED, CANCELLED, CANCELLED, CANCELLED]
-    assert jobs.look(root).error == "a pre job did not end well"
+    why = {"failed": ": no", "cancelled": "", "failed by hand": ": no good"}[how]
+    assert jobs.look(root).error == f"a pre job did not end well{why}"
     assert jobs.claim() == []
 
 

@@ -7,7 +7,7 @@ to be fetched first lets the job go on later, in the lane it then belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +20,6 @@ from quaero.crawl import frontier
 from quaero.crawl.convoy import Convoy
 from quaero.crawl.digest import Digest
 from quaero.crawl.effects import (
-    NO_SOURCE,
     PageDone,
     admit_seeds,
     finish_page,
@@ -34,21 +33,24 @@ from quaero.crawl.payloads import Crawl, CrawlPage
 from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, interval, pace
 from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
-from quaero.db.contract import Database, ReadTx
+from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import store
 from quaero.documents.model import DetailLevel, NewDocument
 from quaero.documents.store import Seen, Validators
 from quaero.errors import BadUrl, Permanent, Refused
+from quaero.jobs.model import JobSpec
 from quaero.jobs.run import Effect
 from quaero.jobs.steer import fail
 from quaero.work.context import JobContext
 from quaero.work.cpu import CpuHelpers
+from quaero.work.phases import after_pre
 from quaero.work.registry import JobType, Later, Result
 
 MOST_HOPS = 20
 SITES_KEPT = 10_000
 WAIT_FOR_LOGIN = 2
 LONGEST_WAIT_FOR_LOGIN = 15
+BY_LOGIN = "login"
 READABLE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
 _DIGEST = "quaero.crawl.digest:digest"
 _CHOOSE_AGAIN = "quaero.crawl.digest:choose_again"
@@ -58,13 +60,16 @@ class CrawlExecutors:
     """The crawler's job types over one database, fetcher and set of helpers."""
 
     def __init__(
-        self, db: Database, crawls: Crawls, fetcher: Fetcher, helpers: CpuHelpers, clock: Clock
-    ) -> None:
+        self, db: Database, crawls: Crawls, fetcher: Fetcher, helpers: CpuHelpers, clock: Clock,
+        validation: Callable[[Crawl], JobSpec] | None = None,
+    ) -> None:  # fmt: skip
+        """`validation` makes the job that is to end well before a source's crawl fetches."""
         self._db = db
         self._crawls = crawls
         self._fetcher = fetcher
         self._helpers = helpers
         self._clock = clock
+        self._validation = validation
         self._robots = RobotsRules(fetcher, clock)
         self._convoy = Convoy()
         self._sitemaps = SitemapReader(fetcher, helpers, self._robots, clock, self._by_robots)
@@ -80,6 +85,10 @@ class CrawlExecutors:
 
     async def begin(self, job: JobContext, settings: Crawl) -> Result | Later:
         """Admit the seeds; the rest of the crawl is their consequence, and that of sitemaps."""
+        if settings.source and self._validation is not None:
+            waiting = await after_pre(self._db, job, [self._validation(settings)])
+            if waiting is not None:
+                return waiting
         crawl = await self._crawls.make(job.id, settings)
         if job.state is not None:
             if settings.private and not self._crawls.may_log_in(settings):
@@ -147,7 +156,7 @@ class CrawlExecutors:
         site = host_key(url)
         if crawl.blank_sites.get(site) and job.first_try and crawl.settings.refresh == "changed":
             return None
-        found = await self._db.read(_look_up, url, site, _level(crawl))
+        found = await self._db.read(_look_up, crawl.settings.source, url, site, _level(crawl))
         if len(crawl.blank_sites) < SITES_KEPT:
             crawl.blank_sites.setdefault(site, found.blank)
         return found.page
@@ -170,13 +179,17 @@ class CrawlExecutors:
             result = await self._fetcher.fetch(request)
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                await job.checkpoint(job.state, [partial(note_gone, url=url)])
+                await job.checkpoint(
+                    job.state, [partial(note_gone, source=crawl.settings.source, url=url)]
+                )
             raise
         crawl.credentials.remember(url, result.set_cookie, now)
         if result.location is not None:
             return await self._redirected(job, crawl, url, page, result, trail)
         if result.not_modified:
-            seen = Seen(url, NO_SOURCE, result.etag, result.last_modified, job.id, job.root_id)
+            seen = Seen(
+                url, crawl.settings.source, result.etag, result.last_modified, job.id, job.root_id
+            )
             return await self._unchanged(job, crawl, url, page, "unchanged", seen)
         return await self._read(job, crawl, url, page, result, redirected=bool(trail))
 
@@ -238,15 +251,11 @@ class CrawlExecutors:
         if not made.page.looks_like_login:
             return
         in_place = redirected or not is_login_address(url)
-        if page.found_on is not None and not (crawl.settings.private and in_place):
+        if page.found_on is not None and not (crawl.settings.logs_in and in_place):
             return
         text = f"{host_key(url)} shows a login page at {url} in place of content: "
-        text += (
-            "the login has expired or is not accepted; log in again and give the new cookies"
-            if crawl.settings.private
-            else "give your login with --cookie-file or --header"
-        )
-        await self._db.write(fail, job.root_id, text)
+        text += _way_in(crawl.settings)
+        await self._db.write(_stop, job.root_id, text)
         raise Permanent(text)
 
     async def _unchanged(
@@ -254,7 +263,7 @@ class CrawlExecutors:
         seen: Seen | None = None,
     ) -> Result:  # fmt: skip
         """Go on from a page that need not be read again, by the links it had."""
-        packed = await self._db.read(frontier.kept_links, NO_SOURCE, url)
+        packed = await self._db.read(frontier.kept_links, crawl.settings.source, url)
         done = PageDone(crawl=crawl)
         if packed is not None and crawl.settings.follow_links:
             admitted, refused, samples = await self._helpers.run(
@@ -299,8 +308,8 @@ class _Stored(NamedTuple):
     blank: bool
 
 
-def _look_up(tx: ReadTx, url: str, site: str, level: DetailLevel) -> _Stored:
-    page = store.validators(tx, NO_SOURCE, [url], level).get(url)
+def _look_up(tx: ReadTx, source: int, url: str, site: str, level: DetailLevel) -> _Stored:
+    page = store.validators(tx, source, [url], level).get(url)
     return _Stored(page, page is None and store.is_blank(tx, site))
 
 
@@ -310,6 +319,20 @@ def _result(value: dict[str, Any], done: PageDone) -> Result:
 
 def _readable(content_type: str | None) -> bool:
     return content_type is None or content_type.partition(";")[0].strip().lower() in READABLE
+
+
+def _way_in(settings: Crawl) -> str:
+    """What to do about a login page."""
+    if settings.logs_in:
+        return "the login has expired or is not accepted; log in again and give the new cookies"
+    if settings.source:
+        return "give the source a login"
+    return "give your login with --cookie-file or --header"
+
+
+def _stop(tx: Tx, root_id: int, text: str) -> None:
+    fail(tx, root_id, text)
+    frontier.note_stop(tx, root_id, BY_LOGIN)
 
 
 def _wait_for_login(job: JobContext, state: Mapping[str, Any]) -> Later:
@@ -334,7 +357,7 @@ def _document(
     page = made.page
     level = _level(crawl)
     return NewDocument(
-        source_id=NO_SOURCE,
+        source_id=crawl.settings.source,
         url=url,
         title=page.title,
         text=page.markdown if level is DetailLevel.FULL else "",
@@ -355,6 +378,7 @@ def _document(
             "open_graph": page.open_graph,
             "json_ld": page.json_ld,
         },
+        tags=tuple(crawl.settings.tags),
         job_id=job.id,
         root_id=job.root_id,
     )

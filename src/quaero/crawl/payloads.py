@@ -23,6 +23,8 @@ def _usable(pattern: str) -> str:
 
 Seed = Annotated[str, AfterValidator(_fetchable)]
 Pattern = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_usable)]
+Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
+RecordId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 class Crawl(BaseModel):
@@ -32,17 +34,22 @@ class Crawl(BaseModel):
     `delay` is in seconds, between two requests to one host. With `sitemap` what the sitemaps of
     the seeds' hosts name is found too, as if the seeds linked to it. `private` names the login
     session that pages need; only a process that holds that session fetches them.
+
+    A crawl of a `source` puts its `tags` on every document. `within` are the patterns to which the
+    source is bound: an address must fit one of them as well as one of `include`, where there are
+    any, and none of `exclude`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seeds: Annotated[list[Seed], Field(min_length=1, max_length=1_000)]
-    source_type: Literal["web"] = "web"
+    source_type: Literal["web", "jira", "confluence"] = "web"
     entity_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "page"
     max_depth: Annotated[int, Field(ge=0, le=1_000)] = 3
     max_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
     include: list[Pattern] = []
     exclude: list[Pattern] = []
+    within: list[Pattern] = []
     scope: ScopeName = "host"
     follow_links: bool = True
     sitemap: bool = False
@@ -52,6 +59,9 @@ class Crawl(BaseModel):
     detail_level: Literal["metadata", "full"] = "full"
     refresh: Literal["changed", "always", "missing"] = "changed"
     private: str | None = None
+    source: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    credential: RecordId | None = None
+    tags: Annotated[list[Tag], Field(max_length=100)] = []
 
     @model_validator(mode="after")
     def _check_scope(self) -> Self:
@@ -61,8 +71,14 @@ class Crawl(BaseModel):
     def to_scope(self) -> CrawlScope:
         """The rules for addresses. Raises `BadInput` for seeds or patterns that cannot be used."""
         return CrawlScope(
-            tuple(self.seeds), self.scope, tuple(self.include), tuple(self.exclude), self.max_depth
-        )
+            tuple(self.seeds), self.scope, tuple(self.include), tuple(self.exclude),
+            self.max_depth, within=tuple(self.within),
+        )  # fmt: skip
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether pages are fetched with a login."""
+        return self.private is not None or self.credential is not None
 
 
 class CrawlPage(BaseModel):

@@ -57,6 +57,8 @@ class CrawlScope:
     directory of a seed (`/docs/` and `/docs/index.html` both stand for `/docs/`, `/docs` for `/`);
     `any` everything. `max_depth` counts links from a seed, which has depth 0.
 
+    `within` narrows like `include`: an address must fit one of each that has any patterns.
+
     A seed was asked for by name: it is refused by `exclude` only, whatever its depth.
 
     Raises BadUrl, BadPattern or BadInput when built of something unusable. The seeds are stored in
@@ -69,9 +71,11 @@ class CrawlScope:
     exclude: tuple[str, ...] = ()
     max_depth: int = 3
     source_rules: tuple[SourceRule, ...] = ()
+    within: tuple[str, ...] = ()
     _seeds: frozenset[str] = field(init=False, repr=False, compare=False)
     _include: Patterns = field(init=False, repr=False, compare=False)
     _exclude: Patterns = field(init=False, repr=False, compare=False)
+    _within: Patterns = field(init=False, repr=False, compare=False)
     _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _sites: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -89,6 +93,7 @@ class CrawlScope:
             ("_seeds", frozenset(seeds)),
             ("_include", Patterns(self.include)),
             ("_exclude", Patterns(self.exclude)),
+            ("_within", Patterns(self.within)),
             ("_prefixes", tuple(each for seed in seeds for each in _with_twin(prefix(seed)))),
             ("_sites", frozenset(site(host_key(seed)) for seed in seeds)),
         ):
@@ -112,8 +117,9 @@ class CrawlScope:
             return "scope"
         if self._exclude.match(url):
             return "exclude"
-        if self._include and not self._include.match(url):
-            return "include"
+        for needed in (self._within, self._include):
+            if needed and not needed.match(url):
+                return "include"
         for rule in self.source_rules:
             reason = rule(url)
             if reason is not None:

@@ -23,6 +23,7 @@ from quaero.jobs.logs import Level
 from quaero.jobs.model import (
     COLUMNS,
     FailureAction,
+    Hold,
     JobRow,
     OwnRun,
     Phase,
@@ -87,7 +88,8 @@ def removed(tx: Tx, jobs: Sequence[JobRow]) -> None:
 
 
 def _no_longer_waits(tx: Tx, job: JobRow) -> None:
-    if job.parent_id is not None and job.own_run == OwnRun.OPEN and job.message_id is None:
+    waits = job.own_run == OwnRun.OPEN and job.message_id is None and not job.held
+    if job.parent_id is not None and waits:
         _gain(tx, job)["wait_post" if job.phase == Phase.POST else "wait_core"] -= 1
 
 
@@ -206,6 +208,8 @@ def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
         _fail_early(tx, parent)
         return
     if parent.stopping == Stopping.NO:
+        if parent.held == Hold.FOR_PRE and not parent.pre_open:
+            _go_on(tx, parent)
         if parent.wait_core and not parent.pre_open:
             begin(tx, parent, Phase.CORE)
         if parent.wait_post and parent.core_ended:
@@ -214,14 +218,34 @@ def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
         _end(tx, parent)
 
 
+def _go_on(tx: Tx, job: JobRow) -> None:
+    """Send the message of a job whose own run waited for its pre children."""
+    job.held = Hold.NO
+    send_messages(tx, [job])
+    store(tx, [job])
+    logs.say(tx, job, Level.INFO, "the pre jobs have ended; the own run goes on")
+
+
 def _fail_early(tx: Tx, parent: JobRow) -> None:
     """Stop a parent that can only fail; in a tree that is being stopped it goes with that."""
     if stopping(tx, [parent.id]):
         stop(tx, parent, Stopping.WITH_ANCESTOR)
         return
     if parent.pre_failed:
-        _set_error(tx, parent, "a pre job did not end well")
+        _set_error(tx, parent, f"a pre job did not end well{_why_pre_failed(tx, parent)}")
     stop(tx, parent, Stopping.FAILING)
+
+
+def _why_pre_failed(tx: Tx, parent: JobRow) -> str:
+    """The error of the first pre job that failed, where it has one, behind a colon."""
+    rows = tx.execute(
+        """
+        select error from job where parent_id = $1 and parent_id is not null and phase = 0
+           and status = 3 and error is not null order by id limit 1
+        """,
+        (parent.id,),
+    )
+    return f": {rows[0][0]}" if rows else ""
 
 
 def _over_limit(parent: JobRow) -> bool:
@@ -248,7 +272,7 @@ def begin(tx: Tx, parent: JobRow, phase: Phase) -> None:
         tx,
         """
         parent_id = $1 and status < 2 and parent_id is not null and phase = $2
-        and message_id is null and own_run = 0 order by id
+        and message_id is null and own_run = 0 and held = 0 order by id
         """,
         (parent.id, phase),
     )

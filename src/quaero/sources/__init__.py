@@ -1,0 +1,1 @@
+"""Sources: what is collected again and again, how it is checked, run and looked at."""

@@ -40,6 +40,7 @@ from quaero.jobs.run import Failed
 from quaero.queue.claim import Claim
 from quaero.queue.queue import open_queue
 from quaero.settings import load
+from quaero.sources import records
 
 from ..opening import Opened  # noqa: TID252
 
@@ -94,6 +95,9 @@ def described() -> Iterator[Any]:
         opened.write(create, queue_id, [JobSpec("crawler", seeds) for _ in range(THERE)])
         opened.write(_dead_letters, queue_id)
         opened.write(save, [_page(number) for number in range(THERE)])
+        for number in range(THERE):
+            url = f"https://docs{number}.example.org/"
+            opened.write(records.create, {"name": f"docs{number}", "base_url": url})
         config = SchemathesisConfig.from_dict(
             {
                 "base-url": "http://localhost",

@@ -15,6 +15,7 @@ PAGES = [
     "/queue/dead",
     "/queue/workers",
     "/documents",
+    "/sources",
     "/system",
     "/system/log",
     "/api/docs",

@@ -6,6 +6,7 @@ const ROUTES = [
   [/^\/queue\/workers$/, "workers"],
   [/^\/jobs\/(?<id>\d+)$/, "job"],
   [/^\/documents(?:\/(?<id>\d+))?$/, "documents"],
+  [/^\/sources$/, "sources"],
   [/^\/system(?:\/log)?$/, "system"],
   [/^\/(?:system\/api|api\/docs)$/, "reference"],
 ];

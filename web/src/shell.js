@@ -11,6 +11,7 @@ const LINKS = [
   { href: "/queue/dead", label: "Dead letters", pages: ["dead"], key: "x" },
   { href: "/queue/workers", label: "Workers", pages: ["workers"], key: "w" },
   { href: "/documents", label: "Documents", pages: ["documents"], key: "o" },
+  { href: "/sources", label: "Sources", pages: ["sources"], key: "c" },
   { href: "/system", label: "System", pages: ["system", "reference"], key: "s" },
 ].map((each) => ({ ...each, hint: `${each.label} (g ${each.key})` }));
 
@@ -26,7 +27,7 @@ const HELP = [
   ["n", "new job"],
   [".", "pause and resume the live view"],
   ["t", "light or dark"],
-  ["g then d q x w o s", "dashboard, queue, dead letters, workers, documents, system"],
+  ["g then d q x w o c s", "dashboard, queue, dead letters, workers, documents, sources, system"],
   ["Esc", "close"],
   ["?", "this help"],
 ];

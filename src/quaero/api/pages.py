@@ -23,6 +23,7 @@ PAGES = (
     "/jobs/{job_id:int}",
     "/documents",
     "/documents/{document_id:int}",
+    "/sources",
     "/system",
     "/system/log",
     "/system/api",

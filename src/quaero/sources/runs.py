@@ -24,7 +24,7 @@ from quaero.errors import BadPayload, Conflict
 from quaero.jobs import steer
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec, Phase
-from quaero.jobs.read import summaries
+from quaero.jobs.read import get, summaries
 from quaero.sources import records
 from quaero.sources.payloads import FOLDER, VALIDATION, Folder, Validation
 from quaero.sources.records import Source
@@ -70,6 +70,39 @@ def payload_of(source: Source, wish: Mapping[str, Any]) -> Crawl | Folder:
     told["seeds"] = list(dict.fromkeys([source.base_url, *told["seeds"]]))
     told |= {"source_type": source.kind, "credential": source.credential}
     return _made(Crawl, told)
+
+
+def draft_payload(given: Mapping[str, Any]) -> Crawl | Folder:
+    """What a run of a source would be told that is not kept yet. Raises `BadPayload`."""
+    draft, settings = records.checked(given)
+    words = tuple(draft.tags)
+    made = Source(
+        id=1, name=draft.name, kind=draft.kind, base_url=draft.base_url, settings=settings,
+        credential=draft.credential, tags=words, enabled=True, rev=1, created_at=0, updated_at=0,
+        run_id=None, ended_run_id=None,
+    )  # fmt: skip
+    return payload_of(made, {})
+
+
+def patterns(payload: Crawl | Folder) -> dict[str, Any]:
+    """The effective patterns of a run, by whose they are, with the rule."""
+    return {
+        "source_include": payload.within,
+        "run_include": payload.include,
+        "exclude": payload.exclude,
+        "rule": RULE,
+    }
+
+
+def patterns_of(tx: ReadTx, job_id: int) -> dict[str, Any]:
+    """The effective patterns of a run that was begun. Raises `NotFound`."""
+    told = get(tx, job_id).payload
+    return {
+        "source_include": told["within"],
+        "run_include": told["include"],
+        "exclude": told["exclude"],
+        "rule": RULE,
+    }
 
 
 def _refuse_others(wish: Mapping[str, Any], known: frozenset[str], kind: str) -> None:

@@ -12,12 +12,14 @@ import queueHtml from "./queue.html";
 import { queue } from "./queue.js";
 import referenceHtml from "./reference.html";
 import { reference } from "./reference.js";
+import sourcesHtml from "./sources.html";
+import { sources } from "./sources.js";
 import systemHtml from "./system.html";
 import { system } from "./system.js";
 import workersHtml from "./workers.html";
 import { workers } from "./workers.js";
 
-export const PAGES = { dashboard, dead, documents, job, queue, reference, system, workers };
+export const PAGES = { dashboard, dead, documents, job, queue, reference, sources, system, workers };
 
 export const templates = {
   dashboard: dashboardHtml,
@@ -27,6 +29,7 @@ export const templates = {
   missing: missingHtml,
   queue: queueHtml,
   reference: referenceHtml,
+  sources: sourcesHtml,
   system: systemHtml,
   workers: workersHtml,
 };

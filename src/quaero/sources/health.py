@@ -67,7 +67,8 @@ def _verdict(tx: ReadTx, run: Summary | None) -> tuple[Health, str | None]:
     if run.status is Status.CANCELLED:
         return "warnings", "the last run was cancelled"
     if run.warnings:
-        return "warnings", f"{run.warnings} pages of the last run failed"
+        many = "1 page" if run.warnings == 1 else f"{run.warnings} pages"
+        return "warnings", f"{many} of the last run failed"
     return "healthy", None
 
 

@@ -36,19 +36,39 @@ class SiteSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seeds: Annotated[list[Seed], Field(max_length=999)] = []
-    include: Patterns = []
-    exclude: Patterns = []
-    max_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1_000
-    max_depth: Annotated[int, Field(ge=0, le=1_000)] = 3
-    scope: ScopeName = "host"
-    follow_links: bool = True
-    sitemap: bool = False
-    concurrency: Annotated[int, Field(ge=1, le=100)] = 4
-    delay: Annotated[float, Field(ge=0, le=3_600)] = 0.0
-    respect_robots: bool = True
-    detail_level: Literal["metadata", "full"] = "full"
-    refresh: Literal["changed", "always", "missing"] = "changed"
+    seeds: Annotated[list[Seed], Field(max_length=999)] = Field(
+        [], description="Addresses to begin at, besides the base URL."
+    )
+    include: Patterns = Field(
+        [], description="Only addresses that fit one of these, such as /guide/*."
+    )
+    exclude: Patterns = Field([], description="No address that fits one of these.")
+    max_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        1_000, description="0 is no limit."
+    )
+    max_depth: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        3, description="Links from an address to begin at."
+    )
+    scope: ScopeName = Field(
+        "host",
+        description="What belongs to the source: the host, its domain, the path, or any address.",
+    )
+    follow_links: bool = Field(True, description="Whether links of pages are followed.")
+    sitemap: bool = Field(False, description="Whether sitemaps are read.")
+    concurrency: Annotated[int, Field(ge=1, le=100)] = Field(
+        4, description="Requests to a host at a time."
+    )
+    delay: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        0.0, description="Seconds between two requests to a host."
+    )
+    respect_robots: bool = Field(True, description="Whether robots.txt is obeyed.")
+    detail_level: Literal["metadata", "full"] = Field(
+        "full", description="Whether the text is kept, or what is said of it only."
+    )
+    refresh: Literal["changed", "always", "missing"] = Field(
+        "changed",
+        description="What a later run fetches: what changed, everything, or what is missing.",
+    )
 
 
 class FolderSettings(BaseModel):
@@ -60,11 +80,19 @@ class FolderSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    include: PathPatterns = []
-    exclude: PathPatterns = []
-    max_depth: Annotated[int, Field(ge=0, le=200)] = 100
-    max_files: Annotated[int, Field(ge=0, le=1_000_000_000)] = MOST_FILES
-    refresh: Literal["changed", "always"] = "changed"
+    include: PathPatterns = Field(
+        [], description="Only files whose path fits one of these, such as /guide/*."
+    )
+    exclude: PathPatterns = Field([], description="No file whose path fits one of these.")
+    max_depth: Annotated[int, Field(ge=0, le=200)] = Field(
+        100, description="Folders below the base."
+    )
+    max_files: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        MOST_FILES, description="0 is no limit."
+    )
+    refresh: Literal["changed", "always"] = Field(
+        "changed", description="Whether files are read again that have not changed."
+    )
 
 
 Settings = SiteSettings | FolderSettings

@@ -8,6 +8,7 @@ import { go } from "../router.js";
 import { checkList } from "./checks.js";
 import { HEALTH, healthOf } from "./health.js";
 
+const ENDED = { completed: "Collected", failed: "Failed", cancelled: "Cancelled" };
 const LOOK_MS = 300;
 const LOOKS = 200;
 
@@ -78,11 +79,10 @@ export class SourceCard {
     if (!bad) return;
     const kind = source.health === "warnings" ? "is-warning" : "is-error";
     const text = clean(source.detail, 1_200).replace(/^a pre job did not end well: /, "");
-    const link = source.run ? h("a.link", { href: `/jobs/${source.run.id}` }, `Job ${source.run.id}`) : null;
     const problems = text.includes(" | ") ? text.replace(/^\d+ problems: /, "").split(" | ") : [text];
     const words = problems.length > 1 ? h("ul", {}, problems.map((each) => h("li", {}, each))) : h("span", {}, text);
     this.trouble.className = `source-trouble ${kind}`;
-    this.trouble.replaceChildren(icon("warn"), h("div", {}, words, " ", link));
+    this.trouble.replaceChildren(icon("warn"), h("div", {}, words));
   }
 
   /** What changes with time alone. */
@@ -108,7 +108,8 @@ export class SourceCard {
 
   showRun(run) {
     const job = h("a.link", { href: `/jobs/${run.id}` }, `Job ${run.id}`);
-    this.ran.replaceChildren(`Collected ${ago(run.completed_at)} in ${duration(run.duration)}, `, job);
+    const word = ENDED[run.status] ?? "Ended";
+    this.ran.replaceChildren(`${word} ${ago(run.completed_at)} in ${duration(run.duration)}, `, job);
   }
 
   // -- what can be done

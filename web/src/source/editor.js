@@ -6,7 +6,8 @@ import { clean } from "../format.js";
 import { schemaForm } from "../schema_form.js";
 import { TestBox } from "./test_box.js";
 
-const SHORT = ["include", "exclude", "max_pages", "max_files"];
+const SHORT = ["include", "exclude"];
+const LIMITS = ["max_pages", "max_files"];
 const KINDS = { web: "Web site", jira: "Jira", confluence: "Confluence", folder: "Folder of files" };
 
 /** Make a source, or edit one; resolves when the dialog is closed. */
@@ -48,6 +49,7 @@ class Editor {
       tags: field("Tags", this.tags, "Put on every document; divided by commas."),
     };
     this.form = h("div", { on: { input: () => this.test.later() } });
+    this.others = h("div.source-others", { on: { input: () => this.test.later() } });
     this.test = new TestBox(() => this.draft(), (errors) => this.explain(errors, { quietly: true }));
     this.alert = h("p.form-alert", { role: "alert" });
     this.button = h("button.button.is-primary", { type: "submit" }, source ? "Save" : "Create");
@@ -57,8 +59,9 @@ class Editor {
       h("div.field-pair", {}, field("Kind", h("div.select", {}, this.kind), "", "source-kind").element, this.fields.name.element),
       this.fields.base_url.element,
       this.form,
-      this.fields.tags.element,
       this.test.element,
+      this.others,
+      this.fields.tags.element,
       this.alert,
       h("footer.dialog-foot", {}, h("button.button", { type: "button", on: { click: () => close() } }, "Not now"), this.button),
     );
@@ -69,10 +72,13 @@ class Editor {
     const kind = this.kinds.find((each) => each.kind === this.kind.value);
     const initial = this.source?.settings ?? {};
     const short = schemaForm(kind.schema, { initial, only: SHORT });
-    const rest = schemaForm(kind.schema, { initial, without: SHORT });
-    this.parts = [short, rest];
+    const rest = schemaForm(kind.schema, { initial, without: [...SHORT, ...LIMITS] });
+    const limit = schemaForm(kind.schema, { initial, only: LIMITS });
+    this.parts = [short, limit, rest];
     this.rest = h("details.more-options", {}, h("summary", {}, kind.kind === "folder" ? "More: depth, refresh" : "More: scope, depth, politeness, robots, sitemaps"), rest.element);
-    this.form.replaceChildren(short.element, this.rest);
+    short.element.classList.add("field-pair");
+    this.form.replaceChildren(short.element);
+    this.others.replaceChildren(limit.element, this.rest);
     const folder = kind.kind === "folder";
     this.address.placeholder = folder ? "/home/me/notes" : "https://docs.example.org/";
     this.fields.base_url.say(folder ? "The folder's path on the machine where Quaero runs." : "Where the collecting begins.");

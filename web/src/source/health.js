@@ -2,7 +2,7 @@
 export const HEALTH = {
   login_expired: { label: "Login expired", icon: "warn", tone: "failed" },
   failing: { label: "Failing", icon: "cross", tone: "failed" },
-  warnings: { label: "Warnings", icon: "warn", tone: "held" },
+  warnings: { label: "Warnings", icon: "warn", tone: "warn" },
   healthy: { label: "Healthy", icon: "check", tone: "completed" },
   never: { label: "Never collected", icon: "dot", tone: "pending" },
   disabled: { label: "Disabled", icon: "ban", tone: "cancelled" },

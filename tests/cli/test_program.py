@@ -94,7 +94,7 @@ def test_readers_print_json_on_request() -> None:
         "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",
         "queue requeue", "queue pause", "queue resume", "queue purge", "db migrate", "db backup",
-        "config check",
+        "config check", "sources add", "sources edit", "sources delete",
     }  # fmt: skip
 
 
@@ -102,7 +102,9 @@ def _names(command: Any) -> set[str]:
     return {each.name for each in command.params}
 
 
-@pytest.mark.parametrize("arguments", [[], ["jobs"], ["documents"], ["queue"], ["db"], ["config"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["jobs"], ["documents"], ["sources"], ["queue"], ["db"], ["config"]]
+)
 def test_a_group_without_a_command_shows_its_help(cli: Cli, arguments: list[str]) -> None:
     done = cli(*arguments)
     assert done.code == 2

@@ -20,7 +20,7 @@ from quaero.jobs.read import Job, get
 from quaero.sources import health, records, runs
 from quaero.sources.health import State
 
-from ..crawl.crawler import LONGEST, Ran, look, settings  # noqa: TID252
+from ..crawl.crawler import LONGEST, settings  # noqa: TID252
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,6 @@ class Program:
         )
         ((id_,),) = rows
         return await self.job(id_)
-
-    async def ran(self, job_id: int) -> Ran:
-        return await self.made.db.read(look, job_id)
 
     async def state(self, source_id: int) -> State:
         def of(tx: Any) -> State:

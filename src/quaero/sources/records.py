@@ -8,7 +8,7 @@ never given twice, so documents that outlive their source belong to nobody else.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -20,9 +20,9 @@ from quaero.crawl.urls import canonical
 from quaero.db.contract import ReadTx, Row, Tx
 from quaero.documents.model import normal_tag
 from quaero.errors import BadInput, BadPayload, BadUrl, Conflict, NotFound
+from quaero.sources.names import names
 from quaero.sources.settings import Kind, Settings, settings_model
 
-MOST_NAMES = 10_000
 SLUG = r"^[a-z][a-z0-9_-]{0,59}$"
 _COLUMNS = """
     id, name, kind, base_url, credential, settings, tags, enabled, rev, created_at, updated_at,
@@ -162,19 +162,6 @@ def listing(tx: ReadTx, after: int = 0, limit: int = 50) -> list[Source]:
         f"select {_COLUMNS} from source where id > $1 order by id limit $2", (after, limit)
     )
     return [_source(row) for row in rows]
-
-
-def names(tx: ReadTx) -> dict[str, int]:
-    """The ids of sources by name, for `source:` in searches."""
-    return dict(tx.execute("select name, id from source order by id limit $1", (MOST_NAMES,)))
-
-
-def names_of(tx: ReadTx, ids: Sequence[int]) -> dict[int, str]:
-    """The names of those of these sources that there are."""
-    rows = tx.execute(
-        "select id, name from source where id in ints($1)", (_json(sorted(set(ids))),)
-    )
-    return dict(rows)
 
 
 def _source(row: Row) -> Source:

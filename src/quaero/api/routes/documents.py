@@ -36,7 +36,8 @@ from quaero.documents.counts import Count
 from quaero.documents.model import Filter
 from quaero.errors import NotFound
 from quaero.reports.wanted import LARGEST_ID, Word
-from quaero.sources import records
+from quaero.sources.names import names as source_names
+from quaero.sources.names import names_of
 
 router = APIRouter(prefix="/api", tags=["documents"], route_class=JsonRoute)
 
@@ -248,7 +249,7 @@ async def get_document_stats(parts: Parts) -> Response:
 
 def _stats(tx: ReadTx) -> tuple[counts.Stats, dict[int, str]]:
     found = counts.stats(tx)
-    return found, records.names_of(tx, list(found.by_source))
+    return found, names_of(tx, list(found.by_source))
 
 
 def _source_name(names: dict[int, str], source_id: int) -> str:
@@ -297,8 +298,8 @@ async def search_documents(
 def _search(
     tx: ReadTx, q: str, limit: int, cursor: str | None
 ) -> tuple[search.Results, dict[int, str]]:
-    found = search.search(tx, q, limit, cursor, sources=records.names(tx))
-    return found, records.names_of(tx, list(found.facets.sources))
+    found = search.search(tx, q, limit, cursor, sources=source_names(tx))
+    return found, names_of(tx, list(found.facets.sources))
 
 
 def _facets(values: dict[str, int]) -> list[dict[str, Any]]:

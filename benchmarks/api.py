@@ -19,6 +19,9 @@ from quaero.clock import SystemClock
 from quaero.db import SqliteDatabase
 from quaero.queue.queue import open_queue
 from quaero.settings import load
+from quaero.sources.keys import KeyFile
+from quaero.sources.logins import Logins
+from quaero.sources.vault import Keys
 
 TREE = 5
 ASKED = (
@@ -83,7 +86,8 @@ async def _costs(folder: Path, many: int) -> dict[str, tuple[float, float]]:
     settings = load(None, {"data_dir": str(folder)}, {}, folder)
     clock = SystemClock()
     registry = registry_without_worker(settings, db)
-    parts = WebParts(db, settings, registry, queue_id, clock, clock.wall())
+    logins = Logins(db, Keys(KeyFile(folder.parent / "keys", folder)), clock)
+    parts = WebParts(db, settings, registry, queue_id, clock, clock.wall(), logins)
     transport = httpx.ASGITransport(app=create_app(parts))
     found = {}
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

@@ -33,7 +33,7 @@ BESIDE = {
     "crawl": {"documents"},
     "sources": {"crawl", "documents"},
     "summarize": {"documents"},
-    "reports": {"documents"},
+    "reports": {"documents", "sources"},
     "upkeep": {"crawl", "documents", "reports"},
 }
 

@@ -32,7 +32,10 @@ from quaero.work.supervisor import END_SECONDS
 from quaero.work.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from quaero.clock import Clock
+    from quaero.crawl.fetch import Fetcher
     from quaero.crawl.session import Login
+    from quaero.sources.logins import Logins
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
@@ -85,10 +88,12 @@ async def worker(
         )
         helpers = CpuHelpers(1 if alone_for else settings.work.helpers, preload=PRELOAD)
         stack.push_async_callback(helpers.close)
-        crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login)
+        logins = open_logins(settings, db, fetcher, helpers, clock)
+        stack.push_async_callback(logins.close)
+        crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login, logins.login)
         crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock, crawl_validation)
         registry = Registry(crawler.job_types())
-        registry.add(Validator(db, crawls, fetcher, helpers, clock).job_type())
+        registry.add(Validator(db, crawls, fetcher, helpers, clock, logins).job_type())
         registry.add(folder_type(db, helpers, clock))
         registry.add(removal_type(db))
         registry.add(_cleanup(settings, db))
@@ -111,6 +116,36 @@ async def worker(
             passing=passing,
         )
         yield Worker(db, queue_id, registry, Pool(db, queue_id, registry, options, clock))
+
+
+def open_logins(
+    settings: Settings, db: SqliteDatabase, fetcher: Fetcher, helpers: CpuHelpers, clock: Clock
+) -> Logins:
+    """The stored logins; their key is looked for when one is opened or stored."""
+    from quaero.sources.keys import KeyFile
+    from quaero.sources.logins import Logins
+    from quaero.sources.probe import Prober
+    from quaero.sources.vault import Keys
+
+    keys = Keys(KeyFile(settings.auth.key_file, settings.data_dir))
+    prober = Prober(fetcher, helpers, clock, settings.crawl.allow_networks)
+    return Logins(db, keys, clock, prober)
+
+
+@asynccontextmanager
+async def login_keeper(settings: Settings, db: SqliteDatabase) -> AsyncIterator[Logins]:
+    """The stored logins of a process that works on no jobs, with what it takes to test them."""
+    from quaero.crawl.fetch import Fetcher
+
+    clock = SystemClock()
+    async with Fetcher(clock=clock, user_agent=settings.crawl.user_agent) as fetcher:
+        helpers = CpuHelpers(1, preload=PRELOAD)
+        logins = open_logins(settings, db, fetcher, helpers, clock)
+        try:
+            yield logins
+        finally:
+            await logins.close()
+            await helpers.close()
 
 
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
@@ -140,6 +175,7 @@ async def work(
     """Run jobs until SIGTERM or SIGINT; in a child for suspects, until there are none."""
     tell_ready = watch_lifeline(settings.work.grace + END_SECONDS)
     limit_memory(settings.work.memory)
+    leave_no_core()
     async with worker(settings, isolate=isolate, alone_for=alone_for) as made:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -171,9 +207,12 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
 
     tell_ready = watch_lifeline(DRAIN_SECONDS + END_SECONDS)
     sys.setswitchinterval(SWITCH_SECONDS)
+    leave_no_core()
     clock = SystemClock()
     token = read_token(settings.token_file) if settings.server.token else None
-    with open_database(settings) as db:
+    async with contextlib.AsyncExitStack() as stack:
+        db = stack.enter_context(open_database(settings))
+        logins = await stack.enter_async_context(login_keeper(settings, db))
         parts = WebParts(
             db=db,
             settings=settings,
@@ -183,6 +222,7 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
             started_at=clock.wall(),
             token=token,
             address=settings.server.address(listening.getsockname()[1]),
+            logins=logins,
         )
         await Server(create_app(parts), parts.draining).run(listening, tell_ready)
 
@@ -206,6 +246,12 @@ def limit_memory(most: int) -> None:
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def leave_no_core() -> None:
+    """Let a crash leave no image of this process, in which the logins it opened would stand."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def run(main: Coroutine[Any, Any, R]) -> R:

@@ -3,6 +3,8 @@
     QuaeroError
     ├── BadInput                something given to us is wrong; nothing was written
     │   ├── BadConfig           a setting: names the key, the value and what is allowed
+    │   ├── BadKey              the key file of the logins is missing, foreign or unsafe
+    │   ├── BadLogin            cookies or tokens that cannot be stored, or not for this site
     │   ├── BadPayload          a job's payload does not fit its type
     │   ├── BadPattern          an include or exclude pattern
     │   └── BadUrl              an address that cannot be fetched
@@ -50,6 +52,27 @@ class BadConfig(BadInput):
     """A setting is unknown or has a value that is not allowed."""
 
     slug = "bad-config"
+
+
+class BadKey(BadInput):
+    """The key file of the logins cannot be used, so none of them can be read or stored."""
+
+    status = 503
+    slug = "bad-key"
+
+
+class BadLogin(BadInput):
+    """A login cannot be stored as it was given; `fields` says why, by JSON pointer (RFC 6901).
+
+    No value that was given is repeated.
+    """
+
+    status = 422
+    slug = "bad-login"
+
+    def __init__(self, message: str, pointer: str = "") -> None:
+        super().__init__(message)
+        self.fields = [{"pointer": pointer, "detail": message}]
 
 
 class BadPayload(BadInput):

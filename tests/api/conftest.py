@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,42 @@ from fastapi import FastAPI
 
 from quaero.api.app import create_app
 from quaero.api.parts import WebParts
-from quaero.app import registry_without_worker
+from quaero.app import open_logins, registry_without_worker
+from quaero.crawl.fetch import Fetcher
 from quaero.queue.queue import open_queue
 from quaero.settings import load
+from quaero.work.cpu import CpuHelpers
 
 from ..opening import Opened  # noqa: TID252
 
+Machinery = tuple[Fetcher, CpuHelpers]
 HOME = "http://localhost:8080"
 
 
 @pytest.fixture
-def make_app(opened: Opened) -> Callable[..., FastAPI]:
+def key_file() -> Iterator[Path]:
+    """Where the keys of logins are kept."""
+    with tempfile.TemporaryDirectory(prefix="quaero-keys-") as folder:
+        yield Path(folder) / "keys"
+
+
+@pytest.fixture
+async def machinery(opened: Opened) -> AsyncIterator[Machinery]:
+    """What fetches pages and reads them, for tests of logins."""
+    helpers = CpuHelpers(1)
+    async with Fetcher(clock=opened.clock) as fetcher:
+        yield fetcher, helpers
+    await helpers.close()
+
+
+@pytest.fixture
+def make_app(opened: Opened, key_file: Path, machinery: Machinery) -> Callable[..., FastAPI]:
     """Makes the application, with a token or settings of one's own."""
 
     queue_id = opened.write(open_queue, "quaero_jobs")
 
     def make(*, token: str | None = None, **options: Any) -> FastAPI:
-        chosen = {"data_dir": str(opened.folder)} | {
+        chosen = {"data_dir": str(opened.folder), "auth.key_file": str(key_file)} | {
             name.replace("__", "."): value for name, value in options.items()
         }
         settings = load(None, chosen, {}, Path(opened.folder))
@@ -40,6 +60,7 @@ def make_app(opened: Opened) -> Callable[..., FastAPI]:
             clock=opened.clock,
             started_at=opened.clock.wall(),
             token=token,
+            logins=open_logins(settings, opened.db, *machinery, opened.clock),
         )
         return create_app(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -30,6 +31,7 @@ from quaero.api.parts import WebParts
 from quaero.api.routes import logs
 from quaero.app import registry_without_worker
 from quaero.clock import SECOND
+from quaero.crawl.session import Login
 from quaero.db.contract import Tx
 from quaero.documents.model import NewDocument
 from quaero.documents.store import save
@@ -41,6 +43,11 @@ from quaero.queue.claim import Claim
 from quaero.queue.queue import open_queue
 from quaero.settings import load
 from quaero.sources import records
+from quaero.sources.capture import Capture
+from quaero.sources.keys import KeyFile
+from quaero.sources.logins import Logins
+from quaero.sources.probe import Probe
+from quaero.sources.vault import Keys
 
 from ..opening import Opened  # noqa: TID252
 
@@ -58,8 +65,9 @@ CHECKS = [
     unsupported_method,
     allow_header_conformance,
 ]
-# What a description cannot say: a cursor of another list, an id that is taken, a state in the way.
-SENSIBLE = ["2xx", "400", "404", "409", "412", "422", "428"]
+# What a description cannot say: a cursor of another list, an id that is taken, a state in the way,
+# a code that nobody was shown.
+SENSIBLE = ["2xx", "400", "403", "404", "409", "412", "422", "428"]
 
 
 def _page(number: int) -> NewDocument:
@@ -76,13 +84,28 @@ def _dead_letters(tx: Tx, queue_id: int) -> None:
     run.settle_all(tx, failed, 3, Random(1))
 
 
+class Accepting:
+    """Finds every login accepted, and fetches nothing."""
+
+    async def probe(self, login: Login, url: str | None = None) -> Probe:
+        return Probe(True, f"{url or login.name} answers 200")
+
+
+async def _store(logins: Logins) -> None:
+    for number in range(THERE):
+        url = f"https://wiki{number}.example.org/"
+        await logins.add(Capture(base_url=url, captured_at=1, headers={"X-Key": "k"}))
+
+
 @pytest.fixture(scope="module")
-def described() -> Iterator[Any]:
+def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The description of an application with a few jobs."""
     with Opened() as opened, pytest.MonkeyPatch.context() as patch:
         patch.setattr(logs, "FOLLOW_SECONDS", 0.0)
         queue_id = opened.write(open_queue, "quaero_jobs")
         chosen = load(None, {"data_dir": str(opened.folder)}, {}, opened.folder)
+        keys = Keys(KeyFile(tmp_path_factory.mktemp("keys") / "keys", opened.folder))
+        logins = Logins(opened.db, keys, opened.clock, Accepting())  # type: ignore[arg-type]
         parts = WebParts(
             db=opened.db,
             settings=chosen,
@@ -90,6 +113,7 @@ def described() -> Iterator[Any]:
             queue_id=queue_id,
             clock=opened.clock,
             started_at=opened.clock.wall(),
+            logins=logins,
         )
         seeds = '{"seeds": ["https://docs.example.org/"]}'
         opened.write(create, queue_id, [JobSpec("crawler", seeds) for _ in range(THERE)])
@@ -98,6 +122,7 @@ def described() -> Iterator[Any]:
         for number in range(THERE):
             url = f"https://docs{number}.example.org/"
             opened.write(records.create, {"name": f"docs{number}", "base_url": url})
+        asyncio.run(_store(logins))
         config = SchemathesisConfig.from_dict(
             {
                 "base-url": "http://localhost",

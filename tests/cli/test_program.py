@@ -90,7 +90,7 @@ def test_every_command_and_option_is_used_by_a_test(path: str) -> None:
 def test_readers_print_json_on_request() -> None:
     without = {path for path, command in COMMANDS.items() if "as_json" not in _names(command)}
     assert without == {
-        "demo", "serve", "work", "documents export", "documents tag", "documents delete",
+        "auth delete", "auth revoke", "auth rotate", "demo", "serve", "work", "documents export", "documents tag", "documents delete",
         "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",
         "queue requeue", "queue pause", "queue resume", "queue purge", "db migrate", "db backup",
@@ -103,7 +103,8 @@ def _names(command: Any) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["jobs"], ["documents"], ["sources"], ["queue"], ["db"], ["config"]]
+    "arguments",
+    [[], ["jobs"], ["documents"], ["sources"], ["queue"], ["db"], ["config"], ["auth"]],
 )
 def test_a_group_without_a_command_shows_its_help(cli: Cli, arguments: list[str]) -> None:
     done = cli(*arguments)

@@ -41,7 +41,8 @@ class Server:
         self.data = data
         self.port = 0
         self.config = data.with_suffix(".toml")
-        self.config.write_text(settings, encoding="utf-8")
+        keys = f'[auth]\nkey_file = "{data.name}.keys"\n'
+        self.config.write_text(settings + keys, encoding="utf-8")
         self.process: subprocess.Popen[str] | None = None
 
     @property

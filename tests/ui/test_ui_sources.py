@@ -177,3 +177,28 @@ def serious(page: Tab, axe: str) -> list[str]:
         for each in found["violations"]
         if each["impact"] in SERIOUS
     ]
+
+
+def test_a_login_is_pasted_chosen_checked_and_used_for_every_page(
+    new_page, server, site: SiteServer
+) -> None:
+    page = new_page("/sources")
+    page.get_by_role("button", name="New login").click()
+    dialog = page.get_by_role("dialog", name="New login")
+    dialog.get_by_label("Address of the site").fill(site.url)
+    dialog.get_by_label("Cookies or headers").fill("Cookie: sid=CANARY-77")
+    dialog.get_by_role("button", name="Store").click()
+    expect(page.locator(".logins-table")).to_contain_text(site.url)
+    fill_in(page, "private", site.url)
+    page.get_by_label("Login", exact=True).select_option(label=f"{site.url}/")
+    page.get_by_role("button", name="Create").click()
+    made = card(page, "private")
+    made.get_by_role("button", name="Check").click()
+    expect(made.get_by_role("region", name="Checks")).to_contain_text("the site takes it")
+    made.get_by_role("button", name="Collect now").click()
+    expect(made).to_contain_text("Warnings", timeout=ENDS_MS)
+    assert {hit.headers.get("Cookie") for hit in site.hits} == {"sid=CANARY-77"}
+    jobs = request(f"{server.url}/api/jobs?text=private")["items"]
+    told = [request(f"{server.url}/api/jobs/{each['id']}") for each in jobs]
+    assert told
+    assert "CANARY" not in str(told)

@@ -8,3 +8,4 @@ import "./styles/tables.css";
 import "./styles/log.css";
 import "./styles/pages.css";
 import "./styles/sources.css";
+import "./styles/logins.css";

@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 import quaero
 from quaero.api import metrics, problems
 from quaero.api.bodies import refuse_unknown_words
+from quaero.api.guests import Guests
 from quaero.api.heads import Heads
 from quaero.api.live import socket
 from quaero.api.live.running import live
@@ -21,6 +22,7 @@ from quaero.api.parts import WebParts
 from quaero.api.pictures import views
 from quaero.api.routes import (
     actions,
+    auth,
     documents,
     figures,
     job_types,
@@ -33,7 +35,12 @@ from quaero.api.routes import (
     trees,
 )
 from quaero.api.security import Security
+from quaero.sources.pairing import Pairing
 
+AREAS = (
+    system, program, figures, job_types, actions, jobs, trees, logs, queue, documents, sources,
+    auth,
+)  # fmt: skip
 DESCRIPTION = """
 Everything the pages show, and all that they do, is done through this interface. Times are RFC 3339
 in UTC, durations seconds, ids whole numbers. Lists are read page by page: pass `next_cursor` on as
@@ -66,10 +73,7 @@ def create_app(parts: WebParts) -> FastAPI:
     )
     app.state.parts = parts
     problems.add_handlers(app)
-    areas = (
-        system, program, figures, job_types, actions, jobs, trees, logs, queue, documents, sources
-    )  # fmt: skip
-    for area in areas:
+    for area in AREAS:
         app.include_router(area.router, dependencies=[Depends(refuse_unknown_words)])
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Heads)
@@ -78,6 +82,10 @@ def create_app(parts: WebParts) -> FastAPI:
     app.include_router(pages())
     server = parts.settings.server
     app.middleware_stack = Security(  # around everything, the answers to our own faults too
-        app.build_middleware_stack(), (server.host, *server.hosts), parts.token, parts.draining
+        app.build_middleware_stack(),
+        (server.host, *server.hosts),
+        parts.token,
+        parts.draining,
+        Guests(Pairing(parts.db)),
     )
     return app

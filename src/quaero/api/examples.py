@@ -142,3 +142,21 @@ SOURCE: dict[str, Any] = {
     "created_at": "2026-11-20T08:00:00.000000Z",
     "updated_at": "2026-11-21T09:30:00.000000Z",
 }
+
+LOGIN: dict[str, Any] = {
+    "id": 3,
+    "base_url": "https://wiki.example.org/",
+    "site": "example.org",
+    "kind": "cookies",
+    "cookies": 2,
+    "tokens": 0,
+    "user_agent": None,
+    "captured_at": "2026-11-22T06:30:00.000000Z",
+    "updated_at": "2026-11-22T06:30:01.000000Z",
+    "expires_at": "2026-12-22T06:30:00.000000Z",
+    "state": "good",
+    "warning": None,
+    "tested_at": "2026-11-22T06:31:00.000000Z",
+    "test_ok": True,
+    "test_detail": "https://wiki.example.org/ answers 200 with “Home”",
+}

@@ -13,6 +13,7 @@ from quaero.api.ring import LogRing
 from quaero.clock import Clock
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.settings import Settings
+from quaero.sources.logins import Logins
 from quaero.work.registry import Registry
 
 
@@ -22,7 +23,7 @@ class WebParts:
 
     `token` is what every visitor has to show, None where nobody has to. `draining` is set once
     the process is to end. `log` keeps the newest lines of the process's log. `address` is where
-    people find the pages.
+    people find the pages. `logins` opens and stores logins.
     """
 
     db: SqliteDatabase
@@ -31,6 +32,7 @@ class WebParts:
     queue_id: int
     clock: Clock
     started_at: int
+    logins: Logins
     token: str | None = None
     address: str = "http://localhost:8080"
     draining: threading.Event = field(default_factory=threading.Event)

@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from quaero.api.guests import Guests, guest_of, preflight, with_origin
 from quaero.api.problems import problem
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -57,11 +58,13 @@ class Security:
         hosts: Iterable[str] = (),
         token: str | None = None,
         draining: threading.Event | None = None,
+        guests: Guests | None = None,
     ) -> None:
         self._app = app
         self._hosts = LOOPBACK | {host.lower() for host in hosts}
         self._token = token
         self._draining = draining or threading.Event()
+        self._guests = guests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on to the application."""
@@ -69,8 +72,12 @@ class Security:
             await self._app(scope, receive, send)
             return
         scope = _in_origin_form(scope)
-        refusal = self._refusal(scope)
         guarded = _with_headers(scope, send)
+        guest = guest_of(scope) if self._guests is not None else None
+        if guest is None:
+            refusal = self._refusal(scope)
+        else:
+            refusal, guarded = await self._answer_guest(scope, guest, guarded)
         if scope["type"] == "websocket":
             if refusal is None:
                 await self._app(scope, receive, guarded)
@@ -81,6 +88,21 @@ class Security:
             await refusal(scope, receive, guarded)
             return
         await _bounded(self._app, scope, receive, guarded)
+
+    async def _answer_guest(
+        self, scope: Scope, guest: str, send: Send
+    ) -> tuple[Response | None, Send]:
+        """The answer to an extension that may not go on, and how to answer this one."""
+        assert self._guests is not None
+        headers = Headers(scope=scope)
+        refusal = _wrong_head(scope) or self._wrong_host(headers) or self._ending(headers)
+        if refusal is None and not await self._guests.may_ask(scope, headers, guest):
+            refusal = problem(403, "foreign-origin", f"the origin {guest!r} may not ask here")
+        if refusal is not None:
+            return refusal, send
+        if scope["method"] == "OPTIONS":
+            refusal = preflight(headers)
+        return refusal or _wrong_body(scope, headers), with_origin(send, guest)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

@@ -17,6 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from quaero.cli import (
+    auth,
     cleanup,
     crawl,
     database,
@@ -62,6 +63,7 @@ app.add_typer(documents.app, name="documents")
 app.add_typer(sources.app, name="sources")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
+app.add_typer(auth.app, name="auth")
 app.add_typer(database.app, name="db")
 app.add_typer(config.app, name="config")
 

@@ -22,23 +22,31 @@ _FLAGS = {"TRUE": True, "FALSE": False}
 
 def read_cookie_file(path: Path) -> list[Cookie]:
     """The cookies of a file, expired ones included; raises `BadInput` if it cannot be used."""
+    return parse_cookies(_text(path), str(path))
+
+
+def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise BadInput(f"{path}: larger than 5 MiB, so hardly a cookie file")
-        content = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise BadInput(f"{path}: not a text file in UTF-8") from None
+
+
+def parse_cookies(content: str, where: str) -> list[Cookie]:
+    """The cookies of such a text, which errors call `where`; raises `BadInput` as above."""
     if content.lstrip()[:1] in ("[", "{"):
-        raise BadInput(f"{path}: this is JSON; export the cookies in the Netscape format instead")
+        raise BadInput(f"{where}: this is JSON; export the cookies in the Netscape format instead")
     cookies = [
-        _cookie(line, f"{path}:{number}")
+        _cookie(line, f"{where}:{number}")
         for number, line in enumerate(content.split("\n"), start=1)
         if line.strip() and (not line.startswith("#") or line.startswith(_HTTP_ONLY))
     ]
     if not cookies:
-        raise BadInput(f"{path}: there is no cookie in this file")
+        raise BadInput(f"{where}: there is no cookie in this file")
     return cookies
 
 
@@ -88,6 +96,7 @@ def _cookie(line: str, where: str) -> Cookie:
         path=path,
         secure=_flag(secure, "fourth", where),
         expires=_expiry(expires, where),
+        http_only=line.startswith(_HTTP_ONLY),
     )
 
 

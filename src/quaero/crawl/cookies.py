@@ -1,15 +1,16 @@
 """Cookies and headers of a login, sent where they belong and nowhere else.
 
-A cookie goes where RFC 6265 sends it. A header that the user gave goes to the sites of the crawl's
-seeds. Both are chosen anew for every request, so a redirect or a link to another site carries
-neither. What a site sets while it is crawled is kept in memory, for exactly the host that set it.
-No value appears in an error, a `repr` or a log.
+A cookie goes where RFC 6265 sends it. A header that the user gave goes to the sites of the login,
+or of the crawl's seeds where it names none. Both are chosen anew for every request, so a redirect
+or a link to another site carries neither. What a site sets while it is crawled is kept for exactly
+the host that set it; on an address or `localhost`, where ports are programs of their own, for
+exactly that port. No value appears in an error, a `repr` or a log.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import ada_url
@@ -18,6 +19,8 @@ from quaero.clock import SECOND
 from quaero.crawl.headers import check_headers, http_date
 from quaero.crawl.policy import literal_address
 from quaero.crawl.urls import site
+
+_Place = tuple[str, str | None]
 
 _MOST_HOSTS = 1000
 _MOST_PER_HOST = 50
@@ -28,7 +31,10 @@ _NOT_IN_VALUE = re.compile(r"[\x00-\x1f\x7f;]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
-    """One cookie. `expires` is in microseconds UTC, None for a session's; `path` begins with /."""
+    """One cookie. `expires` is in microseconds UTC, None for a session's; `path` begins with /.
+
+    With a `port` it goes to that port of its host only.
+    """
 
     name: str
     value: str = field(repr=False)
@@ -37,11 +43,14 @@ class Cookie:
     path: str = "/"
     secure: bool = False
     expires: int | None = None
+    port: str | None = None
+    http_only: bool = field(default=False, compare=False)
 
-    def goes_to(self, host: str, path: str, *, https: bool, now: int) -> bool:
+    def goes_to(self, host: str, port: str, path: str, *, https: bool, now: int) -> bool:
         """Tell whether a request to this host and path carries the cookie, RFC 6265 5.4."""
         return (
-            (host == self.domain or (not self.host_only and _is_below(host, self.domain)))
+            self.port in (None, port)
+            and (host == self.domain or (not self.host_only and _is_below(host, self.domain)))
             and _covers(self.path, path)
             and (https or not self.secure)
             and (self.expires is None or self.expires > now)
@@ -53,7 +62,9 @@ class ScopedCredentials:
 
     `cookies` are usually those of `read_cookie_file`. `headers` go to the site (the registrable
     domain) of each of `seeds`; where a seed's host is an address or a name of one label, to exactly
-    that host and port. They never go over http if the seed is https. Raises `BadInput` for a header
+    that host and port. They never go over http if the seed is https. `user_agent` is the name that
+    these sites are told. `learned` is what sites set before, and `refreshed` is called with what
+    the seeds' sites set anew, over https only if the seed is https. Raises `BadInput` for a header
     that cannot be sent.
     """
 
@@ -62,9 +73,15 @@ class ScopedCredentials:
         seeds: Iterable[str],
         cookies: Iterable[Cookie] = (),
         headers: Mapping[str, str] | None = None,
+        *,
+        user_agent: str | None = None,
+        learned: Iterable[Cookie] = (),
+        refreshed: Callable[[Sequence[Cookie]], object] | None = None,
     ) -> None:
         self._headers = dict(headers or {})
         check_headers(self._headers)
+        self._user_agent = user_agent
+        self._refreshed = refreshed
         self._secure_at: dict[tuple[str, str], bool] = {}
         for seed in seeds:
             place, https = _place(seed)
@@ -72,11 +89,17 @@ class ScopedCredentials:
         self._given: dict[str, list[Cookie]] = {}
         for cookie in cookies:
             self._given.setdefault(cookie.domain, []).append(cookie)
-        self._set: dict[str, dict[tuple[str, str], Cookie]] = {}
+        self._set: dict[_Place, dict[tuple[str, str], Cookie]] = {}
+        for cookie in learned:
+            self._set.setdefault((cookie.domain, cookie.port), {})[cookie.name, cookie.path] = (
+                cookie
+            )
 
     def headers_for(self, url: str, now: int) -> dict[str, str]:
         """The headers that a request for `url` carries at `now` (microseconds UTC)."""
         headers = dict(self._headers) if self._headers and self._may_have_headers(url) else {}
+        if self._user_agent is not None and _place(url)[0] in self._secure_at:
+            headers["User-Agent"] = self._user_agent
         if cookies := self._cookies_for(url, now):
             pairs = "; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies)
             name = next((name for name in headers if name.lower() == "cookie"), "Cookie")
@@ -89,19 +112,40 @@ class ScopedCredentials:
         A `Domain` wider than the host is read as the host; a foreign one, a secure cookie over
         http and one that is too long are ignored. The oldest are dropped beyond 50 a host.
         """
+        if not set_cookie:
+            return
         parts = ada_url.URL(url)
+        https, port = parts.protocol == "https:", bound_port(parts)
+        changed = []
         for value in set_cookie:
-            cookie = parse_set_cookie(value, parts.hostname, parts.pathname, now)
-            if cookie is None or (cookie.secure and parts.protocol != "https:"):
+            cookie = parse_set_cookie(value, parts.hostname, parts.pathname, now, port)
+            if cookie is None or (not https and (cookie.secure or self._shields(cookie))):
                 continue
-            kept = self._set.pop(cookie.domain, {})
-            kept.pop((cookie.name, cookie.path), None)
-            kept[cookie.name, cookie.path] = cookie
-            self._set[cookie.domain] = kept
-            if len(kept) > _MOST_PER_HOST:
-                kept.pop(next(iter(kept)))
-            if len(self._set) > _MOST_HOSTS:
-                self._set.pop(next(iter(self._set)))
+            if self._keep(cookie):
+                changed.append(cookie)
+        if changed and self._refreshed is not None and self._may_have_headers(url):
+            self._refreshed(changed)
+
+    def _keep(self, cookie: Cookie) -> bool:
+        """Remember a cookie of its host; whether it says anything new."""
+        place = (cookie.domain, cookie.port)
+        kept = self._set.pop(place, {})
+        before = kept.pop((cookie.name, cookie.path), None)
+        kept[cookie.name, cookie.path] = cookie
+        self._set[place] = kept
+        if len(kept) > _MOST_PER_HOST:
+            kept.pop(next(iter(kept)))
+        if len(self._set) > _MOST_HOSTS:
+            self._set.pop(next(iter(self._set)))
+        return cookie != before
+
+    def _shields(self, cookie: Cookie) -> bool:
+        """Whether a secure cookie is there that plain http must not replace (RFC 6265bis, 5.7)."""
+        given = (
+            each for domain in _domains_above(cookie.domain) for each in self._given.get(domain, ())
+        )
+        known = (*given, *self._set.get((cookie.domain, cookie.port), {}).values())
+        return any(each.secure and each.name == cookie.name for each in known)
 
     def _may_have_headers(self, url: str) -> bool:
         place, https = _place(url)
@@ -113,8 +157,8 @@ class ScopedCredentials:
         if not (self._given or self._set):
             return []
         parts = ada_url.URL(url)
-        host, https = parts.hostname, parts.protocol == "https:"
-        newer = self._set.get(host, {})
+        host, https, port = parts.hostname, parts.protocol == "https:", port_of(parts)
+        newer = self._set.get((host, bound_port(parts)), {})
         candidates = [
             cookie
             for domain in _domains_above(host)
@@ -122,14 +166,18 @@ class ScopedCredentials:
             if (cookie.name, cookie.path) not in newer
         ]
         candidates.extend(newer.values())
-        going = [c for c in candidates if c.goes_to(host, parts.pathname, https=https, now=now)]
+        path = parts.pathname
+        going = [c for c in candidates if c.goes_to(host, port, path, https=https, now=now)]
         return sorted(going, key=lambda cookie: -len(cookie.path))
 
 
-def parse_set_cookie(value: str, host: str, request_path: str, now: int) -> Cookie | None:
+def parse_set_cookie(
+    value: str, host: str, request_path: str, now: int, port: str | None = None
+) -> Cookie | None:
     """The cookie of one `Set-Cookie` value from `host`, RFC 6265 5.2; None if it is to be ignored.
 
-    One that the site deletes is returned as expired.
+    `port` is the one it is bound to, if it is to any. One that the site deletes is returned as
+    expired.
     """
     pair, *rest = value.split(";")
     name, equals, content = (part.strip() for part in pair.partition("="))
@@ -152,6 +200,8 @@ def parse_set_cookie(value: str, host: str, request_path: str, now: int) -> Cook
         path=path if path.startswith("/") else _default_path(request_path),
         secure="secure" in attributes,
         expires=_expiry(attributes, now),
+        port=port,
+        http_only="httponly" in attributes,
     )
 
 
@@ -169,6 +219,18 @@ def is_public_suffix(domain: str) -> bool:
     """Tell whether unrelated sites share this domain (`com`, `co.uk`, `github.io`)."""
     below = f"x.{domain}"
     return site(below) == below
+
+
+def port_of(parts: ada_url.URL) -> str:
+    """The port that an address leads to."""
+    return str(parts.port) or ("443" if parts.protocol == "https:" else "80")
+
+
+def bound_port(parts: ada_url.URL) -> str | None:
+    """The port that a host's secrets are bound to: that of an address or localhost, else none."""
+    host = parts.hostname
+    at_home = host == "localhost" or host.endswith(".localhost")
+    return port_of(parts) if at_home or literal_address(host) is not None else None
 
 
 def _expiry(attributes: Mapping[str, str], now: int) -> int | None:
@@ -211,4 +273,4 @@ def _place(url: str) -> tuple[tuple[str, str], bool]:
     host, https = parts.hostname, parts.protocol == "https:"
     if literal_address(host) is None and "." in host and not host.endswith(".localhost"):
         return (site(host), ""), https
-    return (host, parts.port or ("443" if https else "80")), https
+    return (host, port_of(parts)), https

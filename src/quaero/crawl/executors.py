@@ -25,19 +25,20 @@ from quaero.crawl.effects import (
     finish_page,
     note_gone,
 )
+from quaero.crawl.expiry import expiry_warning
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
 from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import Crawl, CrawlPage
-from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, interval, pace
+from quaero.crawl.session import ActiveCrawl, Crawls, Login, RobotsRules, interval, pace
 from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import store
 from quaero.documents.model import DetailLevel, NewDocument
 from quaero.documents.store import Seen, Validators
-from quaero.errors import BadUrl, Permanent, Refused
+from quaero.errors import BadKey, BadUrl, Permanent, Refused
 from quaero.jobs.model import JobSpec
 from quaero.jobs.run import Effect
 from quaero.jobs.steer import fail
@@ -94,6 +95,8 @@ class CrawlExecutors:
             if settings.private and not self._crawls.may_log_in(settings):
                 return _wait_for_login(job, job.state)
             return await self._sitemaps.step(job, crawl)
+        if crawl.login is not None and crawl.login.name:
+            _warn_of_expiry(job, crawl.login, self._clock.wall())
         seeds = [Found(seed, 0, None) for seed in crawl.scope.seeds]
         refused = {seed.url: crawl.scope.refusal(seed.url, 0) for seed in seeds}
         good = [seed for seed in seeds if refused[seed.url] is None]
@@ -111,7 +114,7 @@ class CrawlExecutors:
 
     async def page(self, job: JobContext, page: CrawlPage) -> Result | Later:
         """Fetch one page and everything that follows from it."""
-        crawl = await self._crawls.get(job.root_id)
+        crawl = await self._crawl_of(job)
         state = job.state or {}
         if crawl.settings.private and not self._crawls.may_log_in(crawl.settings):
             return _wait_for_login(job, state)
@@ -125,6 +128,14 @@ class CrawlExecutors:
             refused, samples = {error.reason: 1}, {error.reason: [url]}
             done = PageDone(crawl=crawl, refused=refused, samples=samples)
             return _result({"outcome": "refused", "reason": error.reason}, done)
+
+    async def _crawl_of(self, job: JobContext) -> ActiveCrawl:
+        """The crawl of a page; one whose login cannot be had ends, with the reason."""
+        try:
+            return await self._crawls.get(job.root_id)
+        except (BadKey, Permanent) as error:
+            await self._db.write(fail, job.root_id, str(error))
+            raise
 
     async def _visit(
         self, job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, trail: list[str]
@@ -251,10 +262,10 @@ class CrawlExecutors:
         if not made.page.looks_like_login:
             return
         in_place = redirected or not is_login_address(url)
-        if page.found_on is not None and not (crawl.settings.logs_in and in_place):
+        if page.found_on is not None and not (crawl.private and in_place):
             return
         text = f"{host_key(url)} shows a login page at {url} in place of content: "
-        text += _way_in(crawl.settings)
+        text += _way_in(crawl)
         await self._db.write(_stop, job.root_id, text)
         raise Permanent(text)
 
@@ -321,15 +332,6 @@ def _readable(content_type: str | None) -> bool:
     return content_type is None or content_type.partition(";")[0].strip().lower() in READABLE
 
 
-def _way_in(settings: Crawl) -> str:
-    """What to do about a login page."""
-    if settings.logs_in:
-        return "the login has expired or is not accepted; log in again and give the new cookies"
-    if settings.source:
-        return "give the source a login"
-    return "give your login with --cookie-file or --header"
-
-
 def _stop(tx: Tx, root_id: int, text: str) -> None:
     fail(tx, root_id, text)
     frontier.note_stop(tx, root_id, BY_LOGIN)
@@ -345,6 +347,26 @@ def _wait_for_login(job: JobContext, state: Mapping[str, Any]) -> Later:
         )
     delay = min(WAIT_FOR_LOGIN << waits, LONGEST_WAIT_FOR_LOGIN)
     return Later(delay, state={**state, "waits": min(waits + 1, 9)})
+
+
+def _warn_of_expiry(job: JobContext, login: Login, now: int) -> None:
+    warning = expiry_warning(login.expires_at, now)
+    if warning is not None:
+        job.log.warn(f"the login for {login.name} {warning}")
+
+
+def _way_in(crawl: ActiveCrawl) -> str:
+    """What to do where a login page is shown."""
+    if crawl.login is not None and crawl.login.name:
+        return (
+            f"the login for {crawl.login.name} has expired or is not accepted; log in again with "
+            "your browser and store the new login, on the page Sources or with `quaero auth import`"
+        )
+    if crawl.private:
+        return "the login has expired or is not accepted; log in again and give the new cookies"
+    if crawl.settings.source:
+        return "give the source a login"
+    return "give your login with --cookie-file or --header"
 
 
 def _level(crawl: ActiveCrawl) -> DetailLevel:

@@ -33,7 +33,8 @@ class Crawl(BaseModel):
     `max_pages` counts pages admitted over the whole tree, failed ones included; 0 is no limit.
     `delay` is in seconds, between two requests to one host. With `sitemap` what the sitemaps of
     the seeds' hosts name is found too, as if the seeds linked to it. `private` names the login
-    session that pages need; only a process that holds that session fetches them.
+    session that pages need; only a process that holds that session fetches them. `credential` is
+    the id of the stored login that they need.
 
     A crawl of a `source` puts its `tags` on every document. `within` are the patterns to which the
     source is bound: an address must fit one of them as well as one of `include`, where there are
@@ -66,6 +67,8 @@ class Crawl(BaseModel):
     @model_validator(mode="after")
     def _check_scope(self) -> Self:
         self.to_scope()
+        if self.private is not None and self.credential is not None:
+            raise ValueError("private and credential are two logins; give only one")
         return self
 
     def to_scope(self) -> CrawlScope:
@@ -74,11 +77,6 @@ class Crawl(BaseModel):
             tuple(self.seeds), self.scope, tuple(self.include), tuple(self.exclude),
             self.max_depth, within=tuple(self.within),
         )  # fmt: skip
-
-    @property
-    def logs_in(self) -> bool:
-        """Whether pages are fetched with a login."""
-        return self.private is not None or self.credential is not None
 
 
 class CrawlPage(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,7 +22,7 @@ from quaero.crawl.robots import Robots
 from quaero.crawl.scope import CrawlScope
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Database, ReadTx, Tx
-from quaero.errors import BadUrl, JobError, NotFound, RetryLater
+from quaero.errors import BadUrl, JobError, NotFound, Permanent, RetryLater
 from quaero.jobs.model import JobRow
 from quaero.jobs.run import Effect
 from quaero.queue import lanes
@@ -35,13 +35,44 @@ HOSTS_KEPT = 10_000
 LONGEST_PACE = 3_600.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Login:
-    """Cookies and headers given to this process, for crawls that name their session."""
+    """Cookies and headers of this process, for crawls that name their session or credential.
+
+    The headers go to `sites`, those of the crawl's seeds where there are none. A stored login has
+    besides: its address as `name`, a `version` that grows when somebody changes it, the cookies
+    `learned` since, the `user_agent` its sites know it by, when it expires, and whom to tell what
+    its sites set anew.
+    """
 
     session: str
-    cookies: Sequence[Cookie]
-    headers: Mapping[str, str]
+    cookies: Sequence[Cookie] = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    sites: tuple[str, ...] = ()
+    name: str = ""
+    version: int = 0
+    learned: Sequence[Cookie] = field(default=(), repr=False)
+    user_agent: str | None = None
+    expires_at: int | None = None
+    refreshed: Callable[[Sequence[Cookie]], object] | None = field(default=None, repr=False)
+
+    def scoped(self, seeds: Sequence[str]) -> ScopedCredentials:
+        """What each request of a crawl with these seeds may carry."""
+        return ScopedCredentials(
+            self.sites or seeds,
+            self.cookies,
+            self.headers,
+            user_agent=self.user_agent,
+            learned=self.learned,
+            refreshed=self.refreshed,
+        )
+
+
+OpenLogin = Callable[[int], Awaitable[Login]]
+"""Opens the stored login of that id, as it is now.
+
+Raises `NotFound`, and `BadKey` in a process that cannot open it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,51 +86,93 @@ class ActiveCrawl:
     policy: NetworkPolicy
     credentials: ScopedCredentials
     politeness: Politeness
+    login: Login | None = None
     blank_sites: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
     """Of the sites met so far: whether no page of it was stored when this process met it."""
+
+    @property
+    def private(self) -> bool:
+        """Whether its pages need a login."""
+        return self.settings.private is not None or self.settings.credential is not None
 
 
 class Crawls:
     """The crawls this process has worked on lately."""
 
     def __init__(
-        self, db: Database, fetcher: Fetcher, allow_networks: Sequence[str], login: Login | None
+        self,
+        db: Database,
+        fetcher: Fetcher,
+        allow_networks: Sequence[str],
+        login: Login | None,
+        open_login: OpenLogin | None = None,
     ) -> None:
         self._db = db
         self._fetcher = fetcher
         self._allow_networks = tuple(allow_networks)
         self._login = login
+        self._open_login = open_login
         self._known: OrderedDict[int, ActiveCrawl] = OrderedDict()
         self._loading = asyncio.Lock()
 
     async def get(self, root_id: int) -> ActiveCrawl:
-        """The crawl with that root. Raises `NotFound`."""
-        if root_id not in self._known:
+        """The crawl with that root, with its login as it is stored now.
+
+        Raises `NotFound`, and what `make` raises.
+        """
+        crawl = self._known.get(root_id)
+        if crawl is None or not await self._is_current(crawl):
             async with self._loading:
-                if root_id not in self._known:
-                    text = await self._db.read(_payload, root_id)
-                    self._known[root_id] = await self.make(root_id, Crawl.model_validate_json(text))
+                crawl = self._known.get(root_id)
+                if crawl is None or not await self._is_current(crawl):
+                    crawl = await self._load(root_id)
+        self._known[root_id] = crawl
         self._known.move_to_end(root_id)
         while len(self._known) > CRAWLS_KEPT:
             self._known.popitem(last=False)
-        return self._known[root_id]
+        return crawl
 
     async def make(self, root_id: int, settings: Crawl) -> ActiveCrawl:
-        """A crawl of these settings; looks up where its seeds are."""
+        """A crawl of these settings; looks up where its seeds are.
+
+        Raises `BadKey` where this process cannot open the login it names, and `Permanent` where
+        there is no such login.
+        """
         scope = settings.to_scope()
+        login = await self._login_of(settings)
         inside = await inside_seeds(scope.seeds, self._fetcher.lookup)
-        login = self._login if self.may_log_in(settings) else None
         return ActiveCrawl(
             root_id,
             settings,
             scope,
             msgspec.msgpack.encode(scope_args(scope)),
             NetworkPolicy(self._allow_networks, inside),
-            ScopedCredentials(
-                scope.seeds, login.cookies if login else (), login.headers if login else None
-            ),
+            login.scoped(scope.seeds) if login else ScopedCredentials(scope.seeds),
             Politeness(settings.concurrency, int(settings.delay * SECOND)),
+            login,
         )
+
+    async def _load(self, root_id: int) -> ActiveCrawl:
+        text = await self._db.read(_payload, root_id)
+        return await self.make(root_id, Crawl.model_validate_json(text))
+
+    async def _is_current(self, crawl: ActiveCrawl) -> bool:
+        if crawl.settings.credential is None:
+            return True
+        login = await self._login_of(crawl.settings)
+        return (
+            login is not None and crawl.login is not None and login.version == crawl.login.version
+        )
+
+    async def _login_of(self, settings: Crawl) -> Login | None:
+        if settings.credential is None:
+            return self._login if self.may_log_in(settings) else None
+        if self._open_login is None:
+            raise Permanent("this process opens no stored logins")
+        try:
+            return await self._open_login(settings.credential)
+        except NotFound as error:
+            raise Permanent(f"the crawl cannot go on: {error}") from error
 
     def may_log_in(self, settings: Crawl) -> bool:
         """Whether this process holds the session that a crawl names."""

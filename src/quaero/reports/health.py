@@ -16,6 +16,7 @@ from quaero.db.contract import ReadTx
 from quaero.db.processes import ProcessState, states
 from quaero.jobs import feed
 from quaero.loops import Turned
+from quaero.sources import credentials
 
 PATIENCE = 3.0  # turns that a loop may miss
 SLOW_COMMIT = 0.25
@@ -83,6 +84,7 @@ def health(tx: ReadTx, database: Path) -> Health:
         for each in processes
         if not each.state.alive
     ]
+    problems += credentials.warnings(tx)
     return Health(
         "degraded" if problems else "ok",
         problems, processes, disk, slowest, feed.last(tx), lag,

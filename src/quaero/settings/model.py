@@ -280,6 +280,25 @@ class ReportsSettings(Section):
     )
 
 
+def _user_key_file() -> Path:
+    """In the user's configuration directory, and never in the data directory, which may be it."""
+    import platformdirs
+
+    folder = platformdirs.user_config_path("quaero", appauthor=False)
+    if folder == _user_data_dir():
+        folder = platformdirs.user_config_path("quaero-keys", appauthor=False)
+    return folder / "keys"
+
+
+class AuthSettings(Section):
+    """The logins that are stored."""
+
+    key_file: Location = Field(
+        default_factory=_user_key_file,
+        description="the file of the keys that seal the logins, outside the data directory",
+    )
+
+
 class DatabaseSettings(Section):
     """Where everything is stored."""
 
@@ -312,6 +331,7 @@ class Settings(BaseModel):
     documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
     reports: ReportsSettings = ReportsSettings()
+    auth: AuthSettings = Field(default_factory=AuthSettings)
     database: DatabaseSettings = DatabaseSettings()
 
     @property

@@ -25,6 +25,9 @@ NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "QUAERO_SOAK_EXAMPLES"})
 FOREIGN_PREFIX = "QUAERO_X_"
 """Variables that begin so belong to programs around Quaero, which never looks at them."""
 
+ABSOLUTE = frozenset({"data_dir", "auth.key_file"})
+"""Paths that are relative to where they were written."""
+
 _LARGEST_FILE = 1024 * 1024
 
 
@@ -105,7 +108,7 @@ def read_environment(environ: Mapping[str, str], cwd: Path) -> Layer:
 
 
 def read_file(path: Path) -> Layer:
-    """The layer of a configuration file; a relative `data_dir` in it is relative to its folder.
+    """The layer of a configuration file; relative `ABSOLUTE` paths are seen from its folder.
 
     Raises BadConfig for a file that cannot be read or is not TOML.
     """
@@ -152,8 +155,8 @@ def _unknown(name: str, where: str, key: str, known: list[str]) -> str:
 
 
 def _from(base: Path, setting: Setting, value: object) -> object:
-    """The value; the data directory's is made absolute, seen from the folder `base`."""
-    if setting.key != "data_dir" or not value or not isinstance(value, str | Path):
+    """The value; the path of `ABSOLUTE` settings is made so, seen from the folder `base`."""
+    if setting.key not in ABSOLUTE or not value or not isinstance(value, str | Path):
         return value
     return str(base.absolute() / os.path.expanduser(value))  # noqa: PTH111
 

@@ -1,1 +1,1 @@
-"""Sources: what is collected again and again, how it is checked, run and looked at."""
+"""What is collected again and again, how that is checked and run, and the logins it takes."""

@@ -20,6 +20,7 @@ from quaero.crawl.urls import canonical
 from quaero.db.contract import ReadTx, Row, Tx
 from quaero.documents.model import normal_tag
 from quaero.errors import BadInput, BadPayload, BadUrl, Conflict, NotFound
+from quaero.sources import credentials
 from quaero.sources.names import names
 from quaero.sources.settings import Kind, Settings, settings_model
 
@@ -105,6 +106,8 @@ def checked(given: Mapping[str, Any]) -> tuple[Draft, Settings]:
                 base_url = _base_url(kind, base)
             except BadInput as error:
                 faults.append({"pointer": "/base_url", "detail": str(error)})
+        if kind == "folder" and given.get("credential") is not None:
+            faults.append({"pointer": "/credential", "detail": "a folder takes no login"})
     if faults or draft is None or settings is None:
         text = "; ".join(f"{each['pointer'].strip('/')}: {each['detail']}" for each in faults)
         raise BadPayload(f"the source cannot be kept: {text}", faults)
@@ -178,6 +181,7 @@ def create(tx: Tx, given: Mapping[str, Any]) -> int:
     """Keep a new source; returns its id. Raises `BadPayload`, or `Conflict` for a taken name."""
     draft, settings = checked(given)
     _refuse_taken(tx, draft.name, 0)
+    _refuse_unknown(tx, draft.credential)
     (id_,) = tx.ids("source", 1)
     tx.execute(
         """
@@ -202,6 +206,8 @@ def update(tx: Tx, source_id: int, changes: Mapping[str, Any]) -> None:
     if draft.kind != old.kind:
         raise Conflict(f"source {old.name} is of kind {old.kind} for good; make another source")
     _refuse_taken(tx, draft.name, source_id)
+    if draft.credential != old.credential:
+        _refuse_unknown(tx, draft.credential)
     tx.execute(
         """
         update source set name = $2, kind = $3, base_url = $4, credential = $5, settings = $6,
@@ -236,6 +242,16 @@ def _refuse_taken(tx: ReadTx, name: str, own: int) -> None:
     rows = tx.execute("select id from source where name = $1 and id <> $2", (name, own))
     if rows:
         raise Conflict(f"source {rows[0][0]} is named {name!r} already; choose another name")
+
+
+def _refuse_unknown(tx: ReadTx, credential: int | None) -> None:
+    if credential is None:
+        return
+    try:
+        credentials.get(tx, credential)
+    except NotFound as error:
+        fault = {"pointer": "/credential", "detail": str(error)}
+        raise BadPayload(f"the source cannot be kept: {error}", [fault]) from error
 
 
 def _json(value: object) -> str:

@@ -1,4 +1,6 @@
 /** The pages: a template and a component each. */
+import loginsHtml from "../logins/logins.html";
+import { logins } from "../logins/logins.js";
 import dashboardHtml from "./dashboard.html";
 import { dashboard } from "./dashboard.js";
 import deadHtml from "./dead.html";
@@ -19,7 +21,7 @@ import { system } from "./system.js";
 import workersHtml from "./workers.html";
 import { workers } from "./workers.js";
 
-export const PAGES = { dashboard, dead, documents, job, queue, reference, sources, system, workers };
+export const PAGES = { dashboard, dead, documents, job, logins, queue, reference, sources, system, workers };
 
 export const templates = {
   dashboard: dashboardHtml,
@@ -29,7 +31,7 @@ export const templates = {
   missing: missingHtml,
   queue: queueHtml,
   reference: referenceHtml,
-  sources: sourcesHtml,
+  sources: sourcesHtml + loginsHtml,
   system: systemHtml,
   workers: workersHtml,
 };

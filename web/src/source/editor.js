@@ -13,8 +13,9 @@ const KINDS = { web: "Web site", jira: "Jira", confluence: "Confluence", folder:
 /** Make a source, or edit one; resolves when the dialog is closed. */
 export async function editSource(source) {
   try {
-    const [kinds, fresh] = await Promise.all([get("/api/sources/kinds"), source ? read(source.id) : null]);
-    return await show(source ? `Edit ${source.name}` : "New source", (close) => new Editor(kinds.items, fresh, close).element, { wide: true });
+    const [kinds, logins, fresh] = await Promise.all([get("/api/sources/kinds"), get("/api/auth", { limit: 200 }), source ? read(source.id) : null]);
+    const make = (close) => new Editor(kinds.items, logins.items, fresh, close).element;
+    return await show(source ? `Edit ${source.name}` : "New source", make, { wide: true });
   } catch (error) {
     note(error.message, { error: true });
     return undefined;
@@ -30,7 +31,7 @@ async function read(id) {
 }
 
 class Editor {
-  constructor(kinds, source, close) {
+  constructor(kinds, logins, source, close) {
     this.kinds = kinds;
     this.source = source;
     this.close = close;
@@ -42,10 +43,13 @@ class Editor {
     );
     this.name = h("input.input", { id: "source-name", value: source?.name ?? "", maxlength: 60, required: true, autocomplete: "off", "data-first": !source, placeholder: "handbook" });
     this.address = h("input.input", { id: "source-address", value: source?.base_url ?? "", required: true, autocomplete: "off", spellcheck: "false", on: { input: () => this.test.later() } });
+    const login = (each) => h("option", { value: each.id, selected: each.id === source?.credential }, clean(each.base_url, 120));
+    this.login = h("select", { id: "source-login" }, h("option", { value: "" }, "None"), logins.map(login));
     this.tags = h("input.input", { id: "source-tags", value: (source?.tags ?? []).join(", "), autocomplete: "off" });
     this.fields = {
       name: field("Name", this.name, "Short, in lower case: source:name finds its documents."),
       base_url: field("Address", this.address, ""),
+      credential: field("Login", h("div.select", {}, this.login), "Stored below, under Logins.", "source-login"),
       tags: field("Tags", this.tags, "Put on every document; divided by commas."),
     };
     this.form = h("div", { on: { input: () => this.test.later() } });
@@ -58,6 +62,7 @@ class Editor {
       { novalidate: true, on: { submit: (event) => this.submit(event) } },
       h("div.field-pair", {}, field("Kind", h("div.select", {}, this.kind), "", "source-kind").element, this.fields.name.element),
       this.fields.base_url.element,
+      this.fields.credential.element,
       this.form,
       this.test.element,
       this.others,
@@ -82,6 +87,7 @@ class Editor {
     const folder = kind.kind === "folder";
     this.address.placeholder = folder ? "/home/me/notes" : "https://docs.example.org/";
     this.fields.base_url.say(folder ? "The folder's path on the machine where Quaero runs." : "Where the collecting begins.");
+    this.fields.credential.element.hidden = folder;
     this.test.forKind(folder);
   }
 
@@ -96,7 +102,8 @@ class Editor {
     this.alert.textContent = "";
     this.button.classList.add("is-loading");
     const tags = this.tags.value.split(",").map((each) => each.trim()).filter(Boolean);
-    const body = { ...this.draft(), name: this.name.value.trim(), tags };
+    const credential = this.kind.value !== "folder" && this.login.value ? Number(this.login.value) : null;
+    const body = { ...this.draft(), name: this.name.value.trim(), credential, tags };
     try {
       this.close({ id: (await this.save(body)).id });
     } catch (error) {

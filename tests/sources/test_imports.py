@@ -1,0 +1,106 @@
+"""Logins from files: what belongs to the site is taken, each cookie for where it was seen."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from quaero.clock import SECOND
+from quaero.crawl.cookies import Cookie
+from quaero.errors import BadLogin
+from quaero.sources.capture import Capture, base_of, checked, site_of
+from quaero.sources.credentials import expires_at
+from quaero.sources.imports import read_text
+from quaero.sources.vault import Secret
+
+NOW = 1_800_000_000 * SECOND
+WIKI = "https://wiki.example.org/"
+
+
+def har(*entries: tuple[str, dict[str, str], list[str]]) -> str:
+    made = [
+        {
+            "request": {
+                "url": url, "headers": [{"name": n, "value": v} for n, v in sent.items()]
+            },
+            "response": {"headers": [{"name": "set-cookie", "value": each} for each in answered]},
+        }
+        for url, sent, answered in entries
+    ]  # fmt: skip
+    return json.dumps({"log": {"version": "1.2", "entries": made}})
+
+
+def test_a_har_gives_each_cookie_to_the_hosts_that_it_was_sent_to() -> None:
+    text = har(
+        ("https://sso.example.org/", {}, ["sid=1; Domain=example.org; Path=/; Secure"]),
+        (WIKI, {"Cookie": "sid=1; old=1", "Authorization": "Bearer a"}, ["old=; Max-Age=0"]),
+        (WIKI + "x", {"cookie": "sid=2", "authorization": "Bearer b", "user-agent": "B/1"}, []),
+        ("https://api.example.org/", {"authorization": "Bearer other"}, []),
+        ("https://evil.example/", {"Cookie": "sid=9"}, ["sid=8; Domain=example.org"]),
+    )
+    found = checked(read_text(text, WIKI, NOW).capture, NOW)
+    assert {(each.name, each.domain, each.value) for each in found.cookies} == {
+        ("sid", "sso.example.org", "1"), ("sid", "wiki.example.org", "2")
+    }  # fmt: skip
+    assert all(each.host_only and each.secure for each in found.cookies)
+    assert found.headers == {"Authorization": "Bearer b"}
+    assert found.user_agent == "B/1"
+
+
+def test_a_har_without_secrets_says_how_to_save_one_with_them() -> None:
+    with pytest.raises(BadLogin, match="sensitive data"):
+        read_text(har((WIKI, {"Accept": "*/*"}, [])), WIKI, NOW)
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "site"),
+    [
+        ("https://Wiki.Example.org", "https://wiki.example.org/", "example.org"),
+        ("https://a.b.example.co.uk/x/?q=1#f", "https://a.b.example.co.uk/x/", "example.co.uk"),
+        ("https://me.github.io/", "https://me.github.io/", "me.github.io"),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/", "127.0.0.1:8000"),
+        ("http://localhost/", "http://localhost/", "localhost:80"),
+        ("https://[::1]:8443/", "https://[::1]:8443/", "[::1]:8443"),
+        ("http://wiki/", "http://wiki/", "wiki:80"),
+    ],
+)
+def test_the_base_address_says_whose_a_login_is(url, base, site) -> None:
+    assert (base_of(url), site_of(base_of(url))) == (base, site)
+
+
+def cookie(name: str, expires: int | None = None, **more) -> Cookie:
+    return Cookie(**{"name": name, "value": "v", "domain": "a.b", "expires": expires} | more)
+
+
+def jwt(claims: dict) -> str:
+    middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"Bearer e30.{middle}.x"
+
+
+EXPIRIES = [
+    (Secret((cookie("theme", 5), cookie("lang", 3))), 3),
+    (Secret((cookie("theme", 3), cookie("JSESSIONID", 9))), 9),
+    (Secret((cookie("theme", 3), cookie("JSESSIONID"))), None),
+    (Secret((cookie("theme", 3), cookie("x", 8, http_only=True))), 8),
+    (Secret((cookie("sid", 5),), {}, (cookie("sid", 50),)), 50),
+    (Secret((), {"Authorization": jwt({"exp": 7})}), 7 * SECOND),
+    (Secret((), {"Authorization": jwt({"exp": -7})}), None),
+    (Secret((), {"Authorization": jwt({"exp": "soon"})}), None),
+    (Secret((), {"Authorization": "Bearer a.!.c"}), None),
+    (Secret((), {"Authorization": "Bearer opaque"}), None),
+    (Secret((cookie("sid", 5 * SECOND),), {"Authorization": jwt({"exp": 4})}), 4 * SECOND),
+]
+
+
+@pytest.mark.parametrize(("secret", "ends"), EXPIRIES, ids=range(len(EXPIRIES)))
+def test_a_login_ends_with_the_first_of_what_keeps_it_logged_in(secret, ends) -> None:
+    assert expires_at(secret) == ends
+
+
+def test_of_two_cookies_for_one_place_the_last_counts() -> None:
+    twice = (cookie("a", domain="wiki.example.org"), cookie("a", domain="wiki.example.org"))
+    last = Cookie(name="a", value="last", domain="wiki.example.org")
+    found = checked(Capture(base_url=WIKI, captured_at=1, cookies=(*twice, last)), NOW)
+    assert [each.value for each in found.cookies] == ["last"]

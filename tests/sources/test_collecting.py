@@ -16,6 +16,7 @@ from quaero.jobs.model import JobSpec, Status
 from quaero.sources import records, runs, trial
 from quaero.sources.names import names as source_names
 from quaero.testing.site import Page, SiteServer
+from quaero.upkeep.cleanup import Cleanup, _old_roots
 
 from ..crawl.crawler import links  # noqa: TID252
 from .collecting import checks, program
@@ -160,3 +161,14 @@ async def test_a_tag_given_later_is_put_on_pages_that_have_not_changed(tmp_path:
         found = await made.documents(source)
     assert [hit.status for hit in site.hits].count(304) == 2
     assert {each.summary.tags for each in found} == {("late",)}
+
+
+async def test_cleaning_up_leaves_the_last_run_of_a_source(tmp_path: Path) -> None:
+    async with SiteServer({"/": "x"}) as site, program(tmp_path) as made:
+        source = await made.add("docs", site.url)
+        first = await made.collect(source)
+        last = await made.collect(source)
+        wanted = Cleanup(age_threshold_days=0)
+        old = await made.made.db.read(_old_roots, wanted, (0, 0))
+    assert [id_ for _, id_ in old] == [first.summary.id]
+    assert last.summary.id > first.summary.id

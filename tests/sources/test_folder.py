@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from quaero.jobs import steer
 from quaero.jobs.model import Status
 from quaero.sources import folder
 from quaero.sources.folder_reading import LARGEST
@@ -258,3 +259,47 @@ async def test_a_folder_that_is_not_there_or_empty_makes_nothing_gone(
     assert found["folder"] is not missing
     assert found["files"] is (None if missing else False)
     assert (state.health, state.documents) == ("failing", 1)
+
+
+async def test_a_run_goes_on_where_a_crash_left_it_and_counts_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "notes"
+    monkeypatch.setattr(folder, "BATCH", 2)
+    write(base, {f"{n}.md": f"# {n}" for n in range(6)})
+    write_batch, calls = folder._write, 0
+
+    def fails_once(*args: Any, **kwargs: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise RuntimeError("a crash in the middle of the second batch")
+        write_batch(*args, **kwargs)
+
+    monkeypatch.setattr(folder, "_write", fails_once)
+    async with program(tmp_path / "data") as made:
+        source = await made.add("notes", str(base), "folder")
+        job = await made.collect(source)
+        versions = {each.summary.version for each in await made.documents(source)}
+    assert job.summary.status is Status.COMPLETED
+    assert job.summary.attempt == 2
+    assert (job.result["files"], job.result["created"], job.result["unchanged"]) == (6, 6, 0)
+    assert versions == {1}
+
+
+async def test_a_cancelled_run_keeps_what_it_has_and_marks_nothing_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "notes"
+    write(base, {f"{n}.md": f"# {n}" for n in range(6)})
+    async with program(tmp_path / "data") as made:
+        source = await made.add("notes", str(base), "folder")
+        await made.collect(source)
+        for n in range(5):
+            (base / f"{n}.md").unlink()
+        job_id = await made.begin(source)
+        await made.made.db.write(steer.cancel, job_id)
+        job = await made.run(job_id)
+        present = await made.present(source)
+    assert job.summary.status is Status.CANCELLED
+    assert len(present) == 6

@@ -18,6 +18,9 @@ from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
+from quaero.sources.payloads import FOLDER, REMOVAL, VALIDATION
+from quaero.sources.removal import removal_type
+from quaero.sources.runs import crawl_validation
 from quaero.upkeep.backup import backup_type
 from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import cleanup_type
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
-PRELOAD = ("quaero.crawl.digest",)
+PRELOAD = ("quaero.crawl.digest", "quaero.sources.folder_reading")
 
 
 def open_database(settings: Settings, *, upgrade: bool = True) -> SqliteDatabase:
@@ -79,6 +82,8 @@ async def worker(
     from quaero.crawl.executors import CrawlExecutors
     from quaero.crawl.fetch import Fetcher
     from quaero.crawl.session import Crawls
+    from quaero.sources.folder import folder_type
+    from quaero.sources.validation import Validator
 
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
@@ -93,8 +98,11 @@ async def worker(
         logins = open_logins(settings, db, fetcher, helpers, clock)
         stack.push_async_callback(logins.close)
         crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login, logins.login)
-        crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock)
+        crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock, crawl_validation)
         registry = Registry(crawler.job_types())
+        registry.add(Validator(db, crawls, fetcher, helpers, clock, logins).job_type())
+        registry.add(folder_type(db, helpers, clock))
+        registry.add(removal_type(db))
         for job_type in _upkeep(settings, db):
             registry.add(job_type)
         for job_type in WorkflowExecutors(db, registry, items.rows).job_types():
@@ -151,7 +159,7 @@ async def login_keeper(settings: Settings, db: SqliteDatabase) -> AsyncIterator[
 
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     """The job types, for checking payloads where nothing is run."""
-    registry = Registry((CRAWLER, PAGE, RUN_TYPE, STEP_TYPE))
+    registry = Registry((CRAWLER, PAGE, VALIDATION, FOLDER, REMOVAL, RUN_TYPE, STEP_TYPE))
     for job_type in _upkeep(settings, db):
         registry.add(job_type)
     registry.add_installed()

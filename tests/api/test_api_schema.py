@@ -42,6 +42,7 @@ from quaero.jobs.run import Failed
 from quaero.queue.claim import Claim
 from quaero.queue.queue import open_queue
 from quaero.settings import load
+from quaero.sources import records
 from quaero.sources.capture import Capture
 from quaero.sources.keys import KeyFile
 from quaero.sources.logins import Logins
@@ -118,6 +119,9 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         opened.write(create, queue_id, [JobSpec("crawler", seeds) for _ in range(THERE)])
         opened.write(_dead_letters, queue_id)
         opened.write(save, [_page(number) for number in range(THERE)])
+        for number in range(THERE):
+            url = f"https://docs{number}.example.org/"
+            opened.write(records.create, {"name": f"docs{number}", "base_url": url})
         asyncio.run(_store(logins))
         config = SchemathesisConfig.from_dict(
             {

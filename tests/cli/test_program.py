@@ -94,8 +94,7 @@ def test_readers_print_json_on_request() -> None:
         "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",
         "queue requeue", "queue pause", "queue resume", "queue purge", "db migrate", "db backup",
-        "db restore",
-        "config check",
+        "db restore", "config check", "sources add", "sources edit", "sources delete",
     }  # fmt: skip
 
 
@@ -104,7 +103,8 @@ def _names(command: Any) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["jobs"], ["documents"], ["queue"], ["db"], ["config"], ["auth"]]
+    "arguments",
+    [[], ["jobs"], ["documents"], ["sources"], ["queue"], ["db"], ["config"], ["auth"]],
 )
 def test_a_group_without_a_command_shows_its_help(cli: Cli, arguments: list[str]) -> None:
     done = cli(*arguments)

@@ -327,8 +327,93 @@ def test_a_pre_child_that_does_not_end_well_fails_the_job(jobs: Jobs, how: str) 
         case "failed by hand":
             jobs.do(steer.fail, pre, "no good")
     assert jobs.statuses(root, other, core, post) == [FAILED, CANCELLED, CANCELLED, CANCELLED]
-    assert jobs.look(root).error == "a pre job did not end well"
+    why = {"failed": ": no", "cancelled": "", "failed by hand": ": no good"}[how]
+    assert jobs.look(root).error == f"a pre job did not end well{why}"
     assert jobs.claim() == []
+
+
+def wait_for_pre(jobs: Jobs, root: int, *phases: Phase) -> list[int]:
+    """The own run of a root gives way to pre jobs that it makes; returns its children."""
+    specs = [JobSpec("child", phase=phase) for phase in (PRE, *phases)]
+
+    def make(tx: Any, job: Any) -> None:
+        create.insert(tx, job.queue_id, specs, job)
+
+    assert jobs.claim() == [root]
+    jobs.start(root)
+    jobs.settle(
+        Deferred(jobs.works[root], jobs.opened.wall, state='"kept"', effects=[make], after_pre=True)
+    )
+    return jobs.children(root)
+
+
+def test_an_own_run_goes_on_in_the_transaction_that_ends_its_last_pre_job_well(
+    jobs: Jobs,
+) -> None:
+    root = jobs.root()
+    pre, other, core = wait_for_pre(jobs, root, PRE, CORE)
+    assert (jobs.look(root).status, jobs.look(root).waiting, jobs.look(root).held) == (
+        RUNNING, True, False,
+    )  # fmt: skip
+    assert jobs.claim() == [pre, other]
+    jobs.well(pre)
+    assert jobs.claim() == []
+    jobs.opened.restart()
+    jobs.well(other)
+    assert jobs.claim() == [root, core]
+    assert jobs.works[root].state == '"kept"'
+    jobs.well(root, core)
+    assert jobs.look(root).status is COMPLETED
+
+
+def test_an_own_run_that_makes_no_pre_job_goes_on_at_once(jobs: Jobs) -> None:
+    root = jobs.root()
+    jobs.claim()
+    jobs.settle(Deferred(jobs.works[root], jobs.opened.wall, after_pre=True))
+    assert jobs.claim() == [root]
+    jobs.well(root)
+    assert jobs.look(root).status is COMPLETED
+
+
+def test_an_own_run_whose_pre_job_failed_never_goes_on_until_both_are_retried(jobs: Jobs) -> None:
+    root = jobs.root()
+    (pre,) = wait_for_pre(jobs, root)
+    jobs.claim()
+    jobs.badly(pre, error="no such place")
+    assert jobs.look(root).status is FAILED
+    assert jobs.look(root).error == "a pre job did not end well: no such place"
+    assert jobs.claim() == []
+    failed = jobs.opened.read(steer.retryable, root)
+    assert failed == [root, pre]
+    jobs.do(steer.reopen, failed)
+    assert jobs.claim() == [pre]
+    jobs.well(pre)
+    assert jobs.claim() == [root]
+    jobs.well(root)
+    assert jobs.statuses(root, pre) == [COMPLETED, COMPLETED]
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["the job", "its parent"])
+def test_a_job_that_waits_for_its_pre_jobs_is_cancelled_with_them(jobs: Jobs, below: bool) -> None:
+    top = jobs.root()
+    waits = top
+    if below:
+        jobs.claim()
+        jobs.well(top, spawn=[JobSpec("inner"), JobSpec("later", phase=POST)])
+        waits, _ = jobs.children(top)
+    (pre,) = wait_for_pre(jobs, waits)
+    with pytest.raises(Conflict, match="not held"):
+        jobs.do(steer.start, waits)
+    jobs.do(steer.cancel, top)
+    assert jobs.statuses(waits, pre) == [CANCELLED, CANCELLED]
+    assert jobs.claim() == []
+
+
+def test_a_pre_job_that_is_deleted_holds_up_nothing(jobs: Jobs) -> None:
+    root = jobs.root()
+    (pre,) = wait_for_pre(jobs, root)
+    assert jobs.do(steer.delete, pre) == 1
+    assert jobs.claim() == [root]
 
 
 def test_a_parent_fails_where_all_of_its_core_children_failed(jobs: Jobs) -> None:

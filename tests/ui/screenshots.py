@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
 from tests.ui.browser import executable
@@ -37,6 +38,8 @@ PAGES = {
     "search": "/documents?q=table",
     "document": "/documents/1",
     "sources": "/sources",
+    "source-edit": "/sources?edit=2",
+    "source-new": "/sources?edit=new",
     "system": "/system",
     "system-log": "/system/log",
     "api": "/api/docs",
@@ -52,6 +55,7 @@ def main(folder: Path) -> None:
         server.start()
         try:
             crawl(server.url, site)
+            make_sources(server.url, site, Path(data))
             take(server.url, folder)
         finally:
             server.stop()
@@ -64,12 +68,48 @@ def crawl(url: str, site: str) -> None:
     request = urllib.request.Request(f"{url}/api/jobs", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request):
         pass
+    wait_for(url, 1)
+
+
+def wait_for(url: str, job_id: int) -> None:
+    """Wait until a job has ended."""
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
-        with urllib.request.urlopen(f"{url}/api/jobs/1") as answer:
+        with urllib.request.urlopen(f"{url}/api/jobs/{job_id}") as answer:
             if json.load(answer)["completed_at"]:
                 return
         time.sleep(0.2)
+
+
+def make_sources(url: str, site: str, folder: Path) -> None:
+    """One source of every health: collected, broken, with patterns, a folder, not yet run."""
+    notes = folder / "notes"
+    notes.mkdir()
+    (notes / "tides.md").write_text("# Tides\n\nHigh water.", encoding="utf-8")
+    sources: list[dict[str, object]] = [
+        {"name": "handbook", "base_url": site, "tags": ["guide", "harbour"]},
+        {
+            "name": "archive",
+            "base_url": f"{site}?all",
+            "settings": {"include": ["/guide/*"], "exclude": ["*"], "max_pages": 200},
+        },
+        {"name": "intranet", "base_url": "http://127.0.0.1:9/wiki/", "kind": "confluence"},
+        {"name": "notes", "base_url": str(notes), "kind": "folder"},
+        {"name": "tracker", "base_url": "https://jira.example.org/", "kind": "jira"},
+    ]
+    for number, source in enumerate(sources, 1):
+        ask(f"{url}/api/sources", source)
+        if source["name"] != "tracker":
+            job = ask(f"{url}/api/sources/{number}/collect", {})["job"]
+            wait_for(url, job["id"])
+
+
+def ask(address: str, body: dict[str, object]) -> Any:
+    """The answer to a POST."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
 
 
 def take(url: str, folder: Path) -> None:

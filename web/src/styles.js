@@ -7,4 +7,5 @@ import "./styles/parts.css";
 import "./styles/tables.css";
 import "./styles/log.css";
 import "./styles/pages.css";
+import "./styles/sources.css";
 import "./styles/logins.css";

@@ -30,6 +30,7 @@ from quaero.api.routes import (
     logs,
     program,
     queue,
+    sources,
     system,
     trees,
 )
@@ -37,7 +38,8 @@ from quaero.api.security import Security
 from quaero.sources.pairing import Pairing
 
 AREAS = (
-    system, program, figures, job_types, actions, jobs, trees, logs, queue, documents, auth
+    system, program, figures, job_types, actions, jobs, trees, logs, queue, documents, sources,
+    auth,
 )  # fmt: skip
 DESCRIPTION = """
 Everything the pages show, and all that they do, is done through this interface. Times are RFC 3339

@@ -117,6 +117,33 @@ WHOLE_DOCUMENT: dict[str, Any] = {
     "content_hash": "5f0c2f7c1f5b7d3a9b6c0a4b1f0e2d3c",
 }
 
+NEW_SOURCE: dict[str, Any] = {
+    "name": "handbook",
+    "kind": "web",
+    "base_url": "https://docs.example.org/",
+    "settings": {"exclude": ["/drafts/*"], "max_pages": 500},
+    "tags": ["handbook"],
+}
+
+SOURCE: dict[str, Any] = {
+    "id": 3,
+    "name": "handbook",
+    "kind": "web",
+    "base_url": "https://docs.example.org/",
+    "credential": None,
+    "settings": {"exclude": ["/drafts/*"], "max_pages": 500},
+    "tags": ["handbook"],
+    "enabled": True,
+    "health": "warnings",
+    "detail": "2 pages of the last run failed",
+    "documents": 311,
+    "gone": 4,
+    "active": False,
+    "run": {**JOB_ITEM, "status": "completed", "waiting": False, "warnings": 2},
+    "created_at": "2026-11-20T08:00:00.000000Z",
+    "updated_at": "2026-11-21T09:30:00.000000Z",
+}
+
 LOGIN: dict[str, Any] = {
     "id": 3,
     "base_url": "https://wiki.example.org/",

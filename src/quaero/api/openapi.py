@@ -19,6 +19,7 @@ _WITH_NULLS = {
     "Job": examples.JOB,
     "DocumentItem": examples.DOCUMENT,
     "DocumentModel": examples.WHOLE_DOCUMENT,
+    "SourceModel": examples.SOURCE,
     "LoginModel": examples.LOGIN,
 }
 _PLAIN: dict[str, Any] = {
@@ -79,7 +80,7 @@ def _complete(operation: dict[str, Any]) -> None:
     """A short name for clients, and the media type of merge patches."""
     operation["operationId"] = operation["operationId"].split("_api_")[0]
     body = operation.get("requestBody")
-    if body and operation["operationId"] in ("patch_job", "patch_login"):
+    if body and operation["operationId"] in ("patch_job", "patch_login", "patch_source"):
         body["content"]["application/merge-patch+json"] = body["content"]["application/json"]
     for answer in operation["responses"].values():
         content = answer.get("content", {})

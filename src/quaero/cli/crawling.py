@@ -83,10 +83,10 @@ async def crawl_site(settings: Settings, wish: Wish) -> int:
     isolate = tuple(own_command(*global_arguments(), "work", "--inner"))
     async with worker(settings, login=wish.login, isolate=isolate, passing=True) as made:
         root_id = await _find_or_begin(made, settings, wish)
-        handed = wish.login is None and await _others_stay(made)
+        handed = wish.login is None and await others_stay(made)
         if handed:
             say("a worker that runs here already works on it; Ctrl-C ends only the watching")
-        finished = await _work(made, root_id, handed=handed)
+        finished = await work_on(made, root_id, handed=handed)
         return await conclude(made.db, root_id, wish, finished=finished, handed=handed)
 
 
@@ -266,7 +266,7 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
 # -- working
 
 
-async def _others_stay(made: Worker) -> bool:
+async def others_stay(made: Worker) -> bool:
     """Whether `quaero serve` or `quaero work` works on this database, and will go on."""
     from quaero.queue.holders import Holders
     from quaero.reports.workers import standing
@@ -274,7 +274,7 @@ async def _others_stay(made: Worker) -> bool:
     return await made.db.read(standing, Holders(made.db.path))
 
 
-async def _work(made: Worker, root_id: int, *, handed: bool) -> bool:
+async def work_on(made: Worker, root_id: int, *, handed: bool) -> bool:
     """Work until the crawl has ended; False when it was paused.
 
     A crawl that was handed to another worker is watched, and taken back where that one has gone.
@@ -293,7 +293,7 @@ async def _work(made: Worker, root_id: int, *, handed: bool) -> bool:
             if not seen.job.status.open:
                 return True
             looks += 1
-            if working is None and looks % LOOKS_AT_OTHERS == 0 and not await _others_stay(made):
+            if working is None and looks % LOOKS_AT_OTHERS == 0 and not await others_stay(made):
                 say("the worker has gone; going on here")
                 working = asyncio.create_task(made.pool.run())
             if working is not None and working.done():

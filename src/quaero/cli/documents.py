@@ -51,6 +51,7 @@ def search(
     from quaero.cli.output import count, print_json, safe, say
     from quaero.documents.search import search as find
     from quaero.errors import BadInput
+    from quaero.sources.names import names
 
     if unknown := [word for word in words if word.startswith("--") and word.strip("-")]:
         raise BadInput(
@@ -59,7 +60,7 @@ def search(
         )
     query = " ".join(_quoted(word) for word in words)
     with database() as db:
-        found = db.read_sync(find, query, limit=limit, cursor=cursor)
+        found = db.read_sync(find, query, limit=limit, cursor=cursor, sources=db.read_sync(names))
     if as_json:
         print_json(found)
         return

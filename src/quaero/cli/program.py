@@ -25,6 +25,7 @@ from quaero.cli import (
     jobs,
     queue,
     serve,
+    sources,
     steering,
     worker,
 )
@@ -59,6 +60,7 @@ app.command("cleanup")(cleanup.cleanup)
 for command in steering.COMMANDS:
     jobs.app.command()(command)
 app.add_typer(documents.app, name="documents")
+app.add_typer(sources.app, name="sources")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
 app.add_typer(auth.app, name="auth")

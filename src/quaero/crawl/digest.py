@@ -42,14 +42,17 @@ class Digest(msgspec.Struct, frozen=True):
 def scope_args(scope: CrawlScope) -> ScopeArgs:
     """A scope as plain data."""
     return (
-        scope.seeds, scope.scope, scope.include, scope.exclude, scope.max_depth, scope.source_type
+        scope.seeds, scope.scope, scope.include, scope.exclude, scope.max_depth,
+        scope.source_type, scope.within,
     )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=CRAWLS_KEPT)
 def _scope(packed: bytes) -> CrawlScope:
-    seeds, name, include, exclude, depth, kind = msgspec.msgpack.decode(packed)
-    return CrawlScope(tuple(seeds), name, tuple(include), tuple(exclude), depth, kind)
+    seeds, name, include, exclude, depth, kind, within = msgspec.msgpack.decode(packed)
+    return CrawlScope(
+        tuple(seeds), name, tuple(include), tuple(exclude), depth, kind, tuple(within)
+    )
 
 
 @functools.lru_cache(maxsize=CRAWLS_KEPT)

@@ -19,10 +19,9 @@ from quaero.db.contract import Tx, together
 from quaero.documents import store
 from quaero.documents.model import NewDocument, Outcome
 from quaero.documents.store import Seen
+from quaero.documents.tags import add_tags
 from quaero.jobs.model import JobRow
 from quaero.jobs.rows import load_one
-
-NO_SOURCE = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ def _finish_pages(tx: Tx, calls: Sequence[tuple[Any, Any]]) -> list[None]:
     fresh = {root_id: _enter(tx, root_id, each) for root_id, each in by_root.items()}
     for _, done in pages:
         if done.links is not None:
-            frontier.keep_links(tx, NO_SOURCE, *done.links)
+            frontier.keep_links(tx, done.crawl.settings.source, *done.links)
     totals = _save(tx, pages)
     for root_id, each in by_root.items():
         if fresh[root_id]:
@@ -92,8 +91,7 @@ def _save(tx: Tx, pages: Sequence[tuple[JobRow, PageDone]]) -> dict[int, Counter
             left.append((job.root_id, done.document))
         if done.unchanged:
             totals.setdefault(job.root_id, Counter())["unchanged"] += 1
-    if seen := [done.seen for _, done in pages if done.seen is not None]:
-        store.touch(tx, seen)
+    _touch(tx, [done for _, done in pages if done.seen is not None])
     while left:
         now, left = _one_of_each(left)
         for (root_id, _), saved in zip(now, store.save(tx, [new for _, new in now]), strict=True):
@@ -103,23 +101,39 @@ def _save(tx: Tx, pages: Sequence[tuple[JobRow, PageDone]]) -> dict[int, Counter
     return totals
 
 
+def _touch(tx: Tx, pages: Sequence[PageDone]) -> None:
+    """Note pages as seen, and give them the tags that their source has by now."""
+    by_tags: dict[tuple[str, ...], list[Seen]] = {}
+    for done in pages:
+        if done.seen is not None:
+            by_tags.setdefault(tuple(done.crawl.settings.tags), []).append(done.seen)
+    for names, seen in by_tags.items():
+        ids = store.touch(tx, seen)
+        add_tags(tx, ((id_, name) for id_ in ids for name in names))
+
+
 _Documents = list[tuple[int, NewDocument]]
 
 
 def _one_of_each(documents: _Documents) -> tuple[_Documents, _Documents]:
     """The first of each address, and the others: two crawls may save one page at a time."""
-    first: dict[str, tuple[int, NewDocument]] = {}
-    others = [each for each in documents if first.setdefault(each[1].url, each) is not each]
+    first: dict[tuple[int, str], tuple[int, NewDocument]] = {}
+    others = [
+        each
+        for each in documents
+        if first.setdefault((each[1].source_id, each[1].url), each) is not each
+    ]
     return list(first.values()), others
 
 
 def admit_seeds(crawl: ActiveCrawl, seeds: list[Found], tx: Tx, job: JobRow) -> None:
     """Begin a crawl with its seeds."""
-    frontier.begin(tx, job.id, frontier.identity_of(crawl.scope.seeds), crawl.settings.max_pages)
+    identity = frontier.identity_of(crawl.scope.seeds, crawl.settings.source)
+    frontier.begin(tx, job.id, identity, crawl.settings.max_pages)
     frontier.admit_new(tx, job, frontier.enter(tx, job.id, seeds), crawl.politeness)
 
 
-def note_gone(tx: Tx, job: JobRow, *, url: str) -> None:
+def note_gone(tx: Tx, job: JobRow, *, source: int, url: str) -> None:
     """The site says that a page is no more."""
-    if store.mark_gone(tx, NO_SOURCE, [url]):
+    if store.mark_gone(tx, source, [url]):
         frontier.add_totals(tx, job.root_id, {"gone": 1})

@@ -7,7 +7,7 @@ to be fetched first lets the job go on later, in the lane it then belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +20,6 @@ from quaero.crawl import frontier
 from quaero.crawl.convoy import Convoy
 from quaero.crawl.digest import Digest
 from quaero.crawl.effects import (
-    NO_SOURCE,
     PageDone,
     admit_seeds,
     finish_page,
@@ -42,21 +41,24 @@ from quaero.crawl.verdicts import (
     may_be_denial,
     why_unsaved,
 )
-from quaero.db.contract import Database, ReadTx
+from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import store
 from quaero.documents.model import DetailLevel, NewDocument
 from quaero.documents.store import Seen, Validators
 from quaero.errors import BadKey, BadUrl, Permanent, Refused
+from quaero.jobs.model import JobSpec
 from quaero.jobs.run import Effect
 from quaero.jobs.steer import fail
 from quaero.work.context import JobContext
 from quaero.work.cpu import CpuHelpers
+from quaero.work.phases import after_pre
 from quaero.work.registry import JobType, Later, Result
 
 MOST_HOPS = 20
 SITES_KEPT = 10_000
 WAIT_FOR_LOGIN = 2
 LONGEST_WAIT_FOR_LOGIN = 15
+BY_LOGIN = "login"
 READABLE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
 _DIGEST = "quaero.crawl.digest:digest"
 _CHOOSE_AGAIN = "quaero.crawl.digest:choose_again"
@@ -66,13 +68,16 @@ class CrawlExecutors:
     """The crawler's job types over one database, fetcher and set of helpers."""
 
     def __init__(
-        self, db: Database, crawls: Crawls, fetcher: Fetcher, helpers: CpuHelpers, clock: Clock
-    ) -> None:
+        self, db: Database, crawls: Crawls, fetcher: Fetcher, helpers: CpuHelpers, clock: Clock,
+        validation: Callable[[Crawl], JobSpec] | None = None,
+    ) -> None:  # fmt: skip
+        """`validation` makes the job that is to end well before a source's crawl fetches."""
         self._db = db
         self._crawls = crawls
         self._fetcher = fetcher
         self._helpers = helpers
         self._clock = clock
+        self._validation = validation
         self._robots = RobotsRules(fetcher, clock)
         self._convoy = Convoy()
         self._sitemaps = SitemapReader(fetcher, helpers, self._robots, clock, self._by_robots)
@@ -88,6 +93,10 @@ class CrawlExecutors:
 
     async def begin(self, job: JobContext, settings: Crawl) -> Result | Later:
         """Admit the seeds; the rest of the crawl is their consequence, and that of sitemaps."""
+        if settings.source and self._validation is not None:
+            waiting = await after_pre(self._db, job, [self._validation(settings)])
+            if waiting is not None:
+                return waiting
         crawl = await self._crawls.make(job.id, settings)
         if job.state is not None:
             if settings.private and not self._crawls.may_log_in(settings):
@@ -165,7 +174,7 @@ class CrawlExecutors:
         site = host_key(url)
         if crawl.blank_sites.get(site) and job.first_try and crawl.settings.refresh == "changed":
             return None
-        found = await self._db.read(_look_up, url, site, _level(crawl))
+        found = await self._db.read(_look_up, crawl.settings.source, url, site, _level(crawl))
         if len(crawl.blank_sites) < SITES_KEPT:
             crawl.blank_sites.setdefault(site, found.blank)
         return found.page
@@ -188,7 +197,9 @@ class CrawlExecutors:
             result = await self._fetcher.fetch(request)
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                await job.checkpoint(job.state, [partial(note_gone, url=url)])
+                await job.checkpoint(
+                    job.state, [partial(note_gone, source=crawl.settings.source, url=url)]
+                )
             if error.code == HTTPStatus.UNAUTHORIZED and crawl.scope.rules is not None:
                 await self._stop_for_login(job, crawl, url, "answers 401")
             raise
@@ -196,7 +207,9 @@ class CrawlExecutors:
         if result.location is not None:
             return await self._redirected(job, crawl, url, page, result, trail)
         if result.not_modified:
-            seen = Seen(url, NO_SOURCE, result.etag, result.last_modified, job.id, job.root_id)
+            seen = Seen(
+                url, crawl.settings.source, result.etag, result.last_modified, job.id, job.root_id
+            )
             return await self._unchanged(job, crawl, url, page, "unchanged", seen)
         return await self._read(job, crawl, url, page, result, redirected=bool(trail))
 
@@ -289,7 +302,7 @@ class CrawlExecutors:
         """End the crawl with the one reason that all its pages share."""
         text = f"{host_key(url)} {seen} at {url} in place of content: "
         text += _way_in(crawl)
-        await self._db.write(fail, job.root_id, text)
+        await self._db.write(_stop, job.root_id, text)
         raise Permanent(text)
 
     async def _unchanged(
@@ -297,7 +310,7 @@ class CrawlExecutors:
         seen: Seen | None = None,
     ) -> Result:  # fmt: skip
         """Go on from a page that need not be read again, by the links it had."""
-        packed = await self._db.read(frontier.kept_links, NO_SOURCE, url)
+        packed = await self._db.read(frontier.kept_links, crawl.settings.source, url)
         done = PageDone(crawl=crawl)
         if packed is not None and crawl.settings.follow_links:
             admitted, refused, samples = await self._helpers.run(
@@ -342,8 +355,8 @@ class _Stored(NamedTuple):
     blank: bool
 
 
-def _look_up(tx: ReadTx, url: str, site: str, level: DetailLevel) -> _Stored:
-    page = store.validators(tx, NO_SOURCE, [url], level).get(url)
+def _look_up(tx: ReadTx, source: int, url: str, site: str, level: DetailLevel) -> _Stored:
+    page = store.validators(tx, source, [url], level).get(url)
     return _Stored(page, page is None and store.is_blank(tx, site))
 
 
@@ -353,6 +366,11 @@ def _result(value: dict[str, Any], done: PageDone) -> Result:
 
 def _readable(content_type: str | None) -> bool:
     return content_type is None or content_type.partition(";")[0].strip().lower() in READABLE
+
+
+def _stop(tx: Tx, root_id: int, text: str) -> None:
+    fail(tx, root_id, text)
+    frontier.note_stop(tx, root_id, BY_LOGIN)
 
 
 def _wait_for_login(job: JobContext, state: Mapping[str, Any]) -> Later:
@@ -382,6 +400,8 @@ def _way_in(crawl: ActiveCrawl) -> str:
         )
     if crawl.private:
         return "the login has expired or is not accepted; log in again and give the new cookies"
+    if crawl.settings.source:
+        return "give the source a login"
     return "give your login with --cookie-file or --header"
 
 
@@ -395,7 +415,7 @@ def _document(
     page = made.page
     level = _level(crawl)
     return NewDocument(
-        source_id=NO_SOURCE,
+        source_id=crawl.settings.source,
         url=url,
         title=page.title,
         text=page.markdown if level is DetailLevel.FULL else "",
@@ -419,6 +439,7 @@ def _document(
             "json_ld": page.json_ld,
             **page.fields,
         },
+        tags=tuple(crawl.settings.tags),
         job_id=job.id,
         root_id=job.root_id,
     )

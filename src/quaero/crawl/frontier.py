@@ -98,6 +98,11 @@ def _take_room(tx: Tx, root_id: int, wanted: int) -> int:
     return room
 
 
+def note_admitted(tx: Tx, root_id: int, number: int) -> None:
+    """Count what was taken up by a run that needs no jobs for it."""
+    tx.execute("update crawl set admitted = admitted + $2 where root_id = $1", (root_id, number))
+
+
 def _create(tx: Tx, root: JobRow, pages: Sequence[Found], politeness: Politeness) -> None:
     specs = [
         JobSpec(
@@ -266,9 +271,21 @@ def newest(tx: ReadTx, identity: str) -> int | None:
     return int(rows[0][0]) if rows else None
 
 
-def identity_of(seeds: Iterable[str]) -> str:
-    """What makes two crawls the same undertaking: their seeds."""
-    return url_hash("\n".join(sorted(seeds))).hex()
+def identity_of(seeds: Iterable[str], source: int = 0) -> str:
+    """What makes two crawls the same undertaking: their seeds, and the source they are of."""
+    of_source = [f"source {source}"] if source else []
+    return url_hash("\n".join([*of_source, *sorted(seeds)])).hex()
+
+
+def note_stop(tx: Tx, root_id: int, why: str) -> None:
+    """Note in one word why a crawl was stopped, for those who look at it later."""
+    tx.execute("update crawl set stopped_by = $2 where root_id = $1", (root_id, why))
+
+
+def stopped_by(tx: ReadTx, root_id: int) -> str | None:
+    """The word of `note_stop`."""
+    rows = tx.execute("select stopped_by from crawl where root_id = $1", (root_id,))
+    return rows[0][0] if rows else None
 
 
 # -- forgetting

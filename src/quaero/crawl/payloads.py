@@ -23,6 +23,8 @@ def _usable(pattern: str) -> str:
 
 Seed = Annotated[str, AfterValidator(_fetchable)]
 Pattern = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_usable)]
+Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
+RecordId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 PRODUCT_DEPTH = 1_000
@@ -37,6 +39,10 @@ class Crawl(BaseModel):
     product only its own pages are followed, each under one address, and `max_depth` is 1,000 unless
     given. `private` names the login session that pages need; only a process that holds that session
     fetches them. `credential` is the id of the stored login that they need.
+
+    A crawl of a `source` puts its `tags` on every document. `within` are the patterns to which the
+    source is bound: an address must fit one of them as well as one of `include`, where there are
+    any, and none of `exclude`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +54,7 @@ class Crawl(BaseModel):
     max_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
     include: list[Pattern] = []
     exclude: list[Pattern] = []
+    within: list[Pattern] = []
     scope: ScopeName = "host"
     follow_links: bool = True
     sitemap: bool = False
@@ -57,7 +64,9 @@ class Crawl(BaseModel):
     detail_level: Literal["metadata", "full"] = "full"
     refresh: Literal["changed", "always", "missing"] = "changed"
     private: str | None = None
-    credential: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    source: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    credential: RecordId | None = None
+    tags: Annotated[list[Tag], Field(max_length=100)] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -78,7 +87,7 @@ class Crawl(BaseModel):
         """The rules for addresses. Raises `BadInput` for seeds or patterns that cannot be used."""
         return CrawlScope(
             tuple(self.seeds), self.scope, tuple(self.include), tuple(self.exclude), self.max_depth,
-            self.source_type,
+            self.source_type, tuple(self.within),
         )  # fmt: skip
 
 

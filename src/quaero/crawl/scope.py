@@ -55,6 +55,8 @@ class CrawlScope:
     directory of a seed (`/docs/` and `/docs/index.html` both stand for `/docs/`, `/docs` for `/`);
     `any` everything. `max_depth` counts links from a seed, which has depth 0.
 
+    `within` narrows like `include`: an address must fit one of each that has any patterns.
+
     A seed was asked for by name: it is refused by `exclude` only, whatever its depth, or because
     following it would change something. `source_type` chooses the rules of a kind of source.
 
@@ -68,10 +70,12 @@ class CrawlScope:
     exclude: tuple[str, ...] = ()
     max_depth: int = 3
     source_type: str = "web"
+    within: tuple[str, ...] = ()
     rules: LinkRules | None = field(init=False, repr=False, compare=False)
     _seeds: frozenset[str] = field(init=False, repr=False, compare=False)
     _include: Patterns = field(init=False, repr=False, compare=False)
     _exclude: Patterns = field(init=False, repr=False, compare=False)
+    _within: Patterns = field(init=False, repr=False, compare=False)
     _prefixes: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _sites: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -93,6 +97,7 @@ class CrawlScope:
             ("_seeds", frozenset(seeds)),
             ("_include", Patterns(self.include)),
             ("_exclude", Patterns(self.exclude)),
+            ("_within", Patterns(self.within)),
             ("_prefixes", tuple(each for seed in seeds for each in _with_twin(prefix(seed)))),
             ("_sites", frozenset(site(host_key(seed)) for seed in seeds)),
         ):
@@ -128,8 +133,9 @@ class CrawlScope:
             return "scope"
         if self._exclude.match(url):
             return "exclude"
-        if self._include and not self._include.match(url):
-            return "include"
+        for needed in (self._within, self._include):
+            if needed and not needed.match(url):
+                return "include"
         if self.rules is not None and (reason := self.rules.refusal(url)) is not None:
             return reason
         if looks_like_trap(url):

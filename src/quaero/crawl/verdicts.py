@@ -20,7 +20,7 @@ def asks_to_log_in(crawl: ActiveCrawl, page: CrawlPage, url: str, target: str) -
     """
     told = crawl.private or (page.found_on is None and crawl.scope.rules is not None)
     asks = crawl.scope.is_login(target) or is_login_address(target)
-    return bool(told) and asks and not is_there_to_log_in(crawl, url)
+    return told and asks and not is_there_to_log_in(crawl, url)
 
 
 def may_be_denial(crawl: ActiveCrawl, target: str) -> bool:

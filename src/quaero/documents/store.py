@@ -48,7 +48,7 @@ class Validators(NamedTuple):
 def validators(
     tx: ReadTx, source_id: int, urls: Sequence[str], level: DetailLevel = DetailLevel.METADATA
 ) -> dict[str, Validators]:
-    """What is known of pages about to be fetched, by address.
+    """What is known of pages about to be fetched, by address; one look into the index for each.
 
     Left out are those to be fetched as if new: unknown ones, gone ones, and those of which less is
     kept than `level`.
@@ -56,7 +56,7 @@ def validators(
     rows = tx.execute(
         """
         select d.url, d.etag, d.last_modified, d.content_hash
-          from each($2) as e join document d on d.source_id = $1 and d.url = e.value
+          from each($2) as e cross join document d on d.source_id = $1 and d.url = e.value
          where d.gone_at is null and d.detail_level >= $3
         """,
         (source_id, as_json(urls), level),

@@ -29,7 +29,10 @@ _CHECKS = {
          where m.state = 3 and j.own_run <> 2
     """,
     "held jobs with a message": """
-        select id from job where held = 1 and message_id is not null
+        select id from job where held > 0 and message_id is not null
+    """,
+    "jobs that wait for pre jobs which have ended": """
+        select id from job where held = 2 and status < 2 and stopping = 0 and pre_open = 0
     """,
     "ended jobs above open ones": """
         select distinct p.id from job p join job c on c.parent_id = p.id
@@ -82,10 +85,10 @@ _CHECKS = {
                    sum(phase = 1 and status < 2) core_open,
                    sum(phase = 1 and status = 3) core_failed,
                    sum(phase = 2 and status < 2) post_open,
-                   sum(phase = 1 and own_run = 0 and message_id is null and unmet = 0)
-                       wait_core,
-                   sum(phase = 2 and own_run = 0 and message_id is null and unmet = 0)
-                       wait_post
+                   sum(phase = 1 and own_run = 0 and message_id is null and held = 0
+                       and unmet = 0) wait_core,
+                   sum(phase = 2 and own_run = 0 and message_id is null and held = 0
+                       and unmet = 0) wait_post
               from job where parent_id is not null group by parent_id)
         select p.id from job p left join real r on r.parent_id = p.id
          where p.pre_open <> coalesce(r.pre_open, 0) or p.pre_failed <> coalesce(r.pre_failed, 0)

@@ -58,6 +58,17 @@ class Stopping(IntEnum):
     WITH_ANCESTOR = 3
 
 
+class Hold(IntEnum):
+    """Why a job that may start by its phase has no message yet.
+
+    `FOR_PRE`: its own run goes on when its pre children have ended.
+    """
+
+    NO = 0
+    BY_HAND = 1
+    FOR_PRE = 2
+
+
 class FailureAction(IntEnum):
     """What happens when more descendants have failed than `max_child_failures`."""
 

@@ -10,7 +10,7 @@ import msgspec
 
 from quaero.db.contract import ReadTx, Row
 from quaero.errors import NotFound
-from quaero.jobs.model import OwnRun, Phase, Status
+from quaero.jobs.model import Hold, OwnRun, Phase, Status
 
 SUMMARY = """
     id, parent_id, root_id, depth, type, phase, name, status, priority, attempt, round, rerun_of,
@@ -101,11 +101,13 @@ def summary(row: Row) -> Summary:
     """A `Summary` from the values of `SUMMARY`."""
     counts = Counts(*row[22:27])
     status, own_run = Status(row[7]), row[20]
-    waiting = status is Status.RUNNING and own_run != OwnRun.OPEN
+    waits_for_pre = row[12] == Hold.FOR_PRE
+    waiting = status is Status.RUNNING and (own_run != OwnRun.OPEN or waits_for_pre)
     return Summary(
         id=row[0], parent_id=row[1], root_id=row[2], depth=row[3], type=row[4],
         phase=Phase(row[5]), name=row[6], status=status, priority=row[8], attempt=row[9],
-        round=row[10], rerun_of=row[11], held=bool(row[12]), created_at=row[13], run_at=row[14],
+        round=row[10], rerun_of=row[11], held=row[12] == Hold.BY_HAND, created_at=row[13],
+        run_at=row[14],
         started_at=row[15], completed_at=row[16], progress_current=row[17],
         progress_total=row[18], progress_text=row[19], waiting=waiting,
         stopping=bool(row[21]) and status.open, counts=counts, warnings=row[27], error=row[28],

@@ -18,7 +18,7 @@ from quaero.db.contract import Tx
 from quaero.jobs import feed, logs, minutes
 from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry, Level
-from quaero.jobs.model import JobRow, JobSpec, OwnRun, Status, Stopping
+from quaero.jobs.model import Hold, JobRow, JobSpec, OwnRun, Status, Stopping
 from quaero.jobs.rows import deepest_first, load
 from quaero.jobs.rows import stopping as stopping  # noqa: PLC0414 - workers ask it too
 from quaero.jobs.transition import examine, gains, stop, transition, try_again
@@ -81,12 +81,16 @@ class Failed(Outcome):
 
 @dataclass(slots=True)
 class Deferred(Outcome):
-    """It goes on later, perhaps in another lane, with `state`; no attempt is charged."""
+    """It goes on later, perhaps in another lane, with `state`; no attempt is charged.
+
+    With `after_pre` it goes on in the transaction that ends its last pre child well.
+    """
 
     delay: int = 0
     lane: Lane | None = None
     state: str | None = None
     effects: list[Effect] = field(default_factory=list)
+    after_pre: bool = False
 
 
 @dataclass(slots=True)
@@ -279,13 +283,19 @@ def end_own_run_badly(tx: Tx, job: JobRow, error: str) -> None:
 def _defer(tx: Tx, deferred: Deferred, job: JobRow, held: Held) -> None:
     for effect in deferred.effects:
         effect(tx, job)
-    settle.release(tx, [settle.Release(held, deferred.delay, charge=False, lane=deferred.lane)])
+    if deferred.after_pre:
+        settle.complete(tx, [held])
+        job.message_id, job.held = None, Hold.FOR_PRE
+        examine(tx, job)
+    else:
+        settle.release(tx, [settle.Release(held, deferred.delay, charge=False, lane=deferred.lane)])
     lane = None if deferred.lane is None else msgspec.json.encode(deferred.lane).decode()
     tx.execute(
         "update job set state = $2, lane = coalesce($3, lane) where id = $1",
         (job.id, deferred.state, lane),
     )
-    logs.say(tx, job, Level.DEBUG, f"goes on in {deferred.delay / SECOND:.1f} s")
+    when = "when its pre jobs end" if deferred.after_pre else f"in {deferred.delay / SECOND:.1f} s"
+    logs.say(tx, job, Level.DEBUG, f"goes on {when}")
     _wait_again(tx, job)
 
 

@@ -18,7 +18,7 @@ from quaero.jobs import feed, logs
 from quaero.jobs.create import accept_children, insert
 from quaero.jobs.logs import Level
 from quaero.jobs.messages import send_messages
-from quaero.jobs.model import FailureAction, JobRow, JobSpec, Phase, Status, Stopping
+from quaero.jobs.model import FailureAction, Hold, JobRow, JobSpec, Phase, Status, Stopping
 from quaero.jobs.reopen import open_above, reopen
 from quaero.jobs.rows import deepest_first, load, load_one, select, store
 from quaero.jobs.transition import (
@@ -135,11 +135,11 @@ def start(tx: Tx, job_id: int, payload: str | None = None) -> None:
     job = load_one(tx, job_id)
     if not job.status.open:
         raise Conflict(f"job {job_id} is {job.status.word} already")
-    if not job.held:
+    if job.held != Hold.BY_HAND:
         raise Conflict(f"job {job_id} is not held: it was started already")
     if payload is not None:
         tx.execute("update job set payload = $2 where id = $1", (job_id, payload))
-    job.held = 0
+    job.held = Hold.NO
     send_messages(tx, [job])
     store(tx, [job])
     logs.say(tx, job, Level.INFO, "started by hand")

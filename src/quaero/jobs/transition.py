@@ -19,12 +19,13 @@ import msgspec
 
 from quaero.clock import SECOND
 from quaero.db.contract import Tx
-from quaero.jobs import feed, logs, minutes
+from quaero.jobs import feed, logs, minutes, totals
 from quaero.jobs.logs import Level
 from quaero.jobs.messages import message_of, send_messages
 from quaero.jobs.model import (
     COLUMNS,
     FailureAction,
+    Hold,
     JobRow,
     OwnRun,
     Phase,
@@ -39,7 +40,6 @@ from quaero.queue.send import send
 
 STOP_AT_ONCE = 1_000
 _ANCESTORS = "jobs.ancestors"
-_COUNTS = "jobs.counts"
 _DELTA = (
     "n_pending", "n_running", "n_completed", "n_failed", "n_cancelled",
     "pre_open", "pre_failed", "core_open", "core_total", "core_failed", "post_open",
@@ -98,9 +98,8 @@ def removed(tx: Tx, jobs: Sequence[JobRow]) -> None:
 
 
 def _no_longer_waits(tx: Tx, job: JobRow) -> None:
-    if job.parent_id is None or job.own_run != OwnRun.OPEN or job.unmet:
-        return
-    if job.message_id is None:
+    waits = job.own_run == OwnRun.OPEN and job.message_id is None
+    if job.parent_id is not None and waits and not (job.held or job.unmet):
         _gain(tx, job)["wait_post" if job.phase == Phase.POST else "wait_core"] -= 1
 
 
@@ -118,15 +117,7 @@ def gains(tx: Tx, job: JobRow) -> Delta | None:
 def _count(tx: Tx, job: JobRow, source: Status | None, target: Status | None) -> None:
     if source is target:
         return
-    kept: Counter[tuple[int, str, int]] | None = tx.scratch.get(_COUNTS)
-    if kept is None:
-        kept = tx.scratch[_COUNTS] = Counter()
-        tx.at_end(_COUNTS, _apply_counts, rank=4)
-    top = int(job.parent_id is None)
-    if source is not None:
-        kept[top, job.type, source] -= 1
-    if target is not None:
-        kept[top, job.type, target] += 1
+    totals.count(tx, job, source, target)
     if job.parent_id is not None:
         _count_for_parent(_gain(tx, job), Phase(job.phase), source, target)
 
@@ -159,20 +150,6 @@ def _pending(tx: Tx) -> dict[int, dict[int, Delta]]:
         pending = tx.scratch[_ANCESTORS] = {}
         tx.at_end(_ANCESTORS, _settle_ancestors)
     return pending
-
-
-def _apply_counts(tx: Tx) -> None:
-    kept: Counter[tuple[int, str, int]] = tx.scratch.pop(_COUNTS)
-    rows = [(*key, n) for key, n in sorted(kept.items()) if n]
-    if rows:
-        tx.execute(
-            """
-            insert into job_count(top, type, status, n)
-            select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from each($1) where true
-                on conflict(top, type, status) do update set n = n + excluded.n
-            """,
-            (msgspec.json.encode(rows).decode(),),
-        )
 
 
 # -- ancestors
@@ -219,6 +196,8 @@ def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
         _fail_early(tx, parent)
         return
     if parent.stopping == Stopping.NO:
+        if parent.held == Hold.FOR_PRE and not parent.pre_open:
+            _go_on(tx, parent)
         if parent.wait_core and not parent.pre_open:
             begin(tx, parent, Phase.CORE)
         if parent.wait_post and parent.core_ended:
@@ -227,14 +206,34 @@ def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
         _end(tx, parent)
 
 
+def _go_on(tx: Tx, job: JobRow) -> None:
+    """Send the message of a job whose own run waited for its pre children."""
+    job.held = Hold.NO
+    send_messages(tx, [job])
+    store(tx, [job])
+    logs.say(tx, job, Level.INFO, "the pre jobs have ended; the own run goes on")
+
+
 def _fail_early(tx: Tx, parent: JobRow) -> None:
     """Stop a parent that can only fail; in a tree that is being stopped it goes with that."""
     if stopping(tx, [parent.id]):
         stop(tx, parent, Stopping.WITH_ANCESTOR)
         return
     if parent.pre_failed:
-        _set_error(tx, parent, "a pre job did not end well")
+        _set_error(tx, parent, f"a pre job did not end well{_why_pre_failed(tx, parent)}")
     stop(tx, parent, Stopping.FAILING)
+
+
+def _why_pre_failed(tx: Tx, parent: JobRow) -> str:
+    """The error of the first pre job that failed, where it has one, behind a colon."""
+    rows = tx.execute(
+        """
+        select error from job where parent_id = $1 and parent_id is not null and phase = 0
+           and status = 3 and error is not null order by id limit 1
+        """,
+        (parent.id,),
+    )
+    return f": {rows[0][0]}" if rows else ""
 
 
 def _over_limit(parent: JobRow) -> bool:
@@ -261,7 +260,7 @@ def begin(tx: Tx, parent: JobRow, phase: Phase) -> None:
         tx,
         """
         parent_id = $1 and status < 2 and parent_id is not null and phase = $2
-        and message_id is null and own_run = 0 and unmet = 0 order by id
+        and message_id is null and own_run = 0 and held = 0 and unmet = 0 order by id
         """,
         (parent.id, phase),
     )

@@ -1,1 +1,1 @@
-"""What is collected from, and the logins that this takes."""
+"""What is collected again and again, how that is checked and run, and the logins it takes."""

@@ -73,7 +73,7 @@ def cleanup_type(
 
 
 async def _trees(db: Database, wanted: Cleanup, own_root: int) -> list[int]:
-    """The roots of the trees to delete, oldest first."""
+    """The roots of the trees to delete, oldest first; the last run of a source stays."""
     found: list[int] = []
     place = (0, 0)
     while True:
@@ -92,6 +92,7 @@ def _old_roots(tx: ReadTx, wanted: Cleanup, after: tuple[int, int]) -> list[tupl
         select completed_at, id from job
          where parent_id is null and status > 1 and status in ({statuses})
            and (completed_at, id) > ($1, $2) and completed_at <= $3
+           and id not in (select run_id from source where run_id is not null)
          order by completed_at, id limit {PAGE}
         """,
         (*after, before),

@@ -154,6 +154,7 @@ class JobBackend:
             return Deferred(
                 work, attempt.started_at, context.log.take(), delay=int(done.delay * SECOND),
                 lane=done.lane, state=encode_value(done.state), effects=list(done.effects),
+                after_pre=done.after_pre,
             )  # fmt: skip
         value = None if done is None else encode_value(done.value)
         effects = [] if done is None else list(done.effects)

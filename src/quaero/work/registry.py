@@ -47,13 +47,16 @@ class Result:
 class Later:
     """A run that goes on another time: after `delay` seconds, perhaps in another lane.
 
-    `state` is there at the next start as `job.state`. No attempt is charged.
+    `state` is there at the next start as `job.state`. No attempt is charged. With `after_pre` it
+    goes on when the last of its pre children has ended well (`effects` may create them); where one
+    fails, the job fails.
     """
 
     delay: float = 0.0
     lane: Lane | None = None
     state: Any = None
     effects: Sequence[Effect] = ()
+    after_pre: bool = False
 
 
 Executor = Callable[[JobContext, Any], Awaitable[Result | Later | None]]

@@ -15,12 +15,13 @@ import { queue } from "./queue.js";
 import referenceHtml from "./reference.html";
 import { reference } from "./reference.js";
 import sourcesHtml from "./sources.html";
+import { sources } from "./sources.js";
 import systemHtml from "./system.html";
 import { system } from "./system.js";
 import workersHtml from "./workers.html";
 import { workers } from "./workers.js";
 
-export const PAGES = { dashboard, dead, documents, job, logins, queue, reference, system, workers };
+export const PAGES = { dashboard, dead, documents, job, logins, queue, reference, sources, system, workers };
 
 export const templates = {
   dashboard: dashboardHtml,

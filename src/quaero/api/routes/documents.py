@@ -36,6 +36,8 @@ from quaero.documents.counts import Count
 from quaero.documents.model import Filter
 from quaero.errors import NotFound
 from quaero.reports.wanted import LARGEST_ID, Word
+from quaero.sources.names import names as source_names
+from quaero.sources.names import names_of
 
 router = APIRouter(prefix="/api", tags=["documents"], route_class=JsonRoute)
 
@@ -49,6 +51,9 @@ class DocumentWords(Words):
     source_type: Word | None = None
     site: Word | None = None
     tag: Annotated[Word | None, Field(description="With this tag.")] = None
+    source: Annotated[
+        int | None, Field(ge=0, le=LARGEST_ID, description="Of this source; 0 of none.")
+    ] = None
     root: Annotated[
         int | None, Field(ge=1, le=LARGEST_ID, description="Collected by this crawl.")
     ] = None
@@ -60,6 +65,7 @@ class DocumentWords(Words):
     def wanted(self) -> Filter:
         """The filter alone."""
         return Filter(
+            source_id=self.source,
             site=self.site,
             source_type=self.source_type,
             tag=self.tag,
@@ -183,6 +189,7 @@ class DocumentStats(Answer):
     """The counts of all documents; of each kind the 100 with the most."""
 
     all: CountModel
+    sources: list[KeyCount]
     types: list[KeyCount]
     sites: list[KeyCount]
     tags: list[KeyCount]
@@ -212,8 +219,9 @@ class Facet(Answer):
 
 
 class Facets(Answer):
-    """What the best documents share."""
+    """What the best documents share; sources by name, those that were deleted by number."""
 
+    sources: list[Facet]
     types: list[Facet]
     sites: list[Facet]
     tags: list[Facet]
@@ -251,15 +259,26 @@ async def list_documents(parts: Parts, words: Annotated[DocumentWords, Query()])
 @router.get("/documents/stats", response_model=DocumentStats, responses=errors())
 async def get_document_stats(parts: Parts) -> Response:
     """How many documents there are, by type, site and tag too."""
-    found = await parts.db.read(counts.stats)
+    found, names = await parts.db.read(_stats)
+    by_source = {_source_name(names, id_): count for id_, count in found.by_source.items() if id_}
     return answer(
         {
             "all": asdict(found.all),
+            "sources": _counted(by_source),
             "types": _counted(found.by_type),
             "sites": _counted(found.by_site),
             "tags": _counted(found.by_tag),
         }
     )
+
+
+def _stats(tx: ReadTx) -> tuple[counts.Stats, dict[int, str]]:
+    found = counts.stats(tx)
+    return found, names_of(tx, list(found.by_source))
+
+
+def _source_name(names: dict[int, str], source_id: int) -> str:
+    return names.get(source_id, str(source_id))
 
 
 def _counted(by_key: dict[str, Count]) -> list[dict[str, Any]]:
@@ -274,7 +293,7 @@ async def search_documents(
     cursor: cursors.Cursor = None,
 ) -> Response:
     """Find documents, the most relevant first. Any text is a query."""
-    found = await parts.db.read(search.search, q, limit, cursor)
+    found, names = await parts.db.read(_search, q, limit, cursor)
     items = [
         {
             "rank": hit.rank,
@@ -284,6 +303,7 @@ async def search_documents(
         }
         for hit in found.hits
     ]
+    sources = {_source_name(names, id_): n for id_, n in found.facets.sources.items() if id_}
     facets = {"types": found.facets.types, "sites": found.facets.sites, "tags": found.facets.tags}
     return answer(
         page_of(
@@ -292,9 +312,19 @@ async def search_documents(
             total={"count": found.total, "capped": found.more},
             relaxed=found.relaxed,
             cut=found.cut,
-            facets={kind: _facets(values) for kind, values in facets.items()},
+            facets={
+                "sources": _facets(sources),
+                **{kind: _facets(values) for kind, values in facets.items()},
+            },
         )
     )
+
+
+def _search(
+    tx: ReadTx, q: str, limit: int, cursor: str | None
+) -> tuple[search.Results, dict[int, str]]:
+    found = search.search(tx, q, limit, cursor, sources=source_names(tx))
+    return found, names_of(tx, list(found.facets.sources))
 
 
 def _facets(values: dict[str, int]) -> list[dict[str, Any]]:

@@ -74,8 +74,8 @@ export function logins() {
         h("td", {}, h("strong", {}, bdi(login.base_url, 200)), h("p.quiet.login-detail", {}, login.warning ? clean(`It ${login.warning}.`, 300) : clean(login.user_agent ?? "", 80))),
         h("td", {}, h(`span.status.is-${tone}`, {}, icon(symbol), label)),
         h("td", {}, h("span.mono", { "aria-hidden": "true" }, "•••• "), secrets.join(", ")),
-        h("td", { title: login.expires_at ? moment(login.expires_at) : "" }, login.expires_at ? ago(login.expires_at) : "not said"),
-        h("td", {}, tested, h("p.quiet.login-detail", {}, bdi(login.test_detail, 300))),
+        h("td", { "data-label": "Expires", title: login.expires_at ? moment(login.expires_at) : "" }, login.expires_at ? ago(login.expires_at) : "not said"),
+        h("td", { "data-label": "Last test:" }, tested, h("p.quiet.login-detail", {}, bdi(login.test_detail, 300))),
         h("td.login-actions", {}, test, more),
       );
     },

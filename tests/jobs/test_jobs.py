@@ -383,9 +383,9 @@ def test_an_own_run_whose_pre_job_failed_never_goes_on_until_both_are_retried(jo
     assert jobs.look(root).status is FAILED
     assert jobs.look(root).error == "a pre job did not end well: no such place"
     assert jobs.claim() == []
-    failed = jobs.opened.read(steer.retryable, root)
+    failed = jobs.opened.read(reopen.retryable, root)
     assert failed == [root, pre]
-    jobs.do(steer.reopen, failed)
+    jobs.do(reopen.reopen, failed)
     assert jobs.claim() == [pre]
     jobs.well(pre)
     assert jobs.claim() == [root]

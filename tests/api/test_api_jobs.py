@@ -75,6 +75,9 @@ async def test_a_job_is_created_and_found_at_its_address(web: httpx.AsyncClient)
         ({**CRAWL, "priority": "high"}, "/priority"),
         ({**CRAWL, "extra": 1}, "/extra"),
         ({**CRAWL, "name": "  "}, "/name"),
+        ({**CRAWL, "name": "a\0b"}, "/name"),
+        ({**CRAWL, "name": "two\nlines"}, "/name"),
+        ({**CRAWL, "description": "a\0b"}, "/description"),
         ({**CRAWL, "run_at": "tomorrow"}, "/run_at"),
     ],
 )  # fmt: skip
@@ -107,6 +110,36 @@ async def test_what_is_not_json_is_refused(
     answer = await web.post("/api/jobs", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ('{"type": "crawler", "type": "cleanup"}', "/type"),
+        ('{"type": "crawler", "payload": {"seeds": [], "a~/b": 1, "a~/b": 1}}', "/payload/a~0~1b"),
+        ('{"payload": {"x": [1, {"y": {}, "y": 2}]}, "type": "crawler"}', "/payload/x/1/y"),
+        ('{"payload": {"a": 1, "a": 1}, "payload": {"b": {}, "c": {}}}', "/payload"),
+        ('{"ty\\u0070e": "crawler", "type": "crawler"}', "/type"),
+    ],
+)
+async def test_a_name_that_is_there_twice_is_refused_by_its_pointer(
+    web: httpx.AsyncClient, body: str, pointer: str
+) -> None:
+    answer = await web.post("/api/jobs", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/jobs/1.0", "/api/jobs/01", "/api/jobs/+1", "/api/jobs/1_0", "/api/jobs/1.0/logs",
+     "/api/jobs/%201", "/api/jobs?limit=1.0", "/api/documents/1.0", "/api/documents?root=1.0"],
+)  # fmt: skip
+async def test_a_number_of_an_address_is_written_in_one_way(
+    web: httpx.AsyncClient, opened: Opened, path: str
+) -> None:
+    await make(opened)
+    assert (await web.get(path)).status_code == 422
 
 
 async def test_brackets_in_strings_do_not_count_as_depth(web: httpx.AsyncClient) -> None:

@@ -23,6 +23,7 @@ from quaero.api.models import (
     CursorText,
     DocumentItem,
     Flag,
+    InAddress,
     Limit,
     Time,
     TotalModel,
@@ -39,7 +40,7 @@ from quaero.reports.wanted import LARGEST_ID, Word
 
 router = APIRouter(prefix="/api", tags=["documents"], route_class=JsonRoute)
 
-DocumentId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the document.")]
+DocumentId = Annotated[InAddress, Path(ge=1, le=LARGEST_ID, description="The id of the document.")]
 Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 
 
@@ -50,7 +51,7 @@ class DocumentWords(Words):
     site: Word | None = None
     tag: Annotated[Word | None, Field(description="With this tag.")] = None
     root: Annotated[
-        int | None, Field(ge=1, le=LARGEST_ID, description="Collected by this crawl.")
+        InAddress | None, Field(ge=1, le=LARGEST_ID, description="Collected by this crawl.")
     ] = None
     gone: Annotated[Flag | None, Field(description="Only gone ones, or only others.")] = None
     limit: Limit = 50
@@ -245,7 +246,7 @@ def _counted(by_key: dict[str, Count]) -> list[dict[str, Any]]:
 async def search_documents(
     parts: Parts,
     q: Annotated[str, Query(max_length=4_000, description='Words, "a phrase", tag:…, -not …')],
-    limit: Annotated[int, Query(ge=1, le=search.LARGEST_PAGE)] = 20,
+    limit: Annotated[InAddress, Query(ge=1, le=search.LARGEST_PAGE)] = 20,
     cursor: cursors.Cursor = None,
 ) -> Response:
     """Find documents, the most relevant first. Any text is a query."""
@@ -387,7 +388,7 @@ def _versions(tx: ReadTx, document_id: int) -> tuple[int, list[versions.Version]
     responses=errors(404),
 )
 async def get_version(
-    parts: Parts, document_id: DocumentId, number: Annotated[int, Path(ge=1, le=LARGEST_ID)]
+    parts: Parts, document_id: DocumentId, number: Annotated[InAddress, Path(ge=1, le=LARGEST_ID)]
 ) -> Response:
     """The Markdown of an earlier version."""
     text = await parts.db.read(versions.text, document_id, number)

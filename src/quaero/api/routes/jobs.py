@@ -12,7 +12,7 @@ from quaero.api import cursors
 from quaero.api.answers import answer, job_detail, job_item, page_of
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors, location
-from quaero.api.models import Job, JobList, JobPatch, JobWords, NewJob
+from quaero.api.models import InAddress, Job, JobList, JobPatch, JobWords, NewJob
 from quaero.api.parts import Parts, WebParts
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import BadPayload, NotFound
@@ -27,7 +27,7 @@ from quaero.work.registry import Registry
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 
-JobId = Annotated[int, Path(ge=1, le=2**63 - 1, description="The id of the job.")]
+JobId = Annotated[InAddress, Path(ge=1, le=2**63 - 1, description="The id of the job.")]
 UPKEEP_TYPES = frozenset({"cleanup", bulk.NAME})
 LARGE = 2_000
 """A tree with more jobs than this is worked on by a job, not while a request waits."""

@@ -20,6 +20,7 @@ from quaero.api.models import (
     Count,
     CursorText,
     Id,
+    InAddress,
     Job,
     LaneModel,
     Limit,
@@ -44,6 +45,7 @@ router = APIRouter(prefix="/api/queue", tags=["queue"], route_class=JsonRoute)
 
 LANES = 100
 PATIENCE = 1.0
+LetterId = Annotated[InAddress, Path(ge=1, le=2**63 - 1, description="The id of the letter.")]
 
 
 class Rates(Answer):
@@ -288,9 +290,7 @@ def _letter(letter: DeadLetter, name: str | None) -> dict[str, Any]:
 
 
 @router.post("/dead/{letter_id}/requeue", response_model=Requeued, responses=errors(404, 409))
-async def requeue_dead(
-    parts: Parts, letter_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
-) -> Response:
+async def requeue_dead(parts: Parts, letter_id: LetterId) -> Response:
     """Give one dead letter another try; the job it belongs to is reopened."""
     return answer({"requeued": await parts.db.write(steer.requeue, [letter_id])})
 
@@ -301,9 +301,7 @@ async def requeue_dead(
     response_class=Response,
     responses={204: {"description": "It is gone; its job stays failed."}, **errors(404)},
 )
-async def delete_dead(
-    parts: Parts, letter_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
-) -> Response:
+async def delete_dead(parts: Parts, letter_id: LetterId) -> Response:
     """Delete one dead letter; the job it belongs to stays failed."""
     if not await parts.db.write(steer.drop_dead, [letter_id]):
         raise NotFound(f"no dead letter with id {letter_id}")

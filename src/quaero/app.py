@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from quaero.clock import DAY, SECOND, SystemClock
 from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
+from quaero.queue.claim import suspects
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
 from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import cleanup_type
+from quaero.upkeep.document_bulk import document_action_type
 from quaero.upkeep.merging import merge_when
 from quaero.work.cpu import CpuHelpers
 from quaero.work.lifeline import watch_lifeline
@@ -85,6 +87,7 @@ async def worker(
         registry = Registry(crawler.job_types())
         registry.add(_cleanup(settings, db))
         registry.add(bulk_type(db))
+        registry.add(document_action_type(db))
         registry.add_installed()
         for place in settings.work.job_types:
             registry.add_module(place)
@@ -110,6 +113,7 @@ def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     registry = Registry((CRAWLER, PAGE))
     registry.add(_cleanup(settings, db))
     registry.add(bulk_type(db))
+    registry.add(document_action_type(db))
     registry.add_installed()
     for place in settings.work.job_types:
         registry.add_module(place)
@@ -183,11 +187,9 @@ async def _end_when_done(made: Worker) -> None:
     """Stop a child for suspects when the last one has ended."""
     while True:
         await asyncio.sleep(0.2)
-        rows = await made.db.read(
-            lambda tx: tx.execute("select suspect from queue where id = $1", (made.queue_id,))
-        )
+        left = await made.db.read(suspects, made.queue_id)
         consumer = made.pool.consumer
-        if not rows[0][0] and consumer is not None and consumer.idle:
+        if not left and consumer is not None and consumer.idle:
             made.pool.stop()
             return
 

@@ -370,6 +370,26 @@ async def test_a_bulk_action_is_a_job_and_never_does_more_than_was_shown(
     assert opened.read(check.faults) == []
 
 
+async def test_a_paused_queue_runs_bulk_actions_and_nothing_else(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    ids = await make(opened, *[JobSpec("page", "{}")] * 3)
+    await web.post("/api/queue/pause")
+    page = JobType("page", Anything, _nothing)
+    async with working(opened.db, [page, bulk_type(opened.db)]) as bench:
+        for wish in (
+            {"action": "delete", "ids": ids[:1], "expected_count": 1},
+            {"action": "delete", "ids": ids[1:2], "expected_count": 1, "delay": 0.05},
+        ):
+            asked = await web.post("/api/jobs/bulk", json=wish)
+            opened.clock.pass_time(1)
+            assert (await bench.ended(asked.json()["id"])).result["done"] == 1
+        waiting = (await web.get("/api/jobs?type=page")).json()["items"]
+        assert [(job["id"], job["status"]) for job in waiting] == [(ids[2], "pending")]
+        await web.post("/api/queue/resume")
+        assert (await bench.ended(ids[2])).summary.status is Status.COMPLETED
+
+
 @pytest.mark.parametrize(
     ("action", "after"),
     [("retry", ["pending", "pending", "completed"]), ("cancel", ["failed", "failed", "completed"]),

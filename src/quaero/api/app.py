@@ -21,6 +21,7 @@ from quaero.api.parts import WebParts
 from quaero.api.pictures import views
 from quaero.api.routes import (
     actions,
+    document_actions,
     documents,
     figures,
     job_types,
@@ -33,6 +34,10 @@ from quaero.api.routes import (
 )
 from quaero.api.security import Security
 
+AREAS = (
+    system, program, figures, job_types, actions, jobs, trees, logs, queue, document_actions,
+    documents,
+)  # fmt: skip
 DESCRIPTION = """
 Everything the pages show, and all that they do, is done through this interface. Times are RFC 3339
 in UTC, durations seconds, ids whole numbers. Lists are read page by page: pass `next_cursor` on as
@@ -65,7 +70,7 @@ def create_app(parts: WebParts) -> FastAPI:
     )
     app.state.parts = parts
     problems.add_handlers(app)
-    for area in (system, program, figures, job_types, actions, jobs, trees, logs, queue, documents):
+    for area in AREAS:
         app.include_router(area.router, dependencies=[Depends(refuse_unknown_words)])
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Heads)

@@ -16,19 +16,9 @@ from quaero.api import cursors
 from quaero.api.answers import answer, document_item, page_of
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors
+from quaero.api.fields import CursorText, Flag, InAddress, Limit, Time
 from quaero.api.markdown import render
-from quaero.api.models import (
-    Answer,
-    Body,
-    CursorText,
-    DocumentItem,
-    Flag,
-    InAddress,
-    Limit,
-    Time,
-    TotalModel,
-    Words,
-)
+from quaero.api.models import Answer, Body, DocumentItem, TotalModel, Words
 from quaero.api.parts import Parts
 from quaero.clock import rfc3339
 from quaero.db.contract import ReadTx, Tx
@@ -37,11 +27,11 @@ from quaero.documents.counts import Count
 from quaero.documents.model import Filter
 from quaero.errors import NotFound
 from quaero.reports.wanted import LARGEST_ID, Word
+from quaero.upkeep.document_bulk import MOST_TAGS, Tag
 
 router = APIRouter(prefix="/api", tags=["documents"], route_class=JsonRoute)
 
 DocumentId = Annotated[InAddress, Path(ge=1, le=LARGEST_ID, description="The id of the document.")]
-Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 
 
 class DocumentWords(Words):
@@ -137,7 +127,7 @@ class TagList(Answer):
 class NewTags(Body):
     """All tags that a document is to have."""
 
-    tags: Annotated[list[Tag], Field(max_length=100)]
+    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)]
 
 
 class CountModel(Answer):

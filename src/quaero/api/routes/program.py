@@ -12,7 +12,8 @@ from starlette.responses import Response
 import quaero
 from quaero.api.answers import answer
 from quaero.api.describing import errors
-from quaero.api.models import Answer, InAddress, LevelWord, Limit, Time, Words
+from quaero.api.fields import InAddress, LevelWord, Limit, Time
+from quaero.api.models import Answer, Words
 from quaero.api.parts import Parts, WebParts
 from quaero.clock import SECOND, rfc3339
 from quaero.db.contract import ReadTx

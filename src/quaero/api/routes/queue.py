@@ -14,20 +14,8 @@ from quaero.api import cursors
 from quaero.api.answers import answer, page_of, raw, seconds, when
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors, location
-from quaero.api.models import (
-    Answer,
-    Body,
-    Count,
-    CursorText,
-    Id,
-    InAddress,
-    Job,
-    LaneModel,
-    Limit,
-    Time,
-    Words,
-    WorkerModel,
-)
+from quaero.api.fields import Count, CursorText, Id, InAddress, Limit, Time
+from quaero.api.models import Answer, Body, Job, LaneModel, Words, WorkerModel
 from quaero.api.parts import Parts, WebParts
 from quaero.api.routes.actions import start_bulk
 from quaero.clock import SECOND, rfc3339

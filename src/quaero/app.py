@@ -126,6 +126,7 @@ def _cleanup(settings: Settings, db: SqliteDatabase) -> JobType[Any]:
         db,
         settings.logs.retention / a_day,
         settings.reports.retention / a_day,
+        settings.upkeep.dead_letters / a_day,
         settings.documents.versions,
     )
 

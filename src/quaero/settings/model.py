@@ -280,6 +280,17 @@ class ReportsSettings(Section):
     )
 
 
+class UpkeepSettings(Section):
+    """What a cleanup leaves."""
+
+    dead_letters: Duration = Field(
+        default=90 * DAY,
+        ge=HOUR,
+        le=3650 * DAY,
+        description="how long dead letters are kept",
+    )
+
+
 class DatabaseSettings(Section):
     """Where everything is stored."""
 
@@ -312,6 +323,7 @@ class Settings(BaseModel):
     documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
     reports: ReportsSettings = ReportsSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @property

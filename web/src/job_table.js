@@ -12,6 +12,7 @@ import { number } from "./format.js";
 import { JobRow } from "./job_row.js";
 import { live } from "./live.js";
 import { go } from "./router.js";
+import { onGoing } from "./undo.js";
 
 const CHILDREN = 50;
 const MOST_CHILDREN = 500;
@@ -40,11 +41,13 @@ export class JobTable {
     this.stopTicking = everySecond(() => this.tick());
     this.leave = () => this.sweep();
     body.addEventListener("mouseleave", this.leave);
+    this.ended = onGoing(() => this.rows.forEach((row) => row.showGoing()));
   }
 
   destroy() {
     this.stopTicking();
     this.body.removeEventListener("mouseleave", this.leave);
+    this.ended();
     for (const each of this.open.values()) each.stop();
   }
 
@@ -155,8 +158,7 @@ export class JobTable {
   async act(action, row) {
     const done = await perform(action, row.job, () => row.element.classList.add("is-acted"));
     row.element.classList.remove("is-acted");
-    if (done && action === "delete") this.drop(row.job.id);
-    else if (done?.id === row.job.id && done.counts) this.patch(done);
+    if (done?.id === row.job.id && done.counts) this.patch(done);
   }
 
   more(row, button) {

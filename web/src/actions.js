@@ -93,10 +93,10 @@ async function asked(action, job) {
 }
 
 const BULK = {
-  retry: ["Retry", "are tried again", false],
-  cancel: ["Cancel", "are cancelled, with all that is unfinished below them", true],
-  delete: ["Delete", "are removed with all below them and their logs", true],
-  priority: ["Change the priority of", "get another priority", false],
+  retry: ["Retry", "tried again", false],
+  cancel: ["Cancel", "cancelled, with all that is unfinished below", true],
+  delete: ["Delete", "removed, with all that is below and every log", true],
+  priority: ["Change the priority of", "given another priority", false],
 };
 
 /** Do it to many: `ids`, or all that fit `filter`, of which the page said there are `count`; `shown`
@@ -117,7 +117,7 @@ export async function performAll(action, { ids, filter, count, capped, shown = i
     const everything = action === "delete" && !ids && !Object.keys(filter).some((k) => k !== "parent");
     const options = { button: `${verb} ${many}`, danger, typed: everything ? "delete all" : null };
     const undo = action === "delete" ? ` ${UNDO_SENTENCE}` : "";
-    const sentence = `${many} ${ids ? "" : "that match the filter "}${outcome}.${undo}`;
+    const sentence = `${many} ${ids ? "" : "that match the filter "}${count === 1 ? "is" : "are"} ${outcome}.${undo}`;
     if (!(await confirm(`${verb} ${many}?`, sentence, options))) return null;
   }
   return send(action, body, { ids, filter, count, shown });

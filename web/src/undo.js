@@ -45,15 +45,20 @@ export async function removeSoon(path, body, said, marked = []) {
 }
 
 async function takeBack(job, marked) {
+  const path = `/api/jobs/${job.id}`;
   const link = { href: `/jobs/${job.id}`, text: `Job ${job.id}` };
   try {
-    await post(`/api/jobs/${job.id}/cancel`);
-    const { status, started_at: began } = await api(`/api/jobs/${job.id}`);
+    const { status, started_at: began } = await post(`${path}/cancel`);
     mark(marked, false);
-    if (!began) note("Taken back: nothing was deleted.");
-    else if (status === "cancelled") note("It had begun: a part is deleted, the rest stays.", { error: true, link });
-    else note("Too late: it is deleted already.", { error: true, link });
+    if (began) {
+      const text = status === "cancelled" ? "It had begun: a part is deleted, the rest stays." : "Too late: it is deleted already.";
+      note(text, { error: true, link });
+      return;
+    }
+    note("Taken back: nothing was deleted.");
   } catch (error) {
     note(`It could not be taken back: ${error.message}`, { error: true, link });
+    return;
   }
+  await api(path, { method: "DELETE" }).catch(() => null); // else it stays in the list, as cancelled
 }

@@ -99,7 +99,7 @@ export function selection() {
       const { body, many, marked } = this.meant();
       const all = this.everything && !this.text.trim();
       const options = { button: `Delete ${many}`, danger: true, typed: all ? "delete all" : null };
-      const sentence = `${many} are removed with their versions and tags. ${UNDO_SENTENCE}`;
+      const sentence = `${many} ${body.expected_count === 1 ? "is" : "are"} removed, with all versions and tags. ${UNDO_SENTENCE}`;
       if (!(await confirm(`Delete ${many}?`, sentence, options))) return;
       const names = marked.map((id) => `document:${id}`);
       await this.send(() => removeSoon(PATH, body, `${many}: deleted in a moment`, names));

@@ -118,7 +118,7 @@ function processRow({ role, id, pid, host, alive, started_at: began, rss_bytes: 
     memory && bytes(memory),
     `${plural(commits, "commit")}${each == null ? "" : `, ${duration(each)} each`}`,
     ...bad.map((loop) => `${loop.name} ${loop.error ?? "is late"}`),
-    !bad.length && loops.length && `${plural(loops.length, "loop")} on time: ${loops.map((loop) => loop.name).join(", ")}`,
+    !bad.length && loops.length && `${plural(loops.length, "loop")} on time`,
   ];
   const well = alive && !bad.length;
   return [`${role} ${id}`, well, alive ? "" : "silent", facts.filter(Boolean).join("; ")];

@@ -1,12 +1,17 @@
-"""What a request costs with a thousand jobs and with a million, and how long a start takes."""
+"""What a request costs with a thousand jobs and with a million, in process and over the network,
+and how long a start takes.
+"""
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -104,21 +109,45 @@ async def _costs(folder: Path, many: int) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _start(folder: Path) -> float:
-    """Seconds from the command to the first answer that says ready."""
-    port = 18_080
+@contextmanager
+def _served(folder: Path) -> Iterator[tuple[str, float]]:
+    """The address of a `quaero serve`, and the seconds from the command until it was ready."""
+    url = "http://localhost:18080"
     command = [sys.executable, "-m", "quaero", "--data-dir", str(folder), "serve"]
     began = time.perf_counter()
-    with subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*command, "--port", "18080"], stderr=subprocess.DEVNULL) as process:
         while True:
             try:
-                with urllib.request.urlopen(f"http://localhost:{port}/api/ready"):
-                    took = time.perf_counter() - began
+                with urllib.request.urlopen(f"{url}/api/ready"):
                     break
             except OSError:
                 time.sleep(0.005)
-        process.terminate()
-    return took
+        try:
+            yield url, time.perf_counter() - began
+        finally:
+            process.terminate()
+
+
+def _start(folder: Path) -> float:
+    """Seconds from the command to the first answer that says ready."""
+    with _served(folder) as (_, took):
+        return took
+
+
+def _over_network(folder: Path) -> dict[str, tuple[float, float]]:
+    """The median and the 99th percentile of each list, whole round trips in milliseconds."""
+    found = {}
+    with _served(folder) as (url, _), httpx.Client(base_url=url) as client:
+        for path in ASKED:
+            took = []
+            for _ in range(TIMES):
+                began = time.perf_counter()
+                answer = client.get(path)
+                took.append((time.perf_counter() - began) * 1e3)
+                assert answer.status_code == 200, (path, answer.text)
+            took.sort()
+            found[path] = statistics.median(took), took[int(len(took) * 0.99)]
+    return found
 
 
 def run(folder: Path, scale: float) -> list[str]:
@@ -126,6 +155,8 @@ def run(folder: Path, scale: float) -> list[str]:
     many = int(1_000_000 * scale)
     few = run_on_loop(_costs(folder / "few", 1_000))
     lots = run_on_loop(_costs(folder / "many", many))
+    wire = _over_network(folder / "many")
+    load = os.getloadavg()[0]
     starts = [_start(folder / "start") for _ in range(5)]
     ready = f"`quaero serve` answers that it is ready after {statistics.median(starts):.2f} s"
     return [
@@ -137,5 +168,9 @@ def run(folder: Path, scale: float) -> list[str]:
             f"| {lots[path][0] / few[path][0]:.2f}x |"
             for path in ASKED
         ),
+        "", f"### Requests to `quaero serve` with {many:,} jobs, whole round trips", "",
+        f"Measured while the machine's load was {load:.1f}.", "",
+        "| request | median, ms | p99, ms |", "|---|---:|---:|",
+        *(f"| `{path}` | {wire[path][0]:.2f} | {wire[path][1]:.2f} |" for path in ASKED),
         "", f"{ready} ({min(starts):.2f} to {max(starts):.2f}).", "",
     ]  # fmt: skip

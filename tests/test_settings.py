@@ -71,6 +71,7 @@ EXAMPLES: dict[str, tuple[str, str, Any]] = {
     "workflows.directory": ("flows", '"flows"', Path("flows")),
     "workflows.schedules": ("false", "false", False),
     "auth.key_file": ("/tmp/keys", '"/tmp/keys"', Path("/tmp/keys")),
+    "upkeep.dead_letters": ("7d", '"7d"', 604_800.0),
     "database.path": ("pages.db", '"pages.db"', Path("pages.db")),
     "database.backups": ("copies", '"copies"', Path("copies")),
 }

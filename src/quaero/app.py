@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from quaero.clock import DAY, SECOND, SystemClock
 from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
+from quaero.queue.claim import suspects
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
 from quaero.sources.payloads import FOLDER, REMOVAL, VALIDATION
@@ -24,6 +25,7 @@ from quaero.sources.runs import crawl_validation
 from quaero.upkeep.backup import backup_type
 from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import cleanup_type
+from quaero.upkeep.document_bulk import document_action_type
 from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.merging import merge_when
 from quaero.upkeep.reindex import reindex_type
@@ -172,6 +174,7 @@ def _upkeep(settings: Settings, db: SqliteDatabase) -> tuple[JobType[Any], ...]:
     return (
         _cleanup(settings, db),
         bulk_type(db),
+        document_action_type(db),
         reindex_type(db),
         maintenance_type(db),
         backup_type(db, settings.backups_dir, SystemClock()),
@@ -184,6 +187,7 @@ def _cleanup(settings: Settings, db: SqliteDatabase) -> JobType[Any]:
         db,
         settings.logs.retention / a_day,
         settings.reports.retention / a_day,
+        settings.upkeep.dead_letters / a_day,
         settings.documents.versions,
     )
 
@@ -269,11 +273,9 @@ async def _end_when_done(made: Worker) -> None:
     """Stop a child for suspects when the last one has ended."""
     while True:
         await asyncio.sleep(0.2)
-        rows = await made.db.read(
-            lambda tx: tx.execute("select suspect from queue where id = $1", (made.queue_id,))
-        )
+        left = await made.db.read(suspects, made.queue_id)
         consumer = made.pool.consumer
-        if not rows[0][0] and consumer is not None and consumer.idle:
+        if not left and consumer is not None and consumer.idle:
             made.pool.stop()
             return
 

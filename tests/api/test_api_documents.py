@@ -8,8 +8,13 @@ import httpx
 import pytest
 
 from quaero.api.markdown import LONGEST, render
+from quaero.documents import tags
 from quaero.documents.model import NewDocument
 from quaero.documents.store import save
+from quaero.jobs.read import Job
+from quaero.testing.jobs import working
+from quaero.upkeep import document_bulk
+from quaero.upkeep.document_bulk import document_action_type
 
 from ..opening import Opened  # noqa: TID252
 
@@ -57,6 +62,101 @@ async def test_tags_are_replaced_unless_somebody_was_faster(
     late = await web.put(path, json={"tags": []}, headers={"If-Match": version})
     assert late.status_code == 412
     assert (await web.put(path, json={"tags": [""]})).status_code == 422
+
+
+# -- many at once
+
+
+async def done(opened: Opened, asked: httpx.Response) -> Job:
+    """The job of a bulk action, when it has ended."""
+    assert (asked.status_code, asked.json()["type"]) == (202, "document_action")
+    async with working(opened.db, [document_action_type(opened.db)]) as bench:
+        return await bench.ended(asked.json()["id"])
+
+
+@pytest.mark.parametrize(
+    ("filter_", "meant"),
+    [
+        ({"q": "harbour"}, [0, 2]),
+        ({"q": "tag:old harbour"}, [0]),
+        ({"q": "Harbour case:match"}, [2]),
+        ({"q": "harbour nowhere"}, []),  # a search shows two, but none has both words
+        ({"q": '"'}, []),
+        ({"tag": "old"}, [0, 1]),
+        ({}, [0, 1, 2]),
+    ],
+)
+async def test_all_documents_that_match_are_tagged_and_no_other(
+    web: httpx.AsyncClient, opened: Opened, filter_: dict[str, Any], meant: list[int]
+) -> None:
+    ids = await store(opened, "a harbour", "a beach", "The Harbour")
+    await opened.db.write(tags.tag, ids[:2], ["old"])
+    wish = {"action": "tag", "tags": ["New", "b"], "filter": filter_, "expected_count": len(meant)}
+    if meant:
+        fewer = {**wish, "expected_count": len(meant) - 1}
+        refused = await web.post("/api/documents/bulk", json=fewer)
+        assert (refused.status_code, refused.json()["count"]) == (409, len(meant))
+    asked = await web.post("/api/documents/bulk", json=wish)
+    await opened.db.write(save, [NewDocument(url="https://x.org/", title="", text="harbour Harbour",
+                                             content_hash="x", tags=("old",))])  # fmt: skip
+    assert (await done(opened, asked)).result == {
+        "action": "tag", "matched": len(meant), "changed": 2 * len(meant)
+    }  # fmt: skip
+    found = (await web.get("/api/documents?tag=new")).json()["items"]
+    assert sorted(each["id"] for each in found) == [ids[n] for n in meant]
+    assert all({"b", "new"} <= set(each["tags"]) for each in found)
+
+
+async def test_documents_are_deleted_and_untagged_by_a_job(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    many = document_bulk.SLICE + 5
+    ids = await store(opened, *[f"text {n}" for n in range(many)], tags=("sea", "old"))
+    wish = {"action": "untag", "tags": ["OLD"], "filter": {"tag": "old"}, "expected_count": many}
+    assert (await done(opened, await web.post("/api/documents/bulk", json=wish))).result == {
+        "action": "untag", "matched": many, "changed": many
+    }  # fmt: skip
+    assert (await web.get(f"/api/documents/{ids[0]}")).json()["tags"] == ["sea"]
+    wish = {"action": "delete", "filter": {"q": "tag:sea"}, "expected_count": many}
+    job = await done(opened, await web.post("/api/documents/bulk", json=wish))
+    assert job.result == {"action": "delete", "matched": many, "changed": many}
+    assert (await web.get("/api/documents/stats")).json()["all"]["documents"] == 0
+
+
+async def test_a_delayed_action_that_is_cancelled_does_nothing(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    ids = await store(opened, "one", "two")
+    wish = {"action": "delete", "ids": ids, "expected_count": 2, "delay": 10}
+    asked = (await web.post("/api/documents/bulk", json=wish)).json()
+    assert (asked["status"], asked["run_at"] > asked["created_at"]) == ("pending", True)
+    taken_back = (await web.post(f"/api/jobs/{asked['id']}/cancel")).json()
+    assert (taken_back["status"], taken_back["started_at"]) == ("cancelled", None)
+    opened.clock.pass_time(20)
+    async with working(opened.db, [document_action_type(opened.db)]) as bench:
+        await bench.run(
+            document_bulk.NAME, {"action": "tag", "tags": ["x"], "ids": ids, "up_to": 9}
+        )
+    assert (await web.get("/api/documents/stats")).json()["all"]["documents"] == 2
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"action": "tag", "ids": [1], "expected_count": 1},
+        {"action": "delete", "tags": ["x"], "ids": [1], "expected_count": 1},
+        {"action": "delete", "expected_count": 1},
+        {"action": "delete", "ids": [1], "filter": {}, "expected_count": 1},
+        {"action": "delete", "ids": [1]},
+        {"action": "delete", "filter": {"q": "x", "tag": "y"}, "expected_count": 1},
+        {"action": "tag", "tags": ["a\0b"], "ids": [1], "expected_count": 1},
+        {"action": "delete", "ids": [1], "expected_count": 1, "delay": 4_000},
+    ],
+)
+async def test_an_action_that_is_not_clear_is_refused(
+    web: httpx.AsyncClient, wish: dict[str, Any]
+) -> None:
+    assert (await web.post("/api/documents/bulk", json=wish)).status_code == 422
 
 
 async def test_earlier_versions_are_kept(web: httpx.AsyncClient, opened: Opened) -> None:

@@ -75,6 +75,9 @@ async def test_a_job_is_created_and_found_at_its_address(web: httpx.AsyncClient)
         ({**CRAWL, "priority": "high"}, "/priority"),
         ({**CRAWL, "extra": 1}, "/extra"),
         ({**CRAWL, "name": "  "}, "/name"),
+        ({**CRAWL, "name": "a\0b"}, "/name"),
+        ({**CRAWL, "name": "two\nlines"}, "/name"),
+        ({**CRAWL, "description": "a\0b"}, "/description"),
         ({**CRAWL, "run_at": "tomorrow"}, "/run_at"),
     ],
 )  # fmt: skip
@@ -107,6 +110,36 @@ async def test_what_is_not_json_is_refused(
     answer = await web.post("/api/jobs", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ('{"type": "crawler", "type": "cleanup"}', "/type"),
+        ('{"type": "crawler", "payload": {"seeds": [], "a~/b": 1, "a~/b": 1}}', "/payload/a~0~1b"),
+        ('{"payload": {"x": [1, {"y": {}, "y": 2}]}, "type": "crawler"}', "/payload/x/1/y"),
+        ('{"payload": {"a": 1, "a": 1}, "payload": {"b": {}, "c": {}}}', "/payload"),
+        ('{"ty\\u0070e": "crawler", "type": "crawler"}', "/type"),
+    ],
+)
+async def test_a_name_that_is_there_twice_is_refused_by_its_pointer(
+    web: httpx.AsyncClient, body: str, pointer: str
+) -> None:
+    answer = await web.post("/api/jobs", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/jobs/1.0", "/api/jobs/01", "/api/jobs/+1", "/api/jobs/1_0", "/api/jobs/1.0/logs",
+     "/api/jobs/%201", "/api/jobs?limit=1.0", "/api/documents/1.0", "/api/documents?root=1.0"],
+)  # fmt: skip
+async def test_a_number_of_an_address_is_written_in_one_way(
+    web: httpx.AsyncClient, opened: Opened, path: str
+) -> None:
+    await make(opened)
+    assert (await web.get(path)).status_code == 422
 
 
 async def test_brackets_in_strings_do_not_count_as_depth(web: httpx.AsyncClient) -> None:
@@ -335,6 +368,26 @@ async def test_a_bulk_action_is_a_job_and_never_does_more_than_was_shown(
     left = [row[0] for row in opened.sql("select id from job order by id")]
     assert left == [*ids[3:], asked.json()["id"], *later]
     assert opened.read(check.faults) == []
+
+
+async def test_a_paused_queue_runs_bulk_actions_and_nothing_else(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    ids = await make(opened, *[JobSpec("page", "{}")] * 3)
+    await web.post("/api/queue/pause")
+    page = JobType("page", Anything, _nothing)
+    async with working(opened.db, [page, bulk_type(opened.db)]) as bench:
+        for wish in (
+            {"action": "delete", "ids": ids[:1], "expected_count": 1},
+            {"action": "delete", "ids": ids[1:2], "expected_count": 1, "delay": 0.05},
+        ):
+            asked = await web.post("/api/jobs/bulk", json=wish)
+            opened.clock.pass_time(1)
+            assert (await bench.ended(asked.json()["id"])).result["done"] == 1
+        waiting = (await web.get("/api/jobs?type=page")).json()["items"]
+        assert [(job["id"], job["status"]) for job in waiting] == [(ids[2], "pending")]
+        await web.post("/api/queue/resume")
+        assert (await bench.ended(ids[2])).summary.status is Status.COMPLETED
 
 
 @pytest.mark.parametrize(

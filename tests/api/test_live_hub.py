@@ -322,7 +322,8 @@ async def test_a_flood_of_lines_is_cut_with_a_gap_and_long_lines_are_short(live,
     told = await one.got("log")
     assert told["gap"] is True
     assert len(told["lines"]) == tail.MOST_LINES
-    assert len(told["lines"][-1]["message"]) == tail.LONGEST + 1
+    assert len(told["lines"][-1]["message"]) == tail.LONGEST
+    assert [line.get("cut") for line in told["lines"]] == [None] * (tail.MOST_LINES - 1) + [True]
 
 
 @pytest.mark.parametrize(

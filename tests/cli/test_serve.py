@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from quaero.api import bundle
 from quaero.testing.site import Page, SiteServer
 
 from ..processes import Program, kill_session, of_session  # noqa: TID252
@@ -144,6 +145,16 @@ def test_a_port_that_is_taken_is_named(cli: Cli, tmp_path: Path) -> None:
         done = cli("--data-dir", tmp_path / "d", "serve", "--port", port)
     assert done.code == 2
     assert re.fullmatch(rf"error: cannot listen on localhost:{port}: [^\n]+ --port\n", done.err)
+    assert not (tmp_path / "d").exists()
+
+
+def test_without_pages_it_does_not_start_and_says_how_to_get_them(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "STATIC", tmp_path / "none")
+    done = cli("--data-dir", tmp_path / "d", "serve", "--port", "0")
+    assert done.code == 2
+    assert re.fullmatch(r"error: the pages are not built[^\n]+dev\.py run serve[^\n]+\n", done.err)
     assert not (tmp_path / "d").exists()
 
 

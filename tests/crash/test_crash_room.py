@@ -204,7 +204,10 @@ async def test_a_delayed_cleanup_runs_to_its_end_below_the_mark_and_other_work_w
     waiting = "select count(*) from message where state <> 2 and receives = 0"
     with SqliteDatabase.open(path, room=Room(path, free=lambda _: free[0])) as db:
         await db.write(prepare)
-        types = [*TYPES, cleanup_type(db, log_days=30, versions_kept=1, minute_days=30)]
+        types = [
+            *TYPES,
+            cleanup_type(db, log_days=30, minute_days=30, letter_days=30, versions_kept=1),
+        ]
         async with working(db, types, PROMPT) as bench:
             old = await bench.create("bring")
             await bench.ended(old)

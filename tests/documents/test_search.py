@@ -387,6 +387,13 @@ def test_a_snippet_is_one_plain_line(markdown: str, line: str) -> None:
     assert " ".join(cut("word", markdown).text.split()) == line
 
 
+@pytest.mark.parametrize("before", range(55, 130, 3))
+def test_a_snippet_begins_and_ends_with_whole_words(before: int) -> None:
+    words = ("harbour " * 40)[:before].rsplit(" ", 1)[0]
+    snippet = cut("word", f"{words}\nand word {'harbour ' * 60}")
+    assert set(snippet.text.strip("…").split()) <= {"harbour", "and", "word"}
+
+
 def test_a_snippet_of_an_empty_text_is_empty() -> None:
     assert cut("word", "") == Snippet("")
 

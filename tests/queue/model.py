@@ -129,8 +129,9 @@ class QueueModel:
         """Judge what a claim delivered."""
         if self.paused:
             assert not got, "a paused queue delivers nothing"
-            return
         self._promote(now, wall, types)
+        if self.paused:
+            return
         offers = self._offers(now)
         self._judge(got, limit, offers)
         self._lease(got, now)

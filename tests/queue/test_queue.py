@@ -10,7 +10,8 @@ from quaero.clock import SECOND
 from quaero.errors import BadInput, NotFound, StaleLease
 from quaero.queue import Delivery, Lane, NewMessage, Queue, State, Token, check, lanes, settle
 from quaero.queue.backoff import backoff
-from quaero.queue.claim import Claim, claim, next_due, park
+from quaero.queue.claim import Claim, claim, next_due, park, suspects
+from quaero.queue.message import COMMANDS
 from quaero.queue.queue import decode, open_queue
 from quaero.queue.stats import lane_stats
 
@@ -690,13 +691,34 @@ def test_a_pace_slows_a_lane_besides_its_own_interval_from_now_on(mail: Mail) ->
     assert len(mail.receive(10)) == 1
 
 
+def test_a_paused_queue_delivers_what_is_asked_of_the_queue_itself(mail: Mail) -> None:
+    mail.send("plain")
+    mail.send("laned", lane=Lane("host"), priority=9)
+    mail.send("upkeep", lane=Lane("upkeep"))
+    command = mail.send("command", lane=COMMANDS)
+    at = mail.opened.wall + 5 * SECOND
+    (planned,) = mail.send_many([NewMessage("later", at=at, lane=COMMANDS)])
+    mail.pause()
+    assert mail.claim(lanes=("upkeep",)) == []
+    assert [each.id for each in mail.claim()] == [command]
+    mail.opened.clock.pass_time(5)
+    (later,) = mail.claim()
+    assert later.id == planned
+    mail.give_back(later, charge=False, alone=True)
+    assert mail.opened.read(suspects, mail.queue.id) == 1
+    assert [each.id for each in mail.claim(alone=True)] == [planned]
+    assert mail.opened.read(suspects, mail.queue.id) == 0
+    mail.opened.write(mail.queue.resume)
+    assert len(mail.claim()) == 3
+
+
 def test_a_claim_for_one_lane_takes_nothing_else(mail: Mail) -> None:
-    assert mail.claim(lane="upkeep") == []
+    assert mail.claim(lanes=("upkeep",)) == []
     mail.send(0)
     mail.send(0, lane=Lane("host"), priority=9)
     low, high, _ = (mail.send(0, lane=Lane("upkeep", 2), priority=p) for p in (0, 1, 0))
-    assert [each.id for each in mail.claim(lane="upkeep")] == [high, low]
-    assert mail.claim(lane="upkeep") == []
+    assert [each.id for each in mail.claim(lanes=("upkeep",))] == [high, low]
+    assert mail.claim(lanes=("upkeep",)) == []
     assert mail.counts() == {"ready": 3, "in_flight": 2}
 
 
@@ -706,30 +728,30 @@ def test_a_claim_for_one_lane_finds_what_was_delayed_scheduled_or_parked_in_it(m
     at = mail.opened.wall + 5 * SECOND
     (planned,) = mail.send_many([NewMessage("known", at=at, lane=upkeep)])
     mail.send("other", delay=5)
-    assert mail.claim(lane="upkeep") == []
+    assert mail.claim(lanes=("upkeep",)) == []
     mail.opened.clock.pass_time(5)
-    found = mail.claim(lane="upkeep")
+    found = mail.claim(lanes=("upkeep",))
     assert {each.id for each in found} == {delayed, planned}
     strange = found[0]
     mail.opened.write(park, mail.queue.id, [strange.id])
-    assert mail.claim(lane="upkeep") == []
-    assert [each.id for each in mail.claim(lane="upkeep", types=("known",))] == [strange.id]
+    assert mail.claim(lanes=("upkeep",)) == []
+    assert [each.id for each in mail.claim(lanes=("upkeep",), types=("known",))] == [strange.id]
     assert mail.counts() == {"ready": 1, "in_flight": 2}
 
 
 def test_a_claim_for_one_lane_opens_it_when_it_has_cooled(mail: Mail) -> None:
     upkeep = Lane("upkeep", 2, 10 * SECOND)
     first, second = mail.send(0, lane=upkeep), mail.send(0, lane=upkeep)
-    assert [each.id for each in mail.claim(lane="upkeep")] == [first]
-    assert mail.claim(lane="upkeep") == []
+    assert [each.id for each in mail.claim(lanes=("upkeep",))] == [first]
+    assert mail.claim(lanes=("upkeep",)) == []
     mail.opened.clock.pass_time(10)
-    (held,) = mail.claim(lane="upkeep")
+    (held,) = mail.claim(lanes=("upkeep",))
     assert held.id == second
     mail.give_back(held, delay=3 * SECOND, hold=True)
     mail.opened.clock.pass_time(9)
-    assert mail.claim(lane="upkeep") == []
+    assert mail.claim(lanes=("upkeep",)) == []
     mail.opened.clock.pass_time(1)
-    assert [each.id for each in mail.claim(lane="upkeep")] == [second]
+    assert [each.id for each in mail.claim(lanes=("upkeep",))] == [second]
 
 
 def test_a_claim_for_one_lane_takes_only_its_suspects(mail: Mail) -> None:
@@ -739,7 +761,7 @@ def test_a_claim_for_one_lane_takes_only_its_suspects(mail: Mail) -> None:
     for delivery in mail.claim():
         mail.give_back(delivery, charge=False, alone=True)
     assert mail.counts() == {"suspect": 3}
-    assert [each.id for each in mail.claim(lane="upkeep", alone=True)] == [own]
+    assert [each.id for each in mail.claim(lanes=("upkeep",), alone=True)] == [own]
     assert len(mail.claim(alone=True)) == 2
 
 

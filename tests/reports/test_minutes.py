@@ -2,7 +2,7 @@
 
 import pytest
 
-from quaero.clock import DAY, MINUTE, SECOND
+from quaero.clock import DAY, HOUR, MINUTE, SECOND
 from quaero.jobs import JobSpec, minutes
 from quaero.jobs.create import create
 from quaero.jobs.run import Completed, Failed, claim, settle_all
@@ -142,6 +142,30 @@ def test_old_minutes_are_pruned(opened) -> None:
     assert opened.write(minutes.prune, opened.wall + MINUTE) > 0
     assert opened.sql("select count(*) from job_minute") == [(0,)]
     assert opened.sql("select count(*) from queue_minute") == [(0,)]
+    assert opened.sql("select count(*) > 0 from job_hour") == [(1,)]
+    assert opened.write(minutes.prune, opened.wall + HOUR) > 0
+    assert opened.sql("select count(*) from job_hour") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [(0, 1), (0, 60), (1, 59), (1, 61), (59, 61), (60, 120), (61, 119), (0, 300), (7, 293),
+     (120, 120), (119, 121), (30, 90)],
+)  # fmt: skip
+def test_a_range_is_summed_by_hours_and_minutes_exactly(opened, since, until) -> None:
+    start = -(-opened.wall // HOUR) * HOUR
+    queue_id = opened.write(open_queue, "q")
+    opened.clock.pass_time((start - opened.wall) / SECOND)
+    ended = []
+    for minutes_on in (0, 1, 58, 1, 1, 58, 1, 1, 60, 29):
+        opened.clock.pass_time(minutes_on * 60)
+        opened.write(create, queue_id, [JobSpec("a"), JobSpec("b")])
+        run_all(opened, queue_id)
+        ended.append((opened.wall - start) // MINUTE)
+    found = opened.read(
+        reports.totals, start + since * MINUTE, start + until * MINUTE, "a"
+    ).completed
+    assert found == sum(since <= minute < until for minute in ended)
 
 
 def test_the_rate_of_each_minute_ends_with_the_present_one(opened) -> None:

@@ -20,7 +20,7 @@ PAGES = [
     "/system/log",
     "/api/docs",
 ]
-HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202eexe.\x1b[31m"
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202eexe."
 SERIOUS = {"serious", "critical"}
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from quaero.testing.site import SiteServer
 
-from .asking import REFUSED, crawl, wait_for_end
+from .asking import ENDS_MS, REFUSED, crawl, wait_for_end
 
 PAGE = """<!doctype html><html lang="en"><head><title>Harbour &lt;b&gt;{word}&lt;/b&gt;</title></head>
 <body><main><h1>Harbour <i onclick="alert(1)">{word}</i></h1>
@@ -89,3 +89,46 @@ def test_a_search_without_result_says_what_to_do(new_page, crawled) -> None:
     expect(page.get_by_text("Nothing found")).to_be_visible()
     page.goto("/documents/999999")
     expect(page.get_by_text("There is no such document")).to_be_visible()
+
+
+def test_tags_are_given_and_taken_in_the_reader_and_by_selection(new_page, server, crawled) -> None:
+    page = new_page("/documents?q=sandbank")
+    first = page.locator(".document-rows li").first
+    first.locator("a").click()
+    page.get_by_label("Add a tag").fill("Sea, low tide")
+    page.get_by_label("Add a tag").press("Enter")
+    tags = page.get_by_role("group", name="Tags")
+    expect(tags.get_by_role("button", name="low tide", exact=True)).to_be_visible()
+    page.get_by_label("Take the tag sea away").click()
+    expect(tags.get_by_role("button", name="sea", exact=True)).to_have_count(0)
+    expect(first).to_contain_text("low tide")
+    page.goto("/documents")
+    page.locator(".document-rows input").first.check()
+    page.get_by_label("Select all on this page").check()
+    expect(page.get_by_text("3 selected.")).to_be_visible()
+    page.get_by_role("button", name="Tag", exact=True).click()
+    page.get_by_role("dialog").get_by_role("textbox").fill("tidal")
+    page.get_by_role("button", name="Tag 3 documents").click()
+    expect(page.locator(".document-rows li").filter(has_text="tidal")).to_have_count(
+        3, timeout=ENDS_MS
+    )
+
+
+def test_all_documents_that_match_are_deleted_unless_it_is_taken_back(
+    new_page, server, crawled
+) -> None:
+    page = new_page("/documents?q=lantern")
+    rows = page.locator(".document-rows li")
+    expect(rows).to_have_count(2)
+    many = 2
+    for undo in (True, False):
+        rows.first.get_by_role("checkbox").check()
+        page.get_by_label("Select all on this page").check()
+        page.get_by_role("button", name="Delete", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name=f"Delete {many} documents").click()
+        expect(page.locator(".document-rows li.is-going")).to_have_count(many)
+        if undo:
+            page.get_by_role("button", name="Undo").click()
+            expect(page.get_by_text("Taken back: nothing was deleted.")).to_be_visible()
+            expect(page.locator(".document-rows li.is-going")).to_have_count(0)
+    expect(page.get_by_text("Nothing found")).to_be_visible(timeout=ENDS_MS)

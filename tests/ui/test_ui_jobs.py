@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import count
 from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from .asking import ENDS_MS, expect_status, request, row
+from .asking import ENDS_MS, expect_status, request, row, wait_for_end
 
 MANY = 60
 NAMES = (f"case-{number}-" for number in count())
@@ -65,6 +66,55 @@ def test_all_that_match_are_deleted_though_only_a_page_is_shown(
     left = request(f"{server.url}/api/jobs?text={name}&count=true")
     assert left["total"]["count"] == 0
     assert request(f"{server.url}/api/jobs/{kept}")["id"] == kept
+
+
+def test_a_deletion_is_taken_back_before_it_begins(new_page, server, script, name) -> None:
+    script.say(end=True)
+    stays, goes = (script.start(server, name=f"{name}{word}") for word in ("stays", "goes"))
+    page = new_page(f"/queue?text={name}")
+    for job_id in (stays, goes):
+        expect_status(page, job_id, "completed")
+        row(page, job_id).get_by_role("button", name="More for job").click()
+        page.get_by_role("menuitem", name="Delete").click()
+        agree(page, "Delete")
+        expect(row(page, job_id)).to_have_class(re.compile("is-going"))
+    note = page.locator(".note").filter(has_text=f"{name}stays")
+    note.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Taken back: nothing was deleted.")).to_be_visible()
+    expect(row(page, stays)).not_to_have_class(re.compile("is-going"))
+    expect(row(page, goes)).to_have_count(0, timeout=ENDS_MS)
+    assert request(f"{server.url}/api/jobs/{stays}")["status"] == "completed"
+
+
+def test_a_deletion_happens_though_the_page_is_closed(new_page, server, script, name) -> None:
+    script.say(end=True)
+    job_id = script.start(server, name=name)
+    page = new_page(f"/queue?text={name}")
+    expect_status(page, job_id, "completed")
+    row(page, job_id).get_by_role("button", name="More for job").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    agree(page, "Delete")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    page.close()
+    other = new_page(f"/queue?text={name}")
+    expect(other.get_by_text("No job matches")).to_be_visible(timeout=ENDS_MS)
+
+
+def test_all_that_failed_alike_are_tried_again_from_the_dashboard(
+    new_page, server, script, name
+) -> None:
+    script.say(fail=f"{name} ran dry")
+    ids = [script.start(server) for _ in range(3)]
+    page = new_page("/")
+    line = page.locator(".brief-list li").filter(has_text=f"{name} ran dry")
+    expect(line).to_contain_text("3×", timeout=ENDS_MS)
+    script.path.write_text('{"end": true}\n', encoding="utf-8")
+    line.get_by_role("button", name="Retry all 3").click()
+    agree(page, "Retry 3 jobs")
+    expect(line).to_have_count(0, timeout=ENDS_MS)
+    for job_id in ids:
+        wait_for_end(server, job_id)
+        assert request(f"{server.url}/api/jobs/{job_id}")["status"] == "completed"
 
 
 def settle(page: Page, server, name: str) -> None:

@@ -1,8 +1,9 @@
 /** What can be done to jobs: each asks where it must, says what it did, and what went wrong. */
-import { api, post } from "./api.js";
+import { post } from "./api.js";
 import { askText, confirm, note } from "./dialogs.js";
 import { clean, number, plural } from "./format.js";
 import { go } from "./router.js";
+import { removeSoon, UNDO_SENTENCE } from "./undo.js";
 
 export const LABELS = {
   cancel: "Cancel",
@@ -30,7 +31,6 @@ const DONE = {
   retry: "Will be tried again",
   rerun: "Started again",
   start: "Started",
-  delete: "Deleted",
 };
 
 const unfinished = (job) => (job.counts ? job.counts.pending + job.counts.running : 0);
@@ -42,6 +42,7 @@ export async function perform(action, job, before = () => {}) {
   if (body === undefined) return null;
   before();
   try {
+    if (action === "delete") return await remove(job);
     const answer = await request(action, job, body);
     if (action === "copy") go(`/jobs/${answer.id}?tab=data`);
     else said(action, job, answer);
@@ -53,8 +54,12 @@ export async function perform(action, job, before = () => {}) {
 }
 
 function request(action, job, body) {
-  if (action === "delete") return api(`/api/jobs/${job.id}`, { method: "DELETE" });
   return post(`/api/jobs/${job.id}/${action}`, body ?? undefined);
+}
+
+function remove(job) {
+  const body = { ids: [job.id], expected_count: 1 };
+  return removeSoon("/api/jobs/bulk", body, `Deleted in a moment: ${named(job)}`, [`job:${job.id}`]);
 }
 
 function said(action, job, answer) {
@@ -74,8 +79,8 @@ async function asked(action, job) {
   if (action === "delete") {
     const total = job.counts?.total ?? 0;
     const below = total ? ` and ${plural(total, "job")} below it` : "";
-    const sentence = `${named(job)}${below} are removed with their logs. This cannot be undone.`;
-    const singular = `${named(job)} is removed with its log. This cannot be undone.`;
+    const sentence = `${named(job)}${below} are removed with their logs. ${UNDO_SENTENCE}`;
+    const singular = `${named(job)} is removed with its log. ${UNDO_SENTENCE}`;
     const options = { button: total ? `Delete ${number(total + 1)} jobs` : "Delete", danger: true };
     const yes = await confirm(`Delete job ${job.id}?`, total ? sentence : singular, options);
     return yes ? null : undefined;
@@ -88,14 +93,16 @@ async function asked(action, job) {
 }
 
 const BULK = {
-  retry: ["Retry", "are tried again", false],
-  cancel: ["Cancel", "are cancelled, with all that is unfinished below them", true],
-  delete: ["Delete", "are removed with all below them and their logs. This cannot be undone", true],
-  priority: ["Change the priority of", "get another priority", false],
+  retry: ["Retry", "tried again", false],
+  cancel: ["Cancel", "cancelled, with all that is unfinished below", true],
+  delete: ["Delete", "removed, with all that is below and every log", true],
+  priority: ["Change the priority of", "given another priority", false],
 };
 
-/** Do it to many: `ids`, or all that fit `filter`, of which the page said there are `count`. */
-export async function performAll(action, { ids, filter, count, capped }) {
+/** Do it to many: `ids`, or all that fit `filter`, of which the page said there are `count`; `shown`
+ * are those of them that are in sight.
+ */
+export async function performAll(action, { ids, filter, count, capped, shown = ids ?? [] }) {
   const [verb, outcome, danger] = BULK[action];
   const body = { action, expected_count: capped ? null : count, ...(ids ? { ids } : { filter }) };
   if (action === "priority") {
@@ -109,14 +116,19 @@ export async function performAll(action, { ids, filter, count, capped }) {
     const many = capped ? `${number(count)} or more jobs` : plural(count, "job");
     const everything = action === "delete" && !ids && !Object.keys(filter).some((k) => k !== "parent");
     const options = { button: `${verb} ${many}`, danger, typed: everything ? "delete all" : null };
-    const sentence = `${many} ${ids ? "" : "that match the filter "}${outcome}.`;
+    const undo = action === "delete" ? ` ${UNDO_SENTENCE}` : "";
+    const sentence = `${many} ${ids ? "" : "that match the filter "}${count === 1 ? "is" : "are"} ${outcome}.${undo}`;
     if (!(await confirm(`${verb} ${many}?`, sentence, options))) return null;
   }
-  return send(action, body, { ids, filter });
+  return send(action, body, { ids, filter, count, shown });
 }
 
 async function send(action, body, what) {
   try {
+    if (action === "delete") {
+      const many = plural(body.expected_count ?? what.count, "job");
+      return await removeSoon("/api/jobs/bulk", body, `${many}: deleted in a moment`, what.shown.map((id) => `job:${id}`));
+    }
     const job = await post("/api/jobs/bulk", body);
     note(`${BULK[action][0]}: under way`, { link: { href: `/jobs/${job.id}`, text: `Job ${job.id}` } });
     return job;

@@ -63,6 +63,12 @@ export async function api(path, options = {}) {
   return JSON.parse(await answer.text(), exact);
 }
 
+/** The answer's JSON, with the `ETag` that stands for what was read: `{value, etag}`. */
+export async function versioned(path, options = {}) {
+  const answer = await ask(path, options);
+  return { value: await answer.json(), etag: answer.headers.get("ETag") };
+}
+
 export const get = (path, values = {}, options = {}) => api(path + query(values), options);
 export const post = (path, body, options = {}) => api(path, { ...options, method: "POST", body });
 

@@ -21,7 +21,7 @@ function alone(self, series, show) {
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** A chart in `host` of `[{label, colour: "--s-running", format}]`; `{set(data), destroy()}`. */
-export function chart(host, { series, format = number, sync = "page", zoomed = () => {} }) {
+export function chart(host, { series, format = number, tick = format, sync = "page", zoomed = () => {} }) {
   let plot = null;
   let data = null;
 
@@ -32,9 +32,9 @@ export function chart(host, { series, format = number, sync = "page", zoomed = (
     legend: { live: true },
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
     padding: [10, 20, 0, 0],
-    axes: [axis({ size: 28, values: (_, ticks) => ticks.map(clock) }), axis({ size: 56, values: (_, ticks) => ticks.map((tick) => format(tick)) })],
+    axes: [axis({ size: 28, values: (_, ticks) => ticks.map(clock) }), axis({ size: 56, values: (_, ticks) => ticks.map((each) => tick(each)) })],
     series: [{ label: "Time", value: (_, at) => (at ? uPlot.fmtDate("{HH}:{mm}")(new Date(at * 1000)) : "–") }, ...series.map(line)],
-    hooks: { setSelect: [selected] },
+    hooks: { setSelect: [selected], draw: [() => queueMicrotask(showLast)] },
   });
 
   const axis = (own) => ({
@@ -68,7 +68,6 @@ export function chart(host, { series, format = number, sync = "page", zoomed = (
   function draw() {
     plot?.destroy();
     plot = data && host.clientWidth ? new uPlot(options(), data, host) : null;
-    showLast();
   }
 
   /** While nobody points at a chart its legend says the newest values. */
@@ -88,7 +87,6 @@ export function chart(host, { series, format = number, sync = "page", zoomed = (
       data = fresh;
       if (!plot) return draw();
       plot.setData(fresh);
-      showLast();
     },
     destroy() {
       sizes.disconnect();

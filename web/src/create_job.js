@@ -58,7 +58,7 @@ class Creator {
 
   choose() {
     const type = this.types.find((each) => each.name === this.select.value);
-    this.about.textContent = clean(type?.description ?? "", 300);
+    this.about.textContent = clean(firstParagraph(type?.description ?? ""), 300);
     const schema = type?.schema ?? {};
     const initial = this.start.type === type?.name ? (this.start.payload ?? {}) : {};
     this.alert.textContent = "";
@@ -111,3 +111,6 @@ class Creator {
 function field(label, id, ...controls) {
   return h("div.field", {}, h("label.label", { for: id }, label), controls);
 }
+
+/** What comes before an empty line, on one line. */
+const firstParagraph = (text) => text.split(/\n\s*\n/)[0].replace(/\s+/g, " ");

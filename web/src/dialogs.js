@@ -89,8 +89,8 @@ function buttons(yes, close) {
   return h("footer.dialog-foot", {}, no, yes);
 }
 
-/** A note in the corner; one with an error stays longer. */
-export function note(text, { error = false, link = null } = {}) {
+/** A note in the corner; one with an error stays longer. `act` is `{text, run}`: a button. */
+export function note(text, { error = false, link = null, act = null, seconds = error ? 12 : 5 } = {}) {
   const home = document.getElementById("notes");
   const item = h(
     error ? "div.note.is-error" : "div.note",
@@ -98,11 +98,12 @@ export function note(text, { error = false, link = null } = {}) {
     icon(error ? "warn" : "check"),
     h("span", {}, text),
     link && h("a", { href: link.href }, link.text),
+    act && h("button.link", { type: "button", on: { click: () => (item.remove(), act.run()) } }, act.text),
     iconButton("cross", "Dismiss", () => item.remove()),
   );
   home.append(item);
   while (home.children.length > 4) home.firstChild.remove();
-  setTimeout(() => item.remove(), error ? 12_000 : 5_000);
+  setTimeout(() => item.remove(), seconds * 1000);
 }
 
 /** A menu under a button: `[{label, icon, act, danger}]`. */

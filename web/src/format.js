@@ -52,6 +52,14 @@ export function duration(seconds) {
   return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
 }
 
+/** Seconds as marks of an axis: no two that differ read the same. */
+export function tickDuration(seconds) {
+  if (seconds === 0) return "0";
+  if (seconds < 1) return `${Number((seconds * 1000).toPrecision(3))} ms`;
+  if (seconds < 60) return `${Number(seconds.toPrecision(3))} s`;
+  return duration(seconds);
+}
+
 /** How long ago a moment of the server was, or how long until it comes. */
 export function ago(moment) {
   if (!moment) return "–";

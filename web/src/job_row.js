@@ -2,6 +2,7 @@
 import { bdi, h, icon, iconButton, say, STATUS_ICONS } from "./dom.js";
 import { now } from "./clock.js";
 import { ago, clean, duration, moment, number, plural } from "./format.js";
+import { isGoing } from "./undo.js";
 
 /** The word for the state of a job, more exact than its status where it only waits. */
 export function stateWord(job) {
@@ -109,6 +110,7 @@ export class JobRow {
     if (!old || String(old.actions) !== String(job.actions)) this.offer(job);
     this.element.classList.remove("is-acted");
     this.element.classList.toggle("is-leaving", this.table.leaves(this));
+    this.showGoing();
     this.tick();
   }
 
@@ -162,6 +164,11 @@ export class JobRow {
     time(this.started, job.started_at);
     time(this.completed, job.completed_at);
     say(this.duration, duration(runTime(job)));
+  }
+
+  /** Pale while it is about to be deleted. */
+  showGoing() {
+    this.element.classList.toggle("is-going", isGoing(`job:${this.job.id}`));
   }
 
   expand(open) {

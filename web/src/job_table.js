@@ -12,6 +12,7 @@ import { number } from "./format.js";
 import { JobRow } from "./job_row.js";
 import { live } from "./live.js";
 import { go } from "./router.js";
+import { onGoing } from "./undo.js";
 
 const CHILDREN = 50;
 const MOST_CHILDREN = 500;
@@ -20,9 +21,10 @@ const COLUMNS = 9;
 const REMEMBERED = 60_000;
 
 export class JobTable {
-  /** `openLog(job)`, `fits(job)`, `picked(set)`, `opened(ids)`, `left()` when a top row has gone, are
+  /** `openLog(job)`, `fits(job)`, `picked(set)`, `opened(ids)`, `left()` when a top row has gone, and
+   * `again()` when the list was overtaken by what was heard and is to be loaded once more, are
    * told or asked; all optional. */
-  constructor(body, { selectable = false, openLog, fits, picked, opened, left, childFilter } = {}) {
+  constructor(body, { selectable = false, openLog, fits, picked, opened, left, again, childFilter } = {}) {
     this.body = body;
     this.selectable = selectable;
     this.openLog = openLog ?? ((job) => go(`/jobs/${job.id}?tab=logs`));
@@ -30,6 +32,7 @@ export class JobTable {
     this.picked = picked ?? (() => {});
     this.opened = opened ?? (() => {});
     this.left = left ?? (() => {});
+    this.again = again ?? (() => {});
     this.childFilter = childFilter ?? (() => ({}));
     this.rows = new Map();
     this.open = new Map();
@@ -40,11 +43,13 @@ export class JobTable {
     this.stopTicking = everySecond(() => this.tick());
     this.leave = () => this.sweep();
     body.addEventListener("mouseleave", this.leave);
+    this.ended = onGoing(() => this.rows.forEach((row) => row.showGoing()));
   }
 
   destroy() {
     this.stopTicking();
     this.body.removeEventListener("mouseleave", this.leave);
+    this.ended();
     for (const each of this.open.values()) each.stop();
   }
 
@@ -73,19 +78,30 @@ export class JobTable {
     }
   }
 
-  append(jobs) {
+  append(jobs, askedAt = 0) {
     for (const job of jobs) {
-      const known = this.rows.get(job.id);
-      if (known) known.update(job);
-      else this.body.append(this.add(new JobRow(job, this)).element);
+      const row = this.place(job, askedAt);
+      if (!row.element.isConnected) this.body.append(row.element);
     }
   }
 
+  /** The row of a job as a list had it, unless something newer was heard meanwhile. What was heard
+   * before there was a row is lost: the list is to be loaded again.
+   */
   place(job, askedAt) {
     const row = this.rows.get(job.id);
-    if (!row) return this.add(new JobRow(job, this));
-    if ((this.heard.get(job.id) ?? 0) <= askedAt) row.update(job);
-    return row;
+    const newer = this.overtaken(job.id, askedAt);
+    if (row) {
+      if (!newer) row.update(job);
+      return row;
+    }
+    if (newer) this.again();
+    return this.add(new JobRow(job, this));
+  }
+
+  /** Whether more was heard of a job since a list was asked for. */
+  overtaken(id, askedAt) {
+    return askedAt > 0 && (this.heard.get(id) ?? 0) > askedAt;
   }
 
   add(row) {
@@ -155,8 +171,7 @@ export class JobTable {
   async act(action, row) {
     const done = await perform(action, row.job, () => row.element.classList.add("is-acted"));
     row.element.classList.remove("is-acted");
-    if (done && action === "delete") this.drop(row.job.id);
-    else if (done?.id === row.job.id && done.counts) this.patch(done);
+    if (done?.id === row.job.id && done.counts) this.patch(done);
   }
 
   more(row, button) {
@@ -219,11 +234,12 @@ export class JobTable {
     if (state.loading) return;
     state.loading = true;
     const values = { limit: CHILDREN, cursor: state.cursor, ...this.childFilter() };
+    const asked = Date.now();
     try {
       const answer = await get(`/api/jobs/${state.row.job.id}/children`, values);
       state.cursor = answer.next_cursor;
       state.full = !answer.next_cursor;
-      for (const job of answer.items) this.addChild(state, job);
+      for (const job of answer.items) this.addChild(state, job, asked);
       this.count(state);
     } catch (error) {
       state.more.textContent = `${error.message} Try again`;
@@ -232,8 +248,14 @@ export class JobTable {
     }
   }
 
-  addChild(state, job) {
-    if (this.rows.has(job.id)) return this.rows.get(job.id).update(job);
+  addChild(state, job, askedAt = 0) {
+    const newer = this.overtaken(job.id, askedAt);
+    const known = this.rows.get(job.id);
+    if (known) {
+      if (!newer) known.update(job);
+      return;
+    }
+    if (newer) this.refreshSoon(state);
     const row = new JobRow(job, this, { level: state.row.level + 1, withPhase: true });
     state.shown.add(job.id);
     state.line.before(this.add(row).element);
@@ -275,9 +297,10 @@ export class JobTable {
   async refresh(state) {
     const limit = Math.min(200, Math.max(CHILDREN, state.shown.size));
     const path = `/api/jobs/${state.row.job.id}/children`;
+    const asked = Date.now();
     const answer = await get(path, { limit, ...this.childFilter() }).catch(() => null);
     if (!answer || this.open.get(state.row.job.id) !== state) return;
-    for (const job of answer.items) this.addChild(state, job);
+    for (const job of answer.items) this.addChild(state, job, asked);
     if (answer.items.length >= state.shown.size) {
       state.cursor = answer.next_cursor;
       state.full = !answer.next_cursor;

@@ -15,7 +15,6 @@ const KEPT = 5_000;
 const PAGE = 500;
 const PROGRAM_PAGE = 200;
 const LONGEST = 2_000;
-const LONGEST_HEARD = 4_000; // the live connection cuts longer lines
 const WRAPPED = 1_000;
 const ROW = 22;
 const LEVEL_ICONS = { debug: "dot", info: "info", warn: "warn", error: "cross" };
@@ -215,7 +214,6 @@ export class LogView {
     const least = LEVELS.indexOf(this.state.level);
     const text = this.state.text.toLowerCase();
     const fresh = message.lines.filter((line) => line.id > newest);
-    for (const line of fresh) line.heard = true;
     this.last = Math.max(newest, fresh.at(-1)?.id ?? 0);
     for (const line of fresh) this.counts[line.level] = (this.counts[line.level] ?? 0) + 1;
     const wanted = fresh.filter(
@@ -279,7 +277,7 @@ export class LogView {
   }
 
   row(line) {
-    const long = line.message.length > LONGEST;
+    const long = line.cut || line.message.length > LONGEST;
     const parts = [
       h("time.log-at", { datetime: line.at, title: moment(line.at) }, clockTime(line.at)),
       h(`span.log-level.is-level-${line.level}`, {}, line.level),
@@ -292,7 +290,7 @@ export class LogView {
     const fields = Object.entries(line.fields ?? {}).slice(0, 12);
     for (const [name, value] of fields) message.append(" ", h("span.log-field", {}, `${clean(name, 60)}=`, bdi(plain(value), 300)));
     parts.push(message);
-    const size = line.heard && line.message.length > LONGEST_HEARD ? "" : ` (${bytes(line.message.length)})`;
+    const size = line.cut ? "" : ` (${bytes(line.message.length)})`;
     const label = long ? `Show all${size}` : "Show the whole line";
     parts.push(h("button.log-all", { type: "button", "aria-label": label, on: { click: () => whole(line) } }, long ? label : icon("more")));
     return h(`div.log-line.is-level-${line.level}`, { "data-id": line.id }, parts);
@@ -308,7 +306,7 @@ function plainLine(line) {
 
 /** The entry as it is stored: what came over the live connection may have been cut. */
 async function stored(line) {
-  if (!line.heard) return line;
+  if (!line.cut) return line;
   const values = { tree: false, order: "asc", after: line.id - 1, limit: 1 };
   const { items } = await get(`/api/jobs/${line.job_id}/logs`, values);
   return items[0]?.id === line.id ? items[0] : line;

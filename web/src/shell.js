@@ -15,22 +15,40 @@ const LINKS = [
   { href: "/system", label: "System", pages: ["system", "reference"], key: "s" },
 ].map((each) => ({ ...each, hint: `${each.label} (g ${each.key})` }));
 
-const HELP = [
-  ["/", "search"],
-  ["j  k", "next and previous row"],
-  ["Enter", "open the row"],
-  ["→  ←", "show and hide its children"],
-  ["x", "select the row"],
-  ["l", "its log"],
-  ["r", "retry it"],
-  ["c", "cancel it"],
-  ["n", "new job"],
-  [".", "pause and resume the live view"],
-  ["t", "light or dark"],
-  ["g then d q x w o c s", "dashboard, queue, dead letters, workers, documents, sources, system"],
-  ["Esc", "close"],
-  ["?", "this help"],
-];
+const HELP = {
+  Everywhere: [
+    ["/", "search"],
+    [".", "pause and resume the live view"],
+    ["t", "light or dark"],
+    ...LINKS.map(({ key, label }) => [`g  ${key}`, label.toLowerCase()]),
+    ["Esc", "close, or leave the field"],
+    ["?", "this help"],
+  ],
+  "Lists of jobs": [
+    ["j  k", "next and previous row"],
+    ["Enter", "open the row"],
+    ["→  ←", "show and hide its children"],
+    ["x", "select the row"],
+    ["l", "its log"],
+    ["r", "retry it"],
+    ["c", "cancel it"],
+    ["n", "new job, on the queue and the dashboard"],
+    ["↑  ↓  Enter", "choose a suggestion in the search"],
+  ],
+  "A job": [
+    ["1 … 5", "its tabs"],
+    ["l", "its log"],
+    ["r", "retry it"],
+    ["c", "cancel it"],
+  ],
+  Documents: [
+    ["j  k", "next and previous"],
+    ["Enter", "read it"],
+    ["x", "select it"],
+    ["o", "open its page at the source"],
+    ["Esc", "back to the list"],
+  ],
+};
 
 export function shell() {
   return {
@@ -95,8 +113,9 @@ export function shell() {
     },
 
     help() {
-      const rows = HELP.map(([keys, does]) => h("tr", {}, h("th", { scope: "row" }, keys.split(/ (?= )|  /).map((key) => h("kbd", {}, key.trim()))), h("td", {}, does)));
-      show("Keyboard", () => h("table.help-table", {}, h("tbody", {}, rows)));
+      const row = ([keys, does]) => h("tr", {}, h("th", { scope: "row" }, keys.split("  ").map((key) => h("kbd", {}, key))), h("td", {}, does));
+      const part = ([title, keys]) => h("section", {}, h("h3", {}, title), h("table.help-table", {}, h("tbody", {}, keys.map(row))));
+      show("Keyboard", () => h("div.help", {}, Object.entries(HELP).map(part)), { wide: true });
     },
 
     key(event) {

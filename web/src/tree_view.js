@@ -3,11 +3,14 @@
 import { get } from "./api.js";
 import { now } from "./clock.js";
 import { bdi, h } from "./dom.js";
-import { duration } from "./format.js";
+import { duration, tickDuration } from "./format.js";
 import { runTime, statusMark } from "./job_row.js";
 import { VirtualList } from "./virtual_list.js";
 
 const ROW = 32;
+const NARROW_ROW = 56; // the name above, its bar below
+const NARROW = matchMedia("(width <= 900px)");
+const MARKS = 4;
 const PAGE = 200;
 const MOST_AGAIN = 2_000;
 
@@ -19,16 +22,30 @@ export class TreeView {
     this.places = new Map();
     this.cursor = null;
     this.ended = false;
+    this.head = h("div.tree-head", { "aria-hidden": "true" });
+    host.append(this.head);
+    this.rowHeight = NARROW.matches ? NARROW_ROW : ROW;
     this.list = new VirtualList(host, {
-      rowHeight: ROW,
+      rowHeight: this.rowHeight,
       render: (job, at) => this.row(job, at),
       nearEnd: () => this.load(),
     });
+    this.turned = () => this.turn();
+    NARROW.addEventListener("change", this.turned);
     this.load();
+  }
+
+  /** The window was made narrow or wide. */
+  turn() {
+    this.rowHeight = NARROW.matches ? NARROW_ROW : ROW;
+    this.list.rowHeight = this.rowHeight;
+    this.list.set(this.items);
   }
 
   destroy() {
     clearTimeout(this.timer);
+    NARROW.removeEventListener("change", this.turned);
+    this.head.remove();
     this.list.destroy();
   }
 
@@ -45,7 +62,7 @@ export class TreeView {
         this.items.push(job);
       }
       this.loading = false;
-      this.list.set(this.items);
+      this.show();
     } catch {
       setTimeout(() => {
         this.loading = false;
@@ -58,9 +75,9 @@ export class TreeView {
    * Far down the rows stay, and only change with what is heard of them.
    */
   async refresh() {
-    if (this.loading || this.host.scrollTop > MOST_AGAIN * ROW) return;
+    if (this.loading || this.host.scrollTop > MOST_AGAIN * this.rowHeight) return;
     this.loading = true;
-    const most = Math.ceil((this.host.scrollTop + this.host.clientHeight) / ROW) + PAGE;
+    const most = Math.ceil((this.host.scrollTop + this.host.clientHeight) / this.rowHeight) + PAGE;
     const items = [];
     let cursor = null;
     try {
@@ -82,7 +99,27 @@ export class TreeView {
     this.places = new Map(items.map((job, at) => [job.id, at]));
     this.cursor = cursor;
     this.ended = !cursor;
-    this.list.set(items);
+    this.show();
+  }
+
+  show() {
+    this.mark();
+    this.list.set(this.items);
+  }
+
+  /** Milliseconds since the epoch at which the axis begins, and how many it is long. */
+  get span() {
+    const [root] = this.items;
+    const begin = Date.parse(root.started_at ?? root.created_at);
+    return { begin, whole: Math.max(1, (root.completed_at ? Date.parse(root.completed_at) : now()) - begin) };
+  }
+
+  /** Write the times above the bars. */
+  mark() {
+    if (!this.items.length) return;
+    const { whole } = this.span;
+    const marks = Array.from({ length: MARKS + 1 }, (_, at) => h("span", {}, tickDuration((whole * at) / MARKS / 1000)));
+    this.head.replaceChildren(h("span", {}, "Job"), h("span", {}, "Status"), h("span.axis-marks", {}, marks), h("span.tree-time", {}, "Duration"));
   }
 
   refreshSoon() {
@@ -97,14 +134,14 @@ export class TreeView {
     if (at === undefined) return this.ended && this.refreshSoon();
     job.seenAt = now();
     this.items[at] = job;
+    this.mark();
     this.list.draw(true);
   }
 
   row(job, at) {
     const root = this.items[0];
     const level = job.depth - root.depth;
-    const begin = Date.parse(root.started_at ?? root.created_at);
-    const whole = Math.max(1, (root.completed_at ? Date.parse(root.completed_at) : now()) - begin);
+    const { begin, whole } = this.span;
     const seconds = runTime(job);
     const bar = h(`span.axis-bar.is-${job.status}`);
     if (job.started_at) {
@@ -119,7 +156,7 @@ export class TreeView {
       job.phase !== "core" && h(`span.phase.is-${job.phase}`, {}, job.phase),
       h("a", { href: `/jobs/${job.id}` }, bdi(job.name || job.type, 300)),
     );
-    name.style.paddingLeft = `${level * 16}px`;
+    name.style.paddingLeft = `${level * (NARROW.matches ? 8 : 16)}px`;
     return h(
       "div.tree-row",
       { role: "treeitem", "aria-level": level + 1, "aria-posinset": at + 1, "aria-setsize": this.ended ? this.items.length : -1 },

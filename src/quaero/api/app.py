@@ -23,6 +23,7 @@ from quaero.api.pictures import views
 from quaero.api.routes import (
     actions,
     auth,
+    document_actions,
     documents,
     figures,
     job_types,
@@ -30,6 +31,7 @@ from quaero.api.routes import (
     logs,
     program,
     queue,
+    references,
     sources,
     system,
     trees,
@@ -38,8 +40,8 @@ from quaero.api.security import Security
 from quaero.sources.pairing import Pairing
 
 AREAS = (
-    system, program, figures, job_types, actions, jobs, trees, logs, queue, documents, sources,
-    auth,
+    system, program, figures, job_types, actions, jobs, trees, logs, queue, document_actions,
+    documents, references, sources, auth,
 )  # fmt: skip
 DESCRIPTION = """
 Everything the pages show, and all that they do, is done through this interface. Times are RFC 3339

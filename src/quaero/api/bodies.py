@@ -1,13 +1,15 @@
 """Reading bodies strictly: JSON as RFC 8259 has it, no deeper than `DEEPEST`.
 
-What Python's own reader lets pass (NaN, lone surrogates, numbers without end) is refused here, so
-nothing behind it has to think of them.
+What Python's own reader lets pass (NaN, lone surrogates, numbers without end, an object with the
+same name twice) is refused here, so nothing behind it has to think of them.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import msgspec
@@ -23,14 +25,73 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 
+class RepeatedName(ValueError):
+    """An object has a name twice; `pointer` leads to it (RFC 6901)."""
+
+    def __init__(self, pointer: str) -> None:
+        super().__init__("this name is there twice, and only one of the values could count")
+        self.pointer = pointer
+
+
+class BadBody(HTTPException):
+    """A body that is refused with a 422 for one of its fields."""
+
+    def __init__(self, error: RepeatedName) -> None:
+        super().__init__(422, f"{error.pointer}: {error}")
+        self.errors = [{"pointer": error.pointer, "detail": str(error)}]
+
+
 def read_json(body: bytes) -> Any:
-    """The value that a JSON text stands for. Raises `ValueError` saying what is wrong."""
+    """The value that a JSON text stands for.
+
+    Raises `ValueError` saying what is wrong; `RepeatedName` where the text could be read in two
+    ways (RFC 8259, section 4).
+    """
     if _depth(body) > DEEPEST:
         raise ValueError(f"the JSON is nested more than {DEEPEST} deep")
     try:
-        return msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"the body is not JSON: {error}") from error
+    if (pointer := _repeated(body)) is not None:
+        raise RepeatedName(pointer)
+    return value
+
+
+def _repeated(body: bytes) -> str | None:
+    """The pointer to the first name that an object of this JSON has twice."""
+    repeated: dict[int, tuple[dict[str, Any], str]] = {}  # with the object: ids are used again
+
+    def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            repeated[id(made)] = made, next(name for name, n in counts.items() if n > 1)
+        return made
+
+    value = json.loads(body, object_pairs_hook=noted, parse_int=len, parse_float=len)
+    if not repeated:
+        return None
+    return next(
+        f"{pointer}/{_escaped(repeated[id(each)][1])}"
+        for pointer, each in _objects(value, "")
+        if id(each) in repeated
+    )
+
+
+def _objects(value: Any, pointer: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object of a value, each before those in it, with its pointer."""
+    if isinstance(value, dict):
+        yield pointer, value
+        for name, each in value.items():
+            yield from _objects(each, f"{pointer}/{_escaped(name)}")
+    elif isinstance(value, list):
+        for place, each in enumerate(value):
+            yield from _objects(each, f"{pointer}/{place}")
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _depth(body: bytes) -> int:
@@ -55,6 +116,8 @@ class _StrictRequest(Request):
             if len(body) > SMALL:
                 return await run_in_threadpool(read_json, body)
             return read_json(body)
+        except RepeatedName as error:
+            raise BadBody(error) from error
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
 

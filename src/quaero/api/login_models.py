@@ -16,7 +16,8 @@ from starlette.responses import Response
 
 from quaero.api import examples
 from quaero.api.bodies import JsonRoute
-from quaero.api.models import Answer, Body, CursorText, Limit, Time, Words
+from quaero.api.fields import CursorText, Limit, Time
+from quaero.api.models import Answer, Body, Words
 from quaero.clock import SECOND
 from quaero.crawl.cookies import Cookie
 from quaero.reports.wanted import Moment

@@ -4,44 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from quaero.api import cursors, examples
-from quaero.reports.wanted import LARGEST_ID, JobFilter, Moment, OrderWord, StatusWord
-from quaero.upkeep.bulk import HIGHEST_PRIORITY, MOST_IDS
-
-
-def _whole(value: object) -> object:
-    """A number as an integer where it is one: JSON does not tell 5.0 from 5."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Id = Annotated[Whole, Field(ge=1, le=LARGEST_ID)]
-Count = Annotated[Whole, Field(ge=0, le=LARGEST_ID)]
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-Name = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"\S")]
-Description = Annotated[str, Field(max_length=100_000)]
-Priority = Annotated[Whole, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)]
-ActionWord = Literal["cancel", "fail", "start", "retry", "rerun", "copy", "delete", "update"]
-LevelWord = Literal["debug", "info", "warn", "error"]
-FailureWord = Literal["continue", "mark_warning", "stop_all"]
-Payload = Annotated[
-    dict[str, JsonValue], Field(description="What the job is told, as its type asks.")
-]
-
-
-def _flag(value: object) -> object:
-    """`true` or `false`, and no other word for them."""
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
-
-
-Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
-Limit = Annotated[int, Field(ge=1, le=200, description="Items of a page, at most.")]
-CursorText = Annotated[
-    str | None,
-    Field(pattern=cursors.PATTERN, description="`next_cursor` of the page before."),
-]
+from quaero.api import examples
+from quaero.api.fields import (
+    ActionWord,
+    Count,
+    CursorText,
+    Delay,
+    Description,
+    FailureWord,
+    Flag,
+    Id,
+    LevelWord,
+    Limit,
+    Name,
+    Payload,
+    Priority,
+    Time,
+)
+from quaero.reports.wanted import JobFilter, Moment, OrderWord, StatusWord
+from quaero.upkeep.bulk import MOST_IDS
 
 
 class Body(BaseModel):
@@ -291,6 +274,7 @@ class Bulk(Body):
     filter: JobFilter = JobFilter()
     ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_IDS)] = []
     expected_count: Count | None
+    delay: Delay = 0.0
 
 
 # -- logs

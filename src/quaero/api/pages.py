@@ -13,7 +13,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
-STATIC = Path(__file__).parent / "static"
+from quaero.api.bundle import PAGE, STATIC, UNBUILT
 
 PAGES = (
     "/",
@@ -39,19 +39,18 @@ KINDS = {
 }
 FOR_EVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
-UNBUILT = "The pages are not built; install Quaero again, or run `python3 dev.py run serve`.\n"
 
 
 def pages(folder: Path = STATIC) -> APIRouter:
     """The routes of the UI, over the bundle in this folder."""
     router = APIRouter(include_in_schema=False)
     files = {each.name: each.read_bytes() for each in bundle_files(folder)}
-    page = files.pop("index.html", None)
+    page = files.pop(PAGE, None)
     tag = f'"{sha256(page or b"").hexdigest()[:20]}"'
 
     async def show(request: Request) -> Response:
         if page is None:
-            return PlainTextResponse(UNBUILT, status_code=503)
+            return PlainTextResponse(f"{UNBUILT}\n", status_code=503)
         headers = {"ETag": tag, "Cache-Control": ASK_AGAIN}
         if has(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
+from quaero.api.bodies import BadBody
 from quaero.errors import Conflict, QuaeroError
 
 MEDIA_TYPE = "application/problem+json"
@@ -111,6 +112,9 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = f"there is nothing at {request.url.path}"
         return problem(404, "not-found", detail, instance=request.url.path, headers=headers)
+    if isinstance(error, BadBody):
+        detail = str(error.detail)
+        return problem(422, "bad-request", detail, instance=request.url.path, errors=error.errors)
     slug = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     return problem(
         error.status_code, slug, str(error.detail), instance=request.url.path, headers=headers

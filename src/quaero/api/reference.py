@@ -77,7 +77,9 @@ SOCKET_MESSAGES: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "log",
-        "meaning": "New lines of a log; with `gap` some were left out before them.",
+        "meaning": "New lines of a log; with `gap` some were left out before them. A line of more "
+        "than 4,000 characters, in its message or its fields, comes short, with `cut`: the whole "
+        "of it is at the job's logs.",
         "example": {
             "type": "log",
             "topic": "logs:7?tree",

@@ -7,20 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from quaero.api import examples
-from quaero.api.models import (
-    Answer,
-    Body,
-    Count,
-    CursorText,
-    Id,
-    Job,
-    JobItem,
-    JsonSchema,
-    Limit,
-    Payload,
-    Time,
-    Words,
-)
+from quaero.api.fields import Count, CursorText, Id, Limit, Payload, Time
+from quaero.api.models import Answer, Body, Job, JobItem, JsonSchema, Words
 from quaero.sources import records
 from quaero.sources.health import Health
 from quaero.sources.settings import Kind

@@ -25,8 +25,8 @@ def cleanup(
 ) -> None:
     """Delete old, ended jobs with their logs; running and pending ones are never touched.
 
-    Log entries and earlier texts of documents go as the settings logs.retention and
-    documents.versions say.
+    Log entries, dead letters and earlier texts of documents go as the settings logs.retention,
+    upkeep.dead_letters and documents.versions say.
 
     Example: quaero cleanup --age 90 --dry-run
     """
@@ -60,4 +60,5 @@ def cleanup(
         trees, jobs = count(result["trees"], "job tree"), count(result["jobs"], "job")
         entries = count(result["log_entries"], "old log entry", "old log entries")
         texts = count(result["versions"], "earlier text of documents", "earlier texts of documents")
-        typer.echo(f"deleted {trees} with {jobs}, {entries}, and {texts}")
+        letters = count(result["dead_letters"], "dead letter")
+        typer.echo(f"deleted {trees} with {jobs}, {entries}, {letters}, and {texts}")

@@ -50,8 +50,17 @@ def serve(
     if inner is not None:
         _serve(settings, inner)
         return
+    _refuse_without_pages()
     with _listen(settings) as listening:
         raise typer.Exit(_supervise(settings, listening, concurrency))
+
+
+def _refuse_without_pages() -> None:
+    from quaero.api import bundle
+    from quaero.errors import BadConfig
+
+    if not bundle.is_built():
+        raise BadConfig(bundle.UNBUILT)
 
 
 def _serve(settings: Settings, descriptor: int) -> None:

@@ -107,6 +107,32 @@ def search(
     return _results(tx, query, found, text, offset, limit, relaxed=relaxed)
 
 
+def ids(tx: ReadTx, text: str, after: int, up_to: int, limit: int) -> tuple[list[int], int | None]:
+    """The ids of the next documents that have all a query asks for, and where to go on.
+
+    In order of id, those behind `after` and up to `up_to`; for work in slices. There may be none
+    and yet a place to go on from; None at the end. There is no fallback here: a query that no
+    document answers in full finds none, and neither does one that asks for nothing.
+    """
+    query = parse(text)
+    if not query.clauses:
+        return [], None
+    table, condition, args = _from(plan(tx, query, {}), limit)
+    args += [after, up_to]
+    key = "document_fts.rowid" if table.startswith("document_fts") else "d.id"
+    rows = tx.execute(
+        f"""
+        select d.id from {table}
+         where {condition} and {key} > ${len(args) - 1} and {key} <= ${len(args)}
+         order by {key} limit $1
+        """,
+        args,
+    )
+    found = [row[0] for row in rows]
+    place = found[-1] if len(found) == limit else None
+    return (matching(tx, query, found, relaxed=False) if query.exact else found), place
+
+
 def _search_exactly(
     tx: ReadTx, query: Query, asked: Plan, text: str, offset: int, limit: int
 ) -> Results:

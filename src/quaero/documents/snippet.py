@@ -30,6 +30,7 @@ _UNSAFE = re.compile(
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s\"[^\"]*\")?\)")
 _LINK_TAIL = re.compile(r"\]\([^()\s]*\)?")
 _MARKS = "#>|*+-:`"
+_BLANK = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Finder:
         """The line of a Markdown text that shows the most of what matches, else its beginning."""
         head = text[:MAX_TEXT]
         start = _best(self.marks(head), head if self._exact else fold(head))
-        line = plain(head[max(0, start - _LEAD) : start + _ROOM] if start else head[:_ROOM])
+        line = plain(head[_word_start(head, max(0, start - _LEAD)) : start + _ROOM])
         found = self.marks(line)
         begin = _word_start(line, max(0, found[0][0] - _LEAD)) if found else 0
         end = _word_end(line, begin + LENGTH)
@@ -145,11 +146,12 @@ def _best(found: Sequence[tuple[int, int]], text: str) -> int:
     return begin
 
 
-def _word_start(line: str, place: int) -> int:
-    if place == 0:
-        return 0
-    blank = line.find(" ", place)
-    return blank + 1 if 0 <= blank < place + _LEAD // 2 else place
+def _word_start(text: str, place: int) -> int:
+    """Where the first word from a place on begins; the place itself where none begins soon."""
+    if place == 0 or text[place - 1].isspace():
+        return place
+    blank = _BLANK.search(text, place, place + _LEAD // 2)
+    return blank.end() if blank else place
 
 
 def _word_end(line: str, place: int) -> int:

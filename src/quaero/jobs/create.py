@@ -17,7 +17,7 @@ from quaero.jobs.logs import Level
 from quaero.jobs.model import MAX_DEPTH, JobRow, JobSpec, Need, Phase
 from quaero.jobs.rows import load, load_one
 from quaero.jobs.transition import entered, examine, gains
-from quaero.queue.message import UPKEEP, NewMessage
+from quaero.queue.message import WITHOUT_ROOM, NewMessage
 from quaero.queue.send import send
 
 
@@ -29,7 +29,7 @@ def create(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent_id: int | Non
     """
     if not specs:
         return range(0)
-    if parent_id is None and any(spec.lane != UPKEEP for spec in specs) and not tx.roomy:
+    if parent_id is None and not tx.roomy and any(spec.lane not in WITHOUT_ROOM for spec in specs):
         raise DiskFull(
             "there is too little room where the database lies to begin new work; free some, or "
             "delete old jobs with `quaero cleanup`. What is under way goes on."

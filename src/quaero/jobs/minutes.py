@@ -1,10 +1,11 @@
 """Roll-ups: how many jobs ended in each minute, how long they waited and how long they ran.
 
-They are written in the transaction that ends the jobs, so they are exact and survive what the jobs
-do not. Times go into buckets that grow by the fourth root of two from 1 ms on: whoever takes the
-middle of a bucket (`middle`) for a time in it is wrong by 9.1 % at most, or by half a millisecond
-below 1 ms. A time is that of one attempt: its wait from when its message became ready until it
-started, its run until it completed or failed; what was only put off or given back is not counted.
+The same is kept by hour, so that a busy day is read in few rows. They are written in the
+transaction that ends the jobs, so they are exact and survive what the jobs do not. Times go into
+buckets that grow by the fourth root of two from 1 ms on: whoever takes the middle of a bucket
+(`middle`) for a time in it is wrong by 9.1 % at most, or by half a millisecond below 1 ms. A time
+is that of one attempt: its wait from when its message became ready until it started, its run until
+it completed or failed; what was only put off or given back is not counted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from math import exp2, log2
 
 import msgspec
 
-from quaero.clock import MINUTE
+from quaero.clock import HOUR, MINUTE
 from quaero.db.contract import Tx
 from quaero.jobs.model import Status
 
@@ -70,7 +71,10 @@ def middle(number: int) -> float:
 
 
 def prune(tx: Tx, before: int, limit: int = 1_000) -> int:
-    """Remove up to `limit` rows of minutes older than a wall time; returns how many."""
+    """Remove up to `limit` rows of minutes older than a wall time; returns how many.
+
+    An hour goes once the last of its minutes may.
+    """
     rows = tx.execute(
         """
         delete from job_minute where (minute, type, measure, bucket) in
@@ -86,6 +90,14 @@ def prune(tx: Tx, before: int, limit: int = 1_000) -> int:
         returning 1
         """,
         (before // MINUTE, limit),
+    )
+    rows += tx.execute(
+        """
+        delete from job_hour where (hour, type, measure, bucket) in
+            (select hour, type, measure, bucket from job_hour where hour < $1 limit $2)
+        returning 1
+        """,
+        (before // HOUR, limit),
     )
     return len(rows)
 
@@ -119,14 +131,20 @@ def _write(tx: Tx) -> None:
             counts[type_, 1, of] = sum(each)
             for number, n in Counter(map(bucket, each)).items():
                 counts[type_, measure, number] = n
+    rows = msgspec.json.encode([(*key, n) for key, n in sorted(counts.items())]).decode()
     tx.execute(
         """
         insert into job_minute(minute, type, measure, bucket, n)
         select $2, value ->> 0, value ->> 1, value ->> 2, value ->> 3 from each($1) where true
             on conflict(minute, type, measure, bucket) do update set n = n + excluded.n
         """,
-        (
-            msgspec.json.encode([(*key, n) for key, n in sorted(counts.items())]).decode(),
-            tx.now // MINUTE,
-        ),
+        (rows, tx.now // MINUTE),
+    )
+    tx.execute(
+        """
+        insert into job_hour(hour, type, measure, bucket, n)
+        select $2, value ->> 0, value ->> 1, value ->> 2, value ->> 3 from each($1) where true
+            on conflict(hour, type, measure, bucket) do update set n = n + excluded.n
+        """,
+        (rows, tx.now // HOUR),
     )

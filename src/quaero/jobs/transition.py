@@ -281,7 +281,8 @@ def _end(tx: Tx, parent: JobRow) -> None:
         return
     parent.warnings = parent.n_failed if status is Status.COMPLETED else parent.warnings
     transition(tx, [parent], status)
-    note = f", {parent.warnings} jobs below failed" if parent.warnings else ""
+    many = f"{parent.warnings} {'job' if parent.warnings == 1 else 'jobs'}"
+    note = f", {many} below failed" if parent.warnings else ""
     level = {Status.COMPLETED: Level.INFO, Status.FAILED: Level.ERROR}.get(status, Level.WARN)
     logs.say(tx, parent, level, f"{status.word}{note}")
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import msgspec
 
-from quaero.db.contract import Row, Tx
+from quaero.db.contract import ReadTx, Row, Tx
 from quaero.queue import counts, lanes
-from quaero.queue.message import Delivery, State
+from quaero.queue.message import COMMANDS, Delivery, State
 
 PROMOTE_AT_ONCE = 1_000
 
@@ -27,8 +27,8 @@ class Claim:
 
     `lease` is the visibility timeout in microseconds, `holder` the claiming process. With `alone`
     only suspects are claimed, to be run in isolation. `types` are the types this holder knows:
-    parked messages of these are claimed too. With `lane` only messages of the lane with that key
-    are claimed.
+    parked messages of these are claimed too. With `lanes` only messages of the lanes with these
+    keys are claimed.
     """
 
     limit: int
@@ -36,11 +36,19 @@ class Claim:
     holder: int = 0
     alone: bool = False
     types: tuple[str, ...] = ()
-    lane: str | None = None
+    lanes: tuple[str, ...] = ()
+
+    def while_paused(self) -> Claim:
+        """What is left of this claim while the queue is paused: the lane of commands."""
+        asked = not self.lanes or COMMANDS.key in self.lanes
+        return replace(self, lanes=(COMMANDS.key,), limit=self.limit if asked else 0)
 
 
 def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
-    """Lease up to `want.limit` messages, best priority first, oldest first among equals."""
+    """Lease up to `want.limit` messages, best priority first, oldest first among equals.
+
+    Of a paused queue only what lies in the lane of commands is given out.
+    """
     if want.limit <= 0:
         return []
     ((paused, delayed, scheduled, parked, ready, laned),) = tx.execute(
@@ -53,6 +61,8 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
         (queue_id,),
     )
     if paused:
+        want = want.while_paused()
+    if want.limit <= 0:
         return []
     ready += counts.unwritten(tx, queue_id, State.READY)
     delayed += counts.unwritten(tx, queue_id, State.DELAYED)
@@ -66,8 +76,9 @@ def claim(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
         unpark(tx, queue_id, want.types)
     if delayed or scheduled or parked or laned:
         lanes.open_cooled(tx, queue_id)
-    if want.lane is not None:
-        return _lease(tx, queue_id, want, _from_lane(tx, queue_id, want), State.READY)
+    if want.lanes:
+        picks = [pick for key in want.lanes for pick in _from_lane(tx, queue_id, want.limit, key)]
+        return _lease(tx, queue_id, want, picks[: want.limit], State.READY)
     if delayed or scheduled or parked or laned:
         return _lease(tx, queue_id, want, _pick(tx, queue_id, want.limit), State.READY)
     return _lease_first(tx, queue_id, want) if ready else []
@@ -119,8 +130,8 @@ def _by_turns(left: list[Row], right: list[Row]) -> list[Row]:
     return merged
 
 
-def _from_lane(tx: Tx, queue_id: int, want: Claim) -> list[Row]:
-    """The messages to take from the one lane that is asked for."""
+def _from_lane(tx: Tx, queue_id: int, limit: int, key: str) -> list[Row]:
+    """The messages to take from a lane that is asked for."""
     return tx.execute(
         """
         select m.id, m.priority, m.lane_id, l.min_interval > 0 or l.pace > 0
@@ -131,7 +142,7 @@ def _from_lane(tx: Tx, queue_id: int, want: Claim) -> list[Row]:
                                              else max_running - running end)
                            from lane where queue_id = $1 and key = $2), 0)
         """,
-        (queue_id, want.lane, want.limit),
+        (queue_id, key, limit),
     )
 
 
@@ -168,13 +179,28 @@ def _suspects(tx: Tx, queue_id: int, want: Claim) -> list[Row]:
                    row_number() over (partition by m.lane_id order by m.priority desc, m.id) as nth
               from message m left join lane l on l.id = m.lane_id
              where m.queue_id = $1 and m.state = 6 and (l.id is null or l.next_start <= $3)
-               and ($4 is null or l.key = $4))
+               and (json_array_length($4) = 0 or l.key in (select value from each($4))))
         select id, priority, lane_id, coalesce(paced, 0) from suspect
          where lane_id = 0 or (nth <= room and (nth = 1 or not paced))
          order by priority desc, id limit $2
         """,
-        (queue_id, want.limit, tx.lease_now, want.lane),
+        (queue_id, want.limit, tx.lease_now, msgspec.json.encode(want.lanes).decode()),
     )
+
+
+def suspects(tx: ReadTx, queue_id: int) -> int:
+    """How many messages wait to be run alone; of a paused queue those in the lane of commands."""
+    ((count, paused),) = tx.execute("select suspect, paused from queue where id = $1", (queue_id,))
+    if not count or not paused:
+        return int(count)
+    ((commands,),) = tx.execute(
+        """
+        select count(*) from message m join lane l on l.id = m.lane_id
+         where m.queue_id = $1 and m.state = 6 and l.key = $2
+        """,
+        (queue_id, COMMANDS.key),
+    )
+    return int(commands)
 
 
 def _lease(

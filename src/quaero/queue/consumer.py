@@ -29,7 +29,7 @@ from quaero.queue.claim import Claim, next_due
 from quaero.queue.holders import Holder
 from quaero.queue.leases import Leases
 from quaero.queue.local import LocalRow
-from quaero.queue.message import UPKEEP, Token
+from quaero.queue.message import WITHOUT_ROOM, Token
 from quaero.queue.rider import Rider
 
 log = logging.getLogger(__name__)
@@ -325,8 +325,9 @@ class Consumer(Generic[W, O]):
 
     def _claim(self, tx: Tx, want: int) -> list[W]:
         holder = self._holder.id if self._holder else 0
-        lane = self._lane or (None if tx.roomy else UPKEEP.key)
-        claim = Claim(want, self._lease, holder, self._alone, self._types, lane)
+        room = () if tx.roomy else tuple(each.key for each in WITHOUT_ROOM)
+        lanes = (self._lane,) if self._lane is not None else room
+        claim = Claim(want, self._lease, holder, self._alone, self._types, lanes)
         return self._backend.claim(tx, claim)
 
     # -- local work

@@ -43,6 +43,13 @@ class Lane(NamedTuple):
 UPKEEP = Lane("upkeep")
 """The lane of what makes room: it is taken on and run when there is room for nothing else."""
 
+COMMANDS = Lane("commands", max_running=3)
+"""The lane of what somebody asks of the queue itself: it is run while the queue is paused, and as
+what makes room is. Nothing else is."""
+
+WITHOUT_ROOM = (UPKEEP, COMMANDS)
+"""What is taken on and run when there is no room."""
+
 
 class NewMessage(msgspec.Struct, frozen=True, gc=False):
     """A message to send.

@@ -207,7 +207,10 @@ class Queue:
         return len(settle.discard(tx, unheld(tx, self.id, limit)))
 
     def pause(self, tx: Tx) -> None:
-        """Deliver nothing until `resume`; what is in flight goes on."""
+        """Deliver nothing until `resume`, but what lies in the lane of commands.
+
+        What is in flight goes on.
+        """
         tx.execute("update queue set paused = 1 where id = $1", (self.id,))
         tx.signal(f"queue:{self.id}")
 

@@ -70,13 +70,28 @@ def percentile(histogram: Mapping[int, int], percent: float) -> float | None:
 
 
 def totals(tx: ReadTx, since: int, until: int, type_: str | None = None) -> Totals:
-    """What ended between two wall times, whole minutes; of one type, or of all."""
+    """What ended between two wall times, whole minutes; of one type, or of all.
+
+    Whole hours are read as such, and minutes only before the first and after the last of them.
+    """
+    first, end = since // MINUTE, -(-until // MINUTE)
+    from_hour, to_hour = -(-first // 60), end // 60
+    if from_hour >= to_hour:
+        from_hour = to_hour = -(-end // 60)
     rows = tx.execute(
         """
-        select measure, bucket, sum(n) from job_minute
-         where minute >= $1 and minute < $2 and ($3 is null or type = $3) group by measure, bucket
+        select measure, bucket, sum(n) from (
+            select measure, bucket, n from job_hour
+             where hour >= $3 and hour < $4 and ($5 is null or type = $5)
+             union all
+            select measure, bucket, n from job_minute
+             where minute >= $1 and minute < min($2, $3 * 60) and ($5 is null or type = $5)
+             union all
+            select measure, bucket, n from job_minute
+             where minute >= $4 * 60 and minute < $2 and ($5 is null or type = $5))
+         group by measure, bucket
         """,
-        (since // MINUTE, -(-until // MINUTE), type_),
+        (first, end, from_hour, to_hour, type_),
     )
     return _totals({(measure, number): n for measure, number, n in rows})
 

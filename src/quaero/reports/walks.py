@@ -18,16 +18,13 @@ from quaero.reports.wanted import JobFilter, OrderWord
 
 _BADLY = {Status.FAILED, Status.CANCELLED}
 _OPEN = {Status.PENDING, Status.RUNNING}
+_ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 _KEYS = {
     "created": ("job_top_created", "created_at", ""),
     "started": ("job_top_started", "started_at", "started_at is not null"),
     "finished": ("job_top_ended", "completed_at", "status > 1"),
-    "duration": (
-        "job_top_duration",
-        "completed_at - started_at",
-        "status > 1 and started_at is not null",
-    ),
 }
+_DURATION = "completed_at - started_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,8 @@ def walks(tx: ReadTx, wanted: JobFilter, order: OrderWord) -> list[Walk]:
         return [_of_children(wanted, wanted.parent_id)]
     if wanted.parent == "any":
         return _of_all(wanted)
+    if column == "duration":
+        return [_by_duration(wanted, status) for status in wanted.statuses or _ENDED]
     if column != "created" or _timed(wanted):
         return [_by_time(wanted, column)]
     return _of_top(tx, wanted)
@@ -87,7 +86,7 @@ def _timed(wanted: JobFilter) -> bool:
 
 
 def _by_time(wanted: JobFilter, column: str) -> Walk:
-    """Top-level jobs by a time or a duration; bounds on the creation bound the walk itself."""
+    """Top-level jobs by a time; bounds on the creation bound the walk itself."""
     index, key, condition = _KEYS[column]
     of = _Conditions()
     of.add("parent_id is null")
@@ -97,6 +96,14 @@ def _by_time(wanted: JobFilter, column: str) -> Walk:
         _add_times(of, wanted)
         return _walk(index, of, wanted, key, skip={"times"})
     return _walk(index, of, wanted, key)
+
+
+def _by_duration(wanted: JobFilter, status: Status) -> Walk:
+    """Top-level jobs of one status by duration; none of one that has not ended."""
+    of = _Conditions()
+    of.add("parent_id is null and status > 1 and started_at is not null")
+    of.add(f"status = {status:d}")
+    return _walk("job_top_duration", of, wanted, _DURATION, skip={"status"})
 
 
 def _of_top(tx: ReadTx, wanted: JobFilter) -> list[Walk]:

@@ -280,6 +280,17 @@ class ReportsSettings(Section):
     )
 
 
+class UpkeepSettings(Section):
+    """What a cleanup leaves."""
+
+    dead_letters: Duration = Field(
+        default=90 * DAY,
+        ge=HOUR,
+        le=3650 * DAY,
+        description="how long dead letters are kept",
+    )
+
+
 class WorkflowsSettings(Section):
     """Workflows and what begins them."""
 
@@ -349,6 +360,7 @@ class Settings(BaseModel):
     reports: ReportsSettings = ReportsSettings()
     workflows: WorkflowsSettings = WorkflowsSettings()
     auth: AuthSettings = Field(default_factory=AuthSettings)
+    upkeep: UpkeepSettings = UpkeepSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @property

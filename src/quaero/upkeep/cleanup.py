@@ -16,12 +16,14 @@ from quaero.crawl import frontier
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import fulltext, versions
 from quaero.errors import DiskFull
-from quaero.jobs import actions, feed, idempotency, logs, minutes
+from quaero.jobs import actions, feed, idempotency, logs, minutes, steer
 from quaero.jobs.model import Status
+from quaero.jobs.rows import load_one
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
 PAGE = 200
+SLICE = 1_000
 FEED_KEPT = DAY
 _STATUSES = {
     "all": (Status.COMPLETED, Status.FAILED, Status.CANCELLED),
@@ -42,13 +44,13 @@ class Cleanup(BaseModel):
 
 
 def cleanup_type(
-    db: Database, log_days: float, minute_days: float, versions_kept: int
+    db: Database, log_days: float, minute_days: float, letter_days: float, versions_kept: int
 ) -> JobType[Cleanup]:
     """The job type.
 
-    Log entries older than `log_days` and the figures of minutes older than `minute_days` go as
-    well, and all but the `versions_kept` newest earlier
-    texts of each document.
+    Log entries older than `log_days`, the figures of minutes older than `minute_days` and letters
+    that were given up more than `letter_days` ago go as well, and all but the `versions_kept`
+    newest earlier texts of each document.
     """
 
     async def run(job: JobContext, wanted: Cleanup) -> Result:
@@ -64,6 +66,7 @@ def cleanup_type(
             jobs += await delete_tree(db, root_id)
         job.progress(len(ended), len(ended), "deleting trees")
         rest = await _rest(db, log_days, minute_days)
+        rest["dead_letters"] = await _old_letters(db, job.id, letter_days)
         rest["versions"] = await _old_versions(db, versions_kept)
         await _merge_index(db, job)
         job.log.info(f"deleted {len(ended)} trees with {jobs} jobs", **rest)
@@ -121,6 +124,32 @@ async def _rest(db: Database, log_days: float, minute_days: float) -> dict[str, 
     while count := await db.write(_empty_lanes):
         done["lanes"] += count
     return done
+
+
+async def _old_letters(db: Database, own_id: int, days: float) -> int:
+    """Delete old dead letters of the cleanup's own queue; their jobs stay failed."""
+    total, place = 0, 0
+    while True:
+        gone, seen = await db.write(_drop_old, own_id, days, place)
+        total += gone
+        if seen is None:
+            return total
+        place = seen
+
+
+def _drop_old(tx: Tx, own_id: int, days: float, after: int) -> tuple[int, int | None]:
+    queue_id = load_one(tx, own_id).queue_id
+    rows = tx.execute(
+        """
+        select m.id, coalesce((select max(at) from delivery_error where message_id = m.id),
+                              m.created_at)
+          from message m where m.queue_id = $1 and m.state = 3 and m.id > $2
+         order by m.id limit $3
+        """,
+        (queue_id, after, SLICE),
+    )
+    old = [id_ for id_, at in rows if at <= tx.now - int(days * DAY)]
+    return steer.drop_dead(tx, old), rows[-1][0] if len(rows) == SLICE else None
 
 
 async def _old_versions(db: Database, keep: int) -> int:

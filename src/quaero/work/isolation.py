@@ -13,9 +13,10 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from quaero.db.contract import Database, ReadTx, Tx
+from quaero.db.contract import Database, Tx
 from quaero.jobs import run
 from quaero.loops import Loop
+from quaero.queue.claim import suspects
 from quaero.queue.holders import Holders, forget, held_by, split
 from quaero.work.lifeline import LIFELINE
 
@@ -57,7 +58,7 @@ class Isolation:
 
     async def _once(self) -> bool:
         """Run the suspects there are; False where their child died before it ran anything."""
-        while await self._db.read(_suspects, self._queue_id):
+        while await self._db.read(suspects, self._queue_id):
             code = await self._child()
             judged = await self._db.write(self._judge, _cause(code), charge=True)
             if code != 0 and not judged:
@@ -108,11 +109,6 @@ class Isolation:
             forget(tx, dead.id)
             self._register.bury(dead.id)
         return guilty
-
-
-def _suspects(tx: ReadTx, queue_id: int) -> int:
-    ((count, paused),) = tx.execute("select suspect, paused from queue where id = $1", (queue_id,))
-    return 0 if paused else int(count)
 
 
 def _cause(code: int) -> str:

@@ -13,6 +13,7 @@ export function children(id) {
   const ask = latest();
   let table = null;
   let tree = null;
+  let timer = null;
 
   return {
     view: "",
@@ -31,6 +32,7 @@ export function children(id) {
       table?.destroy();
       this.$refs.children.replaceChildren();
       table = new JobTable(this.$refs.children, {
+        again: () => (timer ??= setTimeout(() => ((timer = null), this.loadChildren()), 300)),
         fits: (each) => !this.status.length || this.status.includes(each.status),
       });
       this.loadChildren();
@@ -49,8 +51,9 @@ export function children(id) {
 
     async moreChildren() {
       const values = { limit: PAGE, status: this.status, cursor: this.childCursor };
+      const asked = Date.now();
       const answer = await get(`/api/jobs/${id}/children`, values);
-      table.append(answer.items);
+      table.append(answer.items, asked);
       this.childCount += answer.items.length;
       this.childCursor = this.childCount < MOST_ROWS ? answer.next_cursor : null;
     },
@@ -76,6 +79,7 @@ export function children(id) {
 
     stop() {
       ask.stop();
+      clearTimeout(timer);
       table?.destroy();
       tree?.destroy();
     },

@@ -1,10 +1,11 @@
 /** The dashboard: what needs somebody, what runs, what happened. */
+import { performAll } from "../actions.js";
 import { get, latest } from "../api.js";
 import { chart } from "../charts.js";
 import { everySecond } from "../clock.js";
 import { createJob } from "../create_job.js";
 import { bdi, h, say } from "../dom.js";
-import { ago, bytes, clean, duration, number, plural } from "../format.js";
+import { ago, bytes, clean, duration, number, plural, tickDuration } from "../format.js";
 import { progressOf, statusMark } from "../job_row.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
@@ -16,7 +17,7 @@ const RANGES = [
   ["24 h", 86_400],
 ];
 const LATEST = 10;
-const FAILED = 50;
+const FAILED = 200;
 
 export function dashboard() {
   const ask = latest();
@@ -30,6 +31,7 @@ export function dashboard() {
     queue: null,
     documents: null,
     failed: null,
+    cutFailures: false,
     count: null,
     problem: "",
     address: "",
@@ -54,8 +56,8 @@ export function dashboard() {
             { label: "Cancelled", colour: "--s-cancelled", dash: [4, 3] },
           ],
         }),
-        run: chart(this.$refs.run, { zoomed, series: percentiles, format: duration }),
-        wait: chart(this.$refs.wait, { zoomed, series: percentiles, format: duration }),
+        run: chart(this.$refs.run, { zoomed, series: percentiles, format: duration, tick: tickDuration }),
+        wait: chart(this.$refs.wait, { zoomed, series: percentiles, format: duration, tick: tickDuration }),
         depth: chart(this.$refs.depth, { zoomed, series: [{ label: "Waiting", colour: "--s-pending", area: true }] }),
       };
       ends.push(
@@ -116,7 +118,8 @@ export function dashboard() {
         this.failed = failed.items.length;
         this.problem = "";
         this.$refs.latest.replaceChildren(...recent.items.map(brief));
-        this.$refs.failures.replaceChildren(...grouped(failed.items));
+        this.cutFailures = Boolean(failed.next_cursor);
+        this.$refs.failures.replaceChildren(...grouped(failed.items, (jobs) => this.retry(jobs)));
         this.$refs.slots.replaceChildren(...queue.workers.filter((each) => each.alive).map(slots));
       } catch (error) {
         this.problem = error.message;
@@ -171,6 +174,10 @@ export function dashboard() {
     get something() {
       return this.count !== 0;
     },
+    async retry(jobs) {
+      const ids = jobs.map((job) => job.id);
+      if (await performAll("retry", { ids, count: ids.length })) this.soon();
+    },
     get calm() {
       return this.failed === 0;
     },
@@ -214,7 +221,7 @@ function brief(job) {
 }
 
 /** Failures that say the same, numbers apart, are one line. */
-function grouped(jobs) {
+function grouped(jobs, retry) {
   const groups = new Map();
   for (const job of jobs) {
     const key = `${job.type} ${(job.error ?? "").replace(/https?:\S+|\d+/g, "…").slice(0, 120)}`;
@@ -222,15 +229,16 @@ function grouped(jobs) {
   }
   return [...groups.values()].slice(0, 6).map((group) => {
     const [job] = group;
-    const many = group.length >= FAILED ? `${FAILED}+` : number(group.length);
+    const label = group.length === 1 ? "Retry" : `Retry all ${number(group.length)}`;
     const href = group.length === 1 ? `/jobs/${job.id}` : `/queue?parent=any&status=failed&type=${encodeURIComponent(job.type)}`;
     return h(
       "li",
       {},
       h("a.brief-name", { href }, bdi(job.error || "No reason was given", 200)),
-      h("span.brief-words", {}, `${many}×`),
-      h("span.mono.quiet", {}, clean(job.type, 40)),
+      h("span.brief-words", {}, `${number(group.length)}×`),
+      h("span.mono.quiet.wide-only", {}, clean(job.type, 40)),
       since(job.completed_at ?? job.created_at),
+      h("button.button.is-small", { type: "button", on: { click: () => retry(group) } }, label),
     );
   });
 }

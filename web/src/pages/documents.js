@@ -4,12 +4,15 @@
  * apart from the page, and only known elements are taken over, by name, without attributes but the
  * address of a link.
  */
-import { curl, get, latest, query } from "../api.js";
-import { copy } from "../dialogs.js";
+import { curl, get, latest, query, versioned } from "../api.js";
+import { together } from "../component.js";
+import { confirm, copy, note } from "../dialogs.js";
+import { selection, tagsOf } from "../documents/selection.js";
 import { bdi, h } from "../dom.js";
 import { ago, clean, cleanLines, counted, moment, number, plural } from "../format.js";
 import { onKey } from "../keys.js";
 import { change, go, here, onRoute, withQuery } from "../router.js";
+import { isGoing, onGoing, removeSoon, UNDO_SENTENCE } from "../undo.js";
 
 const PAGE = 50;
 const ELEMENTS = new Set(
@@ -22,8 +25,9 @@ export function documents() {
   const ends = [];
   let typing = null;
   let whole = null;
+  let etag = null;
 
-  return {
+  const page = {
     id: null,
     view: "",
     text: "",
@@ -36,6 +40,7 @@ export function documents() {
     problem: "",
     document: null,
     missing: "",
+    newTag: "",
     hasOutline: false,
     refersCount: 0,
     referrersCount: 0,
@@ -44,6 +49,7 @@ export function documents() {
       ends.push(
         onRoute((route) => route.page === "documents" && this.routed(route)),
         onKey((event) => this.key(event)),
+        onGoing(() => this.showGoing()),
       );
       this.text = here().query.get("q") ?? "";
       this.routed(here());
@@ -104,8 +110,10 @@ export function documents() {
         this.facets = facetWords(answer.facets ?? {});
         this.shown = answer.items.length;
         this.cursor = answer.next_cursor;
+        this.keep(new Set(answer.items.map((each) => (each.document ?? each).id)));
         this.$refs.rows.replaceChildren(...answer.items.map((each) => this.row(each)));
         this.mark();
+        this.showGoing();
       } catch (error) {
         this.problem = error.message;
       }
@@ -127,16 +135,20 @@ export function documents() {
       const each = found.document ?? found;
       const words = query({ q: this.text });
       const snippet = pieces(found.snippet ?? each.description ?? "");
+      const check = h("input", { type: "checkbox", "aria-label": `Select ${clean(each.title || each.url, 100)}`, "data-id": each.id });
+      check.checked = this.isPicked(each.id);
+      check.addEventListener("change", () => this.pick(each.id, check.checked));
       return h(
         "li",
         { "data-id": each.id },
+        check,
         h(
           "a",
           { href: `/documents/${each.id}${words}` },
           h("strong", {}, bdi(each.title || each.url, 200)),
           h("span.document-url", {}, bdi(each.url, 200)),
           snippet.length > 0 && h("span.document-snippet", { dir: "auto" }, snippet),
-          h("span.document-about", {}, [clean(each.site ?? "", 60), plural(each.words ?? 0, "word"), ago(each.fetched_at)].filter(Boolean).join(" · ")),
+          h("span.document-about", {}, [clean(each.site ?? "", 60), plural(each.words ?? 0, "word"), ago(each.fetched_at)].filter(Boolean).join(" · "), each.tags.map((tag) => h("span.document-tag", {}, bdi(tag, 60)))),
         ),
       );
     },
@@ -144,9 +156,22 @@ export function documents() {
     mark() {
       for (const row of this.$refs.rows.children) {
         const on = Number(row.dataset.id) === this.id;
-        if (on) row.firstChild.setAttribute("aria-current", "true");
-        else row.firstChild.removeAttribute("aria-current");
+        if (on) row.lastChild.setAttribute("aria-current", "true");
+        else row.lastChild.removeAttribute("aria-current");
       }
+    },
+
+    /** Pale while it is about to be deleted. */
+    showGoing() {
+      for (const row of this.$refs.rows.children) row.classList.toggle("is-going", isGoing(`document:${row.dataset.id}`));
+    },
+
+    /** A job has changed documents. */
+    changed() {
+      this.load();
+      const id = this.id;
+      this.read(null);
+      this.read(id);
     },
 
     async read(id) {
@@ -159,10 +184,13 @@ export function documents() {
       }
       try {
         const found = await askText((signal) =>
-          Promise.all(["", "/html", "/references"].map((part) => get(`/api/documents/${id}${part}`, {}, { signal }))),
+          Promise.all([
+            versioned(`/api/documents/${id}`, { signal }),
+            ...["/html", "/references"].map((part) => get(`/api/documents/${id}${part}`, {}, { signal })),
+          ]),
         );
         if (!found) return;
-        [whole] = found;
+        [{ value: whole, etag }] = found;
         const { markdown, text, metadata, ...rest } = whole;
         this.document = rest;
         this.showText(found[1].html);
@@ -192,6 +220,43 @@ export function documents() {
       this.referrersCount = referrers.length;
       this.$refs.refers.replaceChildren(...items.map((each) => h("li", {}, reference(each))));
       this.$refs.referrers.replaceChildren(...referrers.map((each) => h("li", {}, toDocument(each))), ...(more ? [h("li.quiet", {}, "and more")] : []));
+    },
+
+    // -- tags, and deleting
+
+    addTag() {
+      const fresh = tagsOf(this.newTag);
+      if (fresh.length) this.putTags([...whole.tags, ...fresh]);
+    },
+    untag(tag) {
+      this.putTags(whole.tags.filter((each) => clean(each, 60) !== tag));
+    },
+    untagLabel(tag) {
+      return `Take the tag ${tag} away`;
+    },
+
+    async putTags(tags) {
+      const path = `/api/documents/${this.id}/tags`;
+      try {
+        const answer = await versioned(path, { method: "PUT", body: { tags }, headers: { "If-Match": etag } });
+        etag = answer.etag;
+        whole.tags = answer.value.tags;
+        this.document = { ...this.document, tags: whole.tags };
+        this.newTag = "";
+        this.load();
+      } catch (error) {
+        note(error.message, { error: true });
+        if (error.status === 412) this.changed();
+      }
+    },
+
+    async deleteOne() {
+      const { id } = this;
+      const sentence = `${this.title} is removed with its versions and tags; the next crawl may collect it again. ${UNDO_SENTENCE}`;
+      if (!(await confirm("Delete this document?", sentence, { button: "Delete", danger: true }))) return;
+      const body = { ids: [id], expected_count: 1 };
+      await this.send(() => removeSoon("/api/documents/bulk", body, `Deleted in a moment: ${this.title}`, [`document:${id}`]));
+      go(this.backHref);
     },
 
     async loadVersions() {
@@ -274,6 +339,11 @@ export function documents() {
 
     key({ key }) {
       const links = [...this.$refs.rows.querySelectorAll("a")];
+      const check = document.activeElement?.closest?.(".document-rows li")?.firstChild;
+      if (key === "x" && check) {
+        check.click();
+        return true;
+      }
       const at = links.findIndex((each) => each === document.activeElement || (each.hasAttribute("aria-current") && !links.includes(document.activeElement)));
       if (key === "j" || key === "k") {
         links[Math.max(0, Math.min(links.length - 1, at + (key === "j" ? 1 : -1)))]?.focus();
@@ -290,6 +360,7 @@ export function documents() {
       return false;
     },
   };
+  return together(selection(), page);
 }
 
 function toDocument({ id, title, url }) {

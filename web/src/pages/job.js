@@ -67,9 +67,16 @@ export function job() {
       this.view = view;
       this.status = status;
       this.$nextTick(() => {
-        document.getElementById(`tab-${this.tab}`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+        this.showTab();
         this.open(changed);
       });
+    },
+
+    /** On a narrow screen not all tabs are in sight. */
+    showTab() {
+      const tab = document.getElementById(`tab-${this.tab}`);
+      const tabs = tab?.parentElement;
+      if (tabs) tabs.scrollLeft = tab.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
     },
 
     /** Make what the tab shows, the first time it is looked at. */
@@ -102,8 +109,10 @@ export function job() {
     },
 
     show(found) {
+      const first = !this.job;
       this.update({ ...this.job, ...this.withoutData(found) });
       this.missing = "";
+      if (first) this.$nextTick(() => requestAnimationFrame(() => this.showTab()));
     },
 
     update(fresh) {
@@ -119,6 +128,7 @@ export function job() {
 
     heard(message) {
       if (message.type === "deleted" && message.id === id) {
+        if (!this.job) return;
         this.job = null;
         this.missingTitle = "This job was deleted";
         this.missing = "It was removed with its logs.";

@@ -23,6 +23,7 @@ export function queue() {
   const ends = [];
   let freshTimer = null;
   let slowTimer = null;
+  let againTimer = null;
 
   const list = {
     filter: filterOf(here().query),
@@ -51,6 +52,7 @@ export function queue() {
         },
         opened: (ids) => change({ open: ids.join(",") }, { replace: true }),
         left: () => this.left(),
+        again: () => this.loadSoon(),
       });
       ends.push(
         onRoute((route) => route.page === "queue" && this.routed(route)),
@@ -66,7 +68,7 @@ export function queue() {
       ends.forEach((end) => end());
       ask.stop();
       table.destroy();
-      [freshTimer, slowTimer].forEach(clearTimeout);
+      [freshTimer, slowTimer, againTimer].forEach(clearTimeout);
       this.stopParts();
     },
 
@@ -122,6 +124,13 @@ export function queue() {
       this.loading = false;
     },
 
+    loadSoon() {
+      againTimer ??= setTimeout(() => {
+        againTimer = null;
+        this.load();
+      }, 300);
+    },
+
     take(answer, asked) {
       this.cursor = answer.next_cursor;
       this.searched = Boolean(answer.searched);
@@ -138,10 +147,11 @@ export function queue() {
 
     async more() {
       const values = { ...this.words(), limit: PAGE, cursor: this.cursor };
+      const asked = Date.now();
       this.loading = true;
       try {
         const answer = await get("/api/jobs", values);
-        table.append(answer.items);
+        table.append(answer.items, asked);
         this.shown = table.top.length;
         this.cursor = this.shown < MOST_ROWS ? answer.next_cursor : null;
         this.searched = Boolean(answer.searched);

@@ -2,13 +2,12 @@
 import { get } from "../api.js";
 import { everySecond } from "../clock.js";
 import { bdi, h, icon } from "../dom.js";
-import { ago, bytes, clean, duration, moment, number } from "../format.js";
+import { ago, bytes, clean, duration, moment, number, plural } from "../format.js";
 import { live } from "../live.js";
 import { LogView } from "../log_view.js";
 import { here, onRoute } from "../router.js";
 
 const EVERY = 10;
-const GOOD = new Set(["ok", "pass", "healthy", "ready", true]);
 
 export function system() {
   const ends = [];
@@ -19,6 +18,7 @@ export function system() {
     isLog: false,
     state: "",
     problem: "",
+    wrong: [],
     configFile: "",
 
     init() {
@@ -60,12 +60,12 @@ export function system() {
       } catch (error) {
         this.state = "";
         this.problem = error.message;
-        if (error.body?.checks) this.$refs.health.replaceChildren(...checks(error.body).map(check));
       }
     },
 
     showHealth(health) {
       this.state = health.status;
+      this.wrong = health.problems.map((each) => clean(each, 300));
       this.problem = "";
       this.$refs.health.replaceChildren(...checks(health).map(check));
     },
@@ -87,7 +87,7 @@ export function system() {
     get sentence() {
       if (this.problem) return this.problem;
       if (!this.state) return " ";
-      return GOOD.has(this.state) ? "Everything works." : `The state is: ${clean(this.state, 60)}.`;
+      return this.wrong.length ? `${plural(this.wrong.length, "thing")} to look at.` : "Everything works.";
     },
     get stateOn() {
       return String(!this.isLog);
@@ -101,25 +101,36 @@ export function system() {
   };
 }
 
-/** Health as a list of `{name, status, …}`, whether it comes as a list or by name. */
-function checks(health) {
-  const found = health.checks ?? Object.fromEntries(Object.entries(health).filter(([, value]) => value && typeof value === "object"));
-  const named = ([name, value]) => (Array.isArray(value) ? value.map((each) => ({ name, ...each })) : [{ ...value, name: value.name ?? name }]);
-  return Array.isArray(found) ? found : Object.entries(found).flatMap(named);
+/** Health as rows of `[name, well, word, sentence]`. */
+function checks({ processes, disk, feed, commit_seconds: commit }) {
+  return [
+    ...processes.map(processRow),
+    ["disk", true, "", `${bytes(disk.free)} free of ${bytes(disk.total)}; the database has ${bytes(disk.database)}`],
+    ["commits", true, "", commit == null ? "none was measured yet" : `${duration(commit)} each where they are slowest`],
+    ["feed", true, "", feed.lag ? `${plural(feed.lag, "change")} yet to be told` : "all changes are told"],
+  ];
 }
 
-function check({ name: kind, status, ok, detail, id, role, alive, ...rest }) {
-  const name = role ? `${role} ${id}` : kind;
-  const good = GOOD.has(status ?? ok ?? "ok");
-  const mark = good ? "completed" : "failed";
-  const facts = Object.entries(rest).filter(([, value]) => value != null && typeof value !== "object").map(([key, value]) => `${words(key)} ${name === "disk" ? bytes(value) : shown(key, value)}`);
-  const word = status ?? (good ? "ok" : "not ok");
+function processRow({ role, id, pid, host, alive, started_at: began, rss_bytes: memory, commits, commit_seconds: each, loops }) {
+  const bad = loops.filter((loop) => loop.late || loop.error);
+  const facts = [
+    `process ${pid} on ${host}, started ${ago(began)}`,
+    memory && bytes(memory),
+    `${plural(commits, "commit")}${each == null ? "" : `, ${duration(each)} each`}`,
+    ...bad.map((loop) => `${loop.name} ${loop.error ?? "is late"}`),
+    !bad.length && loops.length && `${plural(loops.length, "loop")} on time`,
+  ];
+  const well = alive && !bad.length;
+  return [`${role} ${id}`, well, alive ? "" : "silent", facts.filter(Boolean).join("; ")];
+}
+
+function check([name, well, word, sentence]) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, clean(words(name), 80)),
-    h("td", {}, h(`span.status.is-${mark}`, {}, icon(good ? "check" : "warn"), clean(String(word), 40))),
-    h("td.quiet", {}, bdi([detail, ...facts].filter(Boolean).join(", "), 400)),
+    h("th", { scope: "row" }, clean(name, 80)),
+    h("td", {}, h(`span.status.is-${well ? "completed" : "failed"}`, {}, icon(well ? "check" : "warn"), word || (well ? "ok" : "not ok"))),
+    h("td.quiet", {}, bdi(sentence, 400)),
   );
 }
 

@@ -42,7 +42,7 @@ export function selection(table) {
       const { order, ...words } = this.words();
       const filter = Object.fromEntries(Object.entries(words).filter(([, value]) => value.length));
       const many = this.everything
-        ? { filter, ...this.matching }
+        ? { filter, ...this.matching, shown: [...table().selection] }
         : { ids: [...table().selection], count: table().selection.size };
       const job = await performAll(action, many);
       if (job) this.unselect();

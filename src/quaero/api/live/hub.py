@@ -322,7 +322,12 @@ class Hub:
     def _log_items(self, topic: Topic, lines: Lines) -> list[Item]:
         if not lines.lines:
             return []
-        items = [self._views.line(line) for line in lines.lines]
+        items = [
+            {**self._views.line(line), "cut": True}
+            if line.id in lines.cut
+            else self._views.line(line)
+            for line in lines.lines
+        ]
         text = messages.message("log", topic=topic.text, lines=items, gap=lines.gap)
         return [(("log", topic, lines.lines[-1].id), text)]
 

@@ -19,10 +19,14 @@ LONGEST = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines of a log, oldest first; with `gap` some before them were left out."""
+    """Lines of a log, oldest first; with `gap` some before them were left out.
+
+    `cut` are the ids of those that are longer than what is told of them.
+    """
 
     lines: list[LogLine]
     gap: bool
+    cut: frozenset[int] = frozenset()
 
 
 def newest(tx: ReadTx) -> int:
@@ -43,9 +47,10 @@ def _lines(tx: ReadTx, topic: Topic, after: int, until: int) -> Lines:
     column = "root_id" if topic.tree else "job_id"
     rows = tx.execute(
         f"""
-        select l.id, l.job_id, l.attempt, l.at, l.level, substr(l.message, 1, {LONGEST + 1}),
+        select l.id, l.job_id, l.attempt, l.at, l.level, substr(l.message, 1, {LONGEST}),
                case when length(l.fields) <= {LONGEST} then l.fields end,
-               coalesce(j.type, ''), coalesce(j.name, '')
+               coalesce(j.type, ''), coalesce(j.name, ''),
+               length(l.message) > {LONGEST} or coalesce(length(l.fields) > {LONGEST}, 0)
           from job_log l left join job j on j.id = l.job_id
          where l.{column} = $1 and l.id > $2 and l.id <= $3 order by l.id desc limit $4
         """,
@@ -53,7 +58,7 @@ def _lines(tx: ReadTx, topic: Topic, after: int, until: int) -> Lines:
     )
     found = [
         LogLine(id_, job_id, attempt, at, Level(level), message, fields, type_, name)
-        for id_, job_id, attempt, at, level, message, fields, type_, name in reversed(rows)
+        for id_, job_id, attempt, at, level, message, fields, type_, name, _ in reversed(rows)
     ]
-    gap = len(found) > MOST_LINES
-    return Lines(found[-MOST_LINES:], gap)
+    cut = frozenset(row[0] for row in rows if row[-1])
+    return Lines(found[-MOST_LINES:], len(found) > MOST_LINES, cut)

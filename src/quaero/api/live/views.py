@@ -24,7 +24,7 @@ class Views:
     """
 
     job: Callable[[Summary, int], Any]
-    line: Callable[[LogLine], Any]
+    line: Callable[[LogLine], dict[str, Any]]
     queue: Callable[[ReadTx], dict[str, Any]]
     workers: Callable[[ReadTx], list[Any]]
     health: Callable[[ReadTx], dict[str, Any]]

@@ -20,12 +20,13 @@ from quaero.api.describing import errors, location
 from quaero.api.models import Again, Bulk, Job, Reason
 from quaero.api.parts import Parts, WebParts
 from quaero.api.routes.jobs import LARGE, JobId, by_a_job, checked, made, one
+from quaero.clock import SECOND
 from quaero.db.contract import Database, ReadTx
 from quaero.errors import BadPayload, Conflict
 from quaero.jobs import actions, reopen, steer
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
-from quaero.queue.message import UPKEEP
+from quaero.queue.message import COMMANDS
 from quaero.reports import jobs as lists
 from quaero.reports.wanted import JobFilter
 from quaero.upkeep import bulk
@@ -63,12 +64,21 @@ async def bulk_action(parts: Parts, wish: Bulk) -> Response:
         "up_to": await parts.db.read(_newest),
         "expected": count,
     }
-    return await start_bulk(parts, payload, f"{wish.action} {count} jobs")
+    many = f"{count} {'job' if count == 1 else 'jobs'}"
+    return await start_bulk(parts, payload, f"{wish.action} {many}", wish.delay)
 
 
-async def start_bulk(parts: WebParts, payload: Mapping[str, Any], name: str) -> Response:
-    """Create a bulk action; answers with its job."""
-    spec = JobSpec(bulk.NAME, parts.registry.get(bulk.NAME).encode(payload), name=name, lane=UPKEEP)
+async def start_bulk(
+    parts: WebParts,
+    payload: Mapping[str, Any],
+    name: str,
+    delay: float = 0.0,
+    type_: str = bulk.NAME,
+) -> Response:
+    """Create a bulk action that begins in `delay` seconds; answers with its job."""
+    text = parts.registry.get(type_).encode(payload)
+    at = parts.clock.wall() + int(delay * SECOND) if delay else None
+    spec = JobSpec(type_, text, name=name, run_at=at, lane=COMMANDS)
     (job_id,) = await parts.db.write(create, parts.queue_id, [spec])
     return await made(parts, job_id, status=202)
 

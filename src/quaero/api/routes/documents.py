@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Header, HTTPException, Path, Query
@@ -16,33 +16,24 @@ from quaero.api import cursors
 from quaero.api.answers import answer, document_item, page_of
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors
+from quaero.api.fields import CursorText, Flag, InAddress, Limit, Time
 from quaero.api.markdown import render
-from quaero.api.models import (
-    Answer,
-    Body,
-    CursorText,
-    DocumentItem,
-    Flag,
-    Limit,
-    Time,
-    TotalModel,
-    Words,
-)
+from quaero.api.models import Answer, Body, DocumentItem, TotalModel, Words
 from quaero.api.parts import Parts
 from quaero.clock import rfc3339
 from quaero.db.contract import ReadTx, Tx
-from quaero.documents import counts, read, referring, search, store, tags, versions
+from quaero.documents import counts, read, search, store, tags, versions
 from quaero.documents.counts import Count
 from quaero.documents.model import Filter
 from quaero.errors import NotFound
 from quaero.reports.wanted import LARGEST_ID, Word
 from quaero.sources.names import names as source_names
 from quaero.sources.names import names_of
+from quaero.upkeep.document_bulk import MOST_TAGS, Tag
 
 router = APIRouter(prefix="/api", tags=["documents"], route_class=JsonRoute)
 
-DocumentId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the document.")]
-Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
+DocumentId = Annotated[InAddress, Path(ge=1, le=LARGEST_ID, description="The id of the document.")]
 
 
 class DocumentWords(Words):
@@ -55,7 +46,7 @@ class DocumentWords(Words):
         int | None, Field(ge=0, le=LARGEST_ID, description="Of this source; 0 of none.")
     ] = None
     root: Annotated[
-        int | None, Field(ge=1, le=LARGEST_ID, description="Collected by this crawl.")
+        InAddress | None, Field(ge=1, le=LARGEST_ID, description="Collected by this crawl.")
     ] = None
     gone: Annotated[Flag | None, Field(description="Only gone ones, or only others.")] = None
     limit: Limit = 50
@@ -142,32 +133,7 @@ class TagList(Answer):
 class NewTags(Body):
     """All tags that a document is to have."""
 
-    tags: Annotated[list[Tag], Field(max_length=100)]
-
-
-class NamedDocument(Answer):
-    """A document to link to."""
-
-    id: int
-    title: str
-    url: str
-
-
-class ReferenceItem(Answer):
-    """What a text refers to, and the documents here that it may mean, at most 20."""
-
-    kind: Literal["issue", "pull_request", "mention", "page"]
-    key: str
-    url: str | None
-    documents: list[NamedDocument]
-
-
-class ReferenceList(Answer):
-    """What a document refers to, and the documents that refer to it: the first 100, or `more`."""
-
-    items: list[ReferenceItem]
-    referrers: list[NamedDocument]
-    more: bool
+    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)]
 
 
 class CountModel(Answer):
@@ -289,7 +255,7 @@ def _counted(by_key: dict[str, Count]) -> list[dict[str, Any]]:
 async def search_documents(
     parts: Parts,
     q: Annotated[str, Query(max_length=4_000, description='Words, "a phrase", tag:…, -not …')],
-    limit: Annotated[int, Query(ge=1, le=search.LARGEST_PAGE)] = 20,
+    limit: Annotated[InAddress, Query(ge=1, le=search.LARGEST_PAGE)] = 20,
     cursor: cursors.Cursor = None,
 ) -> Response:
     """Find documents, the most relevant first. Any text is a query."""
@@ -411,30 +377,6 @@ def _tag_version(names: tuple[str, ...]) -> str:
     return f'"{digest}"'
 
 
-@router.get(
-    "/documents/{document_id}/references", response_model=ReferenceList, responses=errors(404)
-)
-async def get_references(parts: Parts, document_id: DocumentId) -> Response:
-    """What a document refers to: issues, pull requests, people, pages; and who refers to it."""
-    found = await parts.db.read(_references, document_id)
-    items = [
-        {
-            "kind": each.kind,
-            "key": each.key,
-            "url": each.url,
-            "documents": [named._asdict() for named in each.documents],
-        }
-        for each in found.items
-    ]
-    referrers = [named._asdict() for named in found.referrers]
-    return answer({"items": items, "referrers": referrers, "more": found.more})
-
-
-def _references(tx: ReadTx, document_id: int) -> referring.References:
-    _tags(tx, document_id)
-    return referring.look(tx, document_id)
-
-
 @router.get("/documents/{document_id}/versions", response_model=VersionList, responses=errors(404))
 async def list_versions(parts: Parts, document_id: DocumentId) -> Response:
     """List the earlier versions of a document, newest first."""
@@ -466,7 +408,7 @@ def _versions(tx: ReadTx, document_id: int) -> tuple[int, list[versions.Version]
     responses=errors(404),
 )
 async def get_version(
-    parts: Parts, document_id: DocumentId, number: Annotated[int, Path(ge=1, le=LARGEST_ID)]
+    parts: Parts, document_id: DocumentId, number: Annotated[InAddress, Path(ge=1, le=LARGEST_ID)]
 ) -> Response:
     """The Markdown of an earlier version."""
     text = await parts.db.read(versions.text, document_id, number)

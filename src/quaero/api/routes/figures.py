@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from quaero.api.answers import answer
 from quaero.api.describing import errors
-from quaero.api.models import Answer, Time, Words
+from quaero.api.fields import Time
+from quaero.api.models import Answer, Words
 from quaero.api.parts import Parts
 from quaero.api.pictures import health_picture
 from quaero.clock import DAY, MINUTE

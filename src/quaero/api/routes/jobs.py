@@ -12,6 +12,7 @@ from quaero.api import cursors
 from quaero.api.answers import answer, job_detail, job_item, page_of
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors, location
+from quaero.api.fields import InAddress
 from quaero.api.models import Job, JobList, JobPatch, JobWords, NewJob
 from quaero.api.parts import Parts, WebParts
 from quaero.db.contract import ReadTx, Tx
@@ -20,15 +21,17 @@ from quaero.jobs import steer
 from quaero.jobs.create import create
 from quaero.jobs.idempotency import create_once, fingerprint
 from quaero.jobs.model import FailureAction, JobSpec
-from quaero.queue.message import UPKEEP
+from quaero.queue.message import COMMANDS, UPKEEP
 from quaero.reports import jobs as lists
-from quaero.upkeep import bulk
+from quaero.upkeep import bulk, document_bulk
 from quaero.work.registry import Registry
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 
-JobId = Annotated[int, Path(ge=1, le=2**63 - 1, description="The id of the job.")]
-UPKEEP_TYPES = frozenset({"cleanup", bulk.NAME})
+JobId = Annotated[InAddress, Path(ge=1, le=2**63 - 1, description="The id of the job.")]
+LANES = {"cleanup": UPKEEP, bulk.NAME: COMMANDS, document_bulk.NAME: COMMANDS}
+"""The lanes of the job types that have one of their own."""
+
 LARGE = 2_000
 """A tree with more jobs than this is worked on by a job, not while a request waits."""
 
@@ -109,7 +112,7 @@ def spec_of(registry: Registry, new: NewJob) -> JobSpec:
         description=new.description or None,
         priority=new.priority,
         run_at=new.run_at,
-        lane=UPKEEP if new.type in UPKEEP_TYPES else None,
+        lane=LANES.get(new.type),
         max_child_failures=new.max_child_failures,
         failure_action=FailureAction[new.child_failure_action.upper()],
     )
@@ -223,6 +226,6 @@ async def by_a_job(parts: WebParts, action: bulk.Action, job_id: int) -> Respons
     """Have a job do something to a large tree; answers with that job."""
     payload = {"action": action, "ids": [job_id], "up_to": job_id, "expected": 1}
     text = parts.registry.get(bulk.NAME).encode(payload)
-    spec = JobSpec(bulk.NAME, text, name=f"{action} job {job_id}", lane=UPKEEP)
+    spec = JobSpec(bulk.NAME, text, name=f"{action} job {job_id}", lane=COMMANDS)
     (made_id,) = await parts.db.write(create, parts.queue_id, [spec])
     return await made(parts, made_id, status=202)

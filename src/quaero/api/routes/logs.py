@@ -16,7 +16,8 @@ from starlette.responses import Response, StreamingResponse
 
 from quaero.api.answers import answer, levels_of, log_line
 from quaero.api.describing import errors
-from quaero.api.models import Flag, LevelWord, LogList, Words
+from quaero.api.fields import Flag, InAddress, LevelWord
+from quaero.api.models import LogList, Words
 from quaero.api.parts import Parts, WebParts
 from quaero.api.routes.jobs import JobId
 from quaero.clock import rfc3339
@@ -55,7 +56,8 @@ class LogWords(LogSelection):
 
     order: Annotated[Literal["asc", "desc"], Field(description="Oldest or newest first.")] = "desc"
     after: Annotated[
-        int | None, Field(ge=0, le=LARGEST_ID, description="Go on after the entry with this id.")
+        InAddress | None,
+        Field(ge=0, le=LARGEST_ID, description="Go on after the entry with this id"),
     ] = None
     limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE)] = PAGE
     follow: Annotated[

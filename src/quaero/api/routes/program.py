@@ -12,7 +12,8 @@ from starlette.responses import Response
 import quaero
 from quaero.api.answers import answer
 from quaero.api.describing import errors
-from quaero.api.models import Answer, LevelWord, Limit, Time, Words
+from quaero.api.fields import InAddress, LevelWord, Limit, Time
+from quaero.api.models import Answer, Words
 from quaero.api.parts import Parts, WebParts
 from quaero.clock import SECOND, rfc3339
 from quaero.db.contract import ReadTx
@@ -93,7 +94,7 @@ class ProgramWords(Words):
 
     level: Annotated[LevelWord, Field(description="This level and graver.")] = "debug"
     text: Annotated[Word | None, Field(description="That contain this, in any case.")] = None
-    before: Annotated[int | None, Field(ge=1, le=LARGEST_ID)] = None
+    before: Annotated[InAddress | None, Field(ge=1, le=LARGEST_ID)] = None
     limit: Limit = 100
 
 

@@ -14,19 +14,8 @@ from quaero.api import cursors
 from quaero.api.answers import answer, page_of, raw, seconds, when
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors, location
-from quaero.api.models import (
-    Answer,
-    Body,
-    Count,
-    CursorText,
-    Id,
-    Job,
-    LaneModel,
-    Limit,
-    Time,
-    Words,
-    WorkerModel,
-)
+from quaero.api.fields import Count, CursorText, Id, InAddress, Limit, Time
+from quaero.api.models import Answer, Body, Job, LaneModel, Words, WorkerModel
 from quaero.api.parts import Parts, WebParts
 from quaero.api.routes.actions import start_bulk
 from quaero.clock import SECOND, rfc3339
@@ -44,6 +33,7 @@ router = APIRouter(prefix="/api/queue", tags=["queue"], route_class=JsonRoute)
 
 LANES = 100
 PATIENCE = 1.0
+LetterId = Annotated[InAddress, Path(ge=1, le=2**63 - 1, description="The id of the letter.")]
 
 
 class Rates(Answer):
@@ -288,9 +278,7 @@ def _letter(letter: DeadLetter, name: str | None) -> dict[str, Any]:
 
 
 @router.post("/dead/{letter_id}/requeue", response_model=Requeued, responses=errors(404, 409))
-async def requeue_dead(
-    parts: Parts, letter_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
-) -> Response:
+async def requeue_dead(parts: Parts, letter_id: LetterId) -> Response:
     """Give one dead letter another try; the job it belongs to is reopened."""
     return answer({"requeued": await parts.db.write(steer.requeue, [letter_id])})
 
@@ -301,9 +289,7 @@ async def requeue_dead(
     response_class=Response,
     responses={204: {"description": "It is gone; its job stays failed."}, **errors(404)},
 )
-async def delete_dead(
-    parts: Parts, letter_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
-) -> Response:
+async def delete_dead(parts: Parts, letter_id: LetterId) -> Response:
     """Delete one dead letter; the job it belongs to stays failed."""
     if not await parts.db.write(steer.drop_dead, [letter_id]):
         raise NotFound(f"no dead letter with id {letter_id}")

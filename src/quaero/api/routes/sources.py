@@ -13,7 +13,8 @@ from quaero.api import cursors
 from quaero.api.answers import answer, job_detail, job_item, page_of
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors, location
-from quaero.api.models import Flag, Job
+from quaero.api.fields import Flag
+from quaero.api.models import Job
 from quaero.api.parts import Parts, WebParts
 from quaero.api.routes.jobs import made
 from quaero.api.source_models import (

@@ -11,18 +11,8 @@ from starlette.responses import Response
 from quaero.api import cursors
 from quaero.api.answers import answer, attempt_of, document_item, job_item, page_of, raw
 from quaero.api.describing import errors
-from quaero.api.models import (
-    Answer,
-    AttemptModel,
-    CursorText,
-    DocumentItem,
-    Flag,
-    JobItem,
-    JobList,
-    JobWords,
-    Limit,
-    Words,
-)
+from quaero.api.fields import CursorText, Flag, Limit
+from quaero.api.models import Answer, AttemptModel, DocumentItem, JobItem, JobList, JobWords, Words
 from quaero.api.parts import Parts
 from quaero.api.routes.jobs import JobId, job_page
 from quaero.db.contract import ReadTx

@@ -1,0 +1,133 @@
+"""`document_action`: tags, untags or deletes all documents that somebody named by a query.
+
+It is a job itself, with progress, and works in slices by id, so a crash repeats one slice at most,
+which changes nothing any more. Documents that came later than the request are not touched. A query
+that no document answers in full names none here, though a search would show some that answer it in
+part.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from quaero.db.contract import Database, ReadTx, Tx
+from quaero.documents import read, search, store, tags
+from quaero.documents.model import Filter
+from quaero.reports.wanted import LARGEST_ID, Word
+from quaero.work.context import JobContext
+from quaero.work.registry import JobType, Result
+
+NAME = "document_action"
+SLICE = 100
+MOST_IDS = 10_000
+MOST_TAGS = 100
+
+Action = Literal["tag", "untag", "delete"]
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+Tag = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+    ),
+]
+
+
+class DocumentFilter(BaseModel):
+    """Which documents: those for which all that is said holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    q: Annotated[
+        str | None, Field(min_length=1, max_length=4_000, description="That a search finds.")
+    ] = None
+    source_type: Word | None = None
+    site: Word | None = None
+    tag: Annotated[Word | None, Field(description="With this tag.")] = None
+    root: Annotated[Id | None, Field(description="Collected by this crawl.")] = None
+    gone: Annotated[bool | None, Field(description="Only gone ones, or only others.")] = None
+
+    @model_validator(mode="after")
+    def _check_one_way(self) -> Self:
+        if self.q is not None and self.wanted != Filter():
+            raise ValueError("say all of it in q, or none: q goes with no other word")
+        return self
+
+    @property
+    def wanted(self) -> Filter:
+        """The words beside `q`."""
+        return Filter(
+            site=self.site, source_type=self.source_type, tag=self.tag, root_id=self.root,
+            gone=self.gone,
+        )  # fmt: skip
+
+
+class DocumentAction(BaseModel):
+    """What to do, and to which: those with `ids`, else those that fit `filter`, up to id `up_to`.
+
+    `tags` go with the actions `tag` and `untag`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    action: Action
+    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)] = []
+    filter: DocumentFilter = DocumentFilter()
+    ids: Annotated[list[Id] | None, Field(max_length=MOST_IDS)] = None
+    up_to: Id
+    expected: Annotated[int | None, Field(ge=0)] = None
+
+    @model_validator(mode="after")
+    def _check_tags(self) -> Self:
+        if (self.action == "delete") is bool(self.tags):
+            raise ValueError("tags go with the actions tag and untag, and only with them")
+        return self
+
+
+def document_action_type(db: Database) -> JobType[DocumentAction]:
+    """The job type."""
+
+    async def run(job: JobContext, wanted: DocumentAction) -> Result:
+        state: dict[str, Any] = job.state or {"place": 0, "matched": 0, "changed": 0}
+        place: int | None = state["place"]
+        while place is not None:
+            ids, place = await db.read(matching, wanted, place)
+            state["matched"] += len(ids)
+            state["changed"] += await db.write(_do, wanted, ids)
+            job.progress(state["matched"], wanted.expected, wanted.action)
+            if place is not None:
+                await job.checkpoint({**state, "place": place})
+        outcome = {"action": wanted.action, **{n: state[n] for n in ("matched", "changed")}}
+        job.log.info(f"{wanted.action}: {state['matched']} documents", **outcome)
+        return Result(outcome)
+
+    return JobType(NAME, DocumentAction, run, timeout=6 * 3_600.0)
+
+
+def matching(
+    tx: ReadTx, wanted: DocumentAction, after: int, limit: int = SLICE
+) -> tuple[list[int], int | None]:
+    """The ids of the next documents that are meant, and where to go on; None at the end.
+
+    There may be none and yet a place to go on from.
+    """
+    if wanted.ids is not None:
+        ids = sorted({id_ for id_ in wanted.ids if after < id_ <= wanted.up_to})[:limit]
+    elif wanted.filter.q is not None:
+        return search.ids(tx, wanted.filter.q, after, wanted.up_to, limit)
+    else:
+        found = read.ids_after(tx, wanted.filter.wanted, after, limit)
+        ids = [id_ for id_ in found if id_ <= wanted.up_to]
+    return ids, ids[-1] if len(ids) == limit else None
+
+
+def _do(tx: Tx, wanted: DocumentAction, ids: list[int]) -> int:
+    """Do it to some; returns how many documents went, or how many tags came or went."""
+    if wanted.action == "tag":
+        return tags.tag(tx, ids, wanted.tags)
+    if wanted.action == "untag":
+        return tags.untag(tx, ids, wanted.tags)
+    return store.delete(tx, ids)

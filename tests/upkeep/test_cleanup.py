@@ -1,0 +1,76 @@
+"""What a cleanup takes, and what it leaves."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from quaero.clock import DAY, SECOND
+from quaero.db.contract import Tx
+from quaero.jobs import check, run
+from quaero.jobs.create import create
+from quaero.jobs.model import JobSpec
+from quaero.jobs.run import Failed
+from quaero.queue.claim import Claim
+from quaero.queue.queue import open_queue
+from quaero.testing.jobs import working
+from quaero.upkeep import cleanup
+from quaero.upkeep.cleanup import cleanup_type
+
+from ..opening import Opened  # noqa: TID252
+
+A_DAY = DAY / SECOND
+
+
+async def give_up(opened: Opened, many: int) -> list[int]:
+    """The ids of jobs that have failed for good, each with its dead letter."""
+
+    def fail(tx: Tx, ids: range) -> None:
+        works = run.claim(tx, 1, Claim(10_000, 60 * SECOND))
+        assert [work.job_id for work in works] == list(ids)
+        failed = [Failed(work, tx.now, error="no such host", permanent=True) for work in works]
+        run.settle_all(tx, failed, 3, Random(1))
+
+    ids = await opened.db.write(create, 1, [JobSpec("page", "{}")] * many)
+    await opened.db.write(fail, ids)
+    return list(ids)
+
+
+def letters(opened: Opened) -> list[int]:
+    """The jobs that have a dead letter."""
+    return [row[0] for row in opened.sql("select job_id from message where state = 3 order by id")]
+
+
+@pytest.mark.parametrize(
+    ("days", "left"), [(1, []), (3, ["new"]), (5, ["middle", "new"]), (9, None)]
+)
+async def test_dead_letters_go_when_they_were_given_up_long_ago_and_their_jobs_stay(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, days: float, left: list[str] | None
+) -> None:
+    monkeypatch.setattr(cleanup, "SLICE", 3)
+    await opened.db.write(open_queue, "quaero_jobs")
+    ids = {}
+    for name in ("old", "middle", "new"):
+        ids[name] = await give_up(opened, 4)
+        opened.clock.pass_time(2 * A_DAY)
+    everything = [id_ for each in ids.values() for id_ in each]
+    assert letters(opened) == everything
+    kinds = cleanup_type(opened.db, 30, 30, days, 1)
+    async with working(opened.db, [kinds]) as bench:
+        done = await bench.run("cleanup", {"age_threshold_days": 30})
+    expected = everything if left is None else [id_ for name in left for id_ in ids[name]]
+    assert letters(opened) == expected
+    assert done.result["dead_letters"] == len(everything) - len(expected)
+    failed = opened.sql("select id from job where status = 3 order by id")
+    assert [row[0] for row in failed] == everything
+    assert await opened.db.read(check.faults) == []
+
+
+async def test_a_dry_run_takes_no_dead_letter(opened: Opened) -> None:
+    await opened.db.write(open_queue, "quaero_jobs")
+    ids = await give_up(opened, 2)
+    opened.clock.pass_time(100 * A_DAY)
+    async with working(opened.db, [cleanup_type(opened.db, 30, 30, 1, 1)]) as bench:
+        await bench.run("cleanup", {"age_threshold_days": 1_000, "dry_run": True})
+    assert letters(opened) == ids

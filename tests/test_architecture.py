@@ -32,9 +32,9 @@ BESIDE = {
     "settings": {"errors"},
     "crawl": {"documents"},
     "sources": {"crawl", "documents"},
-    "summarize": {"documents"},
+    "summarize": {"crawl", "documents"},
     "reports": {"documents"},
-    "upkeep": {"crawl", "documents", "reports"},
+    "upkeep": {"crawl", "documents", "reports", "summarize"},
 }
 
 # Who serves a site to be crawled: the demo, and tests.

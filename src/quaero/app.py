@@ -18,6 +18,7 @@ from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
+from quaero.summarize.kinds import CORPUS, SUMMARIZER
 from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import cleanup_type
 from quaero.upkeep.merging import merge_when
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
-PRELOAD = ("quaero.crawl.digest",)
+PRELOAD = ("quaero.crawl.digest", "quaero.summarize.extractive")
 
 
 def open_database(settings: Settings, *, upgrade: bool = True) -> SqliteDatabase:
@@ -69,6 +70,10 @@ async def worker(
     from quaero.crawl.executors import CrawlExecutors
     from quaero.crawl.fetch import Fetcher
     from quaero.crawl.session import Crawls
+    from quaero.summarize.corpus import Corpus
+    from quaero.summarize.executors import Summaries
+    from quaero.summarize.makers import Makers
+    from quaero.summarize.making import Making
 
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
@@ -82,7 +87,11 @@ async def worker(
         stack.push_async_callback(helpers.close)
         crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login)
         crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock)
+        makers = Makers(settings, fetcher)
+        making = Making(db, helpers, settings)
         registry = Registry(crawler.job_types())
+        registry.add(Summaries(db, makers, making, settings).job_type())
+        registry.add(Corpus(db, makers, making).job_type())
         registry.add(_cleanup(settings, db))
         registry.add(bulk_type(db))
         registry.add_installed()
@@ -107,7 +116,7 @@ async def worker(
 
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     """The job types, for checking payloads where nothing is run."""
-    registry = Registry((CRAWLER, PAGE))
+    registry = Registry((CRAWLER, PAGE, SUMMARIZER, CORPUS))
     registry.add(_cleanup(settings, db))
     registry.add(bulk_type(db))
     registry.add_installed()
@@ -123,6 +132,7 @@ def _cleanup(settings: Settings, db: SqliteDatabase) -> JobType[Any]:
         settings.logs.retention / a_day,
         settings.reports.retention / a_day,
         settings.documents.versions,
+        settings.summarize.audit_retention / a_day,
     )
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from quaero.documents.notes import Kind, Note
+
 
 class DetailLevel(IntEnum):
     """How much of a page is kept; never lowered by a later crawl."""
@@ -111,6 +113,11 @@ class Document:
     content_hash: str
     metadata: dict[str, Any]
     text: str
+    notes: tuple[Note, ...] = ()
+
+    def note(self, kind: Kind) -> Note | None:
+        """The summary or the keywords, if there are any."""
+        return next((each for each in self.notes if each.kind is kind), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,3 +230,31 @@ def _offset(cursor: str | None, text: str) -> int:
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def matching_after(tx: ReadTx, text: str, after: int, up_to: int, limit: int) -> list[int]:
+    """The ids of the next documents that a query finds, in order of id; for work in slices.
+
+    Those after id `after`, up to id `up_to`. All words must be there: nothing is relaxed. A slice
+    of a query with `case:match` may come out smaller, so that an empty one alone is the end.
+    """
+    query = parse(text)
+    if not query.clauses:
+        return []
+    asked = plan(tx, query, {})
+    while True:
+        table, condition, args = _from(asked, limit)
+        key = "d.id" if asked.match is None else "document_fts.rowid"
+        n = len(args)
+        rows = tx.execute(
+            f"""
+            select d.id from {table} where {condition} and {key} > ${n + 1} and {key} <= ${n + 2}
+             order by {key} limit $1
+            """,
+            (*args, after, up_to),
+        )
+        ids = [row[0] for row in rows]
+        found = matching(tx, query, ids, relaxed=False) if query.exact else ids
+        if found or len(ids) < limit:
+            return found
+        after = ids[-1]

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 import quaero
 from quaero.settings.units import format_duration, format_size, parse_duration, parse_size
@@ -42,6 +43,7 @@ class Written:
 
     words: str
     text: Callable[[Any], str] = quoted
+    secret: bool = False
 
 
 def _duration(value: object) -> float:
@@ -109,6 +111,30 @@ def _host_names(value: object) -> tuple[str, ...]:
     return tuple(_host_name(each) for each in value)
 
 
+def _secret(value: object) -> SecretStr:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str) or not (text.isascii() and text.isprintable()) or len(text) > 4000:
+        raise ValueError("it cannot be sent in a header")
+    return SecretStr(text)
+
+
+def _base_url(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")  # noqa: TRY004 - pydantic's way
+    parts = urlsplit(value)
+    if value and not (parts.scheme in ("http", "https") and parts.hostname and value.isprintable()):
+        raise ValueError(f"{value!r} is no address")
+    if parts.username or parts.query or parts.fragment or len(value) > 2000:
+        raise ValueError(f"{value!r} is more than an address")
+    return value.rstrip("/")
+
+
+def _free_text(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value or len(value) > 100_000:
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
 Duration = Annotated[
     float,
     BeforeValidator(_duration),
@@ -133,6 +159,23 @@ Networks = Annotated[
 ]
 
 
+Secret = Annotated[
+    SecretStr,
+    BeforeValidator(_secret),
+    Written(
+        "at most 4,000 printable ASCII characters",
+        lambda secret: quoted("********" if secret.get_secret_value() else ""),
+        secret=True,
+    ),
+]
+BaseUrl = Annotated[
+    str,
+    BeforeValidator(_base_url),
+    Written("an address such as http://localhost:11434/v1, without login and query"),
+]
+FreeText = Annotated[
+    str, BeforeValidator(_free_text), Written("a text of at most 100,000 characters")
+]
 Places = Annotated[
     tuple[str, ...],
     BeforeValidator(_places),
@@ -269,6 +312,59 @@ class DocumentsSettings(Section):
     )
 
 
+class SummarizeSettings(Section):
+    """What summaries and keywords are made by, and what is kept of how."""
+
+    model: Literal["extractive", "server", "local"] = Field(
+        default="extractive",
+        description="what makes summaries: the text's own best sentences, or the model of [model]",
+    )
+    sentences: int = Field(default=4, ge=1, le=50, description="sentences of a summary, at most")
+    batch_size: int = Field(
+        default=20, ge=1, le=1000, description="documents that one job summarises"
+    )
+    audit_texts: bool = Field(
+        default=False, description="keep what a model was sent and answered, not only that it was"
+    )
+    audit_retention: Duration = Field(
+        default=90 * DAY,
+        ge=HOUR,
+        le=3650 * DAY,
+        description="how long records of the calls of models are kept",
+    )
+
+
+class ModelSettings(Section):
+    """The language model: an OpenAI-compatible server, or a file that this program loads."""
+
+    base_url: BaseUrl = Field(
+        default="", description="the server, up to the part before /chat/completions"
+    )
+    name: FreeText = Field(default="", description="the name of the server's model")
+    api_key: Secret = Field(
+        default=SecretStr(""), description="the server's key, sent as a bearer token"
+    )
+    path: FreeText = Field(default="", description="the GGUF file of a local model")
+    chat_template: FreeText = Field(
+        default="", description="the Jinja template of a local model whose file has none"
+    )
+    threads: int = Field(
+        default=2, ge=1, le=512, description="processors that a local model computes on"
+    )
+    context: int = Field(
+        default=8192, ge=512, le=10_000_000, description="tokens that the model can look at"
+    )
+    max_tokens: int = Field(
+        default=500, ge=16, le=100_000, description="tokens of an answer, at most"
+    )
+    timeout: Duration = Field(
+        default=2 * MINUTE, ge=SECOND, le=HOUR, description="how long to wait for an answer"
+    )
+    concurrency: int = Field(
+        default=1, ge=1, le=1000, description="jobs that ask the model at once"
+    )
+
+
 class ReportsSettings(Section):
     """The figures of each minute, from which charts and percentiles are made."""
 
@@ -311,6 +407,8 @@ class Settings(BaseModel):
     server: ServerSettings = ServerSettings()
     documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
+    summarize: SummarizeSettings = SummarizeSettings()
+    model: ModelSettings = ModelSettings()
     reports: ReportsSettings = ReportsSettings()
     database: DatabaseSettings = DatabaseSettings()
 

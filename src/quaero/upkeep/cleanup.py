@@ -18,6 +18,7 @@ from quaero.documents import fulltext, versions
 from quaero.errors import DiskFull
 from quaero.jobs import actions, feed, idempotency, logs, minutes
 from quaero.jobs.model import Status
+from quaero.summarize import audit
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
@@ -42,13 +43,13 @@ class Cleanup(BaseModel):
 
 
 def cleanup_type(
-    db: Database, log_days: float, minute_days: float, versions_kept: int
+    db: Database, log_days: float, minute_days: float, versions_kept: int, call_days: float = 90.0
 ) -> JobType[Cleanup]:
     """The job type.
 
-    Log entries older than `log_days` and the figures of minutes older than `minute_days` go as
-    well, and all but the `versions_kept` newest earlier
-    texts of each document.
+    Log entries older than `log_days`, the figures of minutes older than `minute_days` and records
+    of model calls older than `call_days` go as well, and all but the `versions_kept` newest
+    earlier texts of each document.
     """
 
     async def run(job: JobContext, wanted: Cleanup) -> Result:
@@ -64,6 +65,7 @@ def cleanup_type(
             jobs += await delete_tree(db, root_id)
         job.progress(len(ended), len(ended), "deleting trees")
         rest = await _rest(db, log_days, minute_days)
+        rest["model_calls"] = await _old_calls(db, call_days)
         rest["versions"] = await _old_versions(db, versions_kept)
         await _merge_index(db, job)
         job.log.info(f"deleted {len(ended)} trees with {jobs} jobs", **rest)
@@ -120,6 +122,17 @@ async def _rest(db: Database, log_days: float, minute_days: float) -> dict[str, 
     while count := await db.write(_empty_lanes):
         done["lanes"] += count
     return done
+
+
+async def _old_calls(db: Database, days: float) -> int:
+    total = 0
+    while count := await db.write(_prune_calls, days):
+        total += count
+    return total
+
+
+def _prune_calls(tx: Tx, days: float) -> int:
+    return audit.prune(tx, tx.now - int(days * DAY))
 
 
 async def _old_versions(db: Database, keep: int) -> int:

@@ -67,3 +67,15 @@ def test_a_search_without_result_says_what_to_do(new_page, crawled) -> None:
     expect(page.get_by_text("Nothing found")).to_be_visible()
     page.goto("/documents/999999")
     expect(page.get_by_text("There is no such document")).to_be_visible()
+
+
+def test_a_summary_is_made_from_the_reader_and_says_what_made_it(new_page, crawled) -> None:
+    page = new_page("/documents?q=breakwater")
+    page.locator(".document-rows a").first.click()
+    summary = page.get_by_label("Summary", exact=True)
+    summary.get_by_role("button", name="Summarise").click()
+    expect(summary).to_contain_text("Summary by its own sentences (extractive)")
+    expect(summary).to_contain_text("<script>alert(2)</script>")
+    expect(summary.get_by_role("button", name="Summarise again")).to_be_enabled()
+    summary.get_by_label("Keywords by").get_by_role("button").first.click()
+    expect(page.locator(".document-rows li").first).to_be_visible()

@@ -26,6 +26,7 @@ from quaero.api.routes import (
     job_types,
     jobs,
     logs,
+    model_calls,
     program,
     queue,
     system,
@@ -65,7 +66,11 @@ def create_app(parts: WebParts) -> FastAPI:
     )
     app.state.parts = parts
     problems.add_handlers(app)
-    for area in (system, program, figures, job_types, actions, jobs, trees, logs, queue, documents):
+    areas = (
+        system, program, figures, job_types, actions, jobs, trees, logs, queue, documents,
+        model_calls,
+    )  # fmt: skip
+    for area in areas:
         app.include_router(area.router, dependencies=[Depends(refuse_unknown_words)])
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Heads)

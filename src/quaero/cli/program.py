@@ -16,7 +16,18 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from quaero.cli import cleanup, crawl, database, documents, jobs, queue, serve, steering, worker
+from quaero.cli import (
+    cleanup,
+    crawl,
+    database,
+    documents,
+    jobs,
+    queue,
+    serve,
+    steering,
+    summarize,
+    worker,
+)
 from quaero.cli import settings as config
 from quaero.cli.options import CONFIG, DATA_DIR, GlobalOptions, remember
 from quaero.errors import BadInput, QuaeroError
@@ -48,6 +59,7 @@ app.command("cleanup")(cleanup.cleanup)
 for command in steering.COMMANDS:
     jobs.app.command()(command)
 app.add_typer(documents.app, name="documents")
+app.add_typer(summarize.app, name="summarize")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
 app.add_typer(database.app, name="db")

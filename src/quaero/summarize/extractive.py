@@ -1,7 +1,7 @@
 """Summaries and keywords without a model: what a document says itself, best sentences first.
 
 These are tasks for helper processes (`work.cpu`): plain data in, plain data out, at most the time
-and memory that a helper has. What is returned stands in the document word for word.
+and memory that a helper has. What is returned stands in the document word for word, but for a full stop at the end of an item.
 """
 
 from __future__ import annotations
@@ -26,10 +26,15 @@ def summarize(
     """The summary of a document, at most `number` of its sentences, and its keywords."""
     found = prose(text[:LONGEST])
     spoken = language_of(language, " ".join(each.text for each in found.sentences[:200]))
-    summary = " ".join(best(found.sentences, title, spoken, number))
+    summary = " ".join(map(_ended, best(found.sentences, title, spoken, number)))
     return summary, keys.keywords(
         title, found.headings, [each.text for each in found.sentences], spoken
     )
+
+
+def _ended(sentence: str) -> str:
+    """The sentence with a full stop where it has no end: an item of a list, say."""
+    return f"{sentence}." if sentence[-1].isascii() and sentence[-1].isalnum() else sentence
 
 
 def extract_keywords(title: str, text: str, language: str | None) -> list[str]:

@@ -46,8 +46,8 @@ _IMAGE = re.compile(r"!\[[^\]\n]{0,500}\](?:" + _TARGET + r"|\[[^\]\n]{0,200}\])
 _LINK = re.compile(r"\[([^\[\]\n]{0,1000})\]" + _TARGET)
 _REFERENCE = re.compile(r"\[([^\[\]\n]{1,500})\]\[[^\[\]\n]{0,200}\]")
 _DEFINITION = re.compile(r" {0,3}\[[^\]\n]{1,200}\]:\s")
-_AUTOLINK = re.compile(r"<(?:https?|mailto):[^>\s]{0,2000}>")
-_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<!--.{0,300}?-->")
+_AUTOLINK = re.compile(r"(?<!\\)<(?:https?|mailto):[^>\s]{0,2000}>")
+_TAG = re.compile(r"(?<!\\)</?[A-Za-z][^<>\n]{0,200}>|<!--.{0,300}?-->")
 _MARKS = re.compile(
     r"(?<!\\)(?:`+|\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\w)|(?<=\S)_{1,3}(?!\w)|~~)"
 )

@@ -4,11 +4,12 @@
  * apart from the page, and only known elements are taken over, by name, without attributes but the
  * address of a link.
  */
-import { curl, get, latest, query } from "../api.js";
+import { curl, get, latest, post, query } from "../api.js";
 import { copy } from "../dialogs.js";
 import { bdi, h } from "../dom.js";
 import { ago, clean, cleanLines, counted, moment, number, plural } from "../format.js";
 import { onKey } from "../keys.js";
+import { live } from "../live.js";
 import { change, go, here, onRoute, withQuery } from "../router.js";
 
 const PAGE = 50;
@@ -22,6 +23,7 @@ export function documents() {
   const ends = [];
   let typing = null;
   let whole = null;
+  let forget = () => {};
 
   return {
     id: null,
@@ -37,6 +39,8 @@ export function documents() {
     document: null,
     missing: "",
     hasOutline: false,
+    summarising: false,
+    trouble: "",
 
     init() {
       ends.push(
@@ -50,6 +54,7 @@ export function documents() {
 
     destroy() {
       ends.forEach((end) => end());
+      forget();
       ask.stop();
       askText.stop();
       clearTimeout(typing);
@@ -149,6 +154,9 @@ export function documents() {
 
     async read(id) {
       this.id = id;
+      forget();
+      this.summarising = false;
+      this.trouble = "";
       this.mark();
       this.missing = "";
       if (!id) {
@@ -181,6 +189,36 @@ export function documents() {
       this.$refs.outline.replaceChildren(
         ...headings.map((heading) => h(`a.outline-${heading.tagName.toLowerCase()}`, { href: `#${heading.id}` }, bdi(heading.textContent, 100))),
       );
+    },
+
+    /** Has a job make the summary again, and shows it when that has ended. */
+    async summarise() {
+      const { id } = this;
+      this.summarising = true;
+      this.trouble = "";
+      try {
+        const payload = { document_ids: [id], again: true };
+        const job = await post("/api/jobs", { type: "summarizer", payload, name: `Summarise document ${id}` });
+        forget();
+        const look = () => this.lookAgain(id, job.id);
+        forget = live.subscribe(`job:${job.id}`, { message: look, reload: look });
+        await look();
+      } catch (error) {
+        this.summarising = false;
+        this.trouble = error.message;
+      }
+    },
+
+    async lookAgain(id, jobId) {
+      const job = await get(`/api/jobs/${jobId}`).catch(() => null);
+      if (!job || !this.summarising || this.id !== id) return;
+      if (["pending", "running"].includes(job.status)) return;
+      forget();
+      if (job.status === "completed") {
+        const found = await get(`/api/documents/${id}`).catch(() => null);
+        if (found && this.id === id) this.document = { ...this.document, summary: found.summary, keywords: found.keywords };
+      } else this.trouble = clean(`Job ${jobId} ${job.status}: ${job.error ?? "see its log"}`, 400);
+      this.summarising = false;
     },
 
     async loadVersions() {
@@ -230,6 +268,28 @@ export function documents() {
       if (found.version > 1) parts.push(`version ${found.version}`);
       return parts.join(" · ");
     },
+    get canSummarise() {
+      return Boolean(this.document?.words || this.document?.summary);
+    },
+    get summary() {
+      return cleanLines(this.document?.summary?.text ?? "");
+    },
+    get summaryAbout() {
+      return made("Summary", this.document?.summary);
+    },
+    get keywords() {
+      return (this.document?.keywords?.words ?? []).map((word) => clean(word, 80));
+    },
+    get keywordsAbout() {
+      return made("Keywords", this.document?.keywords);
+    },
+    get summariseLabel() {
+      if (this.summarising) return "Summarising…";
+      return this.document?.summary ? "Summarise again" : "Summarise";
+    },
+    phrase(word) {
+      return /\s/.test(word) ? `"${word}"` : word;
+    },
     get gone() {
       return Boolean(this.document?.gone_at);
     },
@@ -276,6 +336,13 @@ export function documents() {
       return false;
     },
   };
+}
+
+/** What made a note, when, and whether the page has changed since. */
+function made(what, note) {
+  if (!note) return "";
+  const by = note.maker === "extractive" ? "its own sentences (extractive)" : clean(note.maker, 80);
+  return `${what} by ${by} · ${ago(note.made_at)}${note.current ? "" : " · of an earlier text"}`;
 }
 
 /** Only what can be followed safely is a link. */

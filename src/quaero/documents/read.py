@@ -81,6 +81,12 @@ def ids_after(tx: ReadTx, wanted: Filter, after: int, limit: int = LARGEST_PAGE)
     return [row[0] for row in rows]
 
 
+def newest(tx: ReadTx) -> int:
+    """The greatest id of a document; 0 where there is none."""
+    rows = tx.execute("select id from document order by id desc limit 1")
+    return int(rows[0][0]) if rows else 0
+
+
 def narrowed(tx: ReadTx, wanted: Filter, ids: Sequence[int]) -> list[int]:
     """Those of the ids whose documents a filter names, in order."""
     table, conditions, args = _conditions(wanted)

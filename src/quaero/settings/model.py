@@ -348,6 +348,9 @@ class ModelSettings(Section):
     chat_template: FreeText = Field(
         default="", description="the Jinja template of a local model whose file has none"
     )
+    stop: FreeText = Field(
+        default="", description="a text that ends an answer, for models that know no end of theirs"
+    )
     threads: int = Field(
         default=2, ge=1, le=512, description="processors that a local model computes on"
     )

@@ -16,14 +16,14 @@ from quaero.db.contract import Database, Tx
 from quaero.documents import notes
 from quaero.documents.model import Document
 from quaero.documents.notes import Kind, NewNote
-from quaero.documents.read import documents
+from quaero.documents.read import documents, newest
 from quaero.errors import HttpStatus, Permanent
 from quaero.jobs.model import JobRow
 from quaero.summarize.kinds import CORPUS
 from quaero.summarize.makers import Maker, Makers
 from quaero.summarize.making import About, Making
 from quaero.summarize.payloads import CorpusSummary
-from quaero.summarize.selection import newest, next_ids
+from quaero.summarize.selection import next_ids
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Later, Result
 

@@ -21,7 +21,7 @@ from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import notes
 from quaero.documents.model import Document
 from quaero.documents.notes import Kind, NewNote
-from quaero.documents.read import documents
+from quaero.documents.read import documents, newest
 from quaero.errors import BadAnswer, HelperDied, HttpStatus, Permanent, TaskFailed
 from quaero.jobs.model import JobRow, JobSpec
 from quaero.settings import Settings
@@ -29,7 +29,7 @@ from quaero.summarize.kinds import SUMMARIZER
 from quaero.summarize.makers import Maker, Makers
 from quaero.summarize.making import Making
 from quaero.summarize.payloads import Summarizer
-from quaero.summarize.selection import newest, next_ids
+from quaero.summarize.selection import next_ids
 from quaero.work.context import JobContext, describe
 from quaero.work.registry import JobType, Later, Result
 

@@ -1,7 +1,8 @@
 """Summaries and keywords without a model: what a document says itself, best sentences first.
 
 These are tasks for helper processes (`work.cpu`): plain data in, plain data out, at most the time
-and memory that a helper has. What is returned stands in the document word for word, but for a full stop at the end of an item.
+and memory that a helper has. What is returned stands in the document word for word, but for
+a full stop at the end of an item.
 """
 
 from __future__ import annotations

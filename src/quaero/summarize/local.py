@@ -8,6 +8,7 @@ its threads wait for one another and get nowhere. Nothing is ever downloaded.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ from quaero.summarize.asking import Answer, Message, read_completion
 
 
 class LocalModel:
-    """The model in the file that the settings name."""
+    """The model in the file that the settings name; `server` is the library's once it is loaded."""
 
     def __init__(self, settings: ModelSettings) -> None:
         self._path = Path(settings.path).expanduser()
         self._settings = settings
-        self._server: Any = None
+        self.server: Any = None
         self._asking: asyncio.Task[Any] | None = None
         self._turn = asyncio.Lock()
         self.name = settings.name or self._path.stem
@@ -38,14 +39,15 @@ class LocalModel:
         """
         question = {
             "messages": list(messages), "max_tokens": max_tokens, "temperature": 0, "seed": 1,
+            **({"stop": [self._settings.stop]} if self._settings.stop else {}),
         }  # fmt: skip
         async with self._turn:
             # A thread cannot be stopped: a question that was given up on is still answered.
             if self._asking is not None:
                 await asyncio.wait([self._asking])
-            if self._server is None:
-                self._server = await asyncio.to_thread(load, self._settings)
-            self._asking = asyncio.create_task(asyncio.to_thread(_complete, self._server, question))
+            if self.server is None:
+                self.server = await asyncio.to_thread(load, self._settings)
+            self._asking = asyncio.create_task(asyncio.to_thread(_complete, self.server, question))
             try:
                 async with asyncio.timeout(self._settings.timeout):
                     value = await asyncio.shield(self._asking)
@@ -76,6 +78,9 @@ def load(settings: ModelSettings) -> Any:
     params.n_ctx = settings.context
     params.n_parallel = 1
     params.warmup = False
+    params.verbosity = -1
+    # The library listens on a loopback port of its own, for which nobody knows the key.
+    params.api_keys = [settings.api_key.get_secret_value() or secrets.token_urlsafe(32)]
     params.n_gpu_layers = 0
     if settings.chat_template:
         params.chat_template = settings.chat_template

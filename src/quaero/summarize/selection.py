@@ -16,12 +16,6 @@ from quaero.summarize.payloads import Chosen
 PAGE = 1_000
 
 
-def newest(tx: ReadTx) -> int:
-    """The greatest id of a document; 0 where there is none."""
-    rows = tx.execute("select id from document order by id desc limit 1")
-    return int(rows[0][0]) if rows else 0
-
-
 def next_ids(tx: ReadTx, chosen: Chosen, after: int, up_to: int) -> tuple[list[int], int | None]:
     """The ids of a slice, and where to go on; None at the end."""
     wanted = Filter(

@@ -32,6 +32,7 @@ class ServerModel:
         self._url = f"{settings.base_url}/chat/completions"
         self._key = settings.api_key.get_secret_value()
         self._timeout = settings.timeout
+        self._stop = {"stop": [settings.stop]} if settings.stop else {}
         self._fetcher = fetcher
 
     async def ask(self, messages: Sequence[Message], max_tokens: int) -> Answer:
@@ -54,7 +55,7 @@ class ServerModel:
     async def _request(self, messages: Sequence[Message], max_tokens: int) -> FetchRequest:
         body = {
             "model": self.name, "messages": messages, "max_tokens": max_tokens,
-            "temperature": 0, "stream": False,
+            "temperature": 0, "stream": False, **self._stop,
         }  # fmt: skip
         headers = {"Content-Type": _JSON, "Accept": _JSON}
         if self._key:

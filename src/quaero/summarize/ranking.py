@@ -19,7 +19,7 @@ from quaero.summarize.terms import terms
 
 DAMPING = 0.85
 STEPS = 12
-CENTRALITY, POSITION, TITLE = 1.0, 1.0, 0.5
+CENTRALITY, POSITION, TITLE = 1.0, 0.15, 1.5
 LEAD_FADES = 4.0
 """After how many sentences the weight of the beginning has halved."""
 REDUNDANCY = 0.5

@@ -178,7 +178,7 @@ async def test_a_document_comes_with_its_notes_and_who_made_them(
     assert (other["summary"], other["keywords"]) == (None, None)
 
 
-async def test_calls_of_models_are_listed_and_counted(
+async def test_calls_of_models_are_listed_page_by_page(
     web: httpx.AsyncClient, opened: Opened
 ) -> None:
     for error in (None, "RetryLater: busy", None):
@@ -190,7 +190,3 @@ async def test_calls_of_models_are_listed_and_counted(
     assert first["items"][0]["duration_seconds"] == 1.5
     rest = (await web.get(f"/api/model-calls?cursor={first['next_cursor']}")).json()
     assert [each["id"] for each in rest["items"]] == [1]
-    metrics = (await web.get("/metrics")).text
-    assert 'quaero_model_calls_total{operation="summary",outcome="ok"} 2.0' in metrics
-    assert 'quaero_model_calls_total{operation="summary",outcome="error"} 1.0' in metrics
-    assert 'quaero_model_tokens_total{direction="in",operation="summary"} 30.0' in metrics

@@ -1,4 +1,7 @@
-"""`python3 dev.py bench [messages|scale|jobs|api|live|crawl|all] [--rounds N] [--write]`."""
+"""`python3 dev.py bench [WHAT] [--rounds N] [--write]`.
+
+WHAT is one of messages, scale, jobs, api, live, crawl, summaries, all.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,10 @@ def main() -> None:
 
         with scratch() as folder:
             lines += crawl.run(folder)
+    if asked.what in ("summaries", "all"):
+        import summaries
+
+        lines += summaries.run()
     print("\n".join(lines))
     if asked.write:
         head = RESULTS.read_text("utf-8").partition("<!-- figures -->")[0]

@@ -16,7 +16,7 @@ from quaero.db.sqlite.sql import for_sqlite
 GROWING = {
     "message", "delivery_error", "job", "job_attempt", "job_log", "event", "idempotency", "crawl",
     "crawl_url", "crawl_waiting", "page_links", "document", "document_text", "document_tag",
-    "document_version", "document_reference", "document_name",
+    "document_version", "document_reference", "document_name", "document_note", "model_call",
 }  # fmt: skip
 LOOK_AT_ALL = {
     "quaero.queue.check",

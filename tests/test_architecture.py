@@ -32,10 +32,10 @@ BESIDE = {
     "settings": {"errors"},
     "crawl": {"documents"},
     "sources": {"crawl", "documents"},
-    "summarize": {"documents"},
+    "summarize": {"crawl", "documents", "sources"},
     "workflows": {"documents", "sources"},
     "reports": {"documents", "sources"},
-    "upkeep": {"crawl", "documents", "reports"},
+    "upkeep": {"crawl", "documents", "reports", "sources", "summarize"},
 }
 
 # Who serves a site to be crawled: the demo, and tests.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from quaero.errors import BadConfig
 from quaero.settings import (
@@ -67,6 +68,26 @@ EXAMPLES: dict[str, tuple[str, str, Any]] = {
     "documents.versions": ("0", "0", 0),
     "logs.level": ("debug", '"debug"', "debug"),
     "logs.retention": ("1h", '"1h"', 3_600.0),
+    "summarize.model": ("server", '"server"', "server"),
+    "summarize.sentences": ("6", "6", 6),
+    "summarize.batch_size": ("5", "5", 5),
+    "summarize.audit_texts": ("true", "true", True),
+    "summarize.audit_retention": ("30d", '"30d"', 2_592_000.0),
+    "model.base_url": (
+        "http://localhost:11434/v1",
+        '"http://localhost:11434/v1"',
+        "http://localhost:11434/v1",
+    ),
+    "model.name": ("llama3", '"llama3"', "llama3"),
+    "model.api_key": ("sk-1", '"sk-1"', SecretStr("sk-1")),
+    "model.path": ("/srv/model.gguf", '"/srv/model.gguf"', "/srv/model.gguf"),
+    "model.chat_template": ("{{ x }}", '"{{ x }}"', "{{ x }}"),
+    "model.stop": ("END", '"END"', "END"),
+    "model.threads": ("8", "8", 8),
+    "model.context": ("4096", "4096", 4096),
+    "model.max_tokens": ("300", "300", 300),
+    "model.timeout": ("30s", '"30s"', 30.0),
+    "model.concurrency": ("4", "4", 4),
     "reports.retention": ("2d", '"2d"', 172_800.0),
     "workflows.directory": ("flows", '"flows"', Path("flows")),
     "workflows.schedules": ("false", "false", False),
@@ -300,6 +321,16 @@ def test_the_line_named_is_the_keys_own_and_not_one_of_the_same_name(tmp_path: P
         load_in(tmp_path, toml)
 
 
+def test_a_secret_is_shown_nowhere_not_even_in_an_error(tmp_path: Path) -> None:
+    settings = load_in(tmp_path, environ={"QUAERO_MODEL_API_KEY": "sk-hidden"})
+    assert settings.model.api_key.get_secret_value() == "sk-hidden"
+    assert "sk-hidden" not in repr(settings) + repr(texts(settings))
+    with pytest.raises(BadConfig) as raised:
+        load_in(tmp_path, environ={"QUAERO_MODEL_API_KEY": "sk-hidden\n"})
+    assert "model.api_key" in str(raised.value)
+    assert "sk-hidden" not in str(raised.value)
+
+
 # -- what is right has its effect
 
 
@@ -322,7 +353,7 @@ def test_a_setting_can_be_given_in_each_place(tmp_path: Path, key: str) -> None:
     ):
         assert value(settings, key) == expected
         assert origins(settings)[key].source is source
-        assert texts(settings)[key] == toml
+        assert texts(settings)[key] == ('"********"' if setting.written.secret else toml)
 
 
 def test_the_variables_of_the_specification_set_what_it_says(tmp_path: Path) -> None:

@@ -19,12 +19,14 @@ from quaero.db.sqlite.database import SqliteDatabase
 from quaero.queue.claim import suspects
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
+from quaero.sources.collecting import COLLECT, collect_type
 from quaero.sources.payloads import FOLDER, REMOVAL, VALIDATION
 from quaero.sources.removal import removal_type
 from quaero.sources.runs import crawl_validation
+from quaero.summarize.kinds import CORPUS, SUMMARIZER
 from quaero.upkeep.backup import backup_type
 from quaero.upkeep.bulk import bulk_type
-from quaero.upkeep.cleanup import cleanup_type
+from quaero.upkeep.cleanup import Kept, cleanup_type
 from quaero.upkeep.document_bulk import document_action_type
 from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.merging import merge_when
@@ -48,7 +50,11 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
-PRELOAD = ("quaero.crawl.digest", "quaero.sources.folder_reading")
+PRELOAD = (
+    "quaero.crawl.digest",
+    "quaero.sources.folder_reading",
+    "quaero.summarize.extractive",
+)
 
 
 def open_database(settings: Settings, *, upgrade: bool = True) -> SqliteDatabase:
@@ -86,6 +92,10 @@ async def worker(
     from quaero.crawl.session import Crawls
     from quaero.sources.folder import folder_type
     from quaero.sources.validation import Validator
+    from quaero.summarize.corpus import Corpus
+    from quaero.summarize.executors import Summaries
+    from quaero.summarize.makers import Makers
+    from quaero.summarize.making import Making
 
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
@@ -105,6 +115,11 @@ async def worker(
         registry.add(Validator(db, crawls, fetcher, helpers, clock, logins).job_type())
         registry.add(folder_type(db, helpers, clock))
         registry.add(removal_type(db))
+        registry.add(collect_type(db))
+        makers = Makers(settings, fetcher)
+        making = Making(db, helpers, settings)
+        registry.add(Summaries(db, makers, making, settings).job_type())
+        registry.add(Corpus(db, makers, making).job_type())
         for job_type in _upkeep(settings, db):
             registry.add(job_type)
         for job_type in WorkflowExecutors(db, registry, items.rows).job_types():
@@ -161,7 +176,20 @@ async def login_keeper(settings: Settings, db: SqliteDatabase) -> AsyncIterator[
 
 def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
     """The job types, for checking payloads where nothing is run."""
-    registry = Registry((CRAWLER, PAGE, VALIDATION, FOLDER, REMOVAL, RUN_TYPE, STEP_TYPE))
+    registry = Registry(
+        (
+            CRAWLER,
+            PAGE,
+            VALIDATION,
+            FOLDER,
+            REMOVAL,
+            COLLECT,
+            SUMMARIZER,
+            CORPUS,
+            RUN_TYPE,
+            STEP_TYPE,
+        )
+    )
     for job_type in _upkeep(settings, db):
         registry.add(job_type)
     registry.add_installed()
@@ -185,10 +213,13 @@ def _cleanup(settings: Settings, db: SqliteDatabase) -> JobType[Any]:
     a_day = DAY / SECOND
     return cleanup_type(
         db,
-        settings.logs.retention / a_day,
-        settings.reports.retention / a_day,
-        settings.upkeep.dead_letters / a_day,
-        settings.documents.versions,
+        Kept(
+            logs=settings.logs.retention / a_day,
+            minutes=settings.reports.retention / a_day,
+            dead_letters=settings.upkeep.dead_letters / a_day,
+            versions=settings.documents.versions,
+            model_calls=settings.summarize.audit_retention / a_day,
+        ),
     )
 
 

@@ -21,6 +21,7 @@
         │   ├── Refused         not allowed: network policy, robots.txt, scope
         │   └── HttpStatus      the site answered with a status that will stay
         ├── RetryLater          try again, after the given time if there is one
+        │   └── BadAnswer       a model's answer cannot be used: empty, cut, refused, garbage
         ├── HelperDied          a helper process ended before it answered
         └── TaskFailed          a helper's task raised an error of another kind
 
@@ -227,6 +228,13 @@ class RetryLater(JobError):
         super().__init__(message)
         self.after = after
         self.hold = hold
+
+
+class BadAnswer(RetryLater):
+    """What a model answered cannot be used, so it is asked again and nothing is made up."""
+
+    status = 502
+    slug = "bad-answer"
 
 
 class HelperDied(JobError):

@@ -8,10 +8,12 @@ import httpx
 import pytest
 
 from quaero.api.markdown import LONGEST, render
-from quaero.documents import tags
+from quaero.documents import notes, tags
 from quaero.documents.model import NewDocument
+from quaero.documents.notes import Kind, NewNote
 from quaero.documents.store import save
 from quaero.jobs.read import Job
+from quaero.summarize.audit import Call, note
 from quaero.testing.jobs import working
 from quaero.upkeep import document_bulk
 from quaero.upkeep.document_bulk import document_action_type
@@ -286,3 +288,34 @@ async def test_html_is_given_as_json(web: httpx.AsyncClient, opened: Opened) -> 
     assert answer.headers["content-type"] == "application/json"
     assert answer.json()["html"] == '<h1 id="section-1">A</h1>\n<p>&lt;b&gt;no&lt;/b&gt;</p>\n'
     assert answer.json()["outline"] == [{"level": 1, "id": "section-1", "text": "A"}]
+
+
+async def test_a_document_comes_with_its_notes_and_who_made_them(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    one, two = await store(opened, "# One", "# Two")
+    made = [
+        NewNote(one, Kind.SUMMARY, "<b>One</b>", "llama", "r", "# One"),
+        NewNote(one, Kind.KEYWORDS, '["one"]', "extractive", "r", "an earlier text"),
+    ]
+    await opened.db.write(notes.save, made)
+    found = (await web.get(f"/api/documents/{one}")).json()
+    assert (found["summary"]["text"], found["summary"]["maker"]) == ("<b>One</b>", "llama")
+    assert found["summary"]["current"] is True
+    assert (found["keywords"]["words"], found["keywords"]["current"]) == (["one"], False)
+    other = (await web.get(f"/api/documents/{two}")).json()
+    assert (other["summary"], other["keywords"]) == (None, None)
+
+
+async def test_calls_of_models_are_listed_page_by_page(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    for error in (None, "RetryLater: busy", None):
+        call = Call(model="m", operation="summary", job_id=1, document_id=2, tokens_in=10,
+                    tokens_out=3, duration=1_500_000, error=error)  # fmt: skip
+        await opened.db.write(note, call)
+    first = (await web.get("/api/model-calls?limit=2")).json()
+    assert [each["error"] for each in first["items"]] == [None, "RetryLater: busy"]
+    assert first["items"][0]["duration_seconds"] == 1.5
+    rest = (await web.get(f"/api/model-calls?cursor={first['next_cursor']}")).json()
+    assert [each["id"] for each in rest["items"]] == [1]

@@ -10,6 +10,7 @@ from quaero.jobs.create import create
 from quaero.jobs.run import Completed, claim, settle_all
 from quaero.queue.claim import Claim
 from quaero.queue.queue import open_queue
+from quaero.summarize.audit import Call, note
 
 from .listening import plain_views
 
@@ -89,3 +90,17 @@ def test_buckets_of_a_histogram_never_fall() -> None:
     assert values == sorted(values)
     assert values[-1] == minutes.BUCKETS
     assert len(told) == 16
+
+
+async def test_calls_of_models_are_counted_by_what_they_were_for(opened) -> None:
+    of = await made(opened)
+    for error in (None, "busy", None):
+        call = Call(model="m", operation="summary", job_id=1, document_id=2, tokens_in=10,
+                    tokens_out=3, duration=1_500_000, error=error)  # fmt: skip
+        await opened.db.write(note, call)
+    seen = await figures(of)
+    asked = ("operation", "summary")
+    assert seen["quaero_model_calls_total", asked, ("outcome", "ok")] == 2
+    assert seen["quaero_model_calls_total", asked, ("outcome", "error")] == 1
+    assert seen["quaero_model_seconds_total", asked, ("outcome", "ok")] == 3
+    assert seen["quaero_model_tokens_total", ("direction", "in"), asked] == 30

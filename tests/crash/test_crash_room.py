@@ -16,7 +16,7 @@ from quaero.jobs.create import create
 from quaero.queue.message import UPKEEP
 from quaero.queue.queue import open_queue
 from quaero.testing.jobs import working
-from quaero.upkeep.cleanup import Cleanup, cleanup_type
+from quaero.upkeep.cleanup import Cleanup, Kept, cleanup_type
 from quaero.work.pool import PoolOptions
 from quaero.work.registry import Result, executor
 
@@ -206,7 +206,9 @@ async def test_a_delayed_cleanup_runs_to_its_end_below_the_mark_and_other_work_w
         await db.write(prepare)
         types = [
             *TYPES,
-            cleanup_type(db, log_days=30, minute_days=30, letter_days=30, versions_kept=1),
+            cleanup_type(
+                db, Kept(logs=30, minutes=30, dead_letters=30, versions=1, model_calls=30)
+            ),
         ]
         async with working(db, types, PROMPT) as bench:
             old = await bench.create("bring")

@@ -16,11 +16,15 @@ from quaero.queue.claim import Claim
 from quaero.queue.queue import open_queue
 from quaero.testing.jobs import working
 from quaero.upkeep import cleanup
-from quaero.upkeep.cleanup import cleanup_type
+from quaero.upkeep.cleanup import Kept, cleanup_type
 
 from ..opening import Opened  # noqa: TID252
 
 A_DAY = DAY / SECOND
+
+
+def kept(dead_letters: float) -> Kept:
+    return Kept(logs=30, minutes=30, dead_letters=dead_letters, versions=1, model_calls=30)
 
 
 async def give_up(opened: Opened, many: int) -> list[int]:
@@ -56,7 +60,7 @@ async def test_dead_letters_go_when_they_were_given_up_long_ago_and_their_jobs_s
         opened.clock.pass_time(2 * A_DAY)
     everything = [id_ for each in ids.values() for id_ in each]
     assert letters(opened) == everything
-    kinds = cleanup_type(opened.db, 30, 30, days, 1)
+    kinds = cleanup_type(opened.db, kept(days))
     async with working(opened.db, [kinds]) as bench:
         done = await bench.run("cleanup", {"age_threshold_days": 30})
     expected = everything if left is None else [id_ for name in left for id_ in ids[name]]
@@ -71,6 +75,6 @@ async def test_a_dry_run_takes_no_dead_letter(opened: Opened) -> None:
     await opened.db.write(open_queue, "quaero_jobs")
     ids = await give_up(opened, 2)
     opened.clock.pass_time(100 * A_DAY)
-    async with working(opened.db, [cleanup_type(opened.db, 30, 30, 1, 1)]) as bench:
+    async with working(opened.db, [cleanup_type(opened.db, kept(1))]) as bench:
         await bench.run("cleanup", {"age_threshold_days": 1_000, "dry_run": True})
     assert letters(opened) == ids

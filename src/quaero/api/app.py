@@ -29,6 +29,7 @@ from quaero.api.routes import (
     job_types,
     jobs,
     logs,
+    model_calls,
     program,
     queue,
     references,
@@ -41,7 +42,7 @@ from quaero.sources.pairing import Pairing
 
 AREAS = (
     system, program, figures, job_types, actions, jobs, trees, logs, queue, document_actions,
-    documents, references, sources, auth,
+    documents, references, model_calls, sources, auth,
 )  # fmt: skip
 DESCRIPTION = """
 Everything the pages show, and all that they do, is done through this interface. Times are RFC 3339

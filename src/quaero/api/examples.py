@@ -110,6 +110,13 @@ DOCUMENT: dict[str, Any] = {
 
 WHOLE_DOCUMENT: dict[str, Any] = {
     **DOCUMENT,
+    "summary": {
+        "text": "Unpack it and run `make`.",
+        "maker": "extractive",
+        "made_at": "2026-11-22T06:40:00.000000Z",
+        "current": True,
+    },
+    "keywords": None,
     "text": "# Installation\n\nUnpack it and run `make`.",
     "metadata": {"headings": ["Installation"]},
     "etag": None,

@@ -34,6 +34,7 @@ from quaero.jobs.minutes import BUCKETS, Measure, Sum, upper
 from quaero.jobs.model import Status
 from quaero.jobs.read import counts_by_status
 from quaero.queue.stats import QueueStats, stats
+from quaero.summarize.audit import Total, totals
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MOST_TYPES = 50
@@ -78,6 +79,7 @@ class Metrics:
             *_queue(stats(tx, self._queue_id)),
             _top(tx),
             *_processes(states(tx)),
+            *_model_calls(totals(tx)),
             GaugeMetricFamily("quaero_feed_head", "Newest entry of the feed.", feed.last(tx)),
         ]
 
@@ -175,6 +177,25 @@ def _top(tx: ReadTx) -> Metric:
     for status, n in counts_by_status(tx, top=True).items():
         top.add_metric((status.word,), n)
     return top
+
+
+def _model_calls(found: list[Total]) -> Iterator[Metric]:
+    """Calls of models since the beginning, by what they were for and how they ended."""
+    labels = ("operation", "outcome")
+    calls = CounterMetricFamily("quaero_model_calls", "Calls of models.", labels=labels)
+    time = CounterMetricFamily("quaero_model_seconds", "Time models took.", labels=labels)
+    tokens = CounterMetricFamily(
+        "quaero_model_tokens", "Tokens of models.", labels=("operation", "direction")
+    )
+    taken: Counter[tuple[str, str]] = Counter()
+    for each in found:
+        calls.add_metric((each.operation, each.outcome), each.calls)
+        time.add_metric((each.operation, each.outcome), each.duration / SECOND)
+        taken[each.operation, "in"] += each.tokens_in
+        taken[each.operation, "out"] += each.tokens_out
+    for key, n in taken.items():
+        tokens.add_metric(key, n)
+    yield from (calls, time, tokens)
 
 
 def _processes(processes: list[ProcessState]) -> Iterator[Metric]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from quaero.cli.options import LARGEST_ID, Json, database, suggest
 if TYPE_CHECKING:
     from quaero.db.sqlite.database import SqliteDatabase
     from quaero.documents.model import Filter
+    from quaero.documents.notes import Note
     from quaero.documents.referring import References
     from quaero.documents.snippet import Snippet
 
@@ -188,9 +189,14 @@ def show(
         flat = plain(document)
         ends = plain(found)
         refers = {"references": ends["items"], "referrers": ends["referrers"]}
-        print_json({**flat.pop("summary"), **flat, "text": text, **refers})
+        notes = {note.kind.name.lower(): _plain_note(note) for note in document.notes}
+        flat.pop("notes")
+        nothing = {"summary": None, "keywords": None}
+        print_json({**flat.pop("summary"), **flat, **nothing, **notes, "text": text, **refers})
         return
     say(f"{safe(document.summary.title)}\n{safe(document.summary.url)}\n")
+    for note in document.notes:
+        _say_note(note)
     typer.echo(safe(text, lines=True))
     for line in _reference_lines(found):
         say(safe(line))
@@ -205,6 +211,29 @@ def _reference_lines(found: References) -> list[str]:
                      + (f" ({known})" if known else ""))  # fmt: skip
     lines += [f"referred to by document {named.id}: {named.title}" for named in found.referrers]
     return [*lines, "and by more"] if found.more else lines
+
+
+def _plain_note(note: Note) -> dict[str, Any]:
+    from quaero.clock import rfc3339
+    from quaero.documents.notes import Kind
+
+    made = note.words if note.kind is Kind.KEYWORDS else note.text
+    name = "words" if note.kind is Kind.KEYWORDS else "text"
+    return {name: made, "maker": note.maker, "made_at": rfc3339(note.made_at),
+            "current": note.current}  # fmt: skip
+
+
+def _say_note(note: Note) -> None:
+    """A summary or keywords, with what made them."""
+    from quaero.cli.output import moment, safe, say
+    from quaero.documents.notes import Kind
+
+    by = f"by {safe(note.maker)}, {moment(note.made_at)}"
+    old = "" if note.current else "; the document has changed since"
+    if note.kind is Kind.KEYWORDS:
+        say(f"Keywords ({by}{old}): {safe(', '.join(note.words))}\n")
+    else:
+        say(f"Summary ({by}{old}):\n{safe(note.text, lines=True)}\n")
 
 
 @app.command()

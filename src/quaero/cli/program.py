@@ -27,6 +27,7 @@ from quaero.cli import (
     serve,
     sources,
     steering,
+    summarize,
     worker,
 )
 from quaero.cli import settings as config
@@ -61,6 +62,7 @@ for command in steering.COMMANDS:
     jobs.app.command()(command)
 app.add_typer(documents.app, name="documents")
 app.add_typer(sources.app, name="sources")
+app.add_typer(summarize.app, name="summarize")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
 app.add_typer(auth.app, name="auth")

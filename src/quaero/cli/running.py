@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from quaero.errors import Conflict, QuaeroError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from quaero.app import Worker
     from quaero.db.contract import ReadTx
+    from quaero.jobs.read import Job
     from quaero.queue.message import Lane
 
 LOOK_SECONDS = 0.05
@@ -21,8 +24,22 @@ async def run_job(made: Worker, type_: str, payload: Any, lane: Lane | None = No
     Raises `BadPayload`, `Conflict` while the queue is
     paused, or `QuaeroError` with the job's error where it failed.
     """
+    job = await follow_job(made, type_, payload, lane)
+    refuse_failure(job)
+    return job.result
+
+
+async def follow_job(
+    made: Worker, type_: str, payload: Any, lane: Lane | None = None,
+    watch: Callable[[Job], None] | None = None,
+) -> Job:  # fmt: skip
+    """Create a job, work until it has ended, however that is, and return it.
+
+    `watch` is shown the job each time it was looked at. Raises `BadPayload`, or `Conflict` while
+    the queue is paused.
+    """
     from quaero.jobs.create import create
-    from quaero.jobs.model import JobSpec, Status
+    from quaero.jobs.model import JobSpec
     from quaero.jobs.read import get
 
     text = made.registry.get(type_).encode(payload)
@@ -34,13 +51,24 @@ async def run_job(made: Worker, type_: str, payload: Any, lane: Lane | None = No
         while (job := await made.db.read(get, job_id)).summary.status.open:
             if working.done():
                 working.result()
+            if watch is not None:
+                watch(job)
             await asyncio.sleep(LOOK_SECONDS)
     finally:
         made.pool.stop()
         await working
-    if job.summary.status is not Status.COMPLETED:
-        raise QuaeroError(f"job {job_id} {job.summary.status.word}: {job.summary.error}")
-    return job.result
+    if watch is not None:
+        watch(job)
+    return job
+
+
+def refuse_failure(job: Job) -> None:
+    """Raise `QuaeroError` with the error of a job that did not end well."""
+    from quaero.jobs.model import Status
+
+    seen = job.summary
+    if seen.status is not Status.COMPLETED:
+        raise QuaeroError(f"job {seen.id} {seen.status.word}: {seen.error}")
 
 
 def _is_paused(tx: ReadTx, queue_id: int) -> bool:

@@ -21,6 +21,7 @@ from quaero.errors import HttpStatus, JobError, Permanent, Refused, RetryLater
 
 _SMALL_BODY = 16 * KIB  # an unwanted body up to this size is read, to keep the connection
 _BRIEF = 1.0  # seconds for that
+_LONGEST_SAID = 300
 _LINE_ENDS = 4  # ": " and CRLF of each header line
 
 _OVERLOADED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
@@ -35,6 +36,8 @@ async def read_answer(
     status = response.status
     if 200 <= status < 300:
         return _result(response, flight, body=await _wanted_body(request, response, flight))
+    if request.body is not None:
+        raise _refusal(response, flight, clock, await _said(response))
     await _spare_connection(response)
     if status == HTTPStatus.NOT_MODIFIED and (request.etag or request.last_modified):
         return _result(response, flight)
@@ -107,9 +110,20 @@ def _result(
     )
 
 
-def _refusal(response: ClientResponse, flight: Flight, clock: Clock) -> JobError:
+async def _said(response: ClientResponse) -> str:
+    """The beginning of what a server says to a refused request, on one line."""
+    try:
+        async with asyncio.timeout(_BRIEF):
+            words = (await response.content.read(_SMALL_BODY)).decode("utf-8", "replace")
+    except (ClientError, TimeoutError):
+        return ""
+    return text(" ".join(words.split()))[:_LONGEST_SAID]
+
+
+def _refusal(response: ClientResponse, flight: Flight, clock: Clock, reason: str = "") -> JobError:
     status = response.status
     said = f"{flight.url} answered {status} {_phrase(status)}".rstrip()
+    said += f": {reason}" if reason else ""
     if status in _OVERLOADED:
         after = retry_after(response.headers.get(hdrs.RETRY_AFTER), clock.wall())
         return RetryLater(said, after=after, hold=True)

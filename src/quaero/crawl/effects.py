@@ -46,8 +46,8 @@ class PageDone:
 def _finish_pages(tx: Tx, calls: Sequence[tuple[Any, Any]]) -> list[None]:
     pages = [(args[0], kwargs["done"]) for args, kwargs in calls]
     by_root: dict[int, list[PageDone]] = {}
-    for job, done in pages:
-        by_root.setdefault(job.root_id, []).append(done)
+    for _, done in pages:
+        by_root.setdefault(done.crawl.root_id, []).append(done)
     fresh = {root_id: _enter(tx, root_id, each) for root_id, each in by_root.items()}
     for _, done in pages:
         if done.links is not None:
@@ -86,11 +86,11 @@ def _save(tx: Tx, pages: Sequence[tuple[JobRow, PageDone]]) -> dict[int, Counter
     """Save documents and note what is unchanged; returns what to count for each crawl."""
     totals: dict[int, Counter[str]] = {}
     left = []
-    for job, done in pages:
+    for _, done in pages:
         if done.document is not None:
-            left.append((job.root_id, done.document))
+            left.append((done.crawl.root_id, done.document))
         if done.unchanged:
-            totals.setdefault(job.root_id, Counter())["unchanged"] += 1
+            totals.setdefault(done.crawl.root_id, Counter())["unchanged"] += 1
     _touch(tx, [done for _, done in pages if done.seen is not None])
     while left:
         now, left = _one_of_each(left)
@@ -133,7 +133,7 @@ def admit_seeds(crawl: ActiveCrawl, seeds: list[Found], tx: Tx, job: JobRow) -> 
     frontier.admit_new(tx, job, frontier.enter(tx, job.id, seeds), crawl.politeness)
 
 
-def note_gone(tx: Tx, job: JobRow, *, source: int, url: str) -> None:
+def note_gone(tx: Tx, _job: JobRow, *, crawl: ActiveCrawl, url: str) -> None:
     """The site says that a page is no more."""
-    if store.mark_gone(tx, source, [url]):
-        frontier.add_totals(tx, job.root_id, {"gone": 1})
+    if store.mark_gone(tx, crawl.settings.source, [url]):
+        frontier.add_totals(tx, crawl.root_id, {"gone": 1})

@@ -52,7 +52,8 @@ class FetchRequest:
     (`ScopedCredentials.headers_for`). `etag` and `last_modified` are those of the copy at hand and
     make the request conditional. `accept` is asked with the content type of a successful answer
     (None if it has none) before its body is read. `interval` is how many seconds there should be
-    between this request and the one written before it to the same host.
+    between this request and the one written before it to the same host. With a `body` the request
+    is a POST, which is never sent twice, and a refusal says what the server says of it.
     """
 
     url: str
@@ -63,6 +64,7 @@ class FetchRequest:
     accept: Callable[[str | None], bool] | None = None
     limits: FetchLimits = STANDARD
     interval: float = 0.0
+    body: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

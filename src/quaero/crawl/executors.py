@@ -139,9 +139,9 @@ class CrawlExecutors:
     async def _crawl_of(self, job: JobContext) -> ActiveCrawl:
         """The crawl of a page; one whose login cannot be had ends, with the reason."""
         try:
-            return await self._crawls.get(job.root_id)
+            return await self._crawls.get(job.parent_id or job.id)
         except (BadKey, Permanent) as error:
-            await self._db.write(fail, job.root_id, str(error))
+            await self._db.write(fail, job.parent_id or job.id, str(error))
             raise
 
     async def _visit(
@@ -197,11 +197,9 @@ class CrawlExecutors:
             result = await self._fetcher.fetch(request)
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                await job.checkpoint(
-                    job.state, [partial(note_gone, source=crawl.settings.source, url=url)]
-                )
+                await job.checkpoint(job.state, [partial(note_gone, crawl=crawl, url=url)])
             if error.code == HTTPStatus.UNAUTHORIZED and crawl.scope.rules is not None:
-                await self._stop_for_login(job, crawl, url, "answers 401")
+                await self._stop_for_login(crawl, url, "answers 401")
             raise
         crawl.credentials.remember(url, result.set_cookie, now)
         if result.location is not None:
@@ -231,10 +229,10 @@ class CrawlExecutors:
         reason = crawl.scope.refusal(target, page.depth)
         if reason is not None and not may_be_denial(crawl, target):
             if asks_to_log_in(crawl, page, url, target):
-                await self._stop_for_login(job, crawl, url, "redirects to a login page")
+                await self._stop_for_login(crawl, url, "redirects to a login page")
             raise Refused(f"{url} redirects to {target}, which the crawl does not cover", reason)
         if target not in trail:
-            mine = await self._db.write(frontier.follow_redirect, job.root_id, job.id, target)
+            mine = await self._db.write(frontier.follow_redirect, crawl.root_id, job.id, target)
             if not mine:
                 return Result({"outcome": "redirected", "to": target})
         job.log.debug(f"redirected to {target}")
@@ -247,18 +245,18 @@ class CrawlExecutors:
     ) -> Result:  # fmt: skip
         reading = self._helpers.run(
             _DIGEST, result.body, url, result.content_type, result.robots,
-            self._fetcher.user_agent, crawl.packed_scope, job.root_id, page.depth,
+            self._fetcher.user_agent, crawl.packed_scope, crawl.root_id, page.depth,
             crawl.settings.follow_links,
         )  # fmt: skip
         raw = await self._convoy.along(reading)
         made = msgspec.convert(raw, Digest, builtin_types=(bytes,))
         if is_denied(made.page):
-            await self._stop_if_signed_out(job, crawl, url, made.page)
+            await self._stop_if_signed_out(crawl, url, made.page)
             job.log.info("not saved: the account may not see it, or it does not exist")
             denied = PageDone(crawl=crawl, refused={"denied": 1}, samples={"denied": [page.url]})
             return _result({"outcome": "denied", "status": result.status}, denied)
-        await self._stop_at_login(job, crawl, page, url, made, redirected=redirected)
-        await self._stop_if_signed_out(job, crawl, url, made.page)
+        await self._stop_at_login(crawl, page, url, made, redirected=redirected)
+        await self._stop_if_signed_out(crawl, url, made.page)
         done = self._links(job, crawl, url, page, made.admitted, made.refused, made.samples)
         done = replace(done, links=(url, made.packed))
         if (unsaved := why_unsaved(crawl, url, made.page)) is not None:
@@ -270,9 +268,8 @@ class CrawlExecutors:
         return _result(value, done)
 
     async def _stop_at_login(
-        self, job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, made: Digest, *,
-        redirected: bool,
-    ) -> None:  # fmt: skip
+        self, crawl: ActiveCrawl, page: CrawlPage, url: str, made: Digest, *, redirected: bool
+    ) -> None:
         """A login page in place of what was asked for ends the crawl, with the reason.
 
         A page that is there to log in, linked from the others, is what it says.
@@ -282,11 +279,9 @@ class CrawlExecutors:
         in_place = redirected or not is_there_to_log_in(crawl, url)
         if page.found_on is not None and not (crawl.private and in_place):
             return
-        await self._stop_for_login(job, crawl, url, "shows a login page")
+        await self._stop_for_login(crawl, url, "shows a login page")
 
-    async def _stop_if_signed_out(
-        self, job: JobContext, crawl: ActiveCrawl, url: str, page: Page
-    ) -> None:
+    async def _stop_if_signed_out(self, crawl: ActiveCrawl, url: str, page: Page) -> None:
         """A page that greets nobody, after one that did or to deny itself, ends a private crawl."""
         host = host_key(url)
         if page.signed_in:
@@ -294,15 +289,13 @@ class CrawlExecutors:
             return
         expected = page.denied or host in crawl.greeting
         if page.signed_in is False and crawl.private and expected:
-            await self._stop_for_login(job, crawl, url, "greets nobody")
+            await self._stop_for_login(crawl, url, "greets nobody")
 
-    async def _stop_for_login(
-        self, job: JobContext, crawl: ActiveCrawl, url: str, seen: str
-    ) -> NoReturn:
+    async def _stop_for_login(self, crawl: ActiveCrawl, url: str, seen: str) -> NoReturn:
         """End the crawl with the one reason that all its pages share."""
         text = f"{host_key(url)} {seen} at {url} in place of content: "
         text += _way_in(crawl)
-        await self._db.write(_stop, job.root_id, text)
+        await self._db.write(_stop, crawl.root_id, text)
         raise Permanent(text)
 
     async def _unchanged(
@@ -314,7 +307,7 @@ class CrawlExecutors:
         done = PageDone(crawl=crawl)
         if packed is not None and crawl.settings.follow_links:
             admitted, refused, samples = await self._helpers.run(
-                _CHOOSE_AGAIN, packed, url, crawl.packed_scope, job.root_id, page.depth
+                _CHOOSE_AGAIN, packed, url, crawl.packed_scope, crawl.root_id, page.depth
             )
             done = self._links(job, crawl, url, page, admitted, refused, samples)
         return _result({"outcome": outcome}, replace(done, seen=seen, unchanged=True))

@@ -117,8 +117,10 @@ class Fetcher:
         try:
             async with (
                 self._watch.over(flight),
-                self._client().get(
+                self._client().request(
+                    "GET" if request.body is None else "POST",
                     address,
+                    data=request.body,
                     headers=headers or None,
                     allow_redirects=False,
                     ssl=self._tls() if address.scheme == "https" else True,

@@ -77,7 +77,7 @@ Raises `NotFound`, and `BadKey` in a process that cannot open it.
 
 @dataclass(frozen=True, slots=True)
 class ActiveCrawl:
-    """One crawl as its pages need it."""
+    """One crawl as its pages need it; `root_id` is the job above its pages."""
 
     root_id: int
     settings: Crawl

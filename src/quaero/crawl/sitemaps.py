@@ -134,7 +134,7 @@ class SitemapReader:
             _follow(plan, result.location)
             return
         sitemaps, admitted, refused, samples, problem = await self._helpers.run(
-            _READ, result.body, url, crawl.packed_scope, job.root_id, DEPTH
+            _READ, result.body, url, crawl.packed_scope, job.id, DEPTH
         )
         admitted = self._sift(crawl, admitted, refused, samples)
         for start in range(0, len(admitted), ADMITTED_AT_ONCE):
@@ -205,9 +205,9 @@ def _later(crawl: ActiveCrawl, plan: Plan, effects: list[Effect], delay: float =
 
 
 def _admit(tx: Tx, job: JobRow, *, crawl: ActiveCrawl, pages: list[Found]) -> None:
-    fresh = frontier.enter(tx, job.root_id, pages)
-    frontier.admit_new(tx, load_one(tx, job.root_id), fresh, crawl.politeness)
+    fresh = frontier.enter(tx, job.id, pages)
+    frontier.admit_new(tx, load_one(tx, job.id), fresh, crawl.politeness)
 
 
 def _refuse(tx: Tx, job: JobRow, *, refused: Mapping[str, int], samples: Mapping[str, Any]) -> None:
-    frontier.refuse(tx, job.root_id, refused, samples)
+    frontier.refuse(tx, job.id, refused, samples)

@@ -17,10 +17,10 @@ from typing import IO
 import msgspec
 
 from quaero.db.contract import Database, Tx
-from quaero.documents import frontmatter
+from quaero.documents import frontmatter, notes
 from quaero.documents.model import NewDocument, Outcome, Saved
 from quaero.documents.prepare import moment
-from quaero.documents.record import Record, micros, new_document
+from quaero.documents.record import Record, micros, new_document, notes_of
 from quaero.documents.store import mark_gone, save
 from quaero.errors import BadInput
 
@@ -181,6 +181,11 @@ def _take(tx: Tx, records: list[Record]) -> Counter[str]:
     }
     new = [new_document(each) for each in newer.values()]
     saved = save(tx, new)
+    notes.save(tx, [
+        note
+        for record, document, each in zip(newer.values(), new, saved, strict=True)
+        for note in notes_of(record, each.id, document.content_hash, tx.now)
+    ])  # fmt: skip
     _set_gone(tx, list(newer.values()))
     _set_times(tx, list(zip(newer.values(), new, saved, strict=True)))
     outcomes = Counter[str](each.outcome for each in saved)

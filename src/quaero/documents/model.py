@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from quaero.documents.notes import Kind, Note
 from quaero.documents.references import Reference
 
 
@@ -117,6 +118,11 @@ class Document:
     content_hash: str
     metadata: dict[str, Any]
     text: str
+    notes: tuple[Note, ...] = ()
+
+    def note(self, kind: Kind) -> Note | None:
+        """The summary or the keywords, if there are any."""
+        return next((each for each in self.notes if each.kind is kind), None)
 
 
 @dataclass(frozen=True, slots=True)

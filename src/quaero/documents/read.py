@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from quaero.db.contract import ReadTx, Row
+from quaero.documents import notes
 from quaero.documents.model import DetailLevel, Document, Filter, Summary, normal_tag
 from quaero.errors import NotFound
 
@@ -81,6 +82,26 @@ def ids_after(tx: ReadTx, wanted: Filter, after: int, limit: int = LARGEST_PAGE)
     return [row[0] for row in rows]
 
 
+def newest(tx: ReadTx) -> int:
+    """The greatest id of a document; 0 where there is none."""
+    rows = tx.execute("select id from document order by id desc limit 1")
+    return int(rows[0][0]) if rows else 0
+
+
+def narrowed(tx: ReadTx, wanted: Filter, ids: Sequence[int]) -> list[int]:
+    """Those of the ids whose documents a filter names, in order."""
+    table, conditions, args = _conditions(wanted)
+    args.append(msgspec.json.encode(ids).decode())
+    rows = tx.execute(
+        f"""
+        select d.id from {table} where {" and ".join(conditions)} and d.id in ints(${len(args)})
+         order by d.id
+        """,
+        args,
+    )
+    return [row[0] for row in rows]
+
+
 def number(tx: ReadTx, wanted: Filter) -> int:
     """How many documents a filter names."""
     table, conditions, args = _conditions(wanted)
@@ -104,12 +125,16 @@ def _documents(tx: ReadTx, condition: str, args: Sequence[Any]) -> list[Document
         args,
     )
     summed = _with_tags(tx, [row[:_WIDTH] for row in rows])
+    made = notes.of(tx, [row[0] for row in rows])
     return [
-        Document(summary, etag, last_modified, digest, msgspec.json.decode(metadata), text)
+        Document(
+            summary, etag, last_modified, digest, msgspec.json.decode(metadata), text,
+            made.get(summary.id, ()),
+        )
         for summary, (etag, last_modified, digest, metadata, text) in zip(
             summed, (row[_WIDTH:] for row in rows), strict=True
         )
-    ]
+    ]  # fmt: skip
 
 
 def _conditions(wanted: Filter) -> tuple[str, list[str], list[Any]]:

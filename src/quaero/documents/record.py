@@ -14,6 +14,7 @@ import msgspec
 
 from quaero.clock import rfc3339
 from quaero.documents.model import DetailLevel, Document, NewDocument, content_hash
+from quaero.documents.notes import Kind, NewNote
 from quaero.documents.prepare import moment, storable
 from quaero.documents.references import Reference
 
@@ -43,6 +44,14 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     etag: str | None = None
     last_modified: str | None = None
     content_hash: str | None = None
+    summary: str | None = None
+    summary_by: str | None = None
+    summary_recipe: str | None = None
+    summary_at: str | None = None
+    keywords: list[str] = []
+    keywords_by: str | None = None
+    keywords_recipe: str | None = None
+    keywords_at: str | None = None
     metadata: dict[str, Any] = {}
     references: list[Reference] = []
     text: str = ""
@@ -75,7 +84,44 @@ def record_of(document: Document, references: Sequence[Reference] = ()) -> Recor
         metadata=document.metadata,
         references=list(references),
         text=document.text,
+        **_notes(document),
     )
+
+
+def _notes(document: Document) -> dict[str, Any]:
+    """The fields of the notes that are of the present text."""
+    fields: dict[str, Any] = {}
+    for each in document.notes:
+        if not each.current:
+            continue
+        name = each.kind.name.lower()
+        fields |= {
+            name: each.words if each.kind is Kind.KEYWORDS else each.text,
+            f"{name}_by": each.maker,
+            f"{name}_recipe": each.recipe,
+            f"{name}_at": rfc3339(each.made_at),
+        }
+    return fields
+
+
+def notes_of(record: Record, document_id: int, digest: str, now: int) -> list[NewNote]:
+    """The notes to keep of a record whose document was saved with this hash.
+
+    Only what was made of this text counts, and only what says by whom.
+    """
+    if record.content_hash != digest:
+        return []
+    keywords = msgspec.json.encode(record.keywords).decode() if record.keywords else None
+    found = [
+        (Kind.SUMMARY, record.summary, record.summary_by, record.summary_recipe, record.summary_at),
+        (Kind.KEYWORDS, keywords, record.keywords_by, record.keywords_recipe, record.keywords_at),
+    ]
+    return [
+        NewNote(document_id, kind, storable(text), storable(maker), storable(recipe or ""), digest,
+                made_at=micros(at, now))
+        for kind, text, maker, recipe, at in found
+        if text and maker
+    ]  # fmt: skip
 
 
 def new_document(record: Record) -> NewDocument:

@@ -107,7 +107,9 @@ def search(
     return _results(tx, query, found, text, offset, limit, relaxed=relaxed)
 
 
-def ids(tx: ReadTx, text: str, after: int, up_to: int, limit: int) -> tuple[list[int], int | None]:
+def ids(
+    tx: ReadTx, text: str, after: int, up_to: int, limit: int, sources: Mapping[str, int]
+) -> tuple[list[int], int | None]:
     """The ids of the next documents that have all a query asks for, and where to go on.
 
     In order of id, those behind `after` and up to `up_to`; for work in slices. There may be none
@@ -117,7 +119,7 @@ def ids(tx: ReadTx, text: str, after: int, up_to: int, limit: int) -> tuple[list
     query = parse(text)
     if not query.clauses:
         return [], None
-    table, condition, args = _from(plan(tx, query, {}), limit)
+    table, condition, args = _from(plan(tx, query, sources), limit)
     args += [after, up_to]
     key = "document_fts.rowid" if table.startswith("document_fts") else "d.id"
     rows = tx.execute(

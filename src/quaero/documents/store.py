@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from quaero.db.contract import ReadTx, Row, Tx
-from quaero.documents import counts, fulltext, referring, versions
+from quaero.documents import counts, fulltext, notes, referring, versions
 from quaero.documents.model import DetailLevel, Filter, NewDocument, Outcome, Saved
 from quaero.documents.prepare import Prepared, optional, prepare
 from quaero.documents.read import ids_after
@@ -287,7 +287,7 @@ def _revive(tx: Tx, documents: Iterable[Known]) -> None:
 
 
 def delete(tx: Tx, ids: Sequence[int]) -> int:
-    """Delete documents with their versions and tags; returns how many there were.
+    """Delete documents with their versions, tags and notes; returns how many there were.
 
     One transaction: give at most `SLICE` ids at a time.
     """
@@ -298,6 +298,7 @@ def delete(tx: Tx, ids: Sequence[int]) -> int:
     tags = tags_of(tx, there)
     fulltext.remove(tx, there)
     referring.remove(tx, there)
+    notes.forget(tx, there)
     for table in ("document_version", "document_tag", "document_text"):
         tx.execute(f"delete from {table} where document_id in ints($1)", (as_json(there),))
     tx.execute("delete from document where id in ints($1)", (as_json(there),))

@@ -15,7 +15,8 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from quaero.settings.model import Settings, Written, quoted
+from quaero.settings.kinds import Written, quoted
+from quaero.settings.model import Settings
 
 PREFIX = "QUAERO_"
 

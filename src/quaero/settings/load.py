@@ -122,6 +122,11 @@ def _build(layers: list[Layer]) -> _Loaded:
     return _Loaded(**merged)
 
 
+def _shown(key: str, value: object) -> str:
+    """A value as errors show it; a secret only says that there was one."""
+    return '"********"' if catalogue()[key].written.secret else shown(value)
+
+
 def _bad_values(layer: Layer) -> Iterator[str]:
     try:
         _build([layer])
@@ -130,6 +135,6 @@ def _bad_values(layer: Layer) -> Iterator[str]:
             key = ".".join(str(part) for part in each["loc"][:2])
             given = layer.given[key]
             yield (
-                f"{key} = {shown(given.value)} ({given.origin.where}): "
+                f"{key} = {_shown(key, given.value)} ({given.origin.where}): "
                 f"it must be {catalogue()[key].allowed}."
             )

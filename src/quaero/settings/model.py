@@ -7,18 +7,26 @@ a whole number.
 
 from __future__ import annotations
 
-import ipaddress
-import json
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 import quaero
-from quaero.settings.units import format_duration, format_size, parse_duration, parse_size
+from quaero.settings.kinds import (
+    BaseUrl,
+    Duration,
+    FreeText,
+    HeaderText,
+    HostName,
+    HostNames,
+    Location,
+    Networks,
+    Places,
+    QueueName,
+    Secret,
+    Size,
+)
 
 MILLISECOND = 0.001
 SECOND = 1.0
@@ -28,116 +36,6 @@ DAY = 24 * HOUR
 MB = 1000**2
 GB = 1000**3
 TB = 1000**4
-
-
-def quoted(value: Any) -> str:
-    """A value as TOML has it, on one line and without control characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """How values of a kind are written: in words for people, and one of them as text."""
-
-    words: str
-    text: Callable[[Any], str] = quoted
-
-
-def _duration(value: object) -> float:
-    return parse_duration(_string(value))
-
-
-def _size(value: object) -> int:
-    return parse_size(_string(value))
-
-
-def _queue_name(value: object) -> str:
-    name = _string(value)
-    if not name.isprintable() or len(name) > 200:
-        raise ValueError(f"{name!r} is no queue name")
-    return name
-
-
-def _header_text(value: object) -> str:
-    text = _string(value)
-    if not (text.isascii() and text.isprintable()) or text != text.strip() or len(text) > 200:
-        raise ValueError(f"{text!r} cannot be sent in a header")
-    return text
-
-
-def _path(value: object) -> Path:
-    text = str(value) if isinstance(value, Path) else _string(value)
-    if "\0" in text:
-        raise ValueError(f"{text!r} is no path")
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - leaves a `~` that means nobody
-
-
-def _networks(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{value!r} is no list")  # noqa: TRY004 - pydantic's way
-    return tuple(str(ipaddress.ip_network(_string(each), strict=False)) for each in value)
-
-
-def _places(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{value!r} is no list")  # noqa: TRY004 - pydantic's way
-    places = tuple(_string(each) for each in value)
-    for place in places:
-        if not all(part.isidentifier() for part in place.replace(":", ".", 1).split(".")):
-            raise ValueError(f"{place!r} is no module")
-    return places
-
-
-def _string(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no text")
-    return value
-
-
-def _host_name(value: object) -> str:
-    name = _string(value).lower()
-    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789.-:[]_")
-    if not set(name) <= allowed or len(name) > 253:
-        raise ValueError(f"{name!r} is no host name")
-    return name
-
-
-def _host_names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{value!r} is no list")  # noqa: TRY004 - pydantic's way
-    return tuple(_host_name(each) for each in value)
-
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_duration),
-    Written("a duration", lambda seconds: quoted(format_duration(seconds))),
-]
-Size = Annotated[
-    int, BeforeValidator(_size), Written("a size", lambda size: quoted(format_size(size)))
-]
-HostName = Annotated[str, BeforeValidator(_host_name), Written("a host name or address")]
-HostNames = Annotated[
-    tuple[str, ...], BeforeValidator(_host_names), Written('a list such as ["kb.example.org"]')
-]
-QueueName = Annotated[str, BeforeValidator(_queue_name), Written("1 to 200 printable characters")]
-HeaderText = Annotated[
-    str, BeforeValidator(_header_text), Written("1 to 200 printable ASCII characters")
-]
-Location = Annotated[Path, BeforeValidator(_path), Written("a path that is not empty")]
-Networks = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_networks),
-    Written('a list of networks such as ["10.0.0.0/8", "fd00::/8"]'),
-]
-
-
-Places = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_places),
-    Written('a list of modules such as ["mypackage.jobs", "mypackage.jobs:job_types"]'),
-]
 
 
 class Section(BaseModel):
@@ -269,6 +167,62 @@ class DocumentsSettings(Section):
     )
 
 
+class SummarizeSettings(Section):
+    """What summaries and keywords are made by, and what is kept of how."""
+
+    model: Literal["extractive", "server", "local"] = Field(
+        default="extractive",
+        description="what makes summaries: the text's own best sentences, or the model of [model]",
+    )
+    sentences: int = Field(default=4, ge=1, le=50, description="sentences of a summary, at most")
+    batch_size: int = Field(
+        default=20, ge=1, le=1000, description="documents that one job summarises"
+    )
+    audit_texts: bool = Field(
+        default=False, description="keep what a model was sent and answered, not only that it was"
+    )
+    audit_retention: Duration = Field(
+        default=90 * DAY,
+        ge=HOUR,
+        le=3650 * DAY,
+        description="how long records of the calls of models are kept",
+    )
+
+
+class ModelSettings(Section):
+    """The language model: an OpenAI-compatible server, or a file that this program loads."""
+
+    base_url: BaseUrl = Field(
+        default="", description="the server, up to the part before /chat/completions"
+    )
+    name: FreeText = Field(default="", description="the name of the server's model")
+    api_key: Secret = Field(
+        default=SecretStr(""), description="the server's key, sent as a bearer token"
+    )
+    path: FreeText = Field(default="", description="the GGUF file of a local model")
+    chat_template: FreeText = Field(
+        default="", description="the Jinja template of a local model whose file has none"
+    )
+    stop: FreeText = Field(
+        default="", description="a text that ends an answer, for models that know no end of theirs"
+    )
+    threads: int = Field(
+        default=2, ge=1, le=512, description="processors that a local model computes on"
+    )
+    context: int = Field(
+        default=8192, ge=512, le=10_000_000, description="tokens that the model can look at"
+    )
+    max_tokens: int = Field(
+        default=500, ge=16, le=100_000, description="tokens of an answer, at most"
+    )
+    timeout: Duration = Field(
+        default=2 * MINUTE, ge=SECOND, le=HOUR, description="how long to wait for an answer"
+    )
+    concurrency: int = Field(
+        default=1, ge=1, le=1000, description="jobs that ask the model at once"
+    )
+
+
 class ReportsSettings(Section):
     """The figures of each minute, from which charts and percentiles are made."""
 
@@ -357,6 +311,8 @@ class Settings(BaseModel):
     server: ServerSettings = ServerSettings()
     documents: DocumentsSettings = DocumentsSettings()
     logs: LogsSettings = LogsSettings()
+    summarize: SummarizeSettings = SummarizeSettings()
+    model: ModelSettings = ModelSettings()
     reports: ReportsSettings = ReportsSettings()
     workflows: WorkflowsSettings = WorkflowsSettings()
     auth: AuthSettings = Field(default_factory=AuthSettings)

@@ -18,7 +18,7 @@ from typing import Any
 
 from quaero.errors import BadConfig
 from quaero.settings.catalogue import PREFIX, Setting, catalogue, sections
-from quaero.settings.model import quoted
+from quaero.settings.kinds import quoted
 
 CONFIG_VARIABLE = "QUAERO_CONFIG"
 NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "QUAERO_SOAK_EXAMPLES"})

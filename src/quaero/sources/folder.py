@@ -292,7 +292,7 @@ def _stored(tx: ReadTx, source: int, after: str, last: str) -> list[str]:
 def _write(tx: Tx, job: JobRow, *, folder: Folder, batch: _Batch) -> None:
     """What a batch leaves, and its counts in the run's report."""
     identity = frontier.identity_of([folder.base], folder.source)
-    frontier.begin(tx, job.root_id, identity, folder.max_files)
+    frontier.begin(tx, job.id, identity, folder.max_files)
     totals = Counter[str]()
     for saved in store.save(tx, batch.documents):
         kept = saved.outcome is Outcome.KEPT_FULL
@@ -303,6 +303,6 @@ def _write(tx: Tx, job: JobRow, *, folder: Folder, batch: _Batch) -> None:
         totals["unchanged"] += len(ids)
     if batch.gone:
         totals["gone"] += len(store.mark_gone(tx, folder.source, batch.gone))
-    frontier.note_admitted(tx, job.root_id, len(batch.documents) + len(batch.seen))
-    frontier.refuse(tx, job.root_id, batch.refused, batch.samples)
-    frontier.add_totals(tx, job.root_id, totals)
+    frontier.note_admitted(tx, job.id, len(batch.documents) + len(batch.seen))
+    frontier.refuse(tx, job.id, batch.refused, batch.samples)
+    frontier.add_totals(tx, job.id, totals)

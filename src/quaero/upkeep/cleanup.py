@@ -7,6 +7,7 @@ gives back the room of what was deleted from it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,7 @@ from quaero.errors import DiskFull
 from quaero.jobs import actions, feed, idempotency, logs, minutes, steer
 from quaero.jobs.model import Status
 from quaero.jobs.rows import load_one
+from quaero.summarize import audit
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
@@ -43,14 +45,22 @@ class Cleanup(BaseModel):
     dry_run: bool = False
 
 
-def cleanup_type(
-    db: Database, log_days: float, minute_days: float, letter_days: float, versions_kept: int
-) -> JobType[Cleanup]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How long things are kept, in days, and how many earlier texts of each document."""
+
+    logs: float
+    minutes: float
+    dead_letters: float
+    versions: int
+    model_calls: float
+
+
+def cleanup_type(db: Database, kept: Kept) -> JobType[Cleanup]:
     """The job type.
 
-    Log entries older than `log_days`, the figures of minutes older than `minute_days` and letters
-    that were given up more than `letter_days` ago go as well, and all but the `versions_kept`
-    newest earlier texts of each document.
+    Besides trees what is older than `kept` goes: log entries, the figures of minutes, letters that
+    were given up, records of model calls, and all but the newest earlier texts of each document.
     """
 
     async def run(job: JobContext, wanted: Cleanup) -> Result:
@@ -65,9 +75,10 @@ def cleanup_type(
             job.progress(n, len(ended), "deleting trees")
             jobs += await delete_tree(db, root_id)
         job.progress(len(ended), len(ended), "deleting trees")
-        rest = await _rest(db, log_days, minute_days)
-        rest["dead_letters"] = await _old_letters(db, job.id, letter_days)
-        rest["versions"] = await _old_versions(db, versions_kept)
+        rest = await _rest(db, kept)
+        rest["dead_letters"] = await _old_letters(db, job.id, kept.dead_letters)
+        rest["model_calls"] = await _old_calls(db, kept.model_calls)
+        rest["versions"] = await _old_versions(db, kept.versions)
         await _merge_index(db, job)
         job.log.info(f"deleted {len(ended)} trees with {jobs} jobs", **rest)
         return Result({"dry_run": False, "trees": len(ended), "jobs": jobs, **rest})
@@ -104,20 +115,37 @@ def _old_roots(tx: ReadTx, wanted: Cleanup, after: tuple[int, int]) -> list[tupl
 
 
 async def delete_tree(db: Database, root_id: int) -> int:
-    """Delete an ended tree with what its crawl left; returns how many jobs there were."""
-    while await db.write(frontier.forget, root_id):
-        pass
+    """Delete an ended tree with what its crawls left; returns how many jobs there were."""
+    for crawl_id in await db.read(_crawls_of, root_id):
+        while await db.write(frontier.forget, crawl_id):
+            pass
     return await actions.delete(db, root_id)
 
 
-async def _rest(db: Database, log_days: float, minute_days: float) -> dict[str, int]:
+def _crawls_of(tx: ReadTx, root_id: int) -> list[int]:
+    """The jobs of a tree that keep a frontier; what is below one is not looked at."""
+    rows = tx.execute(
+        """
+        with recursive down(id, type) as (
+            select id, type from job where id = $1
+            union all
+            select j.id, j.type from down d join job j on j.parent_id = d.id
+             where j.parent_id is not null and d.type not in ('crawler', 'folder'))
+        select id from down where type in ('crawler', 'folder') order by id
+        """,
+        (root_id,),
+    )
+    return [id_ for (id_,) in rows]
+
+
+async def _rest(db: Database, kept: Kept) -> dict[str, int]:
     """Old log entries, feed entries, figures, idempotency keys and lanes that nothing uses."""
     done = {"log_entries": 0, "events": 0, "figures": 0, "keys": 0, "lanes": 0}
-    while count := await db.write(_old_logs, log_days):
+    while count := await db.write(_old_logs, kept.logs):
         done["log_entries"] += count
     while count := await db.write(_old_events):
         done["events"] += count
-    while count := await db.write(_old_minutes, minute_days):
+    while count := await db.write(_old_minutes, kept.minutes):
         done["figures"] += count
     while count := await db.write(_old_keys):
         done["keys"] += count
@@ -150,6 +178,17 @@ def _drop_old(tx: Tx, own_id: int, days: float, after: int) -> tuple[int, int | 
     )
     old = [id_ for id_, at in rows if at <= tx.now - int(days * DAY)]
     return steer.drop_dead(tx, old), rows[-1][0] if len(rows) == SLICE else None
+
+
+async def _old_calls(db: Database, days: float) -> int:
+    total = 0
+    while count := await db.write(_prune_calls, days):
+        total += count
+    return total
+
+
+def _prune_calls(tx: Tx, days: float) -> int:
+    return audit.prune(tx, tx.now - int(days * DAY))
 
 
 async def _old_versions(db: Database, keep: int) -> int:

@@ -16,6 +16,7 @@ from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import read, search, store, tags
 from quaero.documents.model import Filter
 from quaero.reports.wanted import LARGEST_ID, Word
+from quaero.sources.names import names
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
@@ -117,7 +118,7 @@ def matching(
     if wanted.ids is not None:
         ids = sorted({id_ for id_ in wanted.ids if after < id_ <= wanted.up_to})[:limit]
     elif wanted.filter.q is not None:
-        return search.ids(tx, wanted.filter.q, after, wanted.up_to, limit)
+        return search.ids(tx, wanted.filter.q, after, wanted.up_to, limit, names(tx))
     else:
         found = read.ids_after(tx, wanted.filter.wanted, after, limit)
         ids = [id_ for id_ in found if id_ <= wanted.up_to]

@@ -4,13 +4,14 @@
  * apart from the page, and only known elements are taken over, by name, without attributes but the
  * address of a link.
  */
-import { curl, get, latest, query, versioned } from "../api.js";
+import { curl, get, latest, post, query, versioned } from "../api.js";
 import { together } from "../component.js";
 import { confirm, copy, note } from "../dialogs.js";
 import { selection, tagsOf } from "../documents/selection.js";
 import { bdi, h } from "../dom.js";
 import { ago, clean, cleanLines, counted, moment, number, plural } from "../format.js";
 import { onKey } from "../keys.js";
+import { live } from "../live.js";
 import { change, go, here, onRoute, withQuery } from "../router.js";
 import { isGoing, onGoing, removeSoon, UNDO_SENTENCE } from "../undo.js";
 
@@ -26,6 +27,7 @@ export function documents() {
   let typing = null;
   let whole = null;
   let etag = null;
+  let forget = () => {};
 
   const page = {
     id: null,
@@ -44,6 +46,8 @@ export function documents() {
     hasOutline: false,
     refersCount: 0,
     referrersCount: 0,
+    summarising: false,
+    trouble: "",
 
     init() {
       ends.push(
@@ -58,6 +62,7 @@ export function documents() {
 
     destroy() {
       ends.forEach((end) => end());
+      forget();
       ask.stop();
       askText.stop();
       clearTimeout(typing);
@@ -176,6 +181,9 @@ export function documents() {
 
     async read(id) {
       this.id = id;
+      forget();
+      this.summarising = false;
+      this.trouble = "";
       this.mark();
       this.missing = "";
       if (!id) {
@@ -259,6 +267,36 @@ export function documents() {
       go(this.backHref);
     },
 
+    /** Has a job make the summary again, and shows it when that has ended. */
+    async summarise() {
+      const { id } = this;
+      this.summarising = true;
+      this.trouble = "";
+      try {
+        const payload = { document_ids: [id], again: true };
+        const job = await post("/api/jobs", { type: "summarizer", payload, name: `Summarise document ${id}` });
+        forget();
+        const look = () => this.lookAgain(id, job.id);
+        forget = live.subscribe(`job:${job.id}`, { message: look, reload: look });
+        await look();
+      } catch (error) {
+        this.summarising = false;
+        this.trouble = error.message;
+      }
+    },
+
+    async lookAgain(id, jobId) {
+      const job = await get(`/api/jobs/${jobId}`).catch(() => null);
+      if (!job || !this.summarising || this.id !== id) return;
+      if (["pending", "running"].includes(job.status)) return;
+      forget();
+      if (job.status === "completed") {
+        const found = await get(`/api/documents/${id}`).catch(() => null);
+        if (found && this.id === id) this.document = { ...this.document, summary: found.summary, keywords: found.keywords };
+      } else this.trouble = clean(`Job ${jobId} ${job.status}: ${job.error ?? "see its log"}`, 400);
+      this.summarising = false;
+    },
+
     async loadVersions() {
       const answer = await get(`/api/documents/${this.id}/versions`).catch(() => ({ items: [] }));
       this.$refs.versions.replaceChildren(
@@ -308,6 +346,28 @@ export function documents() {
       if (found.language) parts.push(clean(found.language, 20));
       if (found.version > 1) parts.push(`version ${found.version}`);
       return parts.join(" · ");
+    },
+    get canSummarise() {
+      return Boolean(this.document?.words || this.document?.summary);
+    },
+    get summary() {
+      return cleanLines(this.document?.summary?.text ?? "");
+    },
+    get summaryAbout() {
+      return made("Summary", this.document?.summary);
+    },
+    get keywords() {
+      return (this.document?.keywords?.words ?? []).map((word) => clean(word, 80));
+    },
+    get keywordsAbout() {
+      return made("Keywords", this.document?.keywords);
+    },
+    get summariseLabel() {
+      if (this.summarising) return "Summarising…";
+      return this.document?.summary ? "Summarise again" : "Summarise";
+    },
+    phrase(word) {
+      return /\s/.test(word) ? `"${word}"` : word;
     },
     get gone() {
       return Boolean(this.document?.gone_at);
@@ -373,6 +433,13 @@ function reference({ kind, key, url, documents: known }) {
   if (known.length) return [about, " ", ...known.flatMap((each, at) => [at ? ", " : "", toDocument(each)])];
   const href = url && safeAddress(url);
   return [about, " ", href ? h("a", { href, target: "_blank", rel: "noopener noreferrer" }, bdi(key, 200)) : bdi(key, 200)];
+}
+
+/** What made a note, when, and whether the page has changed since. */
+function made(what, note) {
+  if (!note) return "";
+  const by = note.maker === "extractive" ? "its own sentences (extractive)" : clean(note.maker, 80);
+  return `${what} by ${by} · ${ago(note.made_at)}${note.current ? "" : " · of an earlier text"}`;
 }
 
 /** Only what can be followed safely is a link. */

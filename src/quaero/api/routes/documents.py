@@ -25,6 +25,7 @@ from quaero.db.contract import ReadTx, Tx
 from quaero.documents import counts, read, search, store, tags, versions
 from quaero.documents.counts import Count
 from quaero.documents.model import Filter
+from quaero.documents.notes import Kind, Note
 from quaero.errors import NotFound
 from quaero.reports.wanted import LARGEST_ID, Word
 from quaero.sources.names import names as source_names
@@ -72,8 +73,32 @@ class DocumentList(Answer):
     next_cursor: str | None
 
 
+class SummaryModel(Answer):
+    """A summary: `maker` is `extractive` or the name of a model.
+
+    It is not `current` where the document has changed since.
+    """
+
+    text: str
+    maker: str
+    made_at: Time
+    current: bool
+
+
+class KeywordsModel(Answer):
+    """Keywords, and what made them."""
+
+    words: list[str]
+    maker: str
+    made_at: Time
+    current: bool
+
+
 class DocumentModel(DocumentItem):
-    """A document with its Markdown."""
+    """A document with its Markdown, its summary and its keywords."""
+
+    summary: SummaryModel | None
+    keywords: KeywordsModel | None
 
     text: str
     metadata: dict[str, JsonValue]
@@ -307,6 +332,8 @@ async def get_document(parts: Parts, document_id: DocumentId) -> Response:
     return answer(
         {
             **document_item(found.summary),
+            "summary": _note(found.note(Kind.SUMMARY)),
+            "keywords": _note(found.note(Kind.KEYWORDS)),
             "text": found.text,
             "metadata": found.metadata,
             "etag": found.etag,
@@ -315,6 +342,14 @@ async def get_document(parts: Parts, document_id: DocumentId) -> Response:
         },
         headers={"ETag": _tag_version(found.summary.tags)},
     )
+
+
+def _note(note: Note | None) -> dict[str, Any] | None:
+    if note is None:
+        return None
+    made = {"words": note.words} if note.kind is Kind.KEYWORDS else {"text": note.text}
+    by = {"maker": note.maker, "made_at": rfc3339(note.made_at), "current": note.current}
+    return {**made, **by}
 
 
 @router.get("/documents/{document_id}/html", response_model=Html, responses=errors(404))

@@ -1,0 +1,1 @@
+"""Summaries and keywords of documents: without any model, or by one that the user has chosen."""

@@ -1,0 +1,242 @@
+"""`summarizer`: summaries and keywords of many documents, in batches.
+
+A job that chooses documents looks through them in slices and has a child for each batch of those
+that want a note; a job that names few enough does them itself, in the lane of its maker. After
+each document what was made is committed together with the place the job has come to, under its
+lease: whatever ends the process, no document is made a note of twice in vain, and none is left out.
+
+A document that cannot be done does not stop its neighbours: it is tried again with the next
+attempt where that may help, and the job fails in the end with its reason. A server that cannot be
+had stops the batch at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from quaero.db.contract import Database, ReadTx, Tx
+from quaero.documents import notes
+from quaero.documents.model import Document
+from quaero.documents.notes import Kind, NewNote
+from quaero.documents.read import documents, newest
+from quaero.errors import BadAnswer, HelperDied, HttpStatus, Permanent, TaskFailed
+from quaero.jobs.model import JobRow, JobSpec
+from quaero.settings import Settings
+from quaero.summarize.kinds import SUMMARIZER
+from quaero.summarize.makers import Maker, Makers
+from quaero.summarize.making import Making
+from quaero.summarize.payloads import Summarizer
+from quaero.summarize.selection import next_ids
+from quaero.work.context import JobContext, describe
+from quaero.work.registry import JobType, Later, Result
+
+_OF_ONE_DOCUMENT = {400, 413, 422}
+"""Statuses by which a server refuses one text, too long for it perhaps, and not us."""
+_SAID = 20
+
+
+class _Seen(NamedTuple):
+    """A document as one batch meets it: `text` is of the same text by the same recipe."""
+
+    document: Document | None
+    wanted: bool
+    text: str | None
+    keywords: bool
+
+
+class Summaries:
+    """The executor over one database, its makers and what they make."""
+
+    def __init__(self, db: Database, makers: Makers, making: Making, settings: Settings) -> None:
+        self._db = db
+        self._makers = makers
+        self._making = making
+        self._batch_size = settings.summarize.batch_size
+
+    def job_type(self) -> JobType[Any]:
+        """`summarizer`."""
+        return replace(SUMMARIZER, run=self.run)
+
+    async def run(self, job: JobContext, wanted: Summarizer) -> Result | Later:
+        """Scan, share out, or do one batch."""
+        maker = self._makers.get(wanted.model)
+        size = wanted.batch_size or self._batch_size
+        if wanted.action == "scan":
+            return Result(await self._scan(job, wanted, maker))
+        ids = wanted.document_ids
+        if ids is None or len(ids) > size:
+            return await self._share_out(job, wanted, maker, size)
+        if job.state is None:
+            return Later(lane=maker.lane, state={"left": ids})
+        return await self._batch(job, wanted, maker)
+
+    # -- looking through
+
+    async def _scan(self, job: JobContext, wanted: Summarizer, maker: Maker) -> dict[str, Any]:
+        """What would be done: counts, and nothing else."""
+        found = {"documents": 0, "to_summarize": 0, "to_extract_keywords": 0, "bytes": 0}
+        place: int | None = 0
+        up_to = await self._db.read(newest)
+        while place is not None:
+            ids, place = await self._db.read(_slice, wanted, place, up_to)
+            for kind, name in (
+                (Kind.SUMMARY, "to_summarize"),
+                (Kind.KEYWORDS, "to_extract_keywords"),
+            ):
+                known = await self._db.read(notes.wanting, ids, kind, maker.recipe(kind))
+                found[name] += len(known)
+                found["bytes"] += sum(each.bytes for each in known if kind is Kind.SUMMARY)
+            found["documents"] += len(ids)
+            job.progress(found["documents"], None, "looking")
+        job.log.info(f"{found['to_summarize']} of {found['documents']} documents want a summary")
+        return {"action": "scan", "maker": maker.name, **found}
+
+    async def _share_out(
+        self, job: JobContext, wanted: Summarizer, maker: Maker, size: int
+    ) -> Result:
+        """Make a child for each batch of documents that want a note."""
+        state = job.state or {
+            "place": 0, "up_to": await self._db.read(newest), "documents": 0, "batches": 0,
+            "queued": 0,
+        }  # fmt: skip
+        while state["place"] is not None:
+            ids, place = await self._db.read(_slice, wanted, state["place"], state["up_to"])
+            state["documents"] += len(ids)
+            if not wanted.again:
+                ids = await self._db.read(_wanting, ids, wanted.action, maker)
+            for start in range(0, len(ids), size):
+                job.spawn(_child(wanted, maker, ids[start : start + size], size))
+                state["batches"] += 1
+            state["queued"] += len(ids)
+            state["place"] = place
+            await job.checkpoint(state)
+            job.progress(state["documents"], None, f"{state['queued']} to do")
+        job.log.info(f"{state['queued']} of {state['documents']} documents in {state['batches']} "
+                     f"batches for {maker.name}")  # fmt: skip
+        names = ("documents", "queued", "batches")
+        return Result(
+            {"action": wanted.action, "maker": maker.name, **{n: state[n] for n in names}}
+        )
+
+    # -- a batch
+
+    async def _batch(self, job: JobContext, wanted: Summarizer, maker: Maker) -> Result:
+        state = {"left": [], "done": 0, "skipped": 0, "parts": [], "refused": {}, **job.state}
+        kind = kind_of(wanted.action)
+        troubles: dict[int, BadAnswer | HelperDied | TaskFailed] = {}
+        total = len(wanted.document_ids or ())
+        while waiting := [each for each in state["left"] if each not in troubles]:
+            id_ = waiting[0]
+            made: list[NewNote] = []
+            try:
+                made = await self._one(job, wanted, maker, kind, id_, state)
+            except (BadAnswer, HelperDied, TaskFailed) as error:
+                job.log.warn(f"document {id_}: {error}", document_id=id_)
+                troubles[id_] = error
+                continue
+            except Permanent as error:
+                if isinstance(error, HttpStatus) and error.code not in _OF_ONE_DOCUMENT:
+                    raise
+                job.log.warn(f"document {id_}: {error}; it is left out", document_id=id_)
+                state["refused"][str(id_)] = describe(error)
+            state["left"].remove(id_)
+            state["done" if made else "skipped"] += 0 if str(id_) in state["refused"] else 1
+            state["parts"] = []
+            await job.checkpoint(state, [partial(_keep, made=made)] if made else [])
+            job.progress(state["done"] + state["skipped"], total, f"by {maker.name}")
+        return _ended(wanted, maker, state, troubles)
+
+    async def _one(
+        self, job: JobContext, wanted: Summarizer, maker: Maker, kind: Kind, id_: int,
+        state: dict[str, Any],
+    ) -> list[NewNote]:  # fmt: skip
+        """The notes to keep of one document; none where nothing is wanted."""
+        seen = await self._db.read(_look, id_, kind, maker.recipe(kind), again=wanted.again)
+        document = seen.document
+        if document is None or not seen.wanted:
+            return []
+        digest = document.content_hash
+        if state["parts"] and state["parts"][0] != digest:
+            state["parts"] = []
+
+        async def keep(answers: list[str]) -> None:
+            await job.checkpoint({**state, "parts": [digest, *answers]})
+
+        if seen.text is not None:
+            made = {kind: seen.text}
+        else:
+            done = list(state["parts"][1:])
+            made = await self._making.notes(maker, kind, document, job.id, done, keep)
+        if kind is Kind.SUMMARY and maker.model is not None and not seen.keywords:
+            own = self._makers.get("extractive")
+            made |= await self._making.notes(own, Kind.KEYWORDS, document, job.id, [], keep)
+            by = {Kind.SUMMARY: maker, Kind.KEYWORDS: own}
+        else:
+            by = dict.fromkeys(Kind, maker)
+        return [
+            NewNote(id_, each, text, by[each].name, by[each].recipe(each), digest, job.id)
+            for each, text in made.items()
+        ]
+
+
+def kind_of(action: str) -> Kind:
+    """The kind of note that an action makes."""
+    return Kind.KEYWORDS if action == "extract_keywords" else Kind.SUMMARY
+
+
+def _slice(tx: ReadTx, wanted: Summarizer, place: int, up_to: int) -> tuple[list[int], int | None]:
+    if wanted.document_ids is None:
+        return next_ids(tx, wanted, place, up_to)
+    return sorted(set(wanted.document_ids)), None
+
+
+def _wanting(tx: ReadTx, ids: Sequence[int], action: str, maker: Maker) -> list[int]:
+    kind = kind_of(action)
+    return [each.id for each in notes.wanting(tx, ids, kind, maker.recipe(kind))]
+
+
+def _child(wanted: Summarizer, maker: Maker, ids: list[int], size: int) -> JobSpec:
+    payload = Summarizer(
+        action=wanted.action, document_ids=ids, batch_size=size, model=wanted.model,
+        again=wanted.again,
+    )  # fmt: skip
+    name = f"documents {ids[0]} to {ids[-1]}" if len(ids) > 1 else f"document {ids[0]}"
+    return JobSpec(SUMMARIZER.name, payload.model_dump_json(), name=name, lane=maker.lane)
+
+
+def _look(tx: ReadTx, id_: int, kind: Kind, recipe: str, *, again: bool) -> _Seen:
+    found = documents(tx, [id_])
+    if not found:
+        return _Seen(None, False, None, False)
+    wanted = bool(found[0].text) and (again or bool(notes.wanting(tx, [id_], kind, recipe)))
+    same = None if again else notes.same(tx, found[0].content_hash, kind, recipe)
+    keywords = found[0].note(Kind.KEYWORDS)
+    return _Seen(found[0], wanted, same, keywords is not None and keywords.current)
+
+
+def _keep(tx: Tx, job: JobRow, *, made: Sequence[NewNote]) -> None:
+    del job
+    notes.save(tx, made)
+
+
+def _ended(
+    wanted: Summarizer, maker: Maker, state: dict[str, Any],
+    troubles: dict[int, BadAnswer | HelperDied | TaskFailed],
+) -> Result:  # fmt: skip
+    """The result of a batch. Raises where a document of it could not be done."""
+    if troubles:
+        id_, error = next(iter(troubles.items()))
+        more = f", and {len(troubles) - 1} others" if len(troubles) > 1 else ""
+        raise BadAnswer(f"document {id_}{more}: {error}") from error
+    refused = state["refused"]
+    if refused:
+        said = "; ".join(f"document {id_}: {why}" for id_, why in list(refused.items())[:_SAID])
+        raise Permanent(f"{len(refused)} of {len(wanted.document_ids or ())} documents could not "
+                        f"be done: {said}")  # fmt: skip
+    return Result(
+        {"action": wanted.action, "maker": maker.name, "done": state["done"],
+         "skipped": state["skipped"]}
+    )  # fmt: skip

@@ -1,0 +1,37 @@
+"""What came of a job that summarised, over all its batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quaero.db.contract import ReadTx
+from quaero.jobs.model import Status
+
+_SAID = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many documents were done and skipped; what batches that failed said, the first ten."""
+
+    done: int
+    skipped: int
+    failed: int
+    errors: tuple[str, ...]
+
+
+def outcome(tx: ReadTx, job_id: int) -> Outcome:
+    """The sums over a job and its batches."""
+    ((done, skipped),) = tx.execute(
+        """
+        select coalesce(sum(result ->> 'done'), 0), coalesce(sum(result ->> 'skipped'), 0)
+          from job where (id = $1 or parent_id = $1) and result is not null
+        """,
+        (job_id,),
+    )
+    rows = tx.execute(
+        "select error from job where parent_id = $1 and status = $2 order by id",
+        (job_id, Status.FAILED),
+    )
+    errors = tuple(str(row[0]) for row in rows[:_SAID])
+    return Outcome(int(done), int(skipped), len(rows), errors)

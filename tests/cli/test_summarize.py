@@ -1,0 +1,79 @@
+"""`quaero summarize`: summaries of what was collected, from the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Cli
+
+TIDES = "2"
+
+
+def test_what_wants_a_summary_is_counted_made_and_shown(on: Cli) -> None:
+    before = on("summarize", "scan", "--json").json
+    assert before["to_summarize"] == before["documents"] == 3
+    assert "3 of 3 documents would be summarised by extractive" in on("summarize", "scan").out
+    made = on("summarize", "run", "--batch-size", "2", "--json")
+    assert made.code == 0
+    assert (made.json["done"], made.json["skipped"], made.json["maker"]) == (3, 0, "extractive")
+    again = on("summarize", "run")
+    assert again.out == "0 documents summarised by extractive, 0 skipped\n"
+    shown = on("documents", "show", TIDES)
+    assert "Summary (by extractive, " in shown.err
+    assert "Neap tides follow the half moon." in shown.err
+    assert "Keywords (by extractive, " in shown.err
+    document = on("documents", "show", TIDES, "--json").json
+    assert document["summary"]["text"] == "Neap tides follow the half moon."
+    assert document["summary"]["maker"] == document["keywords"]["maker"] == "extractive"
+    assert document["keywords"]["words"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "number"),
+    [
+        ((TIDES,), 1),
+        (("--query", "tides moon"), 1),
+        (("--tag", "nothing"), 0),
+        (("--site", "nowhere.example.org"), 0),
+        (("--source", "0"), 3),
+        (("--crawl", "1", "--extractive"), 0),
+    ],
+)
+def test_documents_are_chosen_by_ids_or_options(
+    on: Cli, chosen: tuple[str, ...], number: int
+) -> None:
+    assert on("summarize", "scan", *chosen, "--json").json["documents"] == number
+    made = on("summarize", "run", *chosen, "--keywords", "--again", "--json")
+    assert made.json["done"] == number
+
+
+def test_ids_and_options_together_are_refused(looking: Cli) -> None:
+    refused = looking("summarize", "run", TIDES, "--tag", "x")
+    assert refused.code == 2
+    assert "either their ids, or the options" in refused.err
+
+
+def test_a_model_that_is_not_named_is_refused_before_anything_is_written(
+    on: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUAERO_SUMMARIZE_MODEL", "server")
+    refused = on("summarize", "run")
+    assert (refused.code, "model.base_url is not set" in refused.err) == (2, True)
+    assert on("summarize", "run", "--extractive").code == 0
+
+
+def test_calls_of_models_are_listed_with_their_errors(
+    on: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no model was asked yet" in on("summarize", "calls").err
+    monkeypatch.setenv("QUAERO_SUMMARIZE_MODEL", "server")
+    monkeypatch.setenv("QUAERO_MODEL_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("QUAERO_MODEL_NAME", "nobody")
+    monkeypatch.setenv("QUAERO_QUEUE_MAX_RECEIVE", "1")
+    failed = on("summarize", "run", TIDES)
+    assert failed.code == 1
+    assert "no connection to 127.0.0.1" in failed.err
+    (call,) = on("summarize", "calls", "--limit", "5", "--json").json
+    assert (call["model"], call["operation"], call["document_id"]) == ("nobody", "summary", 2)
+    assert "nobody" in on("summarize", "calls").out
+    assert on("summarize", "calls", "--before", call["id"], "--json").json == []

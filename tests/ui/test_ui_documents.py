@@ -104,13 +104,14 @@ def test_tags_are_given_and_taken_in_the_reader_and_by_selection(new_page, serve
     expect(first).to_contain_text("low tide")
     page.goto("/documents")
     page.locator(".document-rows input").first.check()
+    many = page.locator(".document-rows li").count()
     page.get_by_label("Select all on this page").check()
-    expect(page.get_by_text("3 selected.")).to_be_visible()
+    expect(page.get_by_text(f"{many} selected.")).to_be_visible()
     page.get_by_role("button", name="Tag", exact=True).click()
     page.get_by_role("dialog").get_by_role("textbox").fill("tidal")
-    page.get_by_role("button", name="Tag 3 documents").click()
+    page.get_by_role("button", name=f"Tag {many} documents").click()
     expect(page.locator(".document-rows li").filter(has_text="tidal")).to_have_count(
-        3, timeout=ENDS_MS
+        many, timeout=ENDS_MS
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from quaero.app import worker
 from quaero.crawl.cookies import Cookie
 from quaero.jobs.model import Status
-from quaero.jobs.steer import reopen, retryable
+from quaero.jobs.reopen import reopen, retryable
 from quaero.testing.confluence_site import ConfluenceSite
 from quaero.testing.jira_site import JiraSite
 from quaero.testing.product_gate import Expired

@@ -52,7 +52,8 @@ async def test_the_delay_between_requests_to_a_host_is_kept(tmp_path: Path) -> N
     for site in (one, two):
         assert min(gaps(site.hits)) >= 0.1 - JITTER
         assert len(asked(site)) == 7
-    assert two.hits[-1].started < one.hits[0].started + 6 * 0.1 * 2.5, "hosts do not take turns"
+    for site, other in ((one, two), (two, one)):
+        assert site.hits[1].started < other.hits[-1].started, "hosts do not take turns"
 
 
 async def test_a_slow_host_never_holds_up_another(tmp_path: Path) -> None:

@@ -115,6 +115,18 @@ def test_tags_are_given_and_taken_in_the_reader_and_by_selection(new_page, serve
     )
 
 
+def test_a_summary_is_made_from_the_reader_and_says_what_made_it(new_page, crawled) -> None:
+    page = new_page("/documents?q=breakwater")
+    page.locator(".document-rows a").first.click()
+    summary = page.get_by_label("Summary", exact=True)
+    summary.get_by_role("button", name="Summarise").click()
+    expect(summary).to_contain_text("Summary by its own sentences (extractive)")
+    expect(summary).to_contain_text("<script>alert(2)</script>")
+    expect(summary.get_by_role("button", name="Summarise again")).to_be_enabled()
+    summary.get_by_label("Keywords by").get_by_role("button").first.click()
+    expect(page.locator(".document-rows li").first).to_be_visible()
+
+
 def test_all_documents_that_match_are_deleted_unless_it_is_taken_back(
     new_page, server, crawled
 ) -> None:
@@ -133,15 +145,3 @@ def test_all_documents_that_match_are_deleted_unless_it_is_taken_back(
             expect(page.get_by_text("Taken back: nothing was deleted.")).to_be_visible()
             expect(page.locator(".document-rows li.is-going")).to_have_count(0)
     expect(page.get_by_text("Nothing found")).to_be_visible(timeout=ENDS_MS)
-
-
-def test_a_summary_is_made_from_the_reader_and_says_what_made_it(new_page, crawled) -> None:
-    page = new_page("/documents?q=breakwater")
-    page.locator(".document-rows a").first.click()
-    summary = page.get_by_label("Summary", exact=True)
-    summary.get_by_role("button", name="Summarise").click()
-    expect(summary).to_contain_text("Summary by its own sentences (extractive)")
-    expect(summary).to_contain_text("<script>alert(2)</script>")
-    expect(summary.get_by_role("button", name="Summarise again")).to_be_enabled()
-    summary.get_by_label("Keywords by").get_by_role("button").first.click()
-    expect(page.locator(".document-rows li").first).to_be_visible()

@@ -3,6 +3,7 @@
     QuaeroError
     ├── BadInput                something given to us is wrong; nothing was written
     │   ├── BadExpression       a condition or template of a workflow
+    │   ├── BadDefinition       a workflow: names line, field and remedy of each fault
     │   ├── BadConfig           a setting: names the key, the value and what is allowed
     │   ├── BadPayload          a job's payload does not fit its type
     │   ├── BadPattern          an include or exclude pattern
@@ -68,6 +69,20 @@ class BadExpression(BadInput):
         super().__init__(message)
         self.missing = missing
         self.place = tuple(place)
+
+
+class BadDefinition(BadInput):
+    """A workflow cannot be run as it is written.
+
+    `fields` says what is wrong with each field: its line, name, JSON pointer, and what to do.
+    """
+
+    status = 422
+    slug = "bad-definition"
+
+    def __init__(self, message: str, fields: Sequence[Mapping[str, str | int | None]] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 class BadPayload(BadInput):

@@ -40,6 +40,8 @@ from quaero.jobs.run import Failed
 from quaero.queue.claim import Claim
 from quaero.queue.queue import open_queue
 from quaero.settings import load
+from quaero.workflows import definitions, runs
+from quaero.workflows.text import check
 
 from ..opening import Opened  # noqa: TID252
 
@@ -75,6 +77,16 @@ def _dead_letters(tx: Tx, queue_id: int) -> None:
     run.settle_all(tx, failed, 3, Random(1))
 
 
+def _flow(tx: Tx, queue_id: int, name: str, actions: Any) -> None:
+    """A definition with a schedule and a run."""
+    text = f'id = "{name}"\n[schedule]\ncron = "0 2 * * *"\n'
+    text += '[[steps]]\nname = "tidy"\naction = "cleanup"\n'
+    definition = check(text, "toml", actions).definition
+    assert definition is not None
+    definitions.save(tx, definition, text, "toml")
+    runs.begin(tx, queue_id, name, actions)
+
+
 @pytest.fixture(scope="module")
 def described() -> Iterator[Any]:
     """The description of an application with a few jobs."""
@@ -94,6 +106,8 @@ def described() -> Iterator[Any]:
         opened.write(create, queue_id, [JobSpec("crawler", seeds) for _ in range(THERE)])
         opened.write(_dead_letters, queue_id)
         opened.write(save, [_page(number) for number in range(THERE)])
+        for number in range(3):
+            opened.write(_flow, queue_id, f"flow-{number}", parts.registry.known())
         config = SchemathesisConfig.from_dict(
             {
                 "base-url": "http://localhost",
@@ -117,7 +131,10 @@ def test_every_endpoint_does_what_its_description_says(described: Any, share: in
 def _aim(case: Any) -> None:
     """Mostly ask for what is there: ids as drawn are nearly always too large."""
     for name, value in case.path_parameters.items():
-        case.path_parameters[name] = value % (THERE + 5) + 1
+        if isinstance(value, str):
+            case.path_parameters[name] = f"flow-{len(value) % 4}"
+        else:
+            case.path_parameters[name] = value % (THERE + 5) + 1
 
 
 def _label(operation: Any) -> str:

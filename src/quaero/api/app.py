@@ -21,6 +21,7 @@ from quaero.api.parts import WebParts
 from quaero.api.pictures import views
 from quaero.api.routes import (
     actions,
+    definitions,
     documents,
     figures,
     job_types,
@@ -28,6 +29,7 @@ from quaero.api.routes import (
     logs,
     program,
     queue,
+    schedules,
     system,
     trees,
 )
@@ -65,7 +67,11 @@ def create_app(parts: WebParts) -> FastAPI:
     )
     app.state.parts = parts
     problems.add_handlers(app)
-    for area in (system, program, figures, job_types, actions, jobs, trees, logs, queue, documents):
+    areas = (
+        system, program, figures, job_types, actions, jobs, trees, logs, queue, documents,
+        definitions, schedules,
+    )  # fmt: skip
+    for area in areas:
         app.include_router(area.router, dependencies=[Depends(refuse_unknown_words)])
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Heads)

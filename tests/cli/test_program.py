@@ -91,6 +91,8 @@ def test_readers_print_json_on_request() -> None:
     without = {path for path, command in COMMANDS.items() if "as_json" not in _names(command)}
     assert without == {
         "demo", "serve", "work", "documents export", "documents tag", "documents delete",
+        "definitions save", "definitions delete", "definitions export", "definitions enable",
+        "definitions disable", "schedules pause", "schedules resume", "schedules trigger",
         "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",
         "queue requeue", "queue pause", "queue resume", "queue purge", "db migrate", "db backup",
@@ -102,7 +104,10 @@ def _names(command: Any) -> set[str]:
     return {each.name for each in command.params}
 
 
-@pytest.mark.parametrize("arguments", [[], ["jobs"], ["documents"], ["queue"], ["db"], ["config"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["jobs"], ["documents"], ["queue"], ["db"], ["config"], ["definitions"], ["schedules"]],
+)
 def test_a_group_without_a_command_shows_its_help(cli: Cli, arguments: list[str]) -> None:
     done = cli(*arguments)
     assert done.code == 2

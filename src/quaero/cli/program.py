@@ -16,7 +16,19 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from quaero.cli import cleanup, crawl, database, documents, jobs, queue, serve, steering, worker
+from quaero.cli import (
+    cleanup,
+    crawl,
+    database,
+    definitions,
+    documents,
+    jobs,
+    queue,
+    schedules,
+    serve,
+    steering,
+    worker,
+)
 from quaero.cli import settings as config
 from quaero.cli.options import CONFIG, DATA_DIR, GlobalOptions, remember
 from quaero.errors import BadInput, QuaeroError
@@ -47,9 +59,11 @@ app.command("search", context_settings={"ignore_unknown_options": True})(documen
 app.command("cleanup")(cleanup.cleanup)
 for command in steering.COMMANDS:
     jobs.app.command()(command)
+app.add_typer(definitions.app, name="definitions")
 app.add_typer(documents.app, name="documents")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(database.app, name="db")
 app.add_typer(config.app, name="config")
 

@@ -10,6 +10,8 @@ const LINKS = [
   { href: "/queue", label: "Queue", pages: ["queue", "job"], key: "q" },
   { href: "/queue/dead", label: "Dead letters", pages: ["dead"], key: "x" },
   { href: "/queue/workers", label: "Workers", pages: ["workers"], key: "w" },
+  { href: "/workflows", label: "Workflows", pages: ["workflows", "workflow"], key: "f" },
+  { href: "/schedules", label: "Schedules", pages: ["schedules"], key: "h" },
   { href: "/documents", label: "Documents", pages: ["documents"], key: "o" },
   { href: "/system", label: "System", pages: ["system", "reference"], key: "s" },
 ].map((each) => ({ ...each, hint: `${each.label} (g ${each.key})` }));
@@ -26,7 +28,7 @@ const HELP = [
   ["n", "new job"],
   [".", "pause and resume the live view"],
   ["t", "light or dark"],
-  ["g then d q x w o s", "dashboard, queue, dead letters, workers, documents, system"],
+  ["g then d q x w f h o s", "dashboard, queue, dead letters, workers, workflows, schedules, documents, system"],
   ["Esc", "close"],
   ["?", "this help"],
 ];

@@ -7,3 +7,4 @@ import "./styles/parts.css";
 import "./styles/tables.css";
 import "./styles/log.css";
 import "./styles/pages.css";
+import "./styles/flow.css";

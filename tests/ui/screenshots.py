@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
-from quaero.workflows.writing import write
 from tests.ui.browser import executable
 from tests.ui.server import Server, sample_site
+
+from quaero.workflows.writing import write
 
 WIDTHS = (1440, 390)
 THEMES = ("light", "dark")

@@ -137,7 +137,11 @@ export class StepGraph {
       if (title.textContent !== whole) title.textContent = whole;
       if (group.tagName === "a") group.setAttribute("aria-label", whole);
     }
-    for (const { edge, from } of this.edges) edge.classList.toggle("is-met", ended.has(from));
+    const word = new Map(this.steps.map((each) => [each.name, each.word]));
+    for (const { edge, from } of this.edges) {
+      edge.classList.toggle("is-met", ended.has(from));
+      edge.classList.toggle("is-open", Boolean(word.get(from)) && !ended.has(from));
+    }
   }
 }
 

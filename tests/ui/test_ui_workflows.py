@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from .asking import ENDS_MS, Script, request
+from .test_ui import serious_faults
 
 NAMES = (f"tide-{number}" for number in count())
 TEXT = """\
@@ -121,6 +122,30 @@ def test_a_run_is_watched_live_and_resumed_where_it_failed(new_page, server, tex
     assert job["payload"]["parameters"] == {"moon": "new"}
     page.goto(f"/workflows/{id_of(text)}?tab=runs")
     expect(page.locator("table.runs tbody tr")).to_have_count(2, timeout=ENDS_MS)
+
+
+@pytest.mark.parametrize("tab", ["", "?tab=runs", "?tab=edit", "run"])
+def test_a_workflow_and_its_run_are_at_hand_for_everybody(
+    new_page, server, text, scripts, axe, tab
+) -> None:
+    definition_id = store(server, text.replace("The tide of", "<img src=x onerror=alert(1)>"))
+    path = f"/workflows/{definition_id}{tab}"
+    if tab == "run":
+        run = request(f"{server.url}/api/definitions/{definition_id}/execute", {})
+        path = f"/jobs/{run['id']}"
+    page = new_page(path, reduced_motion="reduce")
+    page.wait_for_load_state("networkidle")
+    shown = {"?tab=runs": "text=It has not run yet", "?tab=edit": ".flow-step"}
+    page.wait_for_selector(shown.get(tab, ".graph-node"))
+    if tab == "?tab=edit":
+        page.locator(".flow-step summary").first.click()
+    page.evaluate(axe)
+    assert serious_faults(page) == []
+    page.keyboard.press("t")
+    assert serious_faults(page) == []
+    assert page.locator("main img, main script").count() == 0
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_workflow_is_scheduled_and_its_next_runs_are_seen(new_page, server, text) -> None:

@@ -16,7 +16,7 @@ from quaero.queue.holders import Holders
 from quaero.queue.stats import stats
 from quaero.reports.health import Health, LoopHealth, ProcessHealth, health
 from quaero.reports.workers import workers
-from quaero.workflows import schedules
+from quaero.workflows import folder, overview, schedules
 
 
 def views(parts: WebParts) -> Views:
@@ -42,8 +42,18 @@ def views(parts: WebParts) -> Views:
     )  # fmt: skip
 
 
-def schedules_picture(tx: ReadTx) -> list[dict[str, Any]]:
-    """What changes of schedules by itself, or by others, of the first 200."""
+def schedules_picture(tx: ReadTx) -> dict[str, Any]:
+    """What changes of schedules by itself, or by others, of the first 200; and of definitions."""
+    count, changed_at = overview.newest(tx)
+    troubled = [each for each in folder.files(tx) if each.problem is not None]
+    return {
+        "schedules": _schedules(tx),
+        "definitions": {"count": count, "changed_at": when(changed_at)},
+        "files": [{"path": each.path, "problem": each.problem} for each in troubled],
+    }
+
+
+def _schedules(tx: ReadTx) -> list[dict[str, Any]]:
     return [
         {
             "definition_id": each.definition_id,

@@ -142,7 +142,8 @@ SOCKET_MESSAGES: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "schedule",
-        "meaning": "The schedules (topic system), the first 200 by id, while they change.",
+        "meaning": "The schedules (topic system), the first 200 by id, with how many definitions "
+        "there are and which files of their folder are wrong, while any of it changes.",
         "example": {
             "type": "schedule",
             "schedules": [
@@ -157,6 +158,8 @@ SOCKET_MESSAGES: tuple[dict[str, Any], ...] = (
                     "left_out": 0,
                 }
             ],
+            "definitions": {"count": 3, "changed_at": "2026-11-02T08:00:00.000000Z"},
+            "files": [],
         },
     },
     {

@@ -64,6 +64,12 @@ def one(tx: ReadTx, definition_id: str) -> Overview:
     return _seen(tx, definitions.get(tx, definition_id))
 
 
+def newest(tx: ReadTx) -> tuple[int, int | None]:
+    """How many definitions there are, and when the one that changed last did."""
+    ((count, changed_at),) = tx.execute("select count(*), max(changed_at) from definition")
+    return count, changed_at
+
+
 def gist(stored: Stored) -> Gist:
     """What a stored text says of itself, without a look at whether it could run."""
     value = value_of(stored.text, stored.format) or {}

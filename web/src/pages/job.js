@@ -138,6 +138,8 @@ export function job() {
 
     heard(message) {
       if (message.type === "deleted" && message.id === id) {
+        clearTimeout(timer);
+        ask.stop();
         this.job = null;
         this.missingTitle = "This job was deleted";
         this.missing = "It was removed with its logs.";

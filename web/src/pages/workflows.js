@@ -104,7 +104,7 @@ export function workflows() {
         h("td.flow-when", { "data-label": "Schedule" }, when(each)),
         h("td.flow-last", { "data-label": "Last run" }, last ? h("a", { href: `/jobs/${last.id}`, "data-what": `last-${each.id}` }, statusMark(last), h("span.quiet", { title: moment(last.began_at), "data-at": last.began_at }, ago(last.began_at))) : h("span.quiet", {}, "never")),
         h("td.flow-runs", { "data-label": "Runs" }, strip(each.runs, clean(each.name, 60))),
-        h("td.cell-switch", {}, h("label.switch", {}, box, h("i", { "aria-hidden": "true" }))),
+        h("td.cell-switch", {}, h("label.flow-switch", {}, box, h("i", { "aria-hidden": "true" }))),
         h(
           "td.cell-actions",
           {},
@@ -157,6 +157,6 @@ export function workflows() {
 
 function when({ schedule, enabled }) {
   if (!schedule) return h("span.quiet", {}, enabled ? "by hand" : "–");
-  const next = schedule.paused ? h("span.is-paused", {}, icon("pause"), "paused") : h("span.quiet", {}, "next ", h("span", { title: moment(schedule.next_at), "data-at": schedule.next_at ?? "" }, ago(schedule.next_at)));
+  const next = schedule.paused ? h("span.flow-paused", {}, icon("pause"), "paused") : h("span.quiet", {}, "next ", h("span", { title: moment(schedule.next_at), "data-at": schedule.next_at ?? "" }, ago(schedule.next_at)));
   return [h("span", {}, clean(schedule.words, 120)), next];
 }

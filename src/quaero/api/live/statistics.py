@@ -70,7 +70,7 @@ class Statistics:
         if kind == "workers":
             return {"workers": self._views.workers(tx)}
         if kind == "schedule":
-            return {"schedules": self._views.schedules(tx)}
+            return self._views.schedules(tx)
         return {"health": self._views.health(tx)}
 
 

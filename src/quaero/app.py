@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import resource
 import signal
 import socket
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from quaero.clock import DAY, SECOND, SystemClock
 from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
+from quaero.errors import StorageError
 from quaero.queue.claim import suspects
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
@@ -37,7 +39,7 @@ from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import JobType, Registry
 from quaero.work.supervisor import END_SECONDS
 from quaero.work.watchdog import Watchdog
-from quaero.workflows import items
+from quaero.workflows import items, shipped
 from quaero.workflows.clockwork import Clockwork
 from quaero.workflows.executors import RUN_TYPE, STEP_TYPE, WorkflowExecutors
 from quaero.workflows.folder import Folder
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from quaero.crawl.fetch import Fetcher
     from quaero.crawl.session import Login
     from quaero.sources.logins import Logins
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
@@ -258,6 +262,10 @@ def _beside(settings: Settings, made: Worker) -> list[Coroutine[Any, Any, None]]
 async def _begin_what_is_due(settings: Settings, made: Worker) -> None:
     """Follow the folder of definitions, begin runs by the clock, end what is over its time."""
     known = made.registry.known()
+    try:
+        await made.db.write(shipped.store, known)
+    except StorageError as error:
+        log.warning("the definitions that come with Quaero are not stored now: %s", error)
     folder = Folder(made.db, settings.definitions_dir, known)
     clockwork = Clockwork(made.db, made.queue_id, known, SystemClock())
     async with asyncio.TaskGroup() as group:

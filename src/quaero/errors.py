@@ -3,6 +3,7 @@
     QuaeroError
     ├── BadInput                something given to us is wrong; nothing was written
     │   ├── BadExpression       a condition or template of a workflow
+    │   ├── BadDefinition       a workflow: names line, field and remedy of each fault
     │   ├── BadConfig           a setting: names the key, the value and what is allowed
     │   ├── BadKey              the key file of the logins is missing, foreign or unsafe
     │   ├── BadLogin            cookies or tokens that cannot be stored, or not for this site
@@ -92,6 +93,20 @@ class BadLogin(BadInput):
     def __init__(self, message: str, pointer: str = "") -> None:
         super().__init__(message)
         self.fields = [{"pointer": pointer, "detail": message}]
+
+
+class BadDefinition(BadInput):
+    """A workflow cannot be run as it is written.
+
+    `fields` says what is wrong with each field: its line, name, JSON pointer, and what to do.
+    """
+
+    status = 422
+    slug = "bad-definition"
+
+    def __init__(self, message: str, fields: Sequence[Mapping[str, str | int | None]] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 class BadPayload(BadInput):

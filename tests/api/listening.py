@@ -35,6 +35,7 @@ def plain_views(queue_id=1) -> Views:
         line=lambda line: {"id": line.id, "message": line.message},
         queue=queue,
         workers=lambda tx: [{"id": 1}],
+        schedules=lambda tx: {"schedules": []},
         health=lambda tx: {"status": "ok"},
     )
 

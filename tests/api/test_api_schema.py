@@ -48,6 +48,8 @@ from quaero.sources.keys import KeyFile
 from quaero.sources.logins import Logins
 from quaero.sources.probe import Probe
 from quaero.sources.vault import Keys
+from quaero.workflows import definitions, runs
+from quaero.workflows.text import check
 
 from ..opening import Opened  # noqa: TID252
 
@@ -97,6 +99,16 @@ async def _store(logins: Logins) -> None:
         await logins.add(Capture(base_url=url, captured_at=1, headers={"X-Key": "k"}))
 
 
+def _flow(tx: Tx, queue_id: int, name: str, actions: Any) -> None:
+    """A definition with a schedule and a run."""
+    text = f'id = "{name}"\n[schedule]\ncron = "0 2 * * *"\n'
+    text += '[[steps]]\nname = "tidy"\naction = "cleanup"\n'
+    definition = check(text, "toml", actions).definition
+    assert definition is not None
+    definitions.save(tx, definition, text, "toml")
+    runs.begin(tx, queue_id, name, actions)
+
+
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The description of an application with a few jobs."""
@@ -123,6 +135,8 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             url = f"https://docs{number}.example.org/"
             opened.write(records.create, {"name": f"docs{number}", "base_url": url})
         asyncio.run(_store(logins))
+        for number in range(3):
+            opened.write(_flow, queue_id, f"flow-{number}", parts.registry.known())
         config = SchemathesisConfig.from_dict(
             {
                 "base-url": "http://localhost",
@@ -146,7 +160,10 @@ def test_every_endpoint_does_what_its_description_says(described: Any, share: in
 def _aim(case: Any) -> None:
     """Mostly ask for what is there: ids as drawn are nearly always too large."""
     for name, value in case.path_parameters.items():
-        case.path_parameters[name] = value % (THERE + 5) + 1
+        if isinstance(value, str):
+            case.path_parameters[name] = f"flow-{len(value) % 4}"
+        else:
+            case.path_parameters[name] = value % (THERE + 5) + 1
 
 
 def _label(operation: Any) -> str:

@@ -285,6 +285,7 @@ async def test_workers_ride_on_system(live) -> None:
     assert (await one.got("workers"))["workers"] == [{"id": 1}]
     other = await live().connect("system")
     assert (await other.got("health"))["health"] == {"status": "ok"}
+    assert (await other.got("schedule"))["schedules"] == []
 
 
 async def test_new_lines_of_a_log_are_told_in_order_and_old_ones_are_not(live, db) -> None:

@@ -90,7 +90,10 @@ def test_every_command_and_option_is_used_by_a_test(path: str) -> None:
 def test_readers_print_json_on_request() -> None:
     without = {path for path, command in COMMANDS.items() if "as_json" not in _names(command)}
     assert without == {
-        "auth delete", "auth revoke", "auth rotate", "demo", "serve", "work", "documents export", "documents tag", "documents delete",
+        "auth delete", "auth revoke", "auth rotate", "demo", "serve", "work", "documents export",
+        "documents tag", "documents delete",
+        "definitions save", "definitions delete", "definitions export", "definitions enable",
+        "definitions disable", "schedules pause", "schedules resume", "schedules trigger",
         "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",
         "queue requeue", "queue pause", "queue resume", "queue purge", "db migrate", "db backup",
@@ -104,7 +107,18 @@ def _names(command: Any) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["jobs"], ["documents"], ["sources"], ["queue"], ["db"], ["config"], ["auth"]],
+    [
+        [],
+        ["jobs"],
+        ["documents"],
+        ["sources"],
+        ["queue"],
+        ["db"],
+        ["config"],
+        ["auth"],
+        ["definitions"],
+        ["schedules"],
+    ],
 )
 def test_a_group_without_a_command_shows_its_help(cli: Cli, arguments: list[str]) -> None:
     done = cli(*arguments)

@@ -17,6 +17,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.ui.browser import executable
 from tests.ui.server import Server, sample_site
 
+from quaero.workflows.writing import write
+
 WIDTHS = (1440, 390)
 THEMES = ("light", "dark")
 LONGEST = 60
@@ -34,6 +36,13 @@ PAGES = {
     "job-log": "/jobs/1?tab=logs",
     "job-data": "/jobs/1?tab=data",
     "job-api": "/jobs/1?tab=api",
+    "workflows": "/workflows",
+    "workflow": "/workflows/weekly",
+    "workflow-runs": "/workflows/weekly?tab=runs",
+    "workflow-edit": "/workflows/weekly?tab=edit",
+    "workflow-wrong": "/workflows/weekly?tab=edit#wrong",
+    "run": "/jobs/{run}",
+    "schedules": "/schedules",
     "documents": "/documents",
     "search": "/documents?q=table",
     "document": "/documents/1",
@@ -46,6 +55,48 @@ PAGES = {
     "missing": "/jobs/999999",
 }
 
+NIGHTLY: dict[str, Any] = {
+    "id": "nightly",
+    "name": "Nightly upkeep",
+    "schedule": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"},
+    "steps": [{"name": "tidy", "action": "cleanup", "config": {"dry_run": True}}],
+}
+WEEKLY: dict[str, Any] = {
+    "id": "weekly",
+    "name": "Refresh of the handbook",
+    "description": "Collects the handbook anew and tidies up after it.",
+    "tags": ["handbook"],
+    "parameters": {
+        "days": {"type": "integer", "default": 30, "description": "What is older is removed."}
+    },
+    "schedule": {"cron": "0 4 * * 0"},
+    "pre_jobs": [{"name": "room", "action": "cleanup", "config": {"dry_run": True}}],
+    "steps": [
+        {"name": "pages", "action": "cleanup", "config": {"dry_run": True}},
+        {"name": "issues", "action": "cleanup", "config": {"dry_run": True}},
+        {
+            "name": "old_ones",
+            "action": "cleanup",
+            "config": {"age_threshold_days": "{{ parameters.days }}", "dry_run": True},
+            "depends_on": ["pages"],
+        },
+        {
+            "name": "in_a_leap_year",
+            "action": "cleanup",
+            "depends_on": ["pages", "issues"],
+            "condition": "parameters.days > 365",
+        },
+        {
+            "name": "report",
+            "action": "cleanup",
+            "depends_on": ["old_ones", "in_a_leap_year"],
+            "condition": "steps.old_ones.result.nothing_like_that",
+        },
+        {"name": "tell", "action": "cleanup", "depends_on": ["report"]},
+    ],
+    "post_jobs": [{"name": "afterwards", "action": "cleanup", "config": {"dry_run": True}}],
+}
+
 
 def main(folder: Path) -> None:
     """Take them all."""
@@ -56,7 +107,7 @@ def main(folder: Path) -> None:
         try:
             crawl(server.url, site)
             make_sources(server.url, site, Path(data))
-            take(server.url, folder)
+            take(server.url, folder, run=run_workflow(server.url))
         finally:
             server.stop()
     print(f"{len(PAGES) * len(WIDTHS) * len(THEMES)} screenshots are in {folder}")
@@ -64,15 +115,32 @@ def main(folder: Path) -> None:
 
 def crawl(url: str, site: str) -> None:
     """Crawl the sample site to its end."""
-    body = json.dumps({"type": "crawler", "payload": {"seeds": [site]}}).encode()
-    request = urllib.request.Request(f"{url}/api/jobs", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request):
-        pass
-    wait_for(url, 1)
+    job = send(f"{url}/api/jobs", {"type": "crawler", "payload": {"seeds": [site]}})
+    wait(url, job["id"])
 
 
-def wait_for(url: str, job_id: int) -> None:
-    """Wait until a job has ended."""
+def run_workflow(url: str) -> int:
+    """Store two workflows, and run one that fails in the middle; returns the run's id."""
+    for each in (NIGHTLY, WEEKLY):
+        send(f"{url}/api/definitions", write(each, "toml"))
+    for _ in range(4):
+        wait(url, send(f"{url}/api/definitions/nightly/execute", {})["id"])
+    run = send(f"{url}/api/definitions/weekly/execute", {})["id"]
+    wait(url, run)
+    return int(run)
+
+
+def send(url: str, value: Any) -> Any:
+    """Post a value as JSON, or a text as TOML; returns what is answered."""
+    kind = "toml" if isinstance(value, str) else "json"
+    body = (value if isinstance(value, str) else json.dumps(value)).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": f"application/{kind}"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def wait(url: str, job_id: int) -> None:
+    """Wait for the end of a job."""
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
         with urllib.request.urlopen(f"{url}/api/jobs/{job_id}") as answer:
@@ -98,21 +166,13 @@ def make_sources(url: str, site: str, folder: Path) -> None:
         {"name": "tracker", "base_url": "https://jira.example.org/", "kind": "jira"},
     ]
     for number, source in enumerate(sources, 1):
-        ask(f"{url}/api/sources", source)
+        send(f"{url}/api/sources", source)
         if source["name"] != "tracker":
-            job = ask(f"{url}/api/sources/{number}/collect", {})["job"]
-            wait_for(url, job["id"])
+            job = send(f"{url}/api/sources/{number}/collect", {})["job"]
+            wait(url, job["id"])
 
 
-def ask(address: str, body: dict[str, object]) -> Any:
-    """The answer to a POST."""
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(address, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
-
-
-def take(url: str, folder: Path) -> None:
+def take(url: str, folder: Path, **values: int) -> None:
     """Open each page in each width and theme, and keep what it shows."""
     arguments = ["--no-sandbox", "--disable-gpu"]
     with sync_playwright() as playwright:
@@ -127,10 +187,20 @@ def take(url: str, folder: Path) -> None:
                 )
                 page = context.new_page()
                 for name, path in PAGES.items():
-                    show(page, path)
+                    show(page, path.format(**values))
+                    if name.endswith("-wrong"):
+                        break_it(page)
                     page.screenshot(path=folder / f"{name}-{width}-{theme}.png")
                 context.close()
         browser.close()
+
+
+def break_it(page: Page) -> None:
+    """Write something wrong into the text of the editor."""
+    area = page.locator(".code-area")
+    area.fill(area.input_value().replace('depends_on = ["pages"]', 'depends_on = ["page"]'))
+    expect(page.locator(".faults li")).to_have_count(1)
+    page.locator(".flow-step.is-wrong summary").first.click()
 
 
 def show(page: Page, path: str) -> None:

@@ -35,7 +35,7 @@ export function query(values) {
   return text ? `?${text}` : "";
 }
 
-async function ask(path, { method = "GET", body, headers = {}, signal, ...options } = {}) {
+async function ask(path, { method = "GET", body, text, headers = {}, signal, ...options } = {}) {
   const sent = { Accept: "application/json", ...headers };
   if (body !== undefined) {
     sent["Content-Type"] ??=
@@ -43,6 +43,7 @@ async function ask(path, { method = "GET", body, headers = {}, signal, ...option
   }
   const init = { method, headers: sent, signal, ...options };
   if (body !== undefined) init.body = JSON.stringify(body);
+  if (text !== undefined) init.body = text;
   let answer;
   try {
     answer = await fetch(path, init);

@@ -17,8 +17,8 @@ const outlet = document.getElementById("main");
 let shown = null;
 
 /** A new page takes the place of the old one; the same page hears of its new query by itself. */
-function outletShows({ page, id }) {
-  const wanted = page === "job" ? `job ${id}` : page;
+function outletShows({ page, id, name }) {
+  const wanted = page === "job" ? `job ${id}` : name ? `${page} ${name}` : page;
   if (shown === wanted) return;
   const first = shown === null;
   shown = wanted;

@@ -14,7 +14,7 @@ const HIDDEN_FOR = 60_000;
 const SILENT_FOR = 25_000;
 const MOST_WAITING = 5_000;
 const UNSAID = new Set(["pong", "feed", "subscribed"]);
-const TOPICS = { queue: ["queue"], workers: ["workers", "system"], health: ["system"] };
+const TOPICS = { queue: ["queue"], workers: ["workers", "system"], health: ["system"], schedule: ["system"] };
 
 export class Live {
   constructor(url) {

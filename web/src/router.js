@@ -5,6 +5,9 @@ const ROUTES = [
   [/^\/queue\/dead$/, "dead"],
   [/^\/queue\/workers$/, "workers"],
   [/^\/jobs\/(?<id>\d+)$/, "job"],
+  [/^\/workflows$/, "workflows"],
+  [/^\/workflows\/(?<name>_new|[a-z0-9][a-z0-9_-]{0,63})$/, "workflow"],
+  [/^\/schedules$/, "schedules"],
   [/^\/documents(?:\/(?<id>\d+))?$/, "documents"],
   [/^\/sources$/, "sources"],
   [/^\/system(?:\/log)?$/, "system"],
@@ -16,9 +19,9 @@ const listeners = new Set();
 export function match(path) {
   for (const [pattern, page] of ROUTES) {
     const found = pattern.exec(path);
-    if (found) return { page, id: found.groups?.id ? Number(found.groups.id) : null };
+    if (found) return { page, id: found.groups?.id ? Number(found.groups.id) : null, name: found.groups?.name ?? null };
   }
-  return { page: "missing", id: null };
+  return { page: "missing", id: null, name: null };
 }
 
 /** Where the browser is: page, id of the thing, path, query. */

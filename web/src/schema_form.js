@@ -45,7 +45,7 @@ function pointerWords(pointer = "") {
 }
 
 /** Follow references, and take the one real alternative of an optional value. */
-function resolve(part, root) {
+export function resolve(part, root) {
   if (part.$ref) {
     const target = part.$ref.split("/").slice(1).reduce((at, word) => at[word], root);
     return resolve({ ...target, ...without(part, "$ref") }, root);
@@ -63,7 +63,7 @@ function without(object, ...names) {
   return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
 }
 
-const words = (name) => {
+export const words = (name) => {
   const text = name.replaceAll("_", " ");
   return text[0].toUpperCase() + text.slice(1);
 };

@@ -10,6 +10,8 @@ const LINKS = [
   { href: "/queue", label: "Queue", pages: ["queue", "job"], key: "q" },
   { href: "/queue/dead", label: "Dead letters", pages: ["dead"], key: "x" },
   { href: "/queue/workers", label: "Workers", pages: ["workers"], key: "w" },
+  { href: "/workflows", label: "Workflows", pages: ["workflows", "workflow"], key: "f" },
+  { href: "/schedules", label: "Schedules", pages: ["schedules"], key: "h" },
   { href: "/documents", label: "Documents", pages: ["documents"], key: "o" },
   { href: "/sources", label: "Sources", pages: ["sources"], key: "c" },
   { href: "/system", label: "System", pages: ["system", "reference"], key: "s" },

@@ -9,3 +9,4 @@ import "./styles/log.css";
 import "./styles/pages.css";
 import "./styles/sources.css";
 import "./styles/logins.css";
+import "./styles/flow.css";

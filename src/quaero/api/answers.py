@@ -136,6 +136,16 @@ def job_detail(job: Detail, now: int) -> dict[str, Any]:
         "attempts": [attempt_of(each) for each in job.attempts],
         "max_child_failures": job.max_child_failures,
         "child_failure_action": FailureAction(job.failure_action).name.lower(),
+        "needs": [
+            {
+                "id": each.id,
+                "name": each.name,
+                "status": each.status.word,
+                "any_end": each.any_end,
+                "met": each.met,
+            }
+            for each in job.needs
+        ],
         "logs_count": levels_of(job.logs),
         "logs_capped": job.logs_capped,
         "documents": job.documents,

@@ -23,6 +23,7 @@ from quaero.api.pictures import views
 from quaero.api.routes import (
     actions,
     auth,
+    definitions,
     document_actions,
     documents,
     figures,
@@ -33,6 +34,7 @@ from quaero.api.routes import (
     program,
     queue,
     references,
+    schedules,
     sources,
     system,
     trees,
@@ -42,7 +44,7 @@ from quaero.sources.pairing import Pairing
 
 AREAS = (
     system, program, figures, job_types, actions, jobs, trees, logs, queue, document_actions,
-    documents, references, model_calls, sources, auth,
+    documents, references, model_calls, sources, auth, definitions, schedules,
 )  # fmt: skip
 DESCRIPTION = """
 Everything the pages show, and all that they do, is done through this interface. Times are RFC 3339

@@ -53,5 +53,19 @@ def read(cursor: str | None, length: int | None, *bound: object) -> tuple[int, .
     return tuple(place)
 
 
+def write_text(place: str, *bound: object) -> str:
+    """The cursor for a place in a list that is ordered by a text."""
+    return write([*place.encode()], *bound)
+
+
+def read_text(cursor: str | None, *bound: object) -> str | None:
+    """The place of a cursor of `write_text`; None without a cursor. Raises `BadInput`."""
+    place = read(cursor, None, *bound)
+    try:
+        return None if place is None else bytes(place).decode()
+    except ValueError as error:
+        raise BadInput("the cursor was changed; begin without one") from error
+
+
 def _digest(bound: Sequence[object]) -> str:
     return hashlib.blake2b(repr(bound).encode("utf-8", "replace"), digest_size=6).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from quaero.api import examples
+from quaero.api import examples, flow_examples
 
 PROBLEM_TYPE = "application/problem+json"
 _CONTENT = {
@@ -41,6 +41,20 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
     found["default"] = {"description": "Any other problem.", "content": _CONTENT}
     return found
+
+
+def definition_body(*, strict: bool = True) -> dict[str, Any]:
+    """A body that is a definition of a workflow; not `strict` where a wrong one is no error."""
+    return {"requestBody": {"required": True, "content": definition_content(strict=strict)}}
+
+
+def definition_content(*, strict: bool = True) -> dict[str, Any]:
+    """A definition in each format that there is."""
+    schema = {"$ref": "#/components/schemas/Definition"} if strict else {}
+    return {
+        "application/json": {"schema": schema, "example": flow_examples.VALUE},
+        "application/toml": {"schema": {"type": "string"}, "example": flow_examples.TEXT},
+    }
 
 
 def location(meaning: str) -> dict[str, Any]:

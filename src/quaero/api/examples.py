@@ -48,6 +48,7 @@ JOB: dict[str, Any] = {
     "attempts": [],
     "max_child_failures": 0,
     "child_failure_action": "continue",
+    "needs": [],
     "logs_count": {"debug": 0, "info": 3, "warn": 0, "error": 0},
     "logs_capped": False,
     "documents": 3,

@@ -51,10 +51,15 @@ def _example(value: dict[str, Any]) -> ConfigDict:
 
 
 class FieldProblem(Answer):
-    """What is wrong with one field, by its JSON pointer (RFC 6901)."""
+    """What is wrong with one field, by its JSON pointer (RFC 6901).
+
+    In a definition also by its name and its line.
+    """
 
     pointer: str
     detail: str
+    field: str | None = None
+    line: int | None = None
 
 
 class Problem(Answer):
@@ -148,8 +153,21 @@ class Levels(Answer):
     error: int
 
 
+class NeedModel(Answer):
+    """A job that another needs; `met` once it has ended well, or with `any_end` just ended."""
+
+    id: int
+    name: str
+    status: StatusWord
+    any_end: bool
+    met: bool
+
+
 class Job(JobItem):
-    """All that is known of a job; counts that are `…_capped` go on beyond 10,000."""
+    """All that is known of a job; counts that are `…_capped` go on beyond 10,000.
+
+    `needs` are the jobs that had to end, or have to, before this one may start.
+    """
 
     model_config = _example(examples.JOB)
 
@@ -159,6 +177,7 @@ class Job(JobItem):
     attempts: list[AttemptModel]
     max_child_failures: int
     child_failure_action: FailureWord
+    needs: list[NeedModel]
     logs_count: Levels
     logs_capped: bool
     documents: int

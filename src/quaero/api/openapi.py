@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from quaero.api import examples, reference
+from quaero.api import examples, flow_examples, reference
 from quaero.api.describing import PROBLEM_TYPE
 from quaero.api.models import Problem
 from quaero.work.registry import Registry
@@ -21,6 +21,10 @@ _WITH_NULLS = {
     "DocumentModel": examples.WHOLE_DOCUMENT,
     "SourceModel": examples.SOURCE,
     "LoginModel": examples.LOGIN,
+    "DefinitionItem": flow_examples.DEFINITION_ITEM,
+    "DefinitionModel": flow_examples.DEFINITION,
+    "ScheduleModel": flow_examples.SCHEDULE,
+    "Steps": flow_examples.STEPS,
 }
 _PLAIN: dict[str, Any] = {
     "string": "…", "integer": 1, "number": 0.5, "boolean": False, "null": None, "object": {}

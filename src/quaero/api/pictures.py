@@ -16,6 +16,7 @@ from quaero.queue.holders import Holders
 from quaero.queue.stats import stats
 from quaero.reports.health import Health, LoopHealth, ProcessHealth, health
 from quaero.reports.workers import workers
+from quaero.workflows import folder, overview, schedules
 
 
 def views(parts: WebParts) -> Views:
@@ -35,7 +36,37 @@ def views(parts: WebParts) -> Views:
     def how_all_is(tx: ReadTx) -> dict[str, Any]:
         return health_picture(health(tx, parts.db.path))
 
-    return Views(job=job_item, line=log_line, queue=queue, workers=at_work, health=how_all_is)
+    return Views(
+        job=job_item, line=log_line, queue=queue, workers=at_work, health=how_all_is,
+        schedules=schedules_picture,
+    )  # fmt: skip
+
+
+def schedules_picture(tx: ReadTx) -> dict[str, Any]:
+    """What changes of schedules by itself, or by others, of the first 200; and of definitions."""
+    count, changed_at = overview.newest(tx)
+    troubled = [each for each in folder.files(tx) if each.problem is not None]
+    return {
+        "schedules": _schedules(tx),
+        "definitions": {"count": count, "changed_at": when(changed_at)},
+        "files": [{"path": each.path, "problem": each.problem} for each in troubled],
+    }
+
+
+def _schedules(tx: ReadTx) -> list[dict[str, Any]]:
+    return [
+        {
+            "definition_id": each.definition_id,
+            "paused": each.paused,
+            "blocked": each.blocked,
+            "next_at": when(each.next_at),
+            "last_at": when(each.last_at),
+            "last_run_id": each.last_run_id,
+            "last_note": each.last_note,
+            "left_out": each.left_out,
+        }
+        for each in schedules.listing(tx)
+    ]
 
 
 def health_picture(found: Health) -> dict[str, Any]:

@@ -143,6 +143,28 @@ SOCKET_MESSAGES: tuple[dict[str, Any], ...] = (
         "example": {"type": "health", "health": {"status": "ok", "problems": []}},
     },
     {
+        "name": "schedule",
+        "meaning": "The schedules (topic system), the first 200 by id, with how many definitions "
+        "there are and which files of their folder are wrong, while any of it changes.",
+        "example": {
+            "type": "schedule",
+            "schedules": [
+                {
+                    "definition_id": "handbook",
+                    "paused": False,
+                    "blocked": False,
+                    "next_at": "2026-11-23T01:30:00.000000Z",
+                    "last_at": "2026-11-20T01:30:00.000000Z",
+                    "last_run_id": 7,
+                    "last_note": None,
+                    "left_out": 0,
+                }
+            ],
+            "definitions": {"count": 3, "changed_at": "2026-11-02T08:00:00.000000Z"},
+            "files": [],
+        },
+    },
+    {
         "name": "reset",
         "meaning": "What was seen is out of date: load anew, with a `topic` only that.",
         "example": {"type": "reset", "reason": "the place in the feed is not known any more"},

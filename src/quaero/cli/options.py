@@ -89,11 +89,11 @@ def database(*, must_exist: bool = True) -> Iterator[SqliteDatabase]:
         yield db
 
 
-def with_database(work: Callable[[SqliteDatabase], Awaitable[R]]) -> R:
+def with_database(work: Callable[[SqliteDatabase], Awaitable[R]], *, must_exist: bool = True) -> R:
     """Run a coroutine over the database."""
     import asyncio
 
-    with database() as db:
+    with database(must_exist=must_exist) as db:
         return asyncio.run(_awaited(work, db))
 
 

@@ -21,9 +21,11 @@ from quaero.cli import (
     cleanup,
     crawl,
     database,
+    definitions,
     documents,
     jobs,
     queue,
+    schedules,
     serve,
     sources,
     steering,
@@ -60,11 +62,13 @@ app.command("search", context_settings={"ignore_unknown_options": True})(documen
 app.command("cleanup")(cleanup.cleanup)
 for command in steering.COMMANDS:
     jobs.app.command()(command)
+app.add_typer(definitions.app, name="definitions")
 app.add_typer(documents.app, name="documents")
 app.add_typer(sources.app, name="sources")
 app.add_typer(summarize.app, name="summarize")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(auth.app, name="auth")
 app.add_typer(database.app, name="db")
 app.add_typer(config.app, name="config")

@@ -77,11 +77,11 @@ def rerun(job_id: Id, payload: Payload = None) -> None:
 
     Example: quaero jobs rerun 12
     """
-    from quaero.jobs import steer
+    from quaero.workflows import runs
 
     with database() as db:
         text = _checked(db, job_id, payload)
-        new = db.write_sync(steer.rerun, job_id, text)
+        new = db.write_sync(runs.rerun, job_id, text)
     typer.echo(f"job {new} will run what job {job_id} ran; {_by_a_worker()}")
 
 

@@ -7,6 +7,7 @@ deleted.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from quaero.clock import DAY
 from quaero.db.contract import Tx
@@ -28,6 +29,11 @@ def create_once(tx: Tx, queue_id: int, spec: JobSpec, key: str, request: str) ->
     Returns its id, and whether it was there already. Raises `Conflict` where the key was used for
     another request.
     """
+    return once(tx, key, request, lambda tx: create(tx, queue_id, [spec])[0])
+
+
+def once(tx: Tx, key: str, request: str, make: Callable[[Tx], int]) -> tuple[int, bool]:
+    """`create_once` for a job that `make` makes, with all that belongs to it."""
     rows = tx.execute(
         "select request, job_id from idempotency where key = $1 and created_at > $2",
         (key, tx.now - KEPT),
@@ -40,7 +46,7 @@ def create_once(tx: Tx, queue_id: int, spec: JobSpec, key: str, request: str) ->
                 "take a new key"
             )
         return job_id, True
-    (job_id,) = create(tx, queue_id, [spec])
+    job_id = make(tx)
     tx.execute(
         """
         insert into idempotency(key, request, job_id, created_at) values($1, $2, $3, $4)

@@ -20,6 +20,7 @@ from quaero.db.contract import ReadTx, Row
 from quaero.errors import NotFound
 from quaero.jobs import logs
 from quaero.jobs.logs import Level
+from quaero.jobs.needs import Needed, needs_of
 from quaero.jobs.read import SUMMARY, Attempt, Summary, attempts, summary
 from quaero.reports.walks import Walk, walks
 from quaero.reports.wanted import JobFilter, OrderWord
@@ -253,6 +254,7 @@ class Detail:
     attempts: list[Attempt]
     max_child_failures: int
     failure_action: int
+    needs: list[Needed]
     logs: dict[Level, int]
     logs_capped: bool
     documents: int
@@ -276,7 +278,7 @@ def detail(tx: ReadTx, job_id: int) -> Detail:
     documents = _documents(tx, job)
     return Detail(
         job, description, payload, result, attempts(tx, job_id), limit, action,
-        levels, logs_capped, min(documents, COUNTED), documents > COUNTED,
+        needs_of(tx, [job_id]), levels, logs_capped, min(documents, COUNTED), documents > COUNTED,
     )  # fmt: skip
 
 

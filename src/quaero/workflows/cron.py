@@ -34,6 +34,12 @@ def next_time(cron: str, timezone: str, after: int) -> int | None:
     return next(times(cron, timezone, after), None)
 
 
+def in_words(cron: str, timezone: str) -> str:
+    """When that is, as people say it: `At 02:30 on Monday through Friday (Europe/Berlin)`."""
+    said: str = CronSim(cron, datetime.fromtimestamp(0, UTC)).explain()
+    return f"{said} ({timezone})"
+
+
 def check_cron(cron: str) -> None:
     """Raise `BadInput` for what is no cron expression of five fields, or never comes."""
     if len(cron.split()) != len(FIELDS):

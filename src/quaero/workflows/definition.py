@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from quaero.errors import BadExpression, BadInput
+from quaero.errors import BadExpression, BadPayload
 from quaero.settings.units import parse_duration
 from quaero.workflows.cron import check_cron
 from quaero.workflows.expression import Node
@@ -261,25 +261,29 @@ class Definition(Written):
     def parameters_with(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters, as given or by default.
 
-        Raises `BadInput` naming those that are not known, are missing, or do not fit.
+        Raises `BadPayload` naming those that are not known, are missing, or do not fit.
         """
-        wrong = [
-            f"there is no parameter {name!r}; there are {', '.join(self.parameters) or 'none'}"
+        known = ", ".join(self.parameters) or "none"
+        wrong = {
+            name: f"there is no parameter {name!r}; there are {known}"
             for name in given
             if name not in self.parameters
-        ]
+        }
         made: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             if given.get(name) is None:
                 if parameter.required:
-                    wrong.append(f"the parameter {name!r} is missing")
+                    wrong[name] = f"the parameter {name!r} is missing"
                 made[name] = parameter.default
                 continue
             if why := parameter.refusal(given[name]):
-                wrong.append(f"parameter {name!r}: {why}")
+                wrong[name] = f"parameter {name!r}: {why}"
             made[name] = given[name]
         if wrong:
-            raise BadInput("; ".join(wrong))
+            fields = [
+                {"pointer": f"/parameters/{name}", "detail": why} for name, why in wrong.items()
+            ]
+            raise BadPayload("; ".join(wrong.values()), fields)
         return made
 
     def called(self) -> set[str]:

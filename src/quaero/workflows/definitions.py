@@ -7,12 +7,12 @@ can always begin. A run keeps its own copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from quaero.db.contract import ReadTx, Tx
-from quaero.errors import BadInput, Conflict, NotFound
+from quaero.errors import BadDefinition, BadInput, Conflict, NotFound
 from quaero.workflows import schedules
 from quaero.workflows.definition import Definition, Schedule
 from quaero.workflows.text import Checked, Fault, Format, check
@@ -44,11 +44,20 @@ class Stored:
 
 
 def understood(checked: Checked, name: str) -> Definition:
-    """The definition, or `BadInput` with everything that is wrong with it."""
+    """The definition, or `BadDefinition` with everything that is wrong with it."""
     if checked.definition is None:
-        told = "; ".join(str(fault) for fault in checked.faults[:10])
-        raise BadInput(f"the definition {name!r} cannot be run: {told}")
+        raise refusal(name, checked.faults)
     return checked.definition
+
+
+def refusal(name: str, faults: Sequence[Fault]) -> BadDefinition:
+    """The error that tells of these faults."""
+    told = "; ".join(str(fault) for fault in faults[:10])
+    fields = [
+        {"pointer": each.pointer, "detail": each.text, "field": each.field, "line": each.line}
+        for each in faults
+    ]
+    return BadDefinition(f"the definition {name!r} cannot be run: {told}", fields)
 
 
 def get(tx: ReadTx, definition_id: str) -> Stored:
@@ -92,12 +101,13 @@ def circle(tx: ReadTx, definition: Definition) -> Fault | None:
     while look:
         name, way = look.pop()
         if name == definition.id:
-            return Fault(None, "steps", f"definitions run one another: {' → '.join(way)}")
+            told = f"definitions run one another: {' → '.join(way)}"
+            return Fault(None, "steps", told, ("steps",))
         if name in seen or len(seen) > MOST_CALLED:
             continue
         seen.add(name)
         if not tx.execute("select 1 from definition where id = $1", (name,)):
-            return Fault(None, "steps", f"there is no definition {name!r} to run")
+            return Fault(None, "steps", f"there is no definition {name!r} to run", ("steps",))
         rows = tx.execute("select called_id from definition_call where definition_id = $1", (name,))
         look += [(each, (*way, each)) for (each,) in rows]
     return None
@@ -115,10 +125,10 @@ def save(
     """Store a definition, new or changed; its schedule is in force at once.
 
     With `rev` only if that is still the stored one (0: if there is none). Raises `Conflict` where
-    it is not, and where another kind of definition has the id; `BadInput` for a circle.
+    it is not, and where another kind of definition has the id; `BadDefinition` for a circle.
     """
     if fault := circle(tx, definition):
-        raise BadInput(fault.text)
+        raise refusal(definition.id, [fault])
     rows = tx.execute("select origin, rev from definition where id = $1", (definition.id,))
     _may_replace(definition.id, rows, origin, rev)
     tx.execute(
@@ -171,11 +181,14 @@ def _may_replace(
 def delete(tx: Tx, definition_id: str, *, rev: int | None = None) -> None:
     """Delete a definition with its schedule; runs under way go on, and those past stay.
 
-    Raises `NotFound`; `Conflict` while others run it, where its file is there, or if it changed.
+    Raises `NotFound`; `Conflict` while others run it, where its file is there, where it comes with
+    the program, or if it changed.
     """
     stored = get(tx, definition_id)
     if stored.origin == "file":
         raise Conflict(f"{definition_id!r} is kept in the file {stored.path}; delete that")
+    if stored.origin == "ready":
+        raise Conflict(f"{definition_id!r} comes with Quaero; disable it in place of deleting it")
     if rev is not None and rev != stored.rev:
         raise Conflict(f"the definition {definition_id!r} was changed meanwhile; load it anew")
     forget(tx, definition_id)

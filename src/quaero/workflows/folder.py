@@ -102,8 +102,17 @@ def replace(folder: Path, name: str, text: str, seen: str) -> None:
         with made.open("rb") as written:
             os.fsync(written.fileno())
         made.replace(path)
+    except UnicodeDecodeError as error:
+        raise Conflict(f"the file {name} is no text now; look at it") from error
     except OSError as error:
         raise BadInput(f"the file {path} cannot be written: {error.strerror}") from error
+
+
+def take(tx: Tx, name: str, text: str, actions: Mapping[str, Any]) -> None:
+    """Store a file that was just written, before the next look at the folder does."""
+    rows = tx.execute("select definition_id from definition_file where path = $1", (name,))
+    hash_ = hashlib.sha256(text.encode()).hexdigest()
+    _store_file(tx, name, text, hash_, rows[0][0] if rows else None, actions)
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import Conflict
+from quaero.jobs import steer
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
 from quaero.jobs.read import Summary, summaries
@@ -64,6 +65,19 @@ def begin(
         (job_id, definition_id, tx.now, cause, due_at),
     )
     return job_id
+
+
+def rerun(tx: Tx, job_id: int, payload: str | None = None) -> int:
+    """Run a job anew as `steer.rerun` does; a run is one more of its definition. Returns its id."""
+    new_id = steer.rerun(tx, job_id, payload)
+    tx.execute(
+        """
+        insert into run(job_id, definition_id, began_at, cause, due_at)
+        select $2, definition_id, $3, 'manual', null from run where job_id = $1
+        """,
+        (job_id, new_id, tx.now),
+    )
+    return new_id
 
 
 def under_way(tx: ReadTx, definition_id: str) -> int | None:

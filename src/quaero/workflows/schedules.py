@@ -51,6 +51,11 @@ class Timetable:
     last_note: str | None
     left_out: int
 
+    @property
+    def words(self) -> str:
+        """When it is due, as people say it."""
+        return cron.in_words(self.cron, self.timezone)
+
     def times(self, after: int) -> Iterator[int]:
         """The due times after a time."""
         return cron.times(self.cron, self.timezone, after)
@@ -93,10 +98,16 @@ def put(tx: Tx, definition_id: str, schedule: Schedule | None, *, paused: bool =
 
 def get(tx: ReadTx, definition_id: str) -> Timetable:
     """The schedule of a definition. Raises `NotFound`."""
-    found = _select(tx, "where definition_id = $1", (definition_id,))
-    if not found:
+    found = find(tx, definition_id)
+    if found is None:
         raise NotFound(f"the definition {definition_id!r} has no schedule, or is not there")
-    return found[0]
+    return found
+
+
+def find(tx: ReadTx, definition_id: str) -> Timetable | None:
+    """The schedule of a definition, if it has one."""
+    found = _select(tx, "where definition_id = $1", (definition_id,))
+    return found[0] if found else None
 
 
 def listing(tx: ReadTx, after: str = "", limit: int = 200) -> list[Timetable]:

@@ -32,12 +32,18 @@ Place = tuple[str | int, ...]
 class Fault:
     """Something wrong in a text: its line, from 1, the field, and what to do.
 
-    `line` is None where it has none.
+    `line` is None where it has none; `place` are the keys and numbers that lead to the field.
     """
 
     line: int | None
     field: str
     text: str
+    place: Place = ()
+
+    @property
+    def pointer(self) -> str:
+        """The field as a JSON pointer (RFC 6901)."""
+        return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in self.place)
 
     def __str__(self) -> str:
         at = "" if self.line is None else f"line {self.line}: "
@@ -69,6 +75,12 @@ def check(text: str, format_: Format, actions: Mapping[str, Any]) -> Checked:
     found = problems(definition, actions)
     faults = [_fault(each, lines) for each in found]
     return Checked(None if faults else definition, sorted(faults, key=lambda f: f.line or 0))
+
+
+def value_of(text: str, format_: Format) -> dict[str, Any] | None:
+    """What a text says, whether or not that is a definition; None where it cannot be read."""
+    raw, fault = _parse(text, format_)
+    return raw if fault is None and isinstance(raw, dict) else None
 
 
 def written(definition: Definition) -> str:
@@ -123,7 +135,7 @@ def _fault(problem: Problem, lines: Mapping[Place, int]) -> Fault:
     place = problem.place
     while place and place not in lines:
         place = place[:-1]
-    return Fault(lines.get(place), field_name(problem.place), problem.text)
+    return Fault(lines.get(place), field_name(problem.place), problem.text, problem.place)
 
 
 def field_name(place: Sequence[str | int]) -> str:

@@ -35,6 +35,7 @@ export function facts(found) {
     ["Ended", found.completed_at && moment(found.completed_at)],
     ["Waited", found.wait != null && duration(found.wait)],
     ["Phase", found.phase],
+    ["Needs", found.needs?.length > 0 && found.needs.map((each) => h("div", {}, h("a.link", { href: `/jobs/${each.id}` }, clean(each.name || `#${each.id}`, 80)), h("span.quiet", {}, each.met ? `, ${each.status}` : `, waits for it: ${each.status}`)))],
     ["Priority", found.priority],
     ["Round", found.round > 1 && found.round],
     ["Parent", found.parent_id && link(found.parent_id)],

@@ -11,6 +11,7 @@ import { children } from "../job/children.js";
 import { data } from "../job/data.js";
 import { attempt, attemptsOf, facts } from "../job/facts.js";
 import { progress } from "../job/progress.js";
+import { steps } from "../job/steps.js";
 import { runTime, statusMark } from "../job_row.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
@@ -18,6 +19,7 @@ import { LogView } from "../log_view.js";
 import { change, go, here, onRoute } from "../router.js";
 
 const TABS = [
+  ["steps", "Steps"],
   ["overview", "Overview"],
   ["children", "Children"],
   ["logs", "Logs"],
@@ -35,6 +37,7 @@ export function job() {
   const page = {
     job: null,
     tab: "overview",
+    wantedTab: null,
     missing: "",
     missingTitle: "",
     tick: 0,
@@ -59,8 +62,8 @@ export function job() {
     },
 
     routed({ query }) {
-      const wanted = query.get("tab") ?? "overview";
-      this.tab = TABS.some(([name]) => name === wanted) ? wanted : "overview";
+      this.wantedTab = query.get("tab");
+      this.chooseTab();
       const view = query.get("view") ?? "";
       const status = query.getAll("status");
       const changed = view !== this.view || String(status) !== String(this.status);
@@ -79,8 +82,21 @@ export function job() {
       if (tabs) tabs.scrollLeft = tab.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
     },
 
+    /** The tab that the address names, else the steps of a run and the overview of others. */
+    chooseTab() {
+      const wanted = this.wantedTab ?? this.firstTab;
+      this.tab = TABS.some(([name]) => name === wanted) ? wanted : "overview";
+    },
+    get firstTab() {
+      return this.isRun ? "steps" : "overview";
+    },
+    tabHref(name) {
+      return `/jobs/${id}${name === this.firstTab ? "" : `?tab=${name}`}`;
+    },
+
     /** Make what the tab shows, the first time it is looked at. */
     open(changed) {
+      if (this.tab === "steps") this.openSteps();
       if (this.tab === "logs" && !log) this.openLog();
       if (this.tab === "children") this.openBelow(changed);
     },
@@ -112,7 +128,9 @@ export function job() {
       const first = !this.job;
       this.update({ ...this.job, ...this.withoutData(found) });
       this.missing = "";
+      if (first) this.chooseTab();
       if (first) this.$nextTick(() => requestAnimationFrame(() => this.showTab()));
+      if (this.tab === "steps") this.$nextTick(() => this.openSteps());
     },
 
     update(fresh) {
@@ -129,6 +147,8 @@ export function job() {
     heard(message) {
       if (message.type === "deleted" && message.id === id) {
         if (!this.job) return;
+        clearTimeout(timer);
+        ask.stop();
         this.job = null;
         this.missingTitle = "This job was deleted";
         this.missing = "It was removed with its logs.";
@@ -139,10 +159,12 @@ export function job() {
       if (message.job.id === id) {
         const ended = message.job.status !== this.job?.status || message.job.attempt !== this.job?.attempt;
         this.update({ ...this.job, ...message.job });
+        this.stepsChanged();
         if (ended) this.loadSoon();
         return;
       }
       this.patchBelow(message.job);
+      this.stepsChanged();
     },
 
     loadSoon() {
@@ -157,7 +179,7 @@ export function job() {
       const parts = [];
       if (first) {
         const kind = first === "cancel" ? "button.button.is-danger.is-quiet" : "button.button.is-primary";
-        parts.push(h(kind, { type: "button", on: { click: () => this.act(first) } }, icon(ICONS[first]), LABELS[first]));
+        parts.push(h(kind, { type: "button", on: { click: () => this.act(first) } }, icon(ICONS[first]), first === "retry" && this.isRun ? "Resume" : LABELS[first]));
       }
       parts.push(
         iconButton("more", "More actions", (event) => this.more(event.currentTarget, first), { "aria-haspopup": "menu" }),
@@ -176,6 +198,7 @@ export function job() {
           danger: ["cancel", "delete", "fail"].includes(action),
           act: () => this.act(action),
         }));
+      if (this.isRun && this.job.actions.includes("rerun")) entries.push({ label: "Run again with other parameters", icon: "run", act: () => this.rerunWith() });
       entries.push({ label: "Rename", icon: "code", act: () => this.rename() });
       entries.push({ label: "Copy curl", icon: "code", act: () => copy(curl(`/api/jobs/${id}`), "curl command copied") });
       menu(button, entries);
@@ -240,14 +263,14 @@ export function job() {
         children: this.job?.counts?.total,
         logs: Object.values(this.job?.logs_count ?? {}).reduce((sum, each) => sum + each, 0),
       };
-      return TABS.map(([name, label]) => ({
+      return TABS.filter(([name]) => name !== "steps" || this.isRun).map(([name, label]) => ({
         name,
         label,
         id: `tab-${name}`,
         on: String(name === this.tab),
         focus: name === this.tab ? 0 : -1,
         count: counts[name] ? number(counts[name]) + (name === "logs" && this.job.logs_capped ? "+" : "") : "",
-        href: `/jobs/${id}${name === "overview" ? "" : `?tab=${name}`}`,
+        href: this.tabHref(name),
       }));
     },
     get panelLabel() {
@@ -257,18 +280,17 @@ export function job() {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
       event.preventDefault();
-      const at = TABS.findIndex(([name]) => name === this.tab);
-      const [name] = TABS[(at + step + TABS.length) % TABS.length];
-      go(`/jobs/${id}${name === "overview" ? "" : `?tab=${name}`}`);
+      const names = this.tabs.map((each) => each.name);
+      const name = names[(names.indexOf(this.tab) + step + names.length) % names.length];
+      go(this.tabHref(name));
       this.$nextTick(() => document.getElementById(`tab-${name}`)?.focus());
     },
     get noAttempts() {
       return !this.job?.started_at && !this.job?.attempts?.length;
     },
     key({ key, target }) {
-      const numbers = { 1: 0, 2: 1, 3: 2, 4: 3, 5: 4 };
-      if (key in numbers) {
-        document.getElementById(`tab-${TABS[numbers[key]][0]}`)?.click();
+      if (/^[1-6]$/.test(key) && this.tabs[key - 1]) {
+        document.getElementById(this.tabs[key - 1].id)?.click();
         return true;
       }
       if (key === "Enter" && target.matches("a, button")) return false;
@@ -279,5 +301,5 @@ export function job() {
       return key in does;
     },
   };
-  return together(progress(id), children(id), data(id), page);
+  return together(progress(id), children(id), data(id), steps(id), page);
 }

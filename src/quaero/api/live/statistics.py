@@ -1,5 +1,5 @@
-"""Statistics on the socket: of the queue each second, of workers and health every other second or
-less, read while somebody listens and told only when they have changed.
+"""Statistics on the socket: of the queue each second, of workers, health and schedules every other
+second or less, read while somebody listens and told only when they have changed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _TOPICS = {
     "queue": ((QUEUE,), 1.0),
     "workers": ((WORKERS, SYSTEM), 2.0),
     "health": ((SYSTEM,), 5.0),
+    "schedule": ((SYSTEM,), 2.0),
 }
 
 
@@ -68,6 +69,8 @@ class Statistics:
             return self._views.queue(tx)
         if kind == "workers":
             return {"workers": self._views.workers(tx)}
+        if kind == "schedule":
+            return self._views.schedules(tx)
         return {"health": self._views.health(tx)}
 
 

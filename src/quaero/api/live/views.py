@@ -20,7 +20,7 @@ class Views:
 
     `job` of a job and the present wall time (µs); `line` of a log entry; `queue` of the queue, with
     its `stats` and `top`, the top-level jobs by status; `workers` of all workers; `health` of the
-    program.
+    program; `schedules` of those there are, with how many definitions, and which files are wrong.
     """
 
     job: Callable[[Summary, int], Any]
@@ -28,3 +28,4 @@ class Views:
     queue: Callable[[ReadTx], dict[str, Any]]
     workers: Callable[[ReadTx], list[Any]]
     health: Callable[[ReadTx], dict[str, Any]]
+    schedules: Callable[[ReadTx], dict[str, Any]]

@@ -30,6 +30,7 @@ from quaero.queue.message import COMMANDS
 from quaero.reports import jobs as lists
 from quaero.reports.wanted import JobFilter
 from quaero.upkeep import bulk
+from quaero.workflows import runs
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 
@@ -185,7 +186,7 @@ async def retry_job(parts: Parts, job_id: JobId) -> Response:
 async def rerun_job(parts: Parts, job_id: JobId, again: OptionalAgain = None) -> Response:
     """Run a job anew as another job, with the same payload or the one given; it starts now."""
     text = await _another(parts, job_id, again)
-    return await made(parts, await parts.db.write(steer.rerun, job_id, text))
+    return await made(parts, await parts.db.write(runs.rerun, job_id, text))
 
 
 @router.post(

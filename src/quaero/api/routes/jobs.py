@@ -70,6 +70,16 @@ def _page(
 
 # -- creating
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Makes the request safe to repeat: the same key makes one job.",
+    ),
+]
+
 
 @router.post(
     "",
@@ -77,19 +87,7 @@ def _page(
     response_model=Job,
     responses={201: location("The job's address."), **errors(400, 409, 415, 507)},
 )
-async def create_job(
-    parts: Parts,
-    new: NewJob,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=200,
-            pattern=r"^[\x21-\x7e]+$",
-            description="Makes the request safe to repeat: the same key makes one job.",
-        ),
-    ] = None,
-) -> Response:
+async def create_job(parts: Parts, new: NewJob, idempotency_key: IdempotencyKey = None) -> Response:
     """Create a top-level job; its payload is checked by its type."""
     spec = spec_of(parts.registry, new)
     if idempotency_key is None:
@@ -184,7 +182,7 @@ def _patch(tx: Tx, job_id: int, patch: JobPatch, if_match: str | None) -> None:
     version = lists.version_of(tx, job_id)
     if if_match is None:
         raise HTTPException(428, "send the job's ETag as If-Match, or * for whatever it is")
-    if not _matches(if_match, version):
+    if not matches(if_match, version):
         raise HTTPException(412, f"job {job_id} was changed meanwhile; read it again")
     given = {name: getattr(patch, name) for name in patch.model_fields_set}
     if "description" in given:
@@ -193,8 +191,8 @@ def _patch(tx: Tx, job_id: int, patch: JobPatch, if_match: str | None) -> None:
         steer.update(tx, job_id, **given)
 
 
-def _matches(if_match: str, version: str) -> bool:
-    """Strong comparison (RFC 9110, section 13.1.1)."""
+def matches(if_match: str, version: str) -> bool:
+    """Whether a header names a version: strong comparison (RFC 9110, section 13.1.1)."""
     named = [each.strip() for each in if_match.split(",")]
     return "*" in named or f'"{version}"' in named
 

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query
 from pydantic import Field, JsonValue
 from starlette.responses import Response
 
-from quaero.api import cursors
+from quaero.api import cursors, flow_answers
 from quaero.api.answers import answer, attempt_of, document_item, job_item, page_of, raw
 from quaero.api.describing import errors
 from quaero.api.fields import CursorText, Flag, Limit
+from quaero.api.flow_models import Steps
 from quaero.api.models import Answer, AttemptModel, DocumentItem, JobItem, JobList, JobWords, Words
 from quaero.api.parts import Parts
 from quaero.api.routes.jobs import JobId, job_page
@@ -22,6 +23,7 @@ from quaero.documents.model import Summary as DocumentSummary
 from quaero.reports import jobs as lists
 from quaero.reports.outline import Outline, outline
 from quaero.reports.wanted import Moment, StatusWord, Word
+from quaero.workflows.graph import Graph, graph
 
 router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"])
 
@@ -90,6 +92,18 @@ async def get_tree(parts: Parts, job_id: JobId, words: Annotated[Pages, Query()]
 
 def _outline(tx: ReadTx, job_id: int, path: tuple[int, ...], limit: int) -> tuple[Outline, int]:
     return outline(tx, job_id, path, limit), tx.now
+
+
+@router.get("/steps", response_model=Steps, responses=errors(400, 404))
+async def get_steps(parts: Parts, job_id: JobId) -> Response:
+    """The steps of a run of a workflow as a graph; those that wait say what for."""
+    found, now = await parts.db.read(_steps, job_id)
+    steps = [flow_answers.step(each, now) for each in found.steps]
+    return answer({"definition_id": found.definition_id, "items": steps})
+
+
+def _steps(tx: ReadTx, job_id: int) -> tuple[Graph, int]:
+    return graph(tx, job_id), tx.now
 
 
 @router.get("/results", response_model=ResultPage, responses=errors(400, 404))

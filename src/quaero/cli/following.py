@@ -1,0 +1,143 @@
+"""Beginning a run of a workflow from the command line, and watching it to its end.
+
+Where no worker stays on the data directory, this process works until the run has ended. Ctrl-C
+ends only the watching, or gives back what runs here; the run goes on with the next worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from quaero.cli.options import database, global_arguments, load_settings, suggest
+from quaero.cli.output import print_json, safe, say
+
+if TYPE_CHECKING:
+    from quaero.app import Worker
+    from quaero.db.contract import ReadTx
+    from quaero.jobs.read import Summary
+    from quaero.settings import Settings
+    from quaero.workflows.graph import GraphStep
+
+LOOK_SECONDS = 0.2
+INTERRUPTED = 130
+
+
+def run_definition(
+    definition_id: str, parameters: Mapping[str, Any], *, follow: bool, as_json: bool
+) -> int:
+    """Begin a run, and watch it if that is wanted; returns the exit code."""
+    from quaero import app
+    from quaero.cli.logs import log_to_stderr
+    from quaero.workflows import definitions
+
+    settings = load_settings()
+    with database() as db:
+        db.read_sync(definitions.get, definition_id)
+    log_to_stderr(settings, unless_set="error")
+    return app.run(_run(settings, definition_id, parameters, follow=follow, as_json=as_json))
+
+
+async def _run(
+    settings: Settings,
+    definition_id: str,
+    parameters: Mapping[str, Any],
+    *,
+    follow: bool,
+    as_json: bool,
+) -> int:
+    from quaero.app import worker
+    from quaero.queue.holders import Holders
+    from quaero.reports.workers import standing
+    from quaero.work.supervisor import own_command
+    from quaero.workflows import runs
+
+    isolate = tuple(own_command(*global_arguments(), "work", "--inner"))
+    async with worker(settings, isolate=isolate, passing=True) as made:
+        known = made.registry.known()
+        job_id = await made.db.write(
+            runs.begin, made.queue_id, definition_id, known, parameters=parameters
+        )
+        handed = await made.db.read(standing, Holders(made.db.path))
+        if not follow:
+            return _begun(job_id, handed=handed, as_json=as_json)
+        say(f"run {job_id} of {definition_id}")
+        if handed:
+            say("a worker that runs here works on it; Ctrl-C ends only the watching")
+        return await _follow(made, job_id, handed=handed, as_json=as_json)
+
+
+def _begun(job_id: int, *, handed: bool, as_json: bool) -> int:
+    if as_json:
+        print_json({"job_id": job_id})
+    else:
+        say(f"run {job_id} has begun; watch it with `{suggest('jobs', 'tree', str(job_id))}`")
+        if not handed:
+            say(f"no worker runs here now: `{suggest('work')}` starts one")
+    return 0
+
+
+async def _follow(made: Worker, job_id: int, *, handed: bool, as_json: bool) -> int:
+    """Say what becomes of each step until the run has ended."""
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    working = None if handed else asyncio.create_task(made.pool.run())
+    told: dict[str, str] = {}
+    try:
+        while True:
+            run, steps = await made.db.read(_look, job_id)
+            for step in steps:
+                _tell(step, told)
+            if not run.status.open:
+                return _conclude(run, steps, as_json=as_json)
+            if interrupted.is_set():
+                say(f"run {job_id} goes on; `{suggest('jobs', 'show', str(job_id))}` shows it")
+                return INTERRUPTED
+            if working is not None and working.done():
+                working.result()
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        if working is not None:
+            made.pool.stop()
+            await working
+
+
+def _look(tx: ReadTx, job_id: int) -> tuple[Summary, list[GraphStep]]:
+    from quaero.jobs.read import get
+    from quaero.workflows.graph import graph
+
+    return get(tx, job_id).summary, graph(tx, job_id).steps
+
+
+def _tell(step: GraphStep, told: dict[str, str]) -> None:
+    """Say once what state a step has come to."""
+    state = _state(step)
+    if state != told.get(step.name, "pending"):
+        error = step.job.error if step.job is not None and step.job.error else ""
+        say(f"{step.name}: {state}{error and f', {safe(error)}'}")
+    told[step.name] = state
+
+
+def _state(step: GraphStep) -> str:
+    if step.job is None:
+        return "pending"
+    if step.outcome == "skipped" and step.job.status.word == "completed":
+        return "skipped"
+    return step.job.status.word
+
+
+def _conclude(run: Summary, steps: list[GraphStep], *, as_json: bool) -> int:
+    from quaero.jobs.model import Status
+
+    well = run.status is Status.COMPLETED
+    if as_json:
+        states = [{"name": each.name, "status": _state(each)} for each in steps]
+        print_json({"job_id": run.id, "status": run.status, "error": run.error, "steps": states})
+        return 0 if well else 1
+    why = f": {safe(run.error)}" if run.error else ""
+    say(f"run {run.id} {run.status.word}{why}")
+    if not well:
+        say(f"go on from what failed: {suggest('jobs', 'retry', str(run.id))}")
+    return 0 if well else 1

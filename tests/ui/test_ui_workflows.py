@@ -1,0 +1,189 @@
+"""A workflow written, broken, mended, run, watched, resumed and scheduled on its pages."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from itertools import count
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .asking import ENDS_MS, Script, request
+from .test_ui import serious_faults
+
+NAMES = (f"tide-{number}" for number in count())
+TEXT = """\
+# Two tides.
+id = "{id}"
+name = "The tide of {id}"
+
+[parameters.moon]
+default = "full"
+description = "How the moon is."
+
+[[steps]]
+name = "flood"
+action = "scripted"
+config = {{ script = "{first}" }}
+
+[[steps]]
+name = "ebb"
+action = "scripted"
+depends_on = ["flood"]
+config = {{ script = "{second}" }}
+"""
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    made = Script(tmp_path / "first"), Script(tmp_path / "second")
+    yield made
+    for each in made:
+        each.say(end=True)
+
+
+@pytest.fixture
+def text(scripts) -> str:
+    first, second = scripts
+    return TEXT.format(id=next(NAMES), first=first.path, second=second.path)
+
+
+def id_of(text: str) -> str:
+    return text.split('"')[1]
+
+
+def store(server, text: str) -> str:
+    """Store a definition; returns its id."""
+    request(f"{server.url}/api/definitions", tomllib.loads(text))
+    return id_of(text)
+
+
+def node(page: Page, name: str):
+    return page.locator(f'.graph-node[data-step="{name}"]')
+
+
+def test_a_workflow_is_written_broken_mended_and_saved(new_page, server, text) -> None:
+    page = new_page("/workflows")
+    page.get_by_role("link", name="New workflow").click()
+    area = page.get_by_label("The definition as text")
+    area.fill(text.replace('depends_on = ["flood"]', 'depends_on = ["flod"]'))
+    line = text.splitlines().index('depends_on = ["flood"]') + 1
+    fault = page.locator(".faults li")
+    expect(fault).to_contain_text(f"line {line} · steps[1].depends_on[0]")
+    expect(fault).to_contain_text("there is no step 'flod'")
+    expect(page.locator(f'.code-gutter [data-line="{line}"]')).to_have_class("is-wrong")
+    step = page.locator('.flow-step[data-pointer="/steps/1"]')
+    expect(step).to_contain_text("wrong")
+    step.locator("summary").click()
+    field = step.locator('[data-pointer="/steps/1/depends_on"]')
+    expect(field).to_contain_text("there is no step 'flod'")
+
+    field.get_by_role("button", name="flod").click()
+    step.get_by_role("button", name="flood").click()
+    expect(page.locator(".editor-state")).to_have_text("It can be run.")
+    expect(area).to_have_value(text)
+    page.get_by_label("Name", exact=True).first.fill("High water")
+    expect(area).to_have_value(text.replace(f"The tide of {id_of(text)}", "High water"))
+    page.get_by_role("button", name="Create", exact=True).click()
+    page.wait_for_url(f"**/workflows/{id_of(text)}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("High water")
+    stored = request(f"{server.url}/api/definitions/{id_of(text)}")
+    assert stored["text"].startswith("# Two tides.\n")
+
+
+def test_a_run_is_watched_live_and_resumed_where_it_failed(new_page, server, text, scripts) -> None:
+    first, second = scripts
+    page = new_page(f"/workflows/{store(server, text)}")
+    page.get_by_role("button", name="Run", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Moon")).to_have_value("full")
+    dialog.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    expect(node(page, "flood")).to_contain_text("waiting", timeout=ENDS_MS)
+    expect(node(page, "ebb")).to_contain_text("waits for flood")
+    second.say(fail="no water under the keel")
+    first.say(end=True)
+    expect(node(page, "flood")).to_contain_text("completed", timeout=ENDS_MS)
+    expect(node(page, "ebb")).to_contain_text("failed", timeout=ENDS_MS)
+    expect(page.locator(".page-head .status")).to_have_text("failed", timeout=ENDS_MS)
+    second.path.write_text('{"end": true}\n', encoding="utf-8")
+    page.get_by_role("button", name="Resume").click()
+    expect(node(page, "ebb")).to_contain_text("completed", timeout=ENDS_MS)
+    expect(page.locator(".page-head .status")).to_have_text("completed", timeout=ENDS_MS)
+
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Run again with other parameters").click()
+    page.get_by_role("dialog").get_by_label("Moon").fill("new")
+    before = page.url
+    page.get_by_role("dialog").get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url(lambda url: url != before)
+    job = request(f"{server.url}/api/jobs/{page.url.rpartition('/')[2]}")
+    assert job["payload"]["parameters"] == {"moon": "new"}
+    page.goto(f"/workflows/{id_of(text)}?tab=runs")
+    expect(page.locator("table.runs tbody tr")).to_have_count(2, timeout=ENDS_MS)
+
+
+@pytest.mark.parametrize("tab", ["", "?tab=runs", "?tab=edit", "run"])
+def test_a_workflow_and_its_run_are_at_hand_for_everybody(
+    new_page, server, text, scripts, axe, tab
+) -> None:
+    definition_id = store(server, text.replace("The tide of", "<img src=x onerror=alert(1)>"))
+    path = f"/workflows/{definition_id}{tab}"
+    if tab == "run":
+        run = request(f"{server.url}/api/definitions/{definition_id}/execute", {})
+        path = f"/jobs/{run['id']}"
+    page = new_page(path, reduced_motion="reduce")
+    page.wait_for_load_state("networkidle")
+    shown = {"?tab=runs": "text=It has not run yet", "?tab=edit": ".flow-step"}
+    page.wait_for_selector(shown.get(tab, ".graph-node"))
+    if tab == "?tab=edit":
+        page.locator(".flow-step summary").first.click()
+    page.evaluate(axe)
+    assert serious_faults(page) == []
+    page.keyboard.press("t")
+    assert serious_faults(page) == []
+    assert page.locator("main img, main script").count() == 0
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_workflow_is_scheduled_and_its_next_runs_are_seen(new_page, server, text) -> None:
+    page = new_page(f"/workflows/{store(server, text)}?tab=edit")
+    page.get_by_role("button", name="Add a schedule").click()
+    page.get_by_label("Due (cron)").fill("30 2 * * 1-5")
+    page.get_by_label("Time zone").fill("Europe/Berlin")
+    expect(page.get_by_label("The definition as text")).to_have_value(
+        re.compile(r'"30 2 \* \* 1-5"')
+    )
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("At 02:30 on Monday through Friday").first).to_be_visible()
+    page.goto("/schedules")
+    row = page.locator(f'tr[data-id="{id_of(text)}"]')
+    row.locator("summary").click()
+    expect(row.locator("ol li")).to_have_count(5)
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("paused")
+    assert request(f"{server.url}/api/schedules/{id_of(text)}")["paused"]
+    row.get_by_role("button", name="Resume").click()
+    expect(row.locator("summary")).to_be_visible()
+    row.get_by_role("button", name="now").click()
+    expect(page.get_by_text("Begun now").first).to_be_visible()
+    (run,) = request(f"{server.url}/api/definitions/{id_of(text)}/runs")["items"]
+    assert run["cause"] == "manual"
+
+
+def test_the_list_switches_runs_off_and_tells_of_a_file_that_is_wrong(
+    new_page, server, text
+) -> None:
+    store(server, text)
+    folder = server.data / "definitions"
+    folder.mkdir(exist_ok=True)
+    (folder / "wrong.toml").write_text('id = "wrong"\n', encoding="utf-8")
+    page = new_page("/workflows")
+    row = page.locator(f'tr[data-id="{id_of(text)}"]')
+    row.get_by_role("switch").uncheck()
+    expect(page.get_by_text("Disabled: The tide")).to_be_visible()
+    assert not request(f"{server.url}/api/definitions/{id_of(text)}")["enabled"]
+    expect(row.get_by_role("button", name="Run")).to_be_disabled()
+    expect(page.get_by_text("is not in force").first).to_be_visible(timeout=ENDS_MS)

@@ -54,6 +54,34 @@ def retryable(tx: ReadTx, job_id: int) -> list[int]:
     return sorted(found)
 
 
+def portions(tx: ReadTx, job_id: int, size: int) -> list[list[int]]:
+    """What `retryable` finds, to be opened in one transaction each, of up to `size` jobs.
+
+    The first may be larger: it holds all that hangs together, so that nothing ends or starts for
+    want of what comes later. That is whatever waits for others or is waited for, and of the other
+    jobs the first below each parent.
+    """
+    rows = tx.execute(
+        """
+        select id, parent_id, phase = 1 and needed = 0
+               and not exists(select 1 from need where need.job_id = job.id)
+          from job where id in ints($1) order by id
+        """,
+        (msgspec.json.encode(retryable(tx, job_id)).decode(),),
+    )
+    together: list[int] = []
+    others: list[int] = []
+    met: set[int | None] = set()
+    for id_, parent_id, free in rows:
+        (others if free and parent_id in met else together).append(id_)
+        if free:
+            met.add(parent_id)
+    missing = max(0, size - len(together))
+    first, rest = together + others[:missing], others[missing:]
+    more = [rest[start : start + size] for start in range(0, len(rest), size)]
+    return [first, *more] if first else []
+
+
 def reopen(tx: Tx, ids: Sequence[int]) -> int:
     """Set ended jobs to pending and their ended ancestors to running; returns how many.
 

@@ -258,7 +258,7 @@ def test_a_cancelled_job_is_not_tried_again(jobs: Jobs) -> None:
 
 def test_a_job_that_is_not_done_by_its_deadline_fails_with_all_below(jobs: Jobs) -> None:
     root, a = run_of(jobs, JobSpec("t"))
-    jobs.do(deadlines.set_deadline, root, jobs.opened.wall + SECOND)
+    jobs.do(deadlines.limit_time, root, SECOND)
     assert jobs.do(deadlines.expire) == 0
     jobs.opened.clock.pass_time(1)
     assert jobs.do(deadlines.expire) == 1
@@ -269,7 +269,7 @@ def test_a_job_that_is_not_done_by_its_deadline_fails_with_all_below(jobs: Jobs)
 
 def test_a_deadline_says_nothing_of_a_job_that_has_ended(jobs: Jobs) -> None:
     root, _ = run_of(jobs, JobSpec("t"))
-    jobs.do(deadlines.set_deadline, root, jobs.opened.wall + SECOND)
+    jobs.do(deadlines.limit_time, root, SECOND)
     jobs.well(*jobs.claim())
     jobs.opened.clock.pass_time(2)
     assert jobs.do(deadlines.expire) == 0

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from quaero.clock import SECOND
 from quaero.errors import Conflict, Permanent, StaleLease
 from quaero.jobs import actions, check, create, deadlines, reopen, run, steer
-from quaero.jobs.model import JobSpec, Phase, Status, Stopping
+from quaero.jobs.model import JobSpec, OwnRun, Phase, Status, Stopping
 from quaero.jobs.run import Completed, Failed, GivenBack, Outcome, Work
 from quaero.queue import settle
 from quaero.queue.claim import Claim
@@ -376,16 +376,16 @@ class Life:
         self.model.lost(self.model.overdue(self.now), self.now, charge=True, alone=False)
 
     def expire(self) -> None:
-        """What is under way longer than its time fails, the longest overdue first."""
+        """What is under way longer than its time fails, with what is below it."""
         wall = self.opened.wall
-        due = sorted(
-            (at, id_)
+        due = [
+            self.model.jobs[id_]
             for id_, (at, round_) in self.deadlines.items()
             if at <= wall and self.model.jobs[id_].round == round_
-        )
+        ]
         self.opened.write(deadlines.expire)
-        for _, id_ in due:
-            if (job := self.model.jobs[id_]).status.open:
+        for job in sorted(due, key=lambda job: job.depth):
+            if job.status.open:
                 self.model.failed_by_hand(job, self.now)
 
     def restart(self) -> None:
@@ -421,14 +421,10 @@ class Life:
         """What goes on without beginning anew has its whole time again."""
         for id_, (_, round_) in self.deadlines.items():
             job = self.model.jobs[id_]
-            if job.round == rounds[id_] or rounds[id_] != round_ or not job.status.open:
-                continue
-            ((at,),) = self.opened.sql("select deadline from job where id = $1", id_)
-            step = self.run.step_of(job)
-            timeout = self.timeout if step is None else step.written["timeout"]
-            if at is not None:
-                assert at >= self.opened.wall + timeout * SECOND
-                self.deadlines[id_] = (at, job.round)
+            if job.round > round_ == rounds[id_] and job.own is OwnRun.WELL:
+                step = self.run.step_of(job)
+                timeout = self.timeout if step is None else step.written["timeout"]
+                self.deadlines[id_] = (self.opened.wall + timeout * SECOND, job.round)
 
     # -- what must hold
 

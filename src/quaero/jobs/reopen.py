@@ -205,19 +205,27 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
             parent.round += 1
             parent.stopping, parent.warnings = Stopping.NO, 0
             logs.say(tx, parent, Level.INFO, f"reopened, round {parent.round}")
-        for parent in ended:
-            tx.execute("update job set error = null where id = $1", (parent.id,))
+        _time_again(tx, [parent.id for parent in ended])
         transition(tx, ended, Status.RUNNING)
         among = among | above
         above = {parent.parent_id for parent in parents if parent.parent_id is not None} - among
     return again
 
 
+def _time_again(tx: Tx, ids: Sequence[int]) -> None:
+    """What goes on without running again itself has its whole time once more, and no error."""
+    tx.execute(
+        "update job set error = null, deadline = $2 + time_limit where id in ints($1)",
+        (msgspec.json.encode(ids).decode(), tx.now),
+    )
+    tx.signal("deadlines")
+
+
 def _clear_outcome(tx: Tx, ids: Sequence[int]) -> None:
     tx.execute(
         """
         update job set error = null, result = null, state = null, progress_current = null,
-               progress_total = null, progress_text = null where id in ints($1)
+               progress_total = null, progress_text = null, deadline = null where id in ints($1)
         """,
         (msgspec.json.encode(ids).decode(),),
     )
@@ -251,7 +259,7 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
     open_above(tx, job)
     job.round += 1
     job.stopping, job.warnings = Stopping.NO, 0
-    tx.execute("update job set error = null where id = $1", (job_id,))
+    _time_again(tx, [job_id])
     transition(tx, [job], Status.RUNNING)
     logs.say(tx, job, Level.INFO, f"reopened, round {job.round}")
     examine(tx, job)

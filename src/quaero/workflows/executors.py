@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from quaero.clock import SECOND, rfc3339
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import BadInput, BadPayload, NotFound, Permanent
-from quaero.jobs.deadlines import set_deadline
+from quaero.jobs.deadlines import limit_time
 from quaero.jobs.model import FailureAction, JobRow, JobSpec, Need, Phase
 from quaero.jobs.reopen import portions, reopen
 from quaero.jobs.run import Effect
@@ -310,4 +310,4 @@ def _tolerate(most: int, action: FailureAction, tx: Tx, job: JobRow) -> None:
 
 
 def _limit_time(seconds: float, tx: Tx, job: JobRow) -> None:
-    set_deadline(tx, job.id, tx.now + int(seconds * SECOND))
+    limit_time(tx, job.id, int(seconds * SECOND))

@@ -6,6 +6,7 @@ time with another seed and a new database: 50 cycles of the suite are 2,000 then
 
 import os
 
+EXAMPLES = int(os.environ.get("QUAERO_SOAK_EXAMPLES", "300"))
 FACTOR = max(1.0, int(os.environ.get("QUAERO_SOAK_EXAMPLES", "0")) / 500)
 
 

@@ -21,11 +21,14 @@ import random
 import signal
 import sys
 import time
+import zlib
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from quaero.db import SqliteDatabase
+from quaero.errors import Permanent
 from quaero.jobs import JobSpec
 from quaero.jobs.check import faults
 from quaero.jobs.create import create
@@ -33,7 +36,8 @@ from quaero.queue.message import Lane
 from quaero.queue.queue import open_queue
 from quaero.work.lifeline import watch_lifeline
 from quaero.work.pool import Pool, PoolOptions
-from quaero.work.registry import Registry, Result, executor
+from quaero.work.registry import JobType, Registry, Result, executor
+from quaero.workflows.executors import WorkflowExecutors
 
 
 class Tree(BaseModel):
@@ -90,6 +94,41 @@ async def steps(job, payload):
     return Result(None, [note(0)])
 
 
+class Act(BaseModel):
+    """One action of a workflow: what is passed on to it, and whether it can be done at all."""
+
+    step: str
+    item: int | None = None
+    seen: list[Any] = []
+    fails: bool = False
+
+
+def act_beside(ledger):
+    """An action that notes each of its runs in a file outside the database."""
+
+    async def act(job, payload):
+        with ledger.open("ab", buffering=0) as file:
+            file.write(f"{payload.step}\n".encode())
+        await asyncio.sleep(0.002)
+        if payload.fails:
+            raise Permanent("it cannot be done")
+        return Result({"sum": zlib.crc32(payload.model_dump_json().encode())}, [note(0)])
+
+    return JobType("act", Act, act)
+
+
+def registry(db):
+    """All job types over a database, those of workflows among them."""
+    made = Registry([*JOB_TYPES, act_beside(Path(db.path).with_name("ledger"))])
+    for each in WorkflowExecutors(db, made, no_rows).job_types():
+        made.add(each)
+    return made
+
+
+def no_rows(tx, query, after, limit):
+    return [], None
+
+
 JOB_TYPES = [branch, leaf, laned, slow, steps]
 JOBS_OF_A_TREE = 1 + 6 + 6  # levels=2, width=6: one of the six is a branch itself
 
@@ -107,7 +146,7 @@ async def work(order, began):
         options = PoolOptions(
             poll_interval=0.1, grace=0.05, alone_command=command, **order.get("options", {})
         )
-        pool = Pool(db, queue_id, Registry(JOB_TYPES), options)
+        pool = Pool(db, queue_id, registry(db), options)
         stopped = []
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGTERM, lambda: (stopped.append(True), pool.stop())
@@ -141,7 +180,7 @@ async def work_alone(path, holder):
     with SqliteDatabase.open(path) as db:
         queue_id = await db.write(open_queue, "jobs")
         options = PoolOptions(concurrency=1, alone=True, parent_holder=holder)
-        pool = Pool(db, queue_id, Registry(JOB_TYPES), options)
+        pool = Pool(db, queue_id, registry(db), options)
         running = asyncio.create_task(pool.run())
         while (await db.read(lambda tx: tx.execute("select sum(suspect) from queue")))[0][0] or (
             pool.consumer is None or not pool.consumer.idle

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from quaero.errors import Conflict
-from quaero.jobs.model import FailureAction, JobSpec, OwnRun, Phase, Status, Stopping
+from quaero.jobs.model import FailureAction, JobSpec, Need, OwnRun, Phase, Status, Stopping
 from quaero.jobs.run import Completed, Deferred, Failed, GivenBack, Outcome, Work
 from quaero.queue import State
 
@@ -34,6 +34,10 @@ class Job:
     spec: JobSpec
     parent: "Job | None"
     held: bool
+    tries: int = 0
+    wait: int = 0
+    for_pre: bool = False
+    needs: "list[tuple[Job, bool]]" = field(default_factory=list)
     status: Status = Status.PENDING
     own: OwnRun = OwnRun.OPEN
     why: Stopping = Stopping.NO
@@ -78,8 +82,20 @@ class Job:
         return self.own is not OwnRun.OPEN and not any(job.status.open for job in before_post)
 
     @property
+    def never_can(self) -> bool:
+        """Whether something that has to end well before the job ended otherwise."""
+        return any(
+            not anyhow and not needed.status.open and needed.status is not Status.COMPLETED
+            for needed, anyhow in self.needs
+        )
+
+    @property
     def may_run(self) -> bool:
-        """Whether the phase of the job has begun."""
+        """Whether the phase of the job has begun, and what it needs has ended."""
+        if any(needed.status.open for needed, _ in self.needs) or self.never_can:
+            return False
+        if self.for_pre and any(job.status.open for job in self.of_phase(Phase.PRE)):
+            return False
         if self.parent is None or self.spec.phase is Phase.PRE:
             return True
         if self.spec.phase is Phase.CORE:
@@ -104,7 +120,10 @@ class JobsModel:
 
     def created(self, ids: Sequence[int], specs: Sequence[JobSpec], parent: Job | None) -> None:
         for id_, spec in zip(ids, specs, strict=True):
-            job = self.jobs[id_] = Job(id_, spec, parent, spec.held)
+            job = self.jobs[id_] = Job(id_, spec, parent, spec.held, spec.tries, spec.try_wait)
+            for place in {need.place for need in spec.needs}:
+                anyhow = Need(place, any_end=False) not in spec.needs
+                job.needs.append((self.jobs[ids[place]], anyhow))
             if parent is not None:
                 parent.children.append(job)
 
@@ -122,38 +141,58 @@ class JobsModel:
         more, job.failures_seen = failed > job.failures_seen, failed
         if more and 0 < job.spec.max_child_failures < failed:
             if job.spec.failure_action is FailureAction.STOP_ALL:
-                self.stop(job, Stopping.FAILING)
+                self.stop(job, Stopping.FAILING, now)
                 return True
             if job.spec.failure_action is FailureAction.MARK_WARNING:
                 job.warnings = failed
         if job.own is OwnRun.FAILED or job.pre_ended_badly:
-            self.stop(job, Stopping.FAILING)
+            self.stop(job, Stopping.FAILING, now)
+            return True
+        if job.own is OwnRun.OPEN and job.message is None and job.never_can:
+            self._stop_one(job, Stopping.WITH_ANCESTOR)
             return True
         if job.own is OwnRun.OPEN and job.message is None and not job.held and job.may_run:
-            job.message = Message(due=now)
+            job.message, job.for_pre = Message(due=now), False
             return True
         if job.own is not OwnRun.OPEN and not any(each.status.open for each in job.below()):
-            self._end(job)
+            self._end(job, now)
             return True
         return False
 
-    def _end(self, job: Job) -> None:
+    def _end(self, job: Job, now: int) -> None:
         core = job.of_phase(Phase.CORE)
+        vital = [child for child in job.children if child.spec.vital]
         if core and all(child.status is Status.FAILED for child in core):
-            job.status = Status.FAILED
+            self._fail(job, now)
+        elif any(child.status is not Status.COMPLETED for child in vital):
+            self._fail(job, now)
         else:
             job.status = Status.COMPLETED
             job.warnings = job.counts()[Status.FAILED]
 
-    def stop(self, job: Job, why: Stopping) -> None:
+    def _fail(self, job: Job, now: int) -> None:
+        """A job that has tries left is run again as a whole, each time after twice as long."""
+        if not job.tries:
+            job.status = Status.FAILED
+            return
+        state = State.DELAYED if job.wait else State.READY
+        job.message = Message(state, now + job.wait)
+        job.tries, job.wait = job.tries - 1, job.wait * 2
+        job.round += 1
+        job.own, job.why, job.warnings, job.for_pre = OwnRun.OPEN, Stopping.NO, 0, False
+        job.status = Status.RUNNING if job.children else Status.PENDING
+
+    def stop(self, job: Job, why: Stopping, now: int) -> None:
         for each in job.below():
             if each.status.open:
                 self._stop_one(each, Stopping.WITH_ANCESTOR)
         self._stop_one(job, why)
+        if why is Stopping.FAILING:
+            self._fail(job, now)
 
     def _stop_one(self, job: Job, why: Stopping) -> None:
         job.why = why
-        job.status = Status.FAILED if why is Stopping.FAILING else Status.CANCELLED
+        job.status = Status.CANCELLED
         if job.own is OwnRun.OPEN:
             job.own, job.message = OwnRun.STOPPED, None
 
@@ -218,9 +257,11 @@ class JobsModel:
         match outcome:
             case Failed(permanent=permanent, after=after):
                 if permanent or message.receives >= self.max_receive:
-                    self._give_up(job, message)
+                    self._give_up(job, message, now)
                     return
                 self._wait(message, now, after or 0)
+            case Deferred(after_pre=True):
+                job.message, job.for_pre = None, True
             case Deferred(delay=delay):
                 message.receives -= 1
                 self._wait(message, now, delay)
@@ -234,10 +275,13 @@ class JobsModel:
     def _wait(self, message: Message, now: int, delay: int) -> None:
         message.state, message.due = (State.DELAYED if delay else State.READY), now + delay
 
-    def _give_up(self, job: Job, message: Message) -> None:
+    def _give_up(self, job: Job, message: Message, now: int) -> None:
         message.state = State.DEAD
         job.own = OwnRun.FAILED
-        job.status = Status.RUNNING if job.children else Status.FAILED
+        if job.children:
+            job.status = Status.RUNNING
+        else:
+            self._fail(job, now)
 
     def overdue(self, now: int) -> list[Job]:
         return [
@@ -251,7 +295,7 @@ class JobsModel:
             message = job.message
             assert message is not None
             if charge and message.receives >= self.max_receive:
-                self._give_up(job, message)
+                self._give_up(job, message, now)
                 continue
             message.receives -= 0 if charge else 1
             message.state = State.SUSPECT if alone else State.READY
@@ -263,13 +307,13 @@ class JobsModel:
 
     def cancelled(self, job: Job, now: int) -> None:
         if job.status.open:
-            self.stop(job, Stopping.CANCELLED)
+            self.stop(job, Stopping.CANCELLED, now)
             self.settle(now)
 
     def failed_by_hand(self, job: Job, now: int) -> None:
         if not job.status.open:
             raise Conflict("refused")
-        self.stop(job, Stopping.FAILING)
+        self.stop(job, Stopping.FAILING, now)
         self.settle(now)
 
     def retryable(self, job: Job) -> list[Job]:
@@ -286,8 +330,20 @@ class JobsModel:
 
     def reopened(self, jobs: Collection[Job], now: int) -> None:
         jobs = [job for job in jobs if not job.status.open]
+        jobs = [job for job in jobs if not self._hopeless(job, jobs)]
         self._reopen(jobs, self._ended_above(jobs))
         self.settle(now)
+
+    def _hopeless(self, job: Job, among: Collection[Job]) -> bool:
+        """Whether a job needs one that ended otherwise than wanted and stays as it is."""
+        again = {above for each in among for above in each.ancestors()} | set(among)
+        return any(
+            not anyhow
+            and not needed.status.open
+            and needed.status is not Status.COMPLETED
+            and (needed not in again or self._hopeless(needed, among))
+            for needed, anyhow in job.needs
+        )
 
     def _ended_above(self, jobs: Collection[Job]) -> set[Job]:
         above = {a for job in jobs for a in job.ancestors() if not a.status.open} - set(jobs)
@@ -303,7 +359,7 @@ class JobsModel:
             if job not in jobs and job.own is OwnRun.WELL:
                 job.status = Status.RUNNING
                 continue
-            job.own, job.message = OwnRun.OPEN, None
+            job.own, job.message, job.for_pre = OwnRun.OPEN, None, False
             job.status = Status.RUNNING if job.children else Status.PENDING
 
     def rerun(self, job: Job) -> None:
@@ -314,7 +370,7 @@ class JobsModel:
         self._reopen([], above)
 
     def spec_of(self, job: Job) -> JobSpec:
-        return replace(job.spec, held=False)
+        return replace(job.spec, held=False, needs=(), vital=False, tries=0, try_wait=0)
 
     def let_go(self, job: Job, now: int) -> None:
         if not job.held or not job.status.open:
@@ -325,11 +381,15 @@ class JobsModel:
     def deleted(self, job: Job, now: int) -> None:
         if any(each.status is Status.RUNNING for each in (job, *job.below())):
             raise Conflict("refused")
-        for each in [job, *job.below()]:
+        gone = [job, *job.below()]
+        for each in gone:
             del self.jobs[each.id]
+            each.status = Status.CANCELLED if each.status.open else each.status
         if job.parent is not None:
             job.parent.children.remove(job)
         self.settle(now)
+        for each in self.jobs.values():
+            each.needs = [(needed, anyhow) for needed, anyhow in each.needs if needed not in gone]
 
     def purged(self, now: int) -> int:
         """Remove what nobody holds; returns how many. The end of a phase may begin the next."""
@@ -340,7 +400,7 @@ class JobsModel:
         ]
         for job in sorted(unheld, key=lambda job: -job.depth):
             if job.status.open:
-                self.stop(job, Stopping.CANCELLED)
+                self.stop(job, Stopping.CANCELLED, now)
             job.message = None
         self.settle(now)
         return len(unheld)

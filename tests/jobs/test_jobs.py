@@ -370,6 +370,7 @@ def test_an_own_run_that_makes_no_pre_job_goes_on_at_once(jobs: Jobs) -> None:
     root = jobs.root()
     jobs.claim()
     jobs.settle(Deferred(jobs.works[root], jobs.opened.wall, after_pre=True))
+    assert jobs.look(root).status is PENDING
     assert jobs.claim() == [root]
     jobs.well(root)
     assert jobs.look(root).status is COMPLETED

@@ -1,10 +1,10 @@
 """Trees of jobs against their reference model, over long random lives with crashes and cancels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from quaero.clock import SECOND
 from quaero.errors import Conflict
 from quaero.jobs import check, create, feed, read, reopen, run, steer, transition
-from quaero.jobs.model import FailureAction, JobSpec, Phase, Status
+from quaero.jobs.model import FailureAction, JobSpec, Need, Phase, Status
 from quaero.jobs.run import Completed, Deferred, Failed, GivenBack, Outcome, Work
 from quaero.queue import State, settle
 from quaero.queue.claim import Claim
@@ -36,8 +36,40 @@ MOST_JOBS = 25
 STEPS = 30
 SLICE = 3
 
+
+class Child(NamedTuple):
+    """A child to create: its phase, which of the same phase before it it needs, and so on."""
+
+    phase: Phase
+    needs: list[tuple[int, bool]]
+    vital: bool
+    tries: int
+
+
+def specs_of(children: Sequence[Child], **more: Any) -> list[JobSpec]:
+    """Specs of children that need only such as are of their own phase and before them."""
+    made: list[JobSpec] = []
+    for child in children:
+        needs = tuple(
+            Need(place, anyhow)
+            for place, anyhow in child.needs
+            if place < len(made) and made[place].phase is child.phase
+        )
+        made.append(
+            JobSpec("t", phase=child.phase, needs=needs, vital=child.vital, tries=child.tries,
+                    try_wait=10 * SECOND, **more)
+        )  # fmt: skip
+    return made
+
+
 PHASES = st.sampled_from([Phase.CORE, Phase.CORE, Phase.PRE, Phase.POST])
-CHILDREN = st.lists(PHASES, max_size=3)
+CHILDREN = st.lists(
+    st.builds(
+        Child, PHASES, st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=2),
+        st.booleans(), st.sampled_from([0, 0, 0, 1, 2]),
+    ),
+    max_size=3,
+)  # fmt: skip
 TOLERANCE = st.sampled_from(
     [
         (0, FailureAction.CONTINUE),
@@ -48,7 +80,8 @@ TOLERANCE = st.sampled_from(
     ]
 )
 ENDS = st.sampled_from(
-    ["well", "well", "well", "badly", "badly", "again", "later", "deferred", "back", "alone"]
+    ["well", "well", "well", "badly", "badly", "again", "later", "deferred", "back", "alone",
+     "after pre"]
 )
 
 
@@ -109,11 +142,11 @@ class JobsMachine(RuleBasedStateMachine):
     # -- creating
 
     @precondition(lambda self: len(self.model.jobs) < MOST_JOBS)
-    @rule(tolerance=TOLERANCE, phases=CHILDREN)
-    def create_tree(self, tolerance: tuple[int, FailureAction], phases: list[Phase]) -> None:
+    @rule(tolerance=TOLERANCE, children=CHILDREN)
+    def create_tree(self, tolerance: tuple[int, FailureAction], children: list[Child]) -> None:
         limit, action = tolerance
         spec = JobSpec("t", max_child_failures=limit, failure_action=action)
-        specs = [JobSpec("t", phase=phase) for phase in phases]
+        specs = specs_of(children)
 
         def both(tx: Any) -> tuple[range, range]:
             top = create.create(tx, self.queue_id, [spec])
@@ -125,16 +158,13 @@ class JobsMachine(RuleBasedStateMachine):
         self.model.settle(self.now)
 
     @precondition(lambda self: 0 < len(self.model.jobs) < MOST_JOBS)
-    @rule(data=st.data(), phases=CHILDREN.filter(bool), tolerance=TOLERANCE)
+    @rule(data=st.data(), children=CHILDREN.filter(bool), tolerance=TOLERANCE)
     def create_children(
-        self, data: st.DataObject, phases: list[Phase], tolerance: tuple[int, FailureAction]
+        self, data: st.DataObject, children: list[Child], tolerance: tuple[int, FailureAction]
     ) -> None:
         parent = self.job(data)
         limit, action = tolerance
-        specs = [
-            JobSpec("t", phase=phase, max_child_failures=limit, failure_action=action)
-            for phase in phases
-        ]
+        specs = specs_of(children, max_child_failures=limit, failure_action=action)
         with self.same_refusal(self.model.refuse_children, parent):
             ids = self.do(create.create, self.queue_id, specs, parent.id)
             self.model.created(ids, specs, parent)
@@ -181,12 +211,14 @@ class JobsMachine(RuleBasedStateMachine):
             case "well":
                 spawn = []
                 if len(self.model.jobs) < MOST_JOBS:
-                    spawn = [JobSpec("t", phase=phase) for phase in data.draw(CHILDREN)]
+                    spawn = specs_of(data.draw(CHILDREN))
                 return Completed(work, at, spawn=spawn, effects=[effect])
             case "badly":
                 return Failed(work, at, error="no", permanent=True)
             case "again" | "later":
                 return Failed(work, at, error="no", after=0 if end == "again" else 10 * SECOND)
+            case "after pre":
+                return Deferred(work, at, after_pre=True, effects=[effect])
             case "deferred":
                 return Deferred(work, at, delay=data.draw(st.sampled_from([0, 10 * SECOND])),
                                 effects=[effect])  # fmt: skip

@@ -1,6 +1,7 @@
 """Jobs that need others: when they start, when they never do, and what a retry makes of them."""
 
 import asyncio
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from quaero.clock import SECOND
 from quaero.errors import BadInput
-from quaero.jobs import actions, deadlines, steer
+from quaero.jobs import actions, deadlines, reopen, steer
 from quaero.jobs.model import JobSpec, Need, Phase, Status
 
 from ..opening import Opened  # noqa: TID252
@@ -198,6 +199,42 @@ def test_a_failed_pre_job_ends_those_with_needs_too(jobs: Jobs) -> None:
     assert jobs.statuses(root, p, *rest) == [FAILED, FAILED, CANCELLED, CANCELLED]
 
 
+def test_pre_jobs_can_need_one_another(jobs: Jobs) -> None:
+    pre = [replace(spec, phase=Phase.PRE) for spec in chain()]
+    root, a, b, c, core = run_of(jobs, *pre, JobSpec("t"))
+    for expected in (a, b, c, core):
+        assert jobs.claim() == [expected]
+        jobs.well(expected)
+    assert jobs.look(root).status is COMPLETED
+
+
+def test_one_that_cannot_start_any_more_ends_with_all_below_it(jobs: Jobs) -> None:
+    root, a, b = run_of(jobs, *chain()[:2])
+    (below,) = jobs.create(JobSpec("below"), parent=b)
+    jobs.do(steer.cancel, a)
+    assert jobs.statuses(root, a, b, below) == [COMPLETED, CANCELLED, CANCELLED, CANCELLED]
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_a_retry_in_portions_opens_first_what_hangs_together(jobs: Jobs, size: int) -> None:
+    pre = [JobSpec("t", phase=Phase.PRE), JobSpec("t", phase=Phase.PRE, needs=(Need(0),))]
+    root, a, b, core = run_of(jobs, *pre, JobSpec("t"))
+    jobs.claim()
+    jobs.well(a, spawn=[JobSpec("item"), JobSpec("item"), JobSpec("item")])
+    items = jobs.claim()
+    jobs.badly(*items)
+    assert jobs.statuses(root, a, b, core) == [FAILED, FAILED, CANCELLED, CANCELLED]
+    for portion in jobs.opened.read(reopen.portions, root, size):
+        jobs.do(reopen.reopen, portion)
+    assert jobs.statuses(root, a, b, core) == [RUNNING, RUNNING, PENDING, PENDING]
+    assert jobs.claim() == items
+    jobs.well(*items)
+    for expected in (b, core):
+        assert jobs.claim() == [expected]
+        jobs.well(expected)
+    assert jobs.look(root).status is COMPLETED
+
+
 @pytest.mark.parametrize("needs", [(Need(0),), (Need(2),), (Need(-1),)])
 def test_only_what_was_created_before_can_be_needed(jobs: Jobs, needs: tuple[Need, ...]) -> None:
     root = jobs.root()
@@ -258,7 +295,7 @@ def test_a_cancelled_job_is_not_tried_again(jobs: Jobs) -> None:
 
 def test_a_job_that_is_not_done_by_its_deadline_fails_with_all_below(jobs: Jobs) -> None:
     root, a = run_of(jobs, JobSpec("t"))
-    jobs.do(deadlines.set_deadline, root, jobs.opened.wall + SECOND)
+    jobs.do(deadlines.limit_time, root, SECOND)
     assert jobs.do(deadlines.expire) == 0
     jobs.opened.clock.pass_time(1)
     assert jobs.do(deadlines.expire) == 1
@@ -267,9 +304,33 @@ def test_a_job_that_is_not_done_by_its_deadline_fails_with_all_below(jobs: Jobs)
     assert jobs.do(deadlines.expire) == 0
 
 
+def test_a_reopened_tree_has_its_whole_time_again(jobs: Jobs) -> None:
+    root, a = run_of(jobs, JobSpec("t"))
+    jobs.do(deadlines.limit_time, root, 10 * SECOND)
+    jobs.badly(*jobs.claim())
+    jobs.opened.clock.pass_time(100)
+    retry(jobs, root)
+    assert jobs.do(deadlines.expire) == 0
+    assert jobs.opened.read(deadlines.next_deadline) == jobs.opened.wall + 10 * SECOND
+    jobs.opened.clock.pass_time(10)
+    assert jobs.do(deadlines.expire) == 1
+    assert jobs.statuses(root, a) == [FAILED, CANCELLED]
+
+
+def test_one_that_ends_with_the_job_above_is_not_failed_by_its_own_deadline(jobs: Jobs) -> None:
+    root, a = run_of(jobs, JobSpec("t"))
+    jobs.claim()
+    jobs.well(a, spawn=[JobSpec("below")])
+    for id_ in (root, a):
+        jobs.do(deadlines.limit_time, id_, SECOND)
+    jobs.opened.clock.pass_time(1)
+    assert jobs.do(deadlines.expire) == 2
+    assert jobs.statuses(root, a) == [FAILED, CANCELLED]
+
+
 def test_a_deadline_says_nothing_of_a_job_that_has_ended(jobs: Jobs) -> None:
     root, _ = run_of(jobs, JobSpec("t"))
-    jobs.do(deadlines.set_deadline, root, jobs.opened.wall + SECOND)
+    jobs.do(deadlines.limit_time, root, SECOND)
     jobs.well(*jobs.claim())
     jobs.opened.clock.pass_time(2)
     assert jobs.do(deadlines.expire) == 0

@@ -121,6 +121,14 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert lines == [17, 29, 30, 31]
 
 
+def test_a_pre_job_cannot_be_one_whose_failure_is_of_no_matter() -> None:
+    pre = {"name": "look", "action": "say", "on_error": "continue"}
+    text = json.dumps({"id": "x", "pre_jobs": [pre], "steps": [{"name": "a", "action": "say"}]})
+    (fault,) = check(text, "json", ACTIONS).faults
+    assert fault.field == "pre_jobs[0].on_error"
+    assert "use fail or retry" in fault.text
+
+
 def test_steps_that_wait_for_one_another_are_refused_with_the_circle() -> None:
     steps = [
         {"name": name, "action": "say", "depends_on": [needs]}

@@ -222,6 +222,11 @@ async def test_pre_and_post_jobs_surround_the_steps(stage: Stage) -> None:
     assert stage.said == ["pre", "core", "x", "y"]
 
 
+async def test_pre_jobs_may_depend_on_one_another(stage: Stage) -> None:
+    await stage.run(say("core"), pre_jobs=[say("second", "first"), say("first")])
+    assert stage.said == ["first", "second", "core"]
+
+
 async def test_a_failed_pre_job_fails_the_run(stage: Stage) -> None:
     run = await stage.run(say("core"), pre_jobs=[say("pre", fails=9)], post_jobs=[say("post")])
     assert stage.said == []

@@ -28,10 +28,9 @@ async def fail(db: Database, job_id: int, reason: str) -> None:
 
 async def retry(db: Database, job_id: int) -> int:
     """Run the failed jobs of a tree again; returns how many. Raises `NotFound` or `Conflict`."""
-    ids = await db.read(reopen.retryable, job_id)
     done = 0
-    for start in range(0, len(ids), steer.SLICE):
-        done += await db.write(reopen.reopen, ids[start : start + steer.SLICE])
+    for ids in await db.read(reopen.portions, job_id, steer.SLICE):
+        done += await db.write(reopen.reopen, ids)
     return done
 
 

@@ -54,6 +54,34 @@ def retryable(tx: ReadTx, job_id: int) -> list[int]:
     return sorted(found)
 
 
+def portions(tx: ReadTx, job_id: int, size: int) -> list[list[int]]:
+    """What `retryable` finds, to be opened in one transaction each, of up to `size` jobs.
+
+    The first may be larger: it holds all that hangs together, so that nothing ends or starts for
+    want of what comes later. That is whatever waits for others or is waited for, and of the other
+    jobs the first below each parent.
+    """
+    rows = tx.execute(
+        """
+        select id, parent_id, phase = 1 and needed = 0
+               and not exists(select 1 from need where need.job_id = job.id)
+          from job where id in ints($1) order by id
+        """,
+        (msgspec.json.encode(retryable(tx, job_id)).decode(),),
+    )
+    together: list[int] = []
+    others: list[int] = []
+    met: set[int | None] = set()
+    for id_, parent_id, free in rows:
+        (others if free and parent_id in met else together).append(id_)
+        if free:
+            met.add(parent_id)
+    missing = max(0, size - len(together))
+    first, rest = together + others[:missing], others[missing:]
+    more = [rest[start : start + size] for start in range(0, len(rest), size)]
+    return [first, *more] if first else []
+
+
 def reopen(tx: Tx, ids: Sequence[int]) -> int:
     """Set ended jobs to pending and their ended ancestors to running; returns how many.
 
@@ -177,19 +205,27 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
             parent.round += 1
             parent.stopping, parent.warnings = Stopping.NO, 0
             logs.say(tx, parent, Level.INFO, f"reopened, round {parent.round}")
-        for parent in ended:
-            tx.execute("update job set error = null where id = $1", (parent.id,))
+        _time_again(tx, [parent.id for parent in ended])
         transition(tx, ended, Status.RUNNING)
         among = among | above
         above = {parent.parent_id for parent in parents if parent.parent_id is not None} - among
     return again
 
 
+def _time_again(tx: Tx, ids: Sequence[int]) -> None:
+    """What goes on without running again itself has its whole time once more, and no error."""
+    tx.execute(
+        "update job set error = null, deadline = $2 + time_limit where id in ints($1)",
+        (msgspec.json.encode(ids).decode(), tx.now),
+    )
+    tx.signal("deadlines")
+
+
 def _clear_outcome(tx: Tx, ids: Sequence[int]) -> None:
     tx.execute(
         """
         update job set error = null, result = null, state = null, progress_current = null,
-               progress_total = null, progress_text = null where id in ints($1)
+               progress_total = null, progress_text = null, deadline = null where id in ints($1)
         """,
         (msgspec.json.encode(ids).decode(),),
     )
@@ -223,7 +259,7 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
     open_above(tx, job)
     job.round += 1
     job.stopping, job.warnings = Stopping.NO, 0
-    tx.execute("update job set error = null where id = $1", (job_id,))
+    _time_again(tx, [job_id])
     transition(tx, [job], Status.RUNNING)
     logs.say(tx, job, Level.INFO, f"reopened, round {job.round}")
     examine(tx, job)

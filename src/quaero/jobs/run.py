@@ -286,7 +286,6 @@ def _defer(tx: Tx, deferred: Deferred, job: JobRow, held: Held) -> None:
     if deferred.after_pre:
         settle.complete(tx, [held])
         job.message_id, job.held = None, Hold.FOR_PRE
-        examine(tx, job)
     else:
         settle.release(tx, [settle.Release(held, deferred.delay, charge=False, lane=deferred.lane)])
     lane = None if deferred.lane is None else msgspec.json.encode(deferred.lane).decode()
@@ -297,6 +296,8 @@ def _defer(tx: Tx, deferred: Deferred, job: JobRow, held: Held) -> None:
     when = "when its pre jobs end" if deferred.after_pre else f"in {deferred.delay / SECOND:.1f} s"
     logs.say(tx, job, Level.DEBUG, f"goes on {when}")
     _wait_again(tx, job)
+    if deferred.after_pre:
+        examine(tx, job)  # there may be no pre job to wait for
 
 
 def _give_back(tx: Tx, back: GivenBack, job: JobRow, held: Held) -> None:

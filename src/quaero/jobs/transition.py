@@ -321,9 +321,10 @@ def _set_error(tx: Tx, job: JobRow, error: str) -> None:
 
 
 def release(tx: Tx, ended: Sequence[JobRow]) -> list[JobRow]:
-    """Let the jobs start that needed only these; returns those that cannot start any more, ended.
+    """Let the jobs start that needed only these; returns those that cannot any more and ended.
 
-    The former wait for their phase, where that has not begun.
+    The former wait for their phase, where that has not begun. Of the latter, those with jobs below
+    them end with these.
     """
     by_id = {job.id: job for job in ended}
     wanted = msgspec.json.encode(sorted(by_id)).decode()
@@ -343,7 +344,7 @@ def release(tx: Tx, ended: Sequence[JobRow]) -> list[JobRow]:
     recount_needs(tx, [job for id_, job in waiting.items() if id_ not in missed])
     for id_, needed in missed.items():
         _skip(tx, waiting[id_], needed)
-    return [waiting[id_] for id_ in missed]
+    return [waiting[id_] for id_ in missed if not waiting[id_].status.open]
 
 
 def recount_needs(tx: Tx, jobs: Sequence[JobRow]) -> None:
@@ -361,16 +362,24 @@ def recount_needs(tx: Tx, jobs: Sequence[JobRow]) -> None:
         (wanted,),
     )
     unmet: dict[int, int] = dict(rows)
+    pre: list[JobRow] = []
     for job in jobs:
         before, job.unmet = job.unmet, unmet[job.id]
         change = int(job.unmet == 0) - int(before == 0)
-        if change:
+        if change and job.phase == Phase.PRE:
+            pre.append(job)  # its phase has begun; it was not to start before
+        elif change:
             _gain(tx, job)["wait_post" if job.phase == Phase.POST else "wait_core"] += change
+    send_messages(tx, pre)
+    store(tx, pre)
 
 
 def _skip(tx: Tx, job: JobRow, needed: JobRow) -> None:
     """End a job that can never start; it is retried with what it needed."""
     logs.say(tx, job, Level.WARN, f"not started: it needs job {needed.id}, {needed.status.word}")
+    if job.has_descendants or gains(tx, job) is not None:
+        stop(tx, job, Stopping.WITH_ANCESTOR)
+        return
     job.stopping = Stopping.WITH_ANCESTOR
     _drop_own_run(tx, job)
     _move(tx, [job], Status.CANCELLED)

@@ -329,6 +329,9 @@ def problems(definition: Definition, actions: Mapping[str, Any]) -> list[Problem
                 known = ", ".join(sorted(actions))
                 text = f"there is no job type {step.action!r}; there are {known}"
                 found.append(Problem((*place, "action"), text))
+            if group == "pre_jobs" and step.on_error == "continue":
+                text = "a pre job that fails fails the run; use fail or retry, or make it a step"
+                found.append(Problem((*place, "on_error"), text))
             found += _reading(definition, step, place, before | _upstream(steps, step))
     return found
 

@@ -19,10 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from quaero.clock import SECOND, rfc3339
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import BadInput, BadPayload, NotFound, Permanent
-from quaero.jobs import actions
-from quaero.jobs.deadlines import set_deadline
+from quaero.jobs.deadlines import limit_time
 from quaero.jobs.model import FailureAction, JobRow, JobSpec, Need, Phase
+from quaero.jobs.reopen import portions, reopen
 from quaero.jobs.run import Effect
+from quaero.jobs.steer import SLICE
 from quaero.queue.message import Lane
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry, Result
@@ -121,8 +122,7 @@ class WorkflowExecutors:
         if step.timeout is not None:
             effects.append(partial(_limit_time, step.timeout))
         if run.jobs and job.state is None:
-            await actions.retry(self._db, job.id)
-            await job.checkpoint({"made": run.jobs})
+            await self._again(job, run.jobs)
         try:
             scope = await self._scope(run, wanted, step)
             if step.condition is not None and not truth(parse(step.condition).value(scope)):
@@ -134,6 +134,12 @@ class WorkflowExecutors:
         except (BadInput, NotFound) as error:
             raise Permanent(str(error)) from error
         return Result({"outcome": "begun", "jobs": count}, effects)
+
+    async def _again(self, job: JobContext, made: int) -> None:
+        """Open the failed jobs of an earlier try again, under the lease of this one."""
+        for ids in await self._db.read(portions, job.id, SLICE):
+            await job.checkpoint(None, [partial(_reopen, ids)])
+        await job.checkpoint({"made": made})
 
     # -- what a step knows
 
@@ -291,6 +297,10 @@ def _look(tx: ReadTx, run_id: int, step_id: int) -> _Run:
     return _Run(run_id, payload, created_at, jobs)
 
 
+def _reopen(ids: Sequence[int], tx: Tx, _: JobRow) -> None:
+    reopen(tx, ids)
+
+
 def _tolerate(most: int, action: FailureAction, tx: Tx, job: JobRow) -> None:
     job.max_child_failures, job.failure_action = most, action
     tx.execute(
@@ -300,4 +310,4 @@ def _tolerate(most: int, action: FailureAction, tx: Tx, job: JobRow) -> None:
 
 
 def _limit_time(seconds: float, tx: Tx, job: JobRow) -> None:
-    set_deadline(tx, job.id, tx.now + int(seconds * SECOND))
+    limit_time(tx, job.id, int(seconds * SECOND))

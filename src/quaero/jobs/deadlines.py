@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from quaero.db.contract import ReadTx, Tx
-from quaero.jobs.steer import fail
+from quaero.jobs import logs
+from quaero.jobs.logs import Level
+from quaero.jobs.model import JobRow, Stopping
+from quaero.jobs.rows import load_one, stopping
+from quaero.jobs.transition import stop
 
 AT_ONCE = 100
 TOPIC = "deadlines"
+MISSED = "not done by its deadline"
 
 
 def set_deadline(tx: Tx, job_id: int, at: int | None) -> None:
     """Let a job fail at `at`, in microseconds, if it is open still; None takes that back."""
     tx.execute("update job set deadline = $2 where id = $1", (job_id, at))
     if at is not None:
+        tx.signal(TOPIC)
+
+
+def limit_time(tx: Tx, job_id: int, limit: int) -> None:
+    """Let a job fail that is open `limit` microseconds from now, and as long after a reopening."""
+    tx.execute("update job set time_limit = $2 where id = $1", (job_id, limit))
+    set_deadline(tx, job_id, tx.now + limit)
+
+
+def renew(tx: Tx, jobs: Sequence[JobRow]) -> None:
+    """Give jobs that were opened again, and whose own run is not repeated, their time anew."""
+    renewed = tx.execute(
+        """
+        update job set deadline = $2 + time_limit
+         where id in ints($1) and time_limit is not null returning id
+        """,
+        (msgspec.json.encode([job.id for job in jobs]).decode(), tx.now),
+    )
+    if renewed:
         tx.signal(TOPIC)
 
 
@@ -30,7 +58,8 @@ def next_deadline(tx: ReadTx) -> int | None:
 def expire(tx: Tx) -> int:
     """End the jobs whose deadline has passed, up to a hundred; returns how many.
 
-    What is below them ends in this transaction or soon after, as with a cancel.
+    What is below them ends in this transaction or soon after, as with a cancel. What is being
+    stopped already ends as it would have.
     """
     rows = tx.execute(
         """
@@ -41,5 +70,9 @@ def expire(tx: Tx) -> int:
     )
     for (id_,) in rows:
         set_deadline(tx, id_, None)
-        fail(tx, id_, "not done by its deadline")
+        job = load_one(tx, id_)  # the one before may have ended it
+        if job.status.open and not stopping(tx, [id_]):
+            tx.execute("update job set error = $2 where id = $1", (id_, MISSED))
+            logs.say(tx, job, Level.ERROR, f"failed: {MISSED}")
+            stop(tx, job, Stopping.FAILING)
     return len(rows)

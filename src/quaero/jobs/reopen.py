@@ -12,7 +12,7 @@ import msgspec
 
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import Conflict
-from quaero.jobs import logs
+from quaero.jobs import deadlines, logs
 from quaero.jobs.logs import Level
 from quaero.jobs.messages import send_messages
 from quaero.jobs.model import JobRow, OwnRun, Phase, Status, Stopping
@@ -179,6 +179,7 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
             logs.say(tx, parent, Level.INFO, f"reopened, round {parent.round}")
         for parent in ended:
             tx.execute("update job set error = null where id = $1", (parent.id,))
+        deadlines.renew(tx, ended)
         transition(tx, ended, Status.RUNNING)
         among = among | above
         above = {parent.parent_id for parent in parents if parent.parent_id is not None} - among
@@ -188,8 +189,9 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
 def _clear_outcome(tx: Tx, ids: Sequence[int]) -> None:
     tx.execute(
         """
-        update job set error = null, result = null, state = null, progress_current = null,
-               progress_total = null, progress_text = null where id in ints($1)
+        update job set error = null, result = null, state = null, deadline = null,
+               progress_current = null, progress_total = null, progress_text = null
+         where id in ints($1)
         """,
         (msgspec.json.encode(ids).decode(),),
     )
@@ -224,6 +226,7 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
     job.round += 1
     job.stopping, job.warnings = Stopping.NO, 0
     tx.execute("update job set error = null where id = $1", (job_id,))
+    deadlines.renew(tx, [job])
     transition(tx, [job], Status.RUNNING)
     logs.say(tx, job, Level.INFO, f"reopened, round {job.round}")
     examine(tx, job)

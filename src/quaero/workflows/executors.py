@@ -20,7 +20,7 @@ from quaero.clock import SECOND, rfc3339
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import BadInput, BadPayload, NotFound, Permanent
 from quaero.jobs import actions
-from quaero.jobs.deadlines import set_deadline
+from quaero.jobs.deadlines import limit_time
 from quaero.jobs.model import FailureAction, JobRow, JobSpec, Need, Phase
 from quaero.jobs.run import Effect
 from quaero.queue.message import Lane
@@ -300,4 +300,4 @@ def _tolerate(most: int, action: FailureAction, tx: Tx, job: JobRow) -> None:
 
 
 def _limit_time(seconds: float, tx: Tx, job: JobRow) -> None:
-    set_deadline(tx, job.id, tx.now + int(seconds * SECOND))
+    limit_time(tx, job.id, int(seconds * SECOND))

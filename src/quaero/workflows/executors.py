@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from quaero.clock import SECOND, rfc3339
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import BadInput, BadPayload, NotFound, Permanent
-from quaero.jobs import actions
+from quaero.jobs import reopen
 from quaero.jobs.deadlines import limit_time
 from quaero.jobs.model import FailureAction, JobRow, JobSpec, Need, Phase
 from quaero.jobs.run import Effect
@@ -121,7 +121,7 @@ class WorkflowExecutors:
         if step.timeout is not None:
             effects.append(partial(_limit_time, step.timeout))
         if run.jobs and job.state is None:
-            await actions.retry(self._db, job.id)
+            await self._retry(job)
             await job.checkpoint({"made": run.jobs})
         try:
             scope = await self._scope(run, wanted, step)
@@ -134,6 +134,12 @@ class WorkflowExecutors:
         except (BadInput, NotFound) as error:
             raise Permanent(str(error)) from error
         return Result({"outcome": "begun", "jobs": count}, effects)
+
+    async def _retry(self, job: JobContext) -> None:
+        """Run again what failed of a step, under its lease: one that lost it opens nothing."""
+        ids = await self._db.read(reopen.retryable, job.id)
+        for portion in _portions(ids):
+            await job.checkpoint(None, [partial(_reopen, portion)])
 
     # -- what a step knows
 
@@ -289,6 +295,11 @@ def _look(tx: ReadTx, run_id: int, step_id: int) -> _Run:
     )
     payload, created_at = rows[0]
     return _Run(run_id, payload, created_at, jobs)
+
+
+def _reopen(ids: Sequence[int], tx: Tx, job: JobRow) -> None:
+    del job
+    reopen.reopen(tx, ids)
 
 
 def _tolerate(most: int, action: FailureAction, tx: Tx, job: JobRow) -> None:

@@ -29,7 +29,9 @@ def graph(rng):
     for number in range(STEPS):
         before = [step["name"] for step in steps[-12:]]
         needs = rng.sample(before, min(len(before), rng.choice([0, 1, 2, 3])))
-        seen = [f"{{{{ steps.{name}.{part} }}}}" for name in needs for part in ("status", "results")]
+        seen = [
+            f"{{{{ steps.{name}.{part} }}}}" for name in needs for part in ("status", "results")
+        ]
         step = {"name": f"s{number}", "action": "act", "depends_on": needs, "on_error": "continue"}
         step["config"] = {"step": step["name"], "seen": seen, "fails": rng.random() < 0.1}
         if rng.random() < 0.2:

@@ -80,8 +80,19 @@ TOLERANCE = st.sampled_from(
     ]
 )
 ENDS = st.sampled_from(
-    ["well", "well", "well", "badly", "badly", "again", "later", "deferred", "back", "alone",
-     "after pre"]
+    [
+        "well",
+        "well",
+        "well",
+        "badly",
+        "badly",
+        "again",
+        "later",
+        "deferred",
+        "back",
+        "alone",
+        "after pre",
+    ]
 )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quaero.clock import SECOND
-from quaero.errors import BadInput
+from quaero.errors import BadInput, Conflict
 from quaero.jobs import actions, deadlines, reopen, steer
 from quaero.jobs.model import JobSpec, Need, Phase, Status
 
@@ -335,6 +335,64 @@ def test_a_deadline_says_nothing_of_a_job_that_has_ended(jobs: Jobs) -> None:
     jobs.opened.clock.pass_time(2)
     assert jobs.do(deadlines.expire) == 0
     assert jobs.look(root).status is COMPLETED
+
+
+def test_deadlines_of_a_job_and_of_what_is_below_it_may_pass_at_once(jobs: Jobs) -> None:
+    root, a = run_of(jobs, JobSpec("t"))
+    jobs.do(deadlines.set_deadline, root, jobs.opened.wall + SECOND)
+    jobs.do(deadlines.set_deadline, a, jobs.opened.wall + SECOND + 1)
+    jobs.opened.clock.pass_time(2)
+    assert jobs.do(deadlines.expire) == 2
+    assert jobs.statuses(root, a) == [FAILED, CANCELLED]
+    assert jobs.do(deadlines.next_deadline) is None
+
+
+def test_a_deadline_that_passes_during_a_cancel_changes_nothing(jobs: Jobs) -> None:
+    root, *_ = run_of(jobs, JobSpec("t"))
+    jobs.create(JobSpec("t", tries=3), parent=root)
+    jobs.create(*[JobSpec("t")] * 1_500, parent=root)
+    jobs.do(deadlines.set_deadline, root, jobs.opened.wall + SECOND)
+    jobs.do(steer.cancel, root)
+    jobs.opened.clock.pass_time(2)
+    jobs.do(deadlines.expire)
+    assert jobs.do(deadlines.next_deadline) is None
+    while jobs.do(steer.cancel_more):
+        pass
+    assert jobs.look(root).status is CANCELLED
+    assert jobs.claim() == []
+
+
+def test_what_somebody_fails_is_not_tried_again(jobs: Jobs) -> None:
+    root, a = run_of(jobs, JobSpec("t", tries=3))
+    jobs.do(steer.fail, a, "stuck")
+    assert jobs.statuses(root, a) == [FAILED, FAILED]
+    assert jobs.claim() == []
+
+
+def test_what_is_being_cancelled_cannot_be_failed(jobs: Jobs) -> None:
+    root, *_ = run_of(jobs, JobSpec("t"))
+    jobs.create(*[JobSpec("t")] * 1_500, parent=root)
+    jobs.do(steer.cancel, root)
+    with pytest.raises(Conflict, match="being stopped"):
+        jobs.do(steer.fail, root, "stuck")
+    while jobs.do(steer.cancel_more):
+        pass
+    assert jobs.look(root).status is CANCELLED
+
+
+def test_a_job_that_is_opened_again_has_its_time_again(jobs: Jobs) -> None:
+    root, a = run_of(jobs, JobSpec("t"))
+    for id_ in (root, a):
+        jobs.do(deadlines.limit_time, id_, 10 * SECOND)
+    jobs.badly(*jobs.claim())
+    assert jobs.statuses(root, a) == [FAILED, FAILED]
+    jobs.opened.clock.pass_time(3_600)
+    jobs.do(reopen.reopen, [a])
+    assert jobs.do(deadlines.expire) == 0
+    assert jobs.do(deadlines.next_deadline) == jobs.opened.wall + 10 * SECOND, "that of the root"
+    jobs.opened.clock.pass_time(11)
+    assert jobs.do(deadlines.expire) == 1
+    assert jobs.statuses(root, a) == [FAILED, CANCELLED]
 
 
 # -- graphs

@@ -49,6 +49,22 @@ def test_a_har_gives_each_cookie_to_the_hosts_that_it_was_sent_to() -> None:
     assert found.user_agent == "B/1"
 
 
+MANY = "; ".join(f"c{n}=v" for n in range(100_000))
+TOO_MUCH = [
+    har((WIKI, {"Cookie": MANY}, [])),
+    har(*((WIKI, {}, [f"c{n}=v", f"d{n}=v"]) for n in range(200))),
+    f"Cookie: {MANY}",
+    "\n".join(f"Cookie: c{n}=v" for n in range(301)),
+    "\n".join(f"X-{n}: v" for n in range(100_000)),
+]
+
+
+@pytest.mark.parametrize("text", TOO_MUCH, ids=range(len(TOO_MUCH)))
+def test_a_text_with_more_than_a_login_can_have_is_refused_before_it_is_read_on(text) -> None:
+    with pytest.raises(BadLogin, match=r"(entry|line) \d+: more than (300 cookies|20 headers)"):
+        read_text(text, WIKI, NOW)
+
+
 def test_a_har_without_secrets_says_how_to_save_one_with_them() -> None:
     with pytest.raises(BadLogin, match="sensitive data"):
         read_text(har((WIKI, {"Accept": "*/*"}, [])), WIKI, NOW)

@@ -9,6 +9,7 @@ import pytest
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec, Status
 from quaero.jobs.read import Job
+from quaero.sources import collecting
 from quaero.testing.site import SiteServer
 from quaero.upkeep.cleanup import delete_tree
 from quaero.workflows.executors import Workflow
@@ -84,6 +85,27 @@ async def test_every_source_is_collected_by_a_step_that_goes_over_them(
         assert ran.summary.status is Status.COMPLETED
         for id_ in ids:
             assert (await made.state(id_)).health == "healthy"
+
+
+async def test_two_steps_collect_a_source_one_after_the_other(
+    tmp_path: Path, site: SiteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "LOOK_AGAIN", 0.05)
+    async with program(tmp_path) as made:
+        await made.add("docs", site.url)
+        ran = await flow(
+            made,
+            step("one", "collect", source="docs"),
+            step("two", "collect", source="docs"),
+            step("three", "collect", source="docs"),
+        )
+        assert (ran.summary.status, ran.summary.error) == (Status.COMPLETED, None)
+        times = await rows(
+            made, "select started_at, completed_at from job where type = 'crawler' order by 1"
+        )
+        assert len(times) == 3
+        assert times[0][1] <= times[1][0]
+        assert times[1][1] <= times[2][0]
 
 
 async def test_a_source_that_is_not_there_fails_its_step_with_what_there_is(

@@ -179,7 +179,9 @@ def _some_condition(random: Random, known: Sequence[str]) -> tuple[str, Callable
     )
 
 
-def _some_items(random: Random, known: Sequence[str]) -> tuple[Any, Callable[[Outcomes], list[Any]]]:
+def _some_items(
+    random: Random, known: Sequence[str]
+) -> tuple[Any, Callable[[Outcomes], list[Any]]]:
     if known and random.random() < 0.4:
         name = random.choice(known)
         return f"steps.{name}.results", lambda of: of(name)["results"]

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from quaero.clock import SECOND
 from quaero.errors import Conflict, Permanent, StaleLease
 from quaero.jobs import actions, check, create, deadlines, reopen, run, steer
-from quaero.jobs.model import JobSpec, OwnRun, Phase, Status, Stopping
+from quaero.jobs.model import JobSpec, OwnRun, Phase, Stopping
 from quaero.jobs.run import Completed, Failed, GivenBack, Outcome, Work
 from quaero.queue import settle
 from quaero.queue.claim import Claim
@@ -194,7 +194,9 @@ class Life:
             return
         calls = 1_000 if calmly or self.random.random() < 0.7 else self.random.randint(0, 5)
         db = Fragile(self.opened, calls)
-        context = JobContext(work, JobLog(work, self.opened.clock, lambda _: None), self._saver(work, db))
+        context = JobContext(
+            work, JobLog(work, self.opened.clock, lambda _: None), self._saver(work, db)
+        )
         flows = WorkflowExecutors(db, self.registry, None)
         before = self._expected(work)
         try:
@@ -242,7 +244,10 @@ class Life:
     def settle_these(self, works: list[Work]) -> None:
         """Settle what was run; what a run and a step make gets its ids one by one."""
         works = [work for work in works if work.delivery.token in self.ready]
-        for group in ([w for w in works if w.type == "act"], *([w] for w in works if w.type != "act")):
+        for group in (
+            [w for w in works if w.type == "act"],
+            *([w] for w in works if w.type != "act"),
+        ):
             pairs = [self.ready.pop(work.delivery.token) for work in group]
             current = [work for work in group if self.model.is_current(work)]
             ids = self.new_ids()

@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from quaero.errors import Permanent
+from quaero.errors import Permanent, StaleLease
 from quaero.jobs import actions, deadlines, read
 from quaero.jobs.model import Status
 from quaero.testing.jobs import Bench, working
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry, Result
 from quaero.workflows.definition import Definition
-from quaero.workflows.executors import Workflow, WorkflowExecutors
+from quaero.workflows.executors import Workflow, WorkflowExecutors, WorkflowStep
 
 from ..opening import Opened  # noqa: TID252
 
@@ -316,6 +317,23 @@ async def test_a_run_over_its_time_fails_with_everything_in_it(stage: Stage) -> 
     assert await stage.bench.db.write(deadlines.expire) == 1
     run = await stage.bench.ended(id_)
     assert (run.summary.status, run.summary.error) == (FAILED, "not done by its deadline")
+
+
+async def test_a_step_that_lost_its_lease_opens_nothing_again(stage: Stage) -> None:
+    run = await stage.run(say("a", fails=9))
+    step = (await stage.steps(run))["a"]
+    registry = Registry([JobType("say", Say, stage.say)])
+    flows = WorkflowExecutors(stage.opened.db, registry, stage.rows)
+
+    async def lost(*_: Any) -> None:
+        raise StaleLease("lost")
+
+    gone: Any = SimpleNamespace(job_id=step.id, parent_id=run.summary.id, state=None)
+    unwritten: Any = None
+    with pytest.raises(StaleLease):
+        await flows.step(JobContext(gone, unwritten, lost), WorkflowStep(step="a"))
+    assert (await stage.states(run)) == {"a": FAILED}
+    assert (await stage.bench.db.read(read.get, run.summary.id)).summary.status is FAILED
 
 
 async def test_ten_thousand_items_are_made_in_bounded_portions(stage: Stage) -> None:

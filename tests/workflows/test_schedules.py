@@ -300,6 +300,14 @@ def test_definitions_cannot_run_one_another_in_a_circle(flows: Flows) -> None:
     assert '"c":' in payload
 
 
+def test_however_many_times_were_missed_once_is_once(flows: Flows) -> None:
+    flows.save("flow", '[schedule]\ncron = "* * * * *"\noverlap = "allow"')
+    flows.at(2026, 3, 5, 10, 30)
+    flows.turn()
+    assert len(flows.runs()) == 1
+    assert flows.table().next_at == flows.opened.wall + MINUTE
+
+
 # -- the folder
 
 
@@ -349,6 +357,39 @@ def test_a_file_that_is_broken_changes_nothing_and_is_told(
     assert (file.definition_id, "line 4: steps[0].action" in str(file.problem)) == ("one", True)
     put(kept, "one.toml", f'id = "one"\nname = "well"\n{STEP}')
     assert flows.opened.read(folder.files)[0].problem is None
+
+
+def test_a_file_that_is_renamed_keeps_its_definition(flows: Flows, kept: folder.Folder) -> None:
+    put(kept, "one.toml", f'id = "one"\n[schedule]\ncron = "0 * * * *"\n{STEP}')
+    flows.opened.write(schedules.pause, "one")
+    for name in ("two.toml", "a.toml"):
+        next(kept.path.iterdir()).rename(kept.path / name)
+        asyncio.run(kept.sync())
+        assert flows.opened.read(definitions.get, "one").path == name
+        assert flows.table("one").paused, "its schedule goes on as it was"
+        assert flows.opened.read(folder.files)[0].problem is None
+
+
+def test_files_may_run_one_another_in_any_order(flows: Flows, kept: folder.Folder) -> None:
+    kept.path.mkdir()
+    for name, called in (("a", "b"), ("b", "c"), ("c", "d")):
+        step = f'name = "s"\naction = "workflow"\nconfig = {{ definition = "{called}" }}'
+        (kept.path / f"{name}.toml").write_text(f'id = "{name}"\n[[steps]]\n{step}\n')
+    asyncio.run(kept.sync())
+    assert ids(flows) == []
+    put(kept, "d.toml", f'id = "d"\n{STEP}')
+    assert ids(flows) == ["a", "b", "c", "d"]
+    assert {file.problem for file in flows.opened.read(folder.files)} == {None}
+
+
+def test_of_two_files_with_one_id_the_other_follows_when_one_goes(
+    flows: Flows, kept: folder.Folder
+) -> None:
+    put(kept, "a.toml", f'id = "two"\n{STEP}')
+    put(kept, "b.toml", f'id = "two"\nname = "Second"\n{STEP}')
+    (kept.path / "a.toml").unlink()
+    asyncio.run(kept.sync())
+    assert flows.opened.read(definitions.get, "two").name == "Second"
 
 
 def test_a_file_never_overwrites_what_was_made_elsewhere(flows: Flows, kept: folder.Folder) -> None:

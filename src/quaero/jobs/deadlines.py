@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import itemgetter
 
+import msgspec
+
 from quaero.db.contract import ReadTx, Tx
-from quaero.jobs.rows import load_one
-from quaero.jobs.steer import fail
+from quaero.jobs import logs
+from quaero.jobs.logs import Level
+from quaero.jobs.model import JobRow, Stopping
+from quaero.jobs.rows import load_one, stopping
+from quaero.jobs.transition import stop
 
 AT_ONCE = 100
 TOPIC = "deadlines"
+MISSED = "not done by its deadline"
 
 
 def limit_time(tx: Tx, job_id: int, limit: int) -> None:
@@ -22,6 +29,19 @@ def limit_time(tx: Tx, job_id: int, limit: int) -> None:
         (job_id, limit, tx.now + limit),
     )
     tx.signal(TOPIC)
+
+
+def renew(tx: Tx, jobs: Sequence[JobRow]) -> None:
+    """Give jobs that were opened again, and whose own run is not repeated, their time anew."""
+    renewed = tx.execute(
+        """
+        update job set deadline = $2 + time_limit
+         where id in ints($1) and time_limit is not null returning id
+        """,
+        (msgspec.json.encode([job.id for job in jobs]).decode(), tx.now),
+    )
+    if renewed:
+        tx.signal(TOPIC)
 
 
 def next_deadline(tx: ReadTx) -> int | None:
@@ -38,7 +58,8 @@ def next_deadline(tx: ReadTx) -> int | None:
 def expire(tx: Tx) -> int:
     """End the jobs whose deadline has passed, up to a hundred; returns how many were due.
 
-    What is below them ends in this transaction or soon after, as with a cancel.
+    What is below them ends in this transaction or soon after, as with a cancel. What is being
+    stopped already ends as it would have.
     """
     rows = tx.execute(
         """
@@ -49,7 +70,10 @@ def expire(tx: Tx) -> int:
         (tx.now, AT_ONCE),
     )
     for id_, _ in sorted(rows, key=itemgetter(1)):
-        job = load_one(tx, id_)
-        if job.status.open and not job.stopping:  # else it ends with one above
-            fail(tx, id_, "not done by its deadline")
+        tx.execute("update job set deadline = null where id = $1", (id_,))
+        job = load_one(tx, id_)  # the one before may have ended it
+        if job.status.open and not stopping(tx, [id_]):
+            tx.execute("update job set error = $2 where id = $1", (id_, MISSED))
+            logs.say(tx, job, Level.ERROR, f"failed: {MISSED}")
+            stop(tx, job, Stopping.FAILING)
     return len(rows)

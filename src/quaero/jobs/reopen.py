@@ -12,7 +12,7 @@ import msgspec
 
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import Conflict
-from quaero.jobs import logs
+from quaero.jobs import deadlines, logs
 from quaero.jobs.logs import Level
 from quaero.jobs.messages import send_messages
 from quaero.jobs.model import JobRow, OwnRun, Phase, Status, Stopping
@@ -205,27 +205,28 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
             parent.round += 1
             parent.stopping, parent.warnings = Stopping.NO, 0
             logs.say(tx, parent, Level.INFO, f"reopened, round {parent.round}")
-        _time_again(tx, [parent.id for parent in ended])
+        _time_again(tx, ended)
         transition(tx, ended, Status.RUNNING)
         among = among | above
         above = {parent.parent_id for parent in parents if parent.parent_id is not None} - among
     return again
 
 
-def _time_again(tx: Tx, ids: Sequence[int]) -> None:
+def _time_again(tx: Tx, jobs: Sequence[JobRow]) -> None:
     """What goes on without running again itself has its whole time once more, and no error."""
     tx.execute(
-        "update job set error = null, deadline = $2 + time_limit where id in ints($1)",
-        (msgspec.json.encode(ids).decode(), tx.now),
+        "update job set error = null where id in ints($1)",
+        (msgspec.json.encode([job.id for job in jobs]).decode(),),
     )
-    tx.signal("deadlines")
+    deadlines.renew(tx, jobs)
 
 
 def _clear_outcome(tx: Tx, ids: Sequence[int]) -> None:
     tx.execute(
         """
-        update job set error = null, result = null, state = null, progress_current = null,
-               progress_total = null, progress_text = null, deadline = null where id in ints($1)
+        update job set error = null, result = null, state = null, deadline = null,
+               progress_current = null, progress_total = null, progress_text = null
+         where id in ints($1)
         """,
         (msgspec.json.encode(ids).decode(),),
     )
@@ -259,7 +260,7 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
     open_above(tx, job)
     job.round += 1
     job.stopping, job.warnings = Stopping.NO, 0
-    _time_again(tx, [job_id])
+    _time_again(tx, [job])
     transition(tx, [job], Status.RUNNING)
     logs.say(tx, job, Level.INFO, f"reopened, round {job.round}")
     examine(tx, job)

@@ -50,11 +50,16 @@ def cancel(tx: Tx, job_id: int) -> Status:
 
 
 def fail(tx: Tx, job_id: int, reason: str) -> None:
-    """End a job as failed, fenced like a cancel. Raises `NotFound`, or `Conflict` if it ended."""
+    """End a job as failed, fenced like a cancel; it is not tried again by itself.
+
+    Raises `NotFound`, or `Conflict` where it has ended or is being stopped.
+    """
     job = load_one(tx, job_id)
     if not job.status.open:
         raise Conflict(f"job {job_id} is {job.status.word} already")
-    tx.execute("update job set error = $2 where id = $1", (job_id, reason))
+    if job.stopping:
+        raise Conflict(f"job {job_id} is being stopped already")
+    tx.execute("update job set error = $2, tries = 0 where id = $1", (job_id, reason))
     logs.say(tx, job, Level.ERROR, f"failed by hand: {reason}")
     stop(tx, job, Stopping.FAILING)
 

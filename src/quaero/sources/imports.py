@@ -22,7 +22,15 @@ from quaero.crawl.cookies import (
 )
 from quaero.crawl.urls import canonical
 from quaero.errors import BadLogin, BadUrl
-from quaero.sources.capture import LONGEST_AGENT, Capture, base_of, belongs, site_of
+from quaero.sources.capture import (
+    LONGEST_AGENT,
+    MOST_COOKIES,
+    MOST_HEADERS,
+    Capture,
+    base_of,
+    belongs,
+    site_of,
+)
 
 Kind = Literal["auto", "cookies.txt", "har", "headers"]
 _TOKENS = ("authorization", "x-auth-token", "x-api-key", "private-token")
@@ -81,10 +89,14 @@ def _from_headers(text: str, base_url: str, now: int) -> Capture:
             name, value = "Cookie", line.strip()
         if name.lower() == "cookie":
             cookies += cookies_of(value, base_url, f"line {number}")
+            if len(cookies) > MOST_COOKIES:
+                raise BadLogin(f"line {number}: more than {MOST_COOKIES} cookies")
         elif name.lower() == "user-agent":
             agent = value
         elif name.lower() in map(str.lower, headers):
             raise BadLogin(f"line {number}: this header is given twice")
+        elif len(headers) == MOST_HEADERS:
+            raise BadLogin(f"line {number}: more than {MOST_HEADERS} headers")
         else:
             headers[name] = value
     if not cookies and not headers:
@@ -105,6 +117,8 @@ def cookies_of(value: str, url: str, where: str) -> list[Cookie]:
     """
     parts = ada_url.URL(url)
     found = []
+    if value.count(";") > 2 * MOST_COOKIES:
+        raise BadLogin(f"{where}: more than {MOST_COOKIES} cookies")
     for pair in filter(None, (each.strip() for each in value.split(";"))):
         name, equals, content = (part.strip() for part in pair.partition("="))
         if not equals or not is_cookie_name(name) or not is_cookie_value(content):
@@ -174,6 +188,8 @@ def _from_har(text: str, base_url: str, now: int) -> Found:
                 jar[cookie.name, cookie.domain, cookie.path] = cookie
         for cookie in _set(entry.response.headers, url, now):
             jar[cookie.name, cookie.domain, cookie.path] = cookie
+        if len(jar) > MOST_COOKIES:
+            raise BadLogin(f"entry {number}: more than {MOST_COOKIES} cookies for the site")
         if ada_url.URL(url).host == ada_url.URL(base_url).host:
             headers |= {_NAMES.get(n, n): v for n, v in sent.items() if n in _TOKENS}
         agent = sent.get("user-agent", agent)

@@ -28,7 +28,7 @@ _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)+[^\W\d_]{1,3}\Z")  # e.g, i.e, z.B, U
 _MONTH = re.compile(
     r"\s+(?:jan|feb|mär|apr|mai|maj|juni|juli|aug|sep|okt|oct|nov|dez|dec)", re.IGNORECASE
 )  # after an ordinal: 3. Oktober
-_END = re.compile(r"(?:[.!?…]+[\"'»”’)\]]*(?=\s|\Z))|[。！？｡]+[」』”）]*")
+_END = re.compile(r"(?:(?<![.!?…])[.!?…]+[\"'»”’)\]]*(?=\s|\Z))|[。！？｡]+[」』”）]*")
 _LAST_TOKEN = re.compile(r"[^\s(\[\"'«“‘]+\Z")
 _OPENS = re.compile(r"\s*[\"'«“‘(\[]*(\S)")
 

@@ -2,7 +2,9 @@
 
 A file that cannot be understood changes nothing: what was in force stays, and the problem is told.
 A definition that was made elsewhere is never overwritten by a file of the same id, nor a file by
-anything but the change of a person who saw its present text.
+anything but the change of a person who saw its present text. A file that is renamed keeps its
+definition, and one that could not be in force is looked at again with every change of the folder,
+as what it waited for may be in another file.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import BadInput, Conflict, QuaeroError
 from quaero.loops import Loop
 from quaero.workflows import definitions
-from quaero.workflows.text import MOST_BYTES, Format, check
+from quaero.workflows.text import MOST_BYTES, Checked, Fault, Format, check
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,15 @@ class File:
 class _Seen:
     path: str
     stamp: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What a file holds, and what it was understood as."""
+
+    text: str
+    hash: str
+    checked: Checked
 
 
 class Folder:
@@ -77,7 +88,8 @@ class Folder:
         if seen == self._seen:
             return False
         texts = await asyncio.to_thread(_read, self.path, sorted(each.path for each in seen))
-        await self._db.write(_store, texts, self._actions)
+        understood = await asyncio.to_thread(_understood, texts, self._actions)
+        await self._db.write(_store, understood)
         self._seen = seen
         return True
 
@@ -155,52 +167,77 @@ def _read(folder: Path, names: list[str]) -> dict[str, str | None]:
     return texts
 
 
-def _store(tx: Tx, texts: Mapping[str, str | None], actions: Mapping[str, Any]) -> None:
+def _understood(
+    texts: Mapping[str, str | None], actions: Mapping[str, Any]
+) -> dict[str, _Text]:  # fmt: skip
+    found = {}
+    for path, text in texts.items():
+        if text is None:
+            fault = Fault(None, "", f"it is no UTF-8 text of at most {MOST_BYTES} bytes")
+            checked = Checked(None, [fault])
+        else:
+            checked = check(text, ENDINGS[Path(path).suffix], actions)
+        hash_ = hashlib.sha256((text or "").encode()).hexdigest()
+        found[path] = _Text(text or "", hash_, checked)
+    return found
+
+
+def _store(tx: Tx, texts: Mapping[str, _Text]) -> None:
+    """Have the stored definitions be those of the files; what no file holds any more goes last."""
     known = {
-        path: (hash_, definition_id)
-        for path, hash_, definition_id in tx.execute(
-            "select path, hash, definition_id from definition_file order by path"
+        path: (hash_, definition_id, problem)
+        for path, hash_, definition_id, problem in tx.execute(
+            "select path, hash, definition_id, problem from definition_file order by path"
         )
     }
-    for path, text in texts.items():
-        hash_ = hashlib.sha256((text or "").encode()).hexdigest()
-        if known.get(path, ("", None))[0] != hash_:
-            _store_file(tx, path, text, hash_, known.get(path, ("", None))[1], actions)
-    for path, (_, definition_id) in known.items():
-        if path not in texts:
-            _drop(tx, path, definition_id)
-
-
-def _store_file(
-    tx: Tx, path: str, text: str | None, hash_: str, before: str | None, actions: Mapping[str, Any]
-) -> None:
-    definition_id, problem = before, None
-    if text is None:
-        problem = f"it is no UTF-8 text of at most {MOST_BYTES} bytes"
-    else:
-        format_ = ENDINGS[Path(path).suffix]
-        checked = check(text, format_, actions)
-        if checked.definition is None:
-            problem = "; ".join(str(fault) for fault in checked.faults[:10])
-        else:
-            try:
-                _own(tx, path, checked.definition.id)
-                definitions.save(tx, checked.definition, text, format_, "file")
-                definition_id = checked.definition.id
-            except QuaeroError as error:
-                problem = str(error)
-    if problem is not None:
+    left = {known[path][1] for path in known.keys() - texts.keys()}
+    for path in known.keys() - texts.keys():
+        tx.execute("delete from definition_file where path = $1", (path,))
+    waiting = [
+        path
+        for path, text in texts.items()
+        if known.get(path, ("",))[0] != text.hash or known[path][2] is not None
+    ]
+    problems: dict[str, str] = {}
+    while waiting:
+        problems = {}
+        for path in waiting:
+            before = known.get(path, ("", None))[1]
+            if problem := _store_file(tx, path, texts[path], before):
+                problems[path] = problem
+            else:
+                left.add(before)
+        if len(problems) == len(waiting):
+            break
+        waiting = list(problems)
+    for path, problem in problems.items():
         log.warning("the definition in %s is not in force: %s", path, problem)
+    for definition_id in sorted(each for each in left if each is not None):
+        _forget(tx, definition_id)
+
+
+def _store_file(tx: Tx, path: str, text: _Text, before: str | None) -> str | None:
+    """Put what a file holds in force; returns why that cannot be, None if it is."""
+    definition_id, problem = before, None
+    if text.checked.definition is None:
+        problem = "; ".join(str(fault) for fault in text.checked.faults[:10])
+    else:
+        try:
+            _own(tx, path, text.checked.definition.id)
+            format_ = ENDINGS[Path(path).suffix]
+            definitions.save(tx, text.checked.definition, text.text, format_, "file")
+            definition_id = text.checked.definition.id
+        except QuaeroError as error:
+            problem = str(error)
     tx.execute(
         """
         insert into definition_file(path, hash, definition_id, problem) values($1, $2, $3, $4)
             on conflict(path) do update set hash = excluded.hash,
                 definition_id = excluded.definition_id, problem = excluded.problem
         """,
-        (path, hash_, definition_id, problem),
+        (path, text.hash, definition_id, problem),
     )
-    if before is not None and definition_id != before:
-        _forget(tx, before)
+    return problem
 
 
 def _own(tx: ReadTx, path: str, definition_id: str) -> None:
@@ -212,14 +249,12 @@ def _own(tx: ReadTx, path: str, definition_id: str) -> None:
         raise Conflict(f"{definition_id!r} is defined in {other} already; give it another id")
 
 
-def _drop(tx: Tx, path: str, definition_id: str | None) -> None:
-    tx.execute("delete from definition_file where path = $1", (path,))
-    if definition_id is not None:
-        _forget(tx, definition_id)
-
-
 def _forget(tx: Tx, definition_id: str) -> None:
-    """Take out a definition whose file is gone; one that others run stays, as the database's."""
+    """Take out a definition that no file holds; one that others run stays, as the database's."""
+    if tx.execute(
+        "select 1 from definition_file where definition_id = $1 limit 1", (definition_id,)
+    ):
+        return
     try:
         definitions.forget(tx, definition_id)
     except Conflict as error:

@@ -199,6 +199,8 @@ def _fire_one(tx: Tx, table: Timetable, begin: Begin, under_way: UnderWay) -> No
             following = at
             break
         due.append(at)
+    if following is None and table.missed != "all" and not table.blocked:
+        following = next(table.times(tx.now), None)  # more were missed than anybody counts
     due = _wanted(tx, table, due)
     for at in due:
         if not _begin(tx, table, at, begin, under_way):

@@ -151,6 +151,7 @@ def test_a_soak_runs_the_models_and_the_crashes(monkeypatch: pytest.MonkeyPatch)
         "crash",
         "api",
         "ui",
+        "workflows",
     }
 
 

@@ -339,8 +339,8 @@ def test_a_deadline_says_nothing_of_a_job_that_has_ended(jobs: Jobs) -> None:
 
 def test_deadlines_of_a_job_and_of_what_is_below_it_may_pass_at_once(jobs: Jobs) -> None:
     root, a = run_of(jobs, JobSpec("t"))
-    jobs.do(deadlines.set_deadline, root, jobs.opened.wall + SECOND)
-    jobs.do(deadlines.set_deadline, a, jobs.opened.wall + SECOND + 1)
+    jobs.do(deadlines.limit_time, root, SECOND)
+    jobs.do(deadlines.limit_time, a, SECOND + 1)
     jobs.opened.clock.pass_time(2)
     assert jobs.do(deadlines.expire) == 2
     assert jobs.statuses(root, a) == [FAILED, CANCELLED]
@@ -351,7 +351,7 @@ def test_a_deadline_that_passes_during_a_cancel_changes_nothing(jobs: Jobs) -> N
     root, *_ = run_of(jobs, JobSpec("t"))
     jobs.create(JobSpec("t", tries=3), parent=root)
     jobs.create(*[JobSpec("t")] * 1_500, parent=root)
-    jobs.do(deadlines.set_deadline, root, jobs.opened.wall + SECOND)
+    jobs.do(deadlines.limit_time, root, SECOND)
     jobs.do(steer.cancel, root)
     jobs.opened.clock.pass_time(2)
     jobs.do(deadlines.expire)

@@ -123,8 +123,12 @@ def replace(folder: Path, name: str, text: str, seen: str) -> None:
 def take(tx: Tx, name: str, text: str, actions: Mapping[str, Any]) -> None:
     """Store a file that was just written, before the next look at the folder does."""
     rows = tx.execute("select definition_id from definition_file where path = $1", (name,))
-    hash_ = hashlib.sha256(text.encode()).hexdigest()
-    _store_file(tx, name, text, hash_, rows[0][0] if rows else None, actions)
+    before = rows[0][0] if rows else None
+    understood = _understood({name: text}, actions)[name]
+    if problem := _store_file(tx, name, understood, before):
+        raise Conflict(f"{name} is written, but not in force: {problem}")
+    if before is not None:
+        _forget(tx, before)
 
 
 def _inside(folder: Path, name: str) -> Path:

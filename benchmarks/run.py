@@ -1,6 +1,6 @@
 """`python3 dev.py bench [WHAT] [--rounds N] [--write]`.
 
-WHAT is one of messages, scale, jobs, api, live, crawl, summaries, all.
+WHAT is one of messages, scale, jobs, api, live, crawl, summaries, workflows, cleanup, all.
 """
 
 from __future__ import annotations
@@ -57,6 +57,16 @@ def main() -> None:
         import summaries
 
         lines += summaries.run()
+    if asked.what in ("workflows", "all"):
+        import workflows
+
+        with scratch() as folder:
+            lines += workflows.run(folder)
+    if asked.what in ("cleanup", "all"):
+        import cleanup
+
+        with scratch() as folder:
+            lines += cleanup.run(folder, asked.scale)
     print("\n".join(lines))
     if asked.write:
         head = RESULTS.read_text("utf-8").partition("<!-- figures -->")[0]

@@ -162,9 +162,8 @@ class JobsModel:
     def _end(self, job: Job, now: int) -> None:
         core = job.of_phase(Phase.CORE)
         vital = [child for child in job.children if child.spec.vital]
-        if (core and all(child.status is Status.FAILED for child in core)) or any(
-            child.status is not Status.COMPLETED for child in vital
-        ):
+        all_failed = core and all(child.status is Status.FAILED for child in core)
+        if all_failed or any(child.status is not Status.COMPLETED for child in vital):
             self._fail(job, now)
         else:
             job.status = Status.COMPLETED

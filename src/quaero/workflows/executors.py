@@ -9,7 +9,7 @@ them. Nothing of a run is kept in memory, and nobody asks whether something has 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
@@ -35,6 +35,7 @@ from quaero.workflows.template import fill
 
 RUN, STEP = "workflow", "workflow_step"
 AT_ONCE = 500
+RUNS_AT_HAND = 8  # whose definitions need not be read again for each step
 BACKOFF = 30.0
 MOST_NESTED = 3
 _PHASES = {"pre_jobs": Phase.PRE, "steps": Phase.CORE, "post_jobs": Phase.POST}
@@ -84,6 +85,7 @@ class WorkflowExecutors:
         self._db = db
         self._registry = registry
         self._rows = rows
+        self._read = lru_cache(RUNS_AT_HAND)(Workflow.model_validate_json)
 
     def job_types(self) -> tuple[JobType[Any], ...]:
         """`workflow` and `workflow_step`."""
@@ -113,7 +115,7 @@ class WorkflowExecutors:
         if job.parent_id is None:
             raise Permanent("a step belongs to a run: start a workflow, not its step")
         run = await self._db.read(_look, job.parent_id, job.id)
-        wanted = Workflow.model_validate_json(run.payload)
+        wanted = self._read(run.payload)
         try:
             step = wanted.definition.step(payload.step)
         except KeyError as error:
@@ -145,7 +147,8 @@ class WorkflowExecutors:
 
     async def _scope(self, run: _Run, wanted: Workflow, step: Step) -> dict[str, Any]:
         read = {path for _, node in step.reads() for path in node.paths()}
-        results = await self._db.read(outcomes, run.id, _read_of_steps(read))
+        named = _read_of_steps(read)
+        results = await self._db.read(outcomes, run.id, named) if named else {}
         definition = wanted.definition
         return {
             "parameters": definition.parameters_with(wanted.parameters),

@@ -150,6 +150,7 @@ def test_a_soak_runs_the_models_and_the_crashes(monkeypatch: pytest.MonkeyPatch)
         "queue",
         "crash",
         "api",
+        "workflows",
         "ui",
         "workflows",
     }

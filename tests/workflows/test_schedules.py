@@ -406,6 +406,28 @@ def test_a_file_never_overwrites_what_was_made_elsewhere(flows: Flows, kept: fol
         flows.opened.write(definitions.delete, "two")
 
 
+async def test_the_folder_is_followed_whatever_goes_wrong(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "LOOK_SECONDS", 0.001)
+    kept = folder.Folder(opened.db, tmp_path, ACTIONS)
+    failing = iter([RecursionError("too deep"), OSError("gone")])
+
+    async def sync() -> bool:
+        for error in failing:
+            raise error
+        followed.set()
+        return True
+
+    followed = asyncio.Event()
+    monkeypatch.setattr(kept, "sync", sync)
+    running = asyncio.create_task(kept.run())
+    await asyncio.wait({running, waiting := asyncio.ensure_future(followed.wait())},
+                       return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
+    assert waiting.done()
+    running.cancel()
+
+
 def test_a_file_is_written_anew_only_by_who_saw_its_text(kept: folder.Folder) -> None:
     put(kept, "one.toml", "old")
     folder.replace(kept.path, "one.toml", "new", seen="old")

@@ -46,7 +46,7 @@ from quaero.sources.settings import KINDS, settings_model
 
 router = APIRouter(prefix="/api/sources", tags=["sources"], route_class=JsonRoute)
 
-AT_ONCE = 2_000
+AT_ONCE = store.SLICE
 """A source with more documents than this loses them by a job, not while a request waits."""
 
 SourceId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the source.")]
@@ -146,25 +146,28 @@ async def delete_source(
     ] = False,
 ) -> Response:
     """Delete a source; its documents stay or go, as is said. Refused while it is collected."""
-    count = await parts.db.write(_remove, source_id, cancel=cancel)
+    job_id = await parts.db.write(
+        _remove, parts, source_id, cancel=cancel, documents=documents == "delete"
+    )
     await removal.forget_links(parts.db, source_id)
-    if documents == "keep":
-        return Response(status_code=204)
-    if count > AT_ONCE:
-        text = parts.registry.get(REMOVAL.name).encode({"source": source_id})
-        spec = JobSpec(REMOVAL.name, text, name=f"delete the documents of source {source_id}",
-                       lane=UPKEEP)  # fmt: skip
-        (job_id,) = await parts.db.write(create, parts.queue_id, [spec])
-        return await made(parts, job_id, status=202)
-    while await parts.db.write(store.delete_some, Filter(source_id=source_id)):
-        pass
-    return Response(status_code=204)
+    return Response(status_code=204) if job_id is None else await made(parts, job_id, status=202)
 
 
-def _remove(tx: Tx, source_id: int, *, cancel: bool) -> int:
+def _remove(
+    tx: Tx, parts: WebParts, source_id: int, *, cancel: bool, documents: bool
+) -> int | None:  # fmt: skip
+    """Remove a source, and its documents or the job that deletes them, in one transaction."""
     (state,) = health.states(tx, [records.get(tx, source_id)])
     runs.remove(tx, source_id, cancel=cancel)
-    return state.documents + state.gone
+    if not documents:
+        return None
+    if state.documents + state.gone <= AT_ONCE:
+        store.delete_some(tx, Filter(source_id=source_id))
+        return None
+    text = parts.registry.get(REMOVAL.name).encode({"source": source_id})
+    name = f"delete the documents of source {source_id}"
+    (job_id,) = create(tx, parts.queue_id, [JobSpec(REMOVAL.name, text, name=name, lane=UPKEEP)])
+    return job_id
 
 
 @router.post(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Path, Query
 from fastapi import Body as FromBody
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from quaero.api import cursors
@@ -92,7 +93,7 @@ async def create_source(parts: Parts, new: NewSource) -> Response:
 async def test_draft(draft: DraftSample) -> Response:
     """Try addresses on settings that are not kept: which are let in, and what decides."""
     given = draft.model_dump(exclude={"urls"}) | {"name": "draft"}
-    return _tried(runs.draft_payload(given), draft.urls)
+    return await _tried(runs.draft_payload(given), draft.urls)
 
 
 # -- one
@@ -221,11 +222,12 @@ async def test_source(parts: Parts, source_id: SourceId, sample: Sample) -> Resp
     """Try addresses on a source: which are let in, and what decides about each."""
     source = await parts.db.read(records.get, source_id)
     wish = sample.model_dump(include={"include", "exclude"}, exclude_unset=True)
-    return _tried(runs.payload_of(source, wish), sample.urls)
+    return await _tried(runs.payload_of(source, wish), sample.urls)
 
 
-def _tried(payload: Any, urls: list[str]) -> Response:
-    items = [asdict(each) for each in trial.decide(payload, urls)]
+async def _tried(payload: Any, urls: list[str]) -> Response:
+    decided = await run_in_threadpool(trial.decide, payload, urls)
+    items = [asdict(each) for each in decided]
     return answer({"items": items, "patterns": runs.patterns(payload)})
 
 

@@ -13,11 +13,11 @@ import pytest
 
 from quaero.clock import MINUTE, SECOND
 from quaero.db import SqliteDatabase
-from quaero.errors import BadInput, Conflict, NotFound
+from quaero.errors import BadInput, Conflict, DiskFull, NotFound
 from quaero.jobs import steer
 from quaero.queue.queue import open_queue
 from quaero.testing.clock import FakeClock
-from quaero.workflows import cron, definitions, folder, runs, schedules
+from quaero.workflows import clockwork, cron, definitions, folder, runs, schedules
 from quaero.workflows.clockwork import Clockwork
 from quaero.workflows.text import check
 
@@ -195,6 +195,40 @@ def test_runs_that_begin_with_the_program_begin_once(flows: Flows) -> None:
     flows.at(2026, 3, 2, 10, 32)
     assert len(asyncio.run(flows.clockwork.start())) == 1
     assert asyncio.run(flows.clockwork.start()) == [], "one is under way"
+
+
+def test_runs_that_could_not_begin_with_the_program_begin_later(
+    flows: Flows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flows.save(more="auto_start = true")
+    full = iter([True])
+
+    def begin(*args: Any, **how: Any) -> int:
+        if next(full, False):
+            raise DiskFull("there is no room")
+        return begun(*args, **how)
+
+    begun = runs.begin
+    monkeypatch.setattr(runs, "begin", begin)
+    monkeypatch.setattr(clockwork, "AFTER_ERROR", 0.001)
+
+    async def main() -> None:
+        started = asyncio.Event()
+
+        async def start() -> list[int]:
+            found = await really()
+            started.set()
+            return found
+
+        really = flows.clockwork.start
+        monkeypatch.setattr(flows.clockwork, "start", start)
+        task = asyncio.create_task(flows.clockwork.run())
+        await asyncio.wait_for(started.wait(), 30)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    assert len(flows.runs()) == 1
 
 
 DST = [

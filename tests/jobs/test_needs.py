@@ -292,6 +292,22 @@ def test_a_cancelled_job_is_not_tried_again(jobs: Jobs) -> None:
     assert jobs.claim() == []
 
 
+def test_a_retry_in_many_slices_opens_everything(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steer, "SLICE", 2)
+    root, a, *others = run_of(jobs, *chain(), JobSpec("t"))
+    jobs.claim()
+    jobs.well(a, spawn=[JobSpec("below")])
+    jobs.badly(others[-1])
+    jobs.badly(*jobs.claim())
+    assert jobs.statuses(root, a, *others) == [COMPLETED, FAILED, CANCELLED, CANCELLED, FAILED]
+    assert retry(jobs, root) == 4
+    while claimed := jobs.claim():
+        jobs.well(*claimed)
+    assert jobs.statuses(root, a, *others) == [COMPLETED] * 5
+
+
 def test_a_job_whose_pre_job_failed_is_not_tried_again(jobs: Jobs) -> None:
     root, a = run_of(jobs, JobSpec("t", tries=3))
     jobs.claim()

@@ -144,8 +144,17 @@ async def test_many_documents_are_deleted_by_a_job(
     made = await make(web)
     for number in range(2):
         await document(opened, made["id"], number)
+    writes = opened.db.write
+    written: list[str] = []
+
+    async def noted(fn: Any, *args: Any, **how: Any) -> Any:
+        written.append(fn.__name__)
+        return await writes(fn, *args, **how)
+
+    monkeypatch.setattr(opened.db, "write", noted)
     gone = await web.delete(f"/api/sources/{made['id']}?documents=delete")
     assert gone.status_code == 202
+    assert written == ["_remove", "_forget_links"], "the source goes with the making of the job"
     assert (gone.json()["type"], gone.json()["payload"]) == (
         "source_removal", {"source": made["id"]},
     )  # fmt: skip

@@ -44,6 +44,14 @@ def test_a_backup_can_be_restored_where_there_is_nothing(tmp_path: Path, there: 
     assert not (tmp_path / "old.db").exists()
 
 
+def test_a_database_is_not_restored_from_itself(there: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(there)
+    for source in (there, tmp_path / "link.db"):
+        with pytest.raises(BadInput, match="is the database itself"):
+            restore_from(source, there, tmp_path / "old.db")
+    assert not (tmp_path / "old.db").exists()
+
+
 def test_a_database_that_is_in_use_is_not_touched(there: Path, tmp_path: Path) -> None:
     with SqliteDatabase.open(there), pytest.raises(Conflict, match="is in use"):
         restore_from(tmp_path / "b.db", there, tmp_path / "old.db")

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from quaero.clock import SECOND
 from quaero.errors import BadInput, Conflict
 from quaero.jobs import actions, deadlines, reopen, steer
+from quaero.jobs.create import insert
 from quaero.jobs.model import JobSpec, Need, Phase, Status
+from quaero.jobs.run import Deferred
 
 from ..opening import Opened  # noqa: TID252
 from ..soak import FACTOR  # noqa: TID252
@@ -288,6 +290,34 @@ def test_a_cancelled_job_is_not_tried_again(jobs: Jobs) -> None:
     jobs.do(steer.cancel, a)
     assert jobs.statuses(root, a) == [COMPLETED, CANCELLED]
     assert jobs.claim() == []
+
+
+def test_a_retry_in_many_slices_opens_everything(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steer, "SLICE", 2)
+    root, a, *others = run_of(jobs, *chain(), JobSpec("t"))
+    jobs.claim()
+    jobs.well(a, spawn=[JobSpec("below")])
+    jobs.badly(others[-1])
+    jobs.badly(*jobs.claim())
+    assert jobs.statuses(root, a, *others) == [COMPLETED, FAILED, CANCELLED, CANCELLED, FAILED]
+    assert retry(jobs, root) == 4
+    while claimed := jobs.claim():
+        jobs.well(*claimed)
+    assert jobs.statuses(root, a, *others) == [COMPLETED] * 5
+
+
+def test_a_job_whose_pre_job_failed_is_not_tried_again(jobs: Jobs) -> None:
+    root, a = run_of(jobs, JobSpec("t", tries=3))
+    jobs.claim()
+    work = jobs.works[a]
+    pre = JobSpec("pre", phase=Phase.PRE)
+    effects = [lambda tx, row: insert(tx, row.queue_id, [pre], row)]
+    jobs.settle(Deferred(work, jobs.opened.wall, effects=effects, after_pre=True))
+    jobs.badly(*jobs.claim())
+    assert jobs.statuses(root, a) == [FAILED, FAILED]
+    assert "a pre job did not end well: no" in str(jobs.look(a).error)
 
 
 # -- deadlines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,3 +173,21 @@ async def test_cleaning_up_leaves_the_last_run_of_a_source(tmp_path: Path) -> No
         old = await made.made.db.read(_old_roots, wanted, (0, 0))
     assert [id_ for _, id_ in old] == [first.summary.id]
     assert last.summary.id > first.summary.id
+
+
+def test_trying_addresses_compiles_each_pattern_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    class Noted(trial.Patterns):  # type: ignore[misc]
+        def __init__(self, texts: Any) -> None:
+            made.extend(texts)
+            super().__init__(texts)
+
+    monkeypatch.setattr(trial, "Patterns", Noted)
+    include = [f"/dir{number}/*" for number in range(20)]
+    payload = runs.draft_payload(
+        {"name": "x", "base_url": "https://a.test/", "settings": {"include": include}}
+    )
+    tried = trial.decide(payload, [f"https://a.test/dir19/{n}" for n in range(5)])
+    assert {each.pattern for each in tried} == {"/dir19/*"}
+    assert sorted(made) == sorted(include)

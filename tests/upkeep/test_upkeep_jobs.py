@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import apsw
 import pytest
@@ -10,12 +12,14 @@ from quaero.db import SqliteDatabase
 from quaero.db.sqlite import upkeep
 from quaero.documents import search, store
 from quaero.documents.model import NewDocument, content_hash
+from quaero.errors import StaleLease
 from quaero.jobs.model import Status
 from quaero.testing.clock import FakeClock
 from quaero.testing.jobs import Bench, working
 from quaero.upkeep.backup import backup_type, backups
 from quaero.upkeep.maintenance import maintenance_type
-from quaero.upkeep.reindex import reindex_type
+from quaero.upkeep.reindex import Reindex, reindex_type
+from quaero.work.context import JobContext
 
 
 @pytest.fixture
@@ -47,6 +51,21 @@ async def save(bench: Bench, count: int, words: str = "some words") -> None:
 
 async def found(bench: Bench, text: str) -> int:
     return (await bench.db.read(search.search, text)).total
+
+
+async def test_a_reindex_that_lost_its_lease_empties_nothing(bench: Bench) -> None:
+    await save(bench, 3)
+
+    async def lost(*_: Any) -> None:
+        raise StaleLease("lost")
+
+    gone: Any = SimpleNamespace(state=None)
+    unwritten: Any = None
+    run = reindex_type(bench.db).run
+    assert run is not None
+    with pytest.raises(StaleLease):
+        await run(JobContext(gone, unwritten, lost), Reindex(from_scratch=True))
+    assert await found(bench, "words") == 3
 
 
 async def test_an_index_that_lost_documents_is_complete_after_a_reindex(bench: Bench) -> None:

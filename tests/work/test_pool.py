@@ -186,6 +186,21 @@ async def test_a_checkpoint_is_there_after_a_failed_attempt(db):
     assert await done(db) == [1, 2]
 
 
+async def test_what_was_said_before_a_checkpoint_that_is_refused_is_kept(db):
+    def refuse(tx, job):
+        raise Permanent("not this")
+
+    @executor("long", N)
+    async def long(job, payload):
+        job.log.info("before")
+        await job.checkpoint({}, [refuse])
+
+    async with working(db, [long]) as bench:
+        job = await bench.run("long")
+    assert "not this" in str(job.summary.error)
+    assert (await messages(db, job.summary.id)).count("before") == 1
+
+
 async def test_children_are_created_with_the_completion_and_end_their_parent(db):
     @executor("family", N)
     async def family(job, payload):

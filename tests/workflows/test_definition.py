@@ -141,6 +141,9 @@ def test_steps_that_wait_for_one_another_are_refused_with_the_circle() -> None:
 BAD_JSON = [
     ("{", 1, "", "Expecting property name"),
     ('{\n"id": "x",\n"id": "y"}', None, "", "stands twice"),
+    ('{"id": ' + "[" * 700 + "]" * 700 + "}", None, "", "nested"),
+    ('{"id": "x", "steps": [{"config": {"a": "\\ud800"}}]}', None, "", "half a character"),
+    ('{"id": "x", "steps": [{"config": {"\\udc00": 1}}]}', None, "", "half a character"),
     ("[]", 1, "", "an object with id"),
     (
         '{"id": "x",\n "steps": [\n {"name": "a",\n "action": "nope"}]}',

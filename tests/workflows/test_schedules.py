@@ -13,11 +13,11 @@ import pytest
 
 from quaero.clock import MINUTE, SECOND
 from quaero.db import SqliteDatabase
-from quaero.errors import BadInput, Conflict, NotFound
+from quaero.errors import BadInput, Conflict, DiskFull, NotFound
 from quaero.jobs import steer
 from quaero.queue.queue import open_queue
 from quaero.testing.clock import FakeClock
-from quaero.workflows import cron, definitions, folder, runs, schedules
+from quaero.workflows import clockwork, cron, definitions, folder, runs, schedules
 from quaero.workflows.clockwork import Clockwork
 from quaero.workflows.text import check
 
@@ -195,6 +195,40 @@ def test_runs_that_begin_with_the_program_begin_once(flows: Flows) -> None:
     flows.at(2026, 3, 2, 10, 32)
     assert len(asyncio.run(flows.clockwork.start())) == 1
     assert asyncio.run(flows.clockwork.start()) == [], "one is under way"
+
+
+def test_runs_that_could_not_begin_with_the_program_begin_later(
+    flows: Flows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flows.save(more="auto_start = true")
+    full = iter([True])
+
+    def begin(*args: Any, **how: Any) -> int:
+        if next(full, False):
+            raise DiskFull("there is no room")
+        return begun(*args, **how)
+
+    begun = runs.begin
+    monkeypatch.setattr(runs, "begin", begin)
+    monkeypatch.setattr(clockwork, "AFTER_ERROR", 0.001)
+
+    async def main() -> None:
+        started = asyncio.Event()
+
+        async def start() -> list[int]:
+            found = await really()
+            started.set()
+            return found
+
+        really = flows.clockwork.start
+        monkeypatch.setattr(flows.clockwork, "start", start)
+        task = asyncio.create_task(flows.clockwork.run())
+        await asyncio.wait_for(started.wait(), 30)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+    assert len(flows.runs()) == 1
 
 
 DST = [
@@ -404,6 +438,28 @@ def test_a_file_never_overwrites_what_was_made_elsewhere(flows: Flows, kept: fol
         flows.save("two")
     with pytest.raises(Conflict, match=r"kept in the file a\.toml"):
         flows.opened.write(definitions.delete, "two")
+
+
+async def test_the_folder_is_followed_whatever_goes_wrong(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "LOOK_SECONDS", 0.001)
+    kept = folder.Folder(opened.db, tmp_path, ACTIONS)
+    failing = iter([RecursionError("too deep"), OSError("gone")])
+
+    async def sync() -> bool:
+        for error in failing:
+            raise error
+        followed.set()
+        return True
+
+    followed = asyncio.Event()
+    monkeypatch.setattr(kept, "sync", sync)
+    running = asyncio.create_task(kept.run())
+    await asyncio.wait({running, waiting := asyncio.ensure_future(followed.wait())},
+                       return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
+    assert waiting.done()
+    running.cancel()
 
 
 def test_a_file_is_written_anew_only_by_who_saw_its_text(kept: folder.Folder) -> None:

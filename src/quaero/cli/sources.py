@@ -202,11 +202,13 @@ def delete(
 
     Example: quaero sources delete handbook --documents keep
     """
+    import asyncio
+
     from quaero.cli.output import count
     from quaero.documents import store
     from quaero.documents.model import Filter
     from quaero.errors import BadInput
-    from quaero.sources import records, runs
+    from quaero.sources import records, removal, runs
 
     if documents not in ("keep", "delete"):
         raise BadInput(f"--documents {documents!r}: say keep or delete")
@@ -217,6 +219,7 @@ def delete(
         if documents == "delete":
             while some := db.write_sync(store.delete_some, Filter(source_id=found.id)):
                 total += some
+        asyncio.run(removal.forget_links(db, found.id))
     gone = f" with {count(total, 'document')}" if documents == "delete" else ", its documents stay"
     typer.echo(f"source {found.name} is deleted{gone}")
 

@@ -24,17 +24,19 @@ from quaero.queue import settle
 def retryable(tx: ReadTx, job_id: int) -> list[int]:
     """The failed jobs of a tree, and those that were ended because others failed.
 
-    What somebody cancelled stays cancelled, and what was below it.
+    What somebody cancelled stays cancelled, and what was below it. Those that need others come
+    last, so that slices of the list may be reopened one after the other.
     """
-    found: list[int] = []
+    found: list[tuple[int, int]] = []
     below = [job_id]
     while below:
         ids = msgspec.json.encode(below).decode()
         found += [
-            row[0]
-            for row in tx.execute(
+            (needs, id_)
+            for needs, id_ in tx.execute(
                 """
-                select id from job where id in ints($1)
+                select exists (select 1 from need where job_id = job.id), id
+                  from job where id in ints($1)
                    and ((status = 3 and own_run in (2, 3)) or (status = 4 and stopping = 3))
                 """,
                 (ids,),
@@ -51,7 +53,7 @@ def retryable(tx: ReadTx, job_id: int) -> list[int]:
                 (ids,),
             )
         ]
-    return sorted(found)
+    return [id_ for _, id_ in sorted(found)]
 
 
 def portions(tx: ReadTx, job_id: int, size: int) -> list[list[int]]:

@@ -288,7 +288,12 @@ def _end(tx: Tx, parent: JobRow) -> None:
 
 
 def try_again(tx: Tx, job: JobRow) -> bool:
-    """Let a job that is about to fail run once more as a whole, if it has tries left."""
+    """Let a job that is about to fail run once more as a whole, if it has tries left.
+
+    Not where a pre job of it did not end well: nothing could start before that one is retried.
+    """
+    if job.pre_failed:
+        return False
     rows = tx.execute("select tries, try_wait, error from job where id = $1", (job.id,))
     ((tries, wait, error),) = rows
     if not tries or (job.parent_id is not None and stopping(tx, [job.parent_id])):

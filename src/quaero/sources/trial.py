@@ -16,6 +16,7 @@ from quaero.sources.folder_walk import READABLE, PathRules, quoted, rooted
 from quaero.sources.payloads import Folder
 
 _FOLDER = "https://folder"
+_Made = dict[str, Patterns]
 _REASONS = {
     "invalid": "it is no address",
     "asset": "by its ending it is no page",
@@ -41,44 +42,46 @@ class Decision:
 
 def decide(payload: Crawl | Folder, addresses: Sequence[str]) -> list[Decision]:
     """What becomes of each address, or of each path below a folder."""
+    made: _Made = {}
     if isinstance(payload, Crawl):
         scope = payload.to_scope()
-        return [_decide(payload, scope, each.strip()) for each in addresses]
-    return [_decide_path(payload, each.strip()) for each in addresses]
+        return [_decide(payload, scope, each.strip(), made) for each in addresses]
+    rules = PathRules(payload.include, payload.exclude, payload.within)
+    return [_decide_path(payload, rules, each.strip(), made) for each in addresses]
 
 
-def _decide(crawl: Crawl, scope: CrawlScope, text: str) -> Decision:
+def _decide(crawl: Crawl, scope: CrawlScope, text: str, made: _Made) -> Decision:
     choice = select_links([(text, False)], scope.seeds[0], scope, 1, page="-")
     if not choice.admitted:
         (reason,) = choice.refused or ["invalid"]
         url = next(iter(choice.samples.get(reason, [])), text)
-        return _refused(crawl, url, reason)
+        return _refused(crawl, url, reason, made)
     (url,) = choice.admitted
     if scope.is_seed(url):
         return Decision(url, True, "seed", "an address to begin at")
-    pattern = _first([*crawl.include, *crawl.within], url)
+    pattern = _first([*crawl.include, *crawl.within], url, made)
     rule = f"included by {pattern}" if pattern else f"within the scope {crawl.scope!r}"
     return Decision(url, True, "include" if pattern else "scope", rule, pattern)
 
 
-def _refused(crawl: Crawl, url: str, reason: str) -> Decision:
+def _refused(crawl: Crawl, url: str, reason: str, made: _Made) -> Decision:
     if reason == "exclude":
-        pattern = _first(crawl.exclude, url)
+        pattern = _first(crawl.exclude, url, made)
         return Decision(url, False, reason, f"excluded by {pattern}", pattern)
     if reason == "include":
-        return Decision(url, False, reason, _not_included(crawl, url))
+        return Decision(url, False, reason, _not_included(crawl, url, made))
     if reason == "scope":
         return Decision(url, False, reason, f"outside of the scope {crawl.scope!r}")
     return Decision(url, False, reason, _REASONS.get(reason, f"refused by {reason}"))
 
 
-def _not_included(payload: Crawl | Folder, url: str) -> str:
-    if payload.within and _first(payload.within, url) is None:
+def _not_included(payload: Crawl | Folder, url: str, made: _Made) -> str:
+    if payload.within and _first(payload.within, url, made) is None:
         return "fits no include pattern of the source"
     return "fits no include pattern of the run"
 
 
-def _decide_path(folder: Folder, text: str) -> Decision:
+def _decide_path(folder: Folder, rules: PathRules, text: str, made: _Made) -> Decision:
     base = folder.base.rstrip("/") + "/"
     path = text.removeprefix("file://").removeprefix(base).lstrip("/")
     data = os.fsencode(os.path.normpath(path)) if path else b""
@@ -92,22 +95,26 @@ def _decide_path(folder: Folder, text: str) -> Decision:
     if data.count(b"/") > folder.max_depth:
         return Decision(shown, False, "depth", _REASONS["depth"])
     address = f"{_FOLDER}/{quoted(data)}"
-    rules = PathRules(folder.include, folder.exclude, folder.within)
     reason = rules.refusal(data)
     if reason == "exclude":
-        pattern = _first(folder.exclude, address, paths=True)
+        pattern = _first(folder.exclude, address, made, paths=True)
         return Decision(shown, False, reason, f"excluded by {pattern}", pattern)
     if reason == "include":
-        inside = not folder.within or _first(folder.within, address, paths=True)
+        inside = not folder.within or _first(folder.within, address, made, paths=True)
         whose = "run" if inside else "source"
         return Decision(shown, False, reason, f"fits no include pattern of the {whose}")
-    pattern = _first([*folder.include, *folder.within], address, paths=True)
+    pattern = _first([*folder.include, *folder.within], address, made, paths=True)
     rule = f"included by {pattern}" if pattern else "every Markdown, text and HTML file is read"
     return Decision(shown, True, "include" if pattern else "scope", rule, pattern)
 
 
-def _first(patterns: Sequence[str], url: str, *, paths: bool = False) -> str | None:
-    """The first of some patterns that fits."""
-    return next(
-        (text for text in patterns if Patterns([rooted(text) if paths else text]).match(url)), None
-    )
+def _first(
+    patterns: Sequence[str], url: str, made: _Made, *, paths: bool = False
+) -> str | None:  # fmt: skip
+    """The first of some patterns that fits; each is compiled once and kept in `made`."""
+    for text in patterns:
+        if text not in made:
+            made[text] = Patterns([rooted(text) if paths else text])
+        if made[text].match(url):
+            return text
+    return None

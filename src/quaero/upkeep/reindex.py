@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from quaero.db.contract import Database, ReadTx
+from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import fulltext
 from quaero.errors import DiskFull
+from quaero.jobs.model import JobRow
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
@@ -33,8 +34,7 @@ def reindex_type(db: Database) -> JobType[Reindex]:
         total = await db.read(_number)
         state = job.state or {"after": 0, "done": 0}
         if wanted.from_scratch and job.state is None:
-            await db.write(fulltext.clear)
-            await job.checkpoint(state)
+            await job.checkpoint(state, [_clear])
         after: int | None = state["after"]
         done: int = state["done"]
         while after is not None:
@@ -49,6 +49,12 @@ def reindex_type(db: Database) -> JobType[Reindex]:
         return Result({"documents": done})
 
     return JobType("reindex", Reindex, run, timeout=6 * 3_600.0)
+
+
+def _clear(tx: Tx, job: JobRow) -> None:
+    """Empty the index under the job's lease: a run that lost it would empty that of the next."""
+    del job
+    fulltext.clear(tx)
 
 
 async def merge(db: Database, job: JobContext) -> None:

@@ -19,7 +19,7 @@ from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
 from quaero.db.contract import ReadTx, Tx
 from quaero.db.processes import Reporter
 from quaero.db.sqlite.database import SqliteDatabase
-from quaero.errors import StaleLease, StorageError
+from quaero.errors import QuaeroError, StaleLease, StorageError
 from quaero.jobs import feed, run, steer
 from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry
@@ -193,7 +193,13 @@ class JobBackend:
         self, work: Work, job_log: JobLog, state: str | None, effects: Sequence[Effect],
         specs: Sequence[JobSpec],
     ) -> None:  # fmt: skip
-        if not await self._db.write(_save, work, state, effects, specs, job_log.take()):
+        entries = job_log.take()
+        try:
+            held = await self._db.write(_save, work, state, effects, specs, entries)
+        except QuaeroError:
+            job_log.pending[:0] = entries  # nothing was written, so they are not told yet
+            raise
+        if not held:
             raise StaleLease(f"the lease of job {work.job_id} was lost; nothing was saved")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from quaero.clock import SECOND, Clock
 from quaero.db.contract import Database, ReadTx, Tx
-from quaero.errors import BadInput
+from quaero.errors import DiskFull, QuaeroError
 from quaero.jobs import deadlines
 from quaero.loops import Loop
 from quaero.workflows import runs, schedules
@@ -57,8 +57,7 @@ class Clockwork:
         try:
             while True:
                 changed.clear()
-                sleep = await self._turn_safely(starting=starting)
-                starting = False
+                sleep, starting = await self._turn_safely(starting=starting)
                 await _wait(changed, sleep)
         finally:
             for end in ends:
@@ -81,17 +80,19 @@ class Clockwork:
         left = LONGEST_SLEEP if soonest is None else (soonest - self._clock.wall()) / SECOND
         return max(0.0, min(left, BLOCKED_SLEEP if blocked else LONGEST_SLEEP))
 
-    async def _turn_safely(self, *, starting: bool) -> float:
+    async def _turn_safely(self, *, starting: bool) -> tuple[float, bool]:
+        """Turn once; returns how long to sleep, and whether the start is still to be made."""
         try:
             if starting:
                 await self.start()
+                starting = False
             sleep = await self.turn()
         except Exception as error:
             self.loop.failed(error)
             log.exception("what is due cannot be begun now")
-            return AFTER_ERROR
+            return AFTER_ERROR, starting
         self.loop.turn()
-        return sleep
+        return sleep, starting
 
     def _do(self, tx: Tx) -> int:
         return deadlines.expire(tx) + schedules.fire(tx, self._begin, runs.under_way)
@@ -106,6 +107,7 @@ def start(tx: Tx, queue_id: int, actions: Mapping[str, Any]) -> list[int]:
     """Begin a run of each definition with `auto_start`.
 
     Not where one is under way, or was begun by another process's start within the last minute.
+    Raises `DiskFull`: then it is to be called again.
     """
     begun = []
     rows = tx.execute("select id from definition where auto_start = 1 and enabled = 1 order by id")
@@ -120,7 +122,9 @@ def start(tx: Tx, queue_id: int, actions: Mapping[str, Any]) -> list[int]:
         if not lately and runs.under_way(tx, definition_id) is None:
             try:
                 begun.append(runs.begin(tx, queue_id, definition_id, actions, cause="start"))
-            except BadInput as error:
+            except DiskFull:
+                raise
+            except QuaeroError as error:
                 log.warning("%s cannot begin with the program: %s", definition_id, error)
     return begun
 

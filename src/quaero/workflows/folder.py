@@ -74,7 +74,7 @@ class Folder:
         while True:
             try:
                 await self.sync()
-            except (OSError, QuaeroError) as error:
+            except Exception as error:  # noqa: BLE001 - schedules go on whatever lies in a folder
                 self.loop.failed(error)
                 log.warning("the definitions in %s cannot be read now: %s", self.path, error)
             else:

@@ -91,8 +91,8 @@ def written(definition: Definition) -> str:
 def _parse(text: str, format_: Format) -> tuple[Any, Fault | None]:
     try:
         if format_ == "toml":
-            return tomllib.loads(text), None
-        return json.loads(text, object_pairs_hook=_no_twice), None
+            return _usable(tomllib.loads(text)), None
+        return _usable(json.loads(text, object_pairs_hook=_no_twice)), None
     except json.JSONDecodeError as error:
         return None, Fault(error.lineno, "", f"{error.msg} (column {error.colno})")
     except tomllib.TOMLDecodeError as error:
@@ -103,6 +103,32 @@ def _parse(text: str, format_: Format) -> tuple[Any, Fault | None]:
         return None, Fault(None, "", "it is nested too deep")
     except ValueError as error:
         return None, Fault(None, "", str(error))
+
+
+def _usable(value: Any) -> Any:
+    """The same value. Raises `ValueError` where it is nested too deep or has half a character."""
+    level, depth = [value], 0
+    while level:
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested deeper than {DEEPEST}")
+        below: list[Any] = []
+        for each in level:
+            if isinstance(each, str):
+                _refuse_halves(each)
+            elif isinstance(each, dict):
+                below += [*each, *each.values()]
+            elif isinstance(each, list):
+                below += each
+        level, depth = below, depth + 1
+    return value
+
+
+def _refuse_halves(text: str) -> None:
+    """Raise `ValueError` for half a surrogate pair, which no text can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the text {text[:80]!a} has half a character; write \\u pairs") from None
 
 
 def _no_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, HTTPException, Path, Query
 from fastapi import Body as FromBody
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from quaero.api import cursors
@@ -46,7 +47,7 @@ from quaero.sources.settings import KINDS, settings_model
 
 router = APIRouter(prefix="/api/sources", tags=["sources"], route_class=JsonRoute)
 
-AT_ONCE = 2_000
+AT_ONCE = store.SLICE
 """A source with more documents than this loses them by a job, not while a request waits."""
 
 SourceId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the source.")]
@@ -92,7 +93,7 @@ async def create_source(parts: Parts, new: NewSource) -> Response:
 async def test_draft(draft: DraftSample) -> Response:
     """Try addresses on settings that are not kept: which are let in, and what decides."""
     given = draft.model_dump(exclude={"urls"}) | {"name": "draft"}
-    return _tried(runs.draft_payload(given), draft.urls)
+    return await _tried(runs.draft_payload(given), draft.urls)
 
 
 # -- one
@@ -146,25 +147,28 @@ async def delete_source(
     ] = False,
 ) -> Response:
     """Delete a source; its documents stay or go, as is said. Refused while it is collected."""
-    count = await parts.db.write(_remove, source_id, cancel=cancel)
+    job_id = await parts.db.write(
+        _remove, parts, source_id, cancel=cancel, documents=documents == "delete"
+    )
     await removal.forget_links(parts.db, source_id)
-    if documents == "keep":
-        return Response(status_code=204)
-    if count > AT_ONCE:
-        text = parts.registry.get(REMOVAL.name).encode({"source": source_id})
-        spec = JobSpec(REMOVAL.name, text, name=f"delete the documents of source {source_id}",
-                       lane=UPKEEP)  # fmt: skip
-        (job_id,) = await parts.db.write(create, parts.queue_id, [spec])
-        return await made(parts, job_id, status=202)
-    while await parts.db.write(store.delete_some, Filter(source_id=source_id)):
-        pass
-    return Response(status_code=204)
+    return Response(status_code=204) if job_id is None else await made(parts, job_id, status=202)
 
 
-def _remove(tx: Tx, source_id: int, *, cancel: bool) -> int:
+def _remove(
+    tx: Tx, parts: WebParts, source_id: int, *, cancel: bool, documents: bool
+) -> int | None:  # fmt: skip
+    """Remove a source, and its documents or the job that deletes them, in one transaction."""
     (state,) = health.states(tx, [records.get(tx, source_id)])
     runs.remove(tx, source_id, cancel=cancel)
-    return state.documents + state.gone
+    if not documents:
+        return None
+    if state.documents + state.gone <= AT_ONCE:
+        store.delete_some(tx, Filter(source_id=source_id))
+        return None
+    text = parts.registry.get(REMOVAL.name).encode({"source": source_id})
+    name = f"delete the documents of source {source_id}"
+    (job_id,) = create(tx, parts.queue_id, [JobSpec(REMOVAL.name, text, name=name, lane=UPKEEP)])
+    return job_id
 
 
 @router.post(
@@ -218,11 +222,12 @@ async def test_source(parts: Parts, source_id: SourceId, sample: Sample) -> Resp
     """Try addresses on a source: which are let in, and what decides about each."""
     source = await parts.db.read(records.get, source_id)
     wish = sample.model_dump(include={"include", "exclude"}, exclude_unset=True)
-    return _tried(runs.payload_of(source, wish), sample.urls)
+    return await _tried(runs.payload_of(source, wish), sample.urls)
 
 
-def _tried(payload: Any, urls: list[str]) -> Response:
-    items = [asdict(each) for each in trial.decide(payload, urls)]
+async def _tried(payload: Any, urls: list[str]) -> Response:
+    decided = await run_in_threadpool(trial.decide, payload, urls)
+    items = [asdict(each) for each in decided]
     return answer({"items": items, "patterns": runs.patterns(payload)})
 
 

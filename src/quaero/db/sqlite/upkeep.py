@@ -133,6 +133,8 @@ def restore_from(source: Path, target: Path, aside: Path) -> int:
     damaged, `Conflict` while a process has the target open.
     """
     _refuse_as_backup(source)
+    if target.exists() and source.samefile(target):
+        raise BadInput(f"{source} is the database itself; name a backup of it")
     with storage_errors(target):
         writing, last = _ready_for_restore(target, aside)
         try:

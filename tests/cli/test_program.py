@@ -91,7 +91,7 @@ def test_readers_print_json_on_request() -> None:
     without = {path for path, command in COMMANDS.items() if "as_json" not in _names(command)}
     assert without == {
         "demo", "serve", "work", "documents export", "documents tag", "documents delete",
-        "definitions save", "definitions delete", "definitions export", "definitions enable",
+        "definitions save", "definitions edit", "definitions delete", "definitions export", "definitions enable",
         "definitions disable", "schedules pause", "schedules resume", "schedules trigger",
         "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",

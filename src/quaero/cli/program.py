@@ -17,6 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from quaero.cli import (
+    authoring,
     cleanup,
     crawl,
     database,
@@ -59,6 +60,8 @@ app.command("search", context_settings={"ignore_unknown_options": True})(documen
 app.command("cleanup")(cleanup.cleanup)
 for command in steering.COMMANDS:
     jobs.app.command()(command)
+for writing in authoring.COMMANDS:
+    definitions.app.command()(writing)
 app.add_typer(definitions.app, name="definitions")
 app.add_typer(documents.app, name="documents")
 app.add_typer(jobs.app, name="jobs")

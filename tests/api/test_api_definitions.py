@@ -11,11 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
+from quaero.api.pictures import schedules_picture
+from quaero.jobs import actions
 from quaero.testing.jobs import working
 from quaero.upkeep.cleanup import Cleanup
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry
-from quaero.workflows import folder, items
+from quaero.workflows import folder, items, shipped
 from quaero.workflows.executors import WorkflowExecutors
 
 from ..opening import Opened  # noqa: TID252
@@ -306,3 +308,52 @@ async def test_a_step_that_waits_says_what_for(web: httpx.AsyncClient, opened: O
         ("core", "skipped", "completed"),
     ]
     assert not any(each["waiting_for"] for each in steps)
+
+
+async def test_a_definition_is_deleted_unless_it_comes_with_quaero(
+    web: httpx.AsyncClient, opened: Opened, app: Any
+) -> None:
+    await put(web)
+    late = await web.delete("/api/definitions/tidy", headers={"if-match": '"7"'})
+    assert late.status_code == 412
+    gone = await web.delete("/api/definitions/tidy", headers={"if-match": '"1"'})
+    assert gone.status_code == 204
+    assert (await web.get("/api/schedules/tidy")).status_code == 404
+    await opened.db.write(shipped.store, app.state.parts.registry.known())
+    refused = await web.delete("/api/definitions/nightly-upkeep")
+    assert (refused.status_code, "disable it" in refused.json()["detail"]) == (409, True)
+
+
+async def test_a_run_that_is_run_again_is_one_more_of_its_definition(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    await put(web)
+    first = (await web.post("/api/definitions/tidy/execute", json={})).json()["id"]
+    await actions.cancel(opened.db, first)
+    payload = (await web.get(f"/api/jobs/{first}")).json()["payload"]
+    wish = {"payload": {**payload, "parameters": {"days": 7}}}
+    again = (await web.post(f"/api/jobs/{first}/rerun", json=wish)).json()
+    assert (again["rerun_of"], again["payload"]["parameters"]) == (first, {"days": 7})
+    found = (await web.get("/api/definitions/tidy/runs")).json()["items"]
+    assert [each["job"]["id"] for each in found] == [again["id"], first]
+
+
+async def test_the_socket_is_told_of_schedules_and_of_files_that_are_wrong(
+    web: httpx.AsyncClient, opened: Opened, app: Any
+) -> None:
+    before = await opened.db.read(schedules_picture)
+    await put(web)
+    after = await opened.db.read(schedules_picture)
+    assert before == {
+        "schedules": [],
+        "definitions": {"count": 0, "changed_at": None},
+        "files": [],
+    }
+    assert [each["definition_id"] for each in after["schedules"]] == ["tidy"]
+    assert after["definitions"]["count"] == 1
+    path: Path = app.state.parts.settings.definitions_dir
+    path.mkdir()
+    (path / "bad.toml").write_text("id =", encoding="utf-8")
+    await folder.Folder(opened.db, path, app.state.parts.registry.known()).sync()
+    (file,) = (await opened.db.read(schedules_picture))["files"]
+    assert file["path"] == "bad.toml"

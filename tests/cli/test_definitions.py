@@ -1,6 +1,7 @@
 """`quaero definitions` and `quaero schedules`: writing, checking, running, steering."""
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -138,3 +139,21 @@ def test_a_schedule_is_paused_resumed_and_triggered(stored: Cli) -> None:
     assert stored("schedules", "list", "--json").json == [table]
     assert "run 1 has begun" in stored("schedules", "trigger", "tidy").out
     assert stored("schedules", "trigger", "other").code == 3
+
+
+def test_a_definition_is_changed_in_an_editor(stored: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISUAL", "sed -i 's/30 2/45 2/'")
+    assert stored("definitions", "edit", "tidy").code == 0
+    assert stored("definitions", "export", "tidy").out == TEXT.replace("30 2", "45 2")
+    monkeypatch.setenv("VISUAL", "true")
+    assert "as it was" in stored("definitions", "edit", "tidy").out
+    monkeypatch.setenv("VISUAL", "sed -i 's/45 2/soon/'")
+    refused = stored("definitions", "edit", "tidy")
+    assert (refused.code, "line 8: schedule.cron" in refused.err) == (2, True)
+    kept = Path(refused.err.split("your text is in ")[1].partition(";")[0])
+    assert 'cron = "soon' in kept.read_text(encoding="utf-8")
+    shutil.rmtree(kept.parent)
+    monkeypatch.setenv("VISUAL", "false")
+    assert stored("definitions", "edit", "tidy").code == 2
+    monkeypatch.setenv("VISUAL", "/there/is/none")
+    assert "cannot be started" in stored("definitions", "edit", "tidy").err

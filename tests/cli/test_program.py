@@ -92,7 +92,8 @@ def test_readers_print_json_on_request() -> None:
     assert without == {
         "auth delete", "auth revoke", "auth rotate", "demo", "serve", "work", "documents export",
         "documents tag", "documents delete",
-        "definitions save", "definitions delete", "definitions export", "definitions enable",
+        "definitions save", "definitions edit", "definitions delete", "definitions export",
+        "definitions enable",
         "definitions disable", "schedules pause", "schedules resume", "schedules trigger",
         "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",

@@ -57,7 +57,7 @@ PAGES = {
 
 NIGHTLY: dict[str, Any] = {
     "id": "nightly",
-    "name": "Nightly upkeep",
+    "name": "Every night",
     "schedule": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"},
     "steps": [{"name": "tidy", "action": "cleanup", "config": {"dry_run": True}}],
 }

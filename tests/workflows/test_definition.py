@@ -76,6 +76,7 @@ FAULTS = [
     ('"30 2 * * 1-5"', '"30 25 * * *"', 12, "schedule.cron", "no cron expression"),
     ('"30 2 * * 1-5"', '"30 2 * *"', 12, "schedule.cron", "five fields"),
     ('"30 2 * * 1-5"', '"0 0 31 2 *"', 12, "schedule.cron", "cron expression|never comes"),
+    ('"Europe/Berlin"', '"UTC"\nmissed = "all"', 11, "schedule", 'overlap is "wait" or'),
     ('"Europe/Berlin"', '"Europe/Berlim"', 13, "schedule.timezone", "no time zone"),
     ('action = "crawler"', 'action = "crawl"', 17, "steps[0].action", "no job type 'crawl'"),
     ('on_error = "retry"', 'on_error = "again"', 18, "steps[0].on_error", "'retry'"),

@@ -1,4 +1,4 @@
-"""`quaero definitions`: workflows as they are written, and their runs."""
+"""`quaero definitions`: workflows as they are written, and their runs; `authoring` changes them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quaero.cli.options import Json, database, load_settings, suggest, with_database
+from quaero.cli.options import Json, database, load_settings, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from quaero.db.contract import ReadTx
     from quaero.db.sqlite.database import SqliteDatabase
-    from quaero.workflows.definitions import Stored
     from quaero.workflows.overview import Overview
     from quaero.workflows.text import Format
 
@@ -155,9 +154,9 @@ def validate(file: File, *, as_json: Json = False) -> None:
     from quaero.cli.output import print_json, safe, say
     from quaero.workflows.definitions import faults_of
 
-    text, format_ = _read(file)
+    text, format_ = read_text(file)
     with _database_or_empty() as db:
-        faults = db.read_sync(faults_of, text, format_, _known(db))[1]
+        faults = db.read_sync(faults_of, text, format_, known_types(db))[1]
     if as_json:
         fields = [
             {"line": each.line, "field": each.field, "pointer": each.pointer, "detail": each.text}
@@ -187,14 +186,14 @@ def _database_or_empty() -> Iterator[SqliteDatabase]:
         yield db
 
 
-def _known(db: SqliteDatabase) -> Mapping[str, Any]:
+def known_types(db: SqliteDatabase) -> Mapping[str, Any]:
     """The job types that a definition may name."""
     from quaero.app import registry_without_worker
 
     return registry_without_worker(load_settings(), db).known()
 
 
-def _read(file: Path) -> tuple[str, Format]:
+def read_text(file: Path) -> tuple[str, Format]:
     """The text of a file and its format. Raises `BadInput` for one that is none."""
     import sys
 
@@ -209,61 +208,6 @@ def _read(file: Path) -> tuple[str, Format]:
         return file.read_text(encoding="utf-8"), ENDINGS[file.suffix]
     except UnicodeDecodeError as error:
         raise BadInput(f"{file} is no text in UTF-8") from error
-
-
-@app.command()
-def save(
-    file: File,
-    *,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="In place of the one with its id, if there is one.")
-    ] = False,
-) -> None:
-    """Store the definition of a file; its schedule is in force at once.
-
-    Example: quaero definitions save nightly.toml --replace
-    """
-    from quaero.errors import Conflict
-    from quaero.workflows import editing
-    from quaero.workflows.text import value_of
-
-    text, format_ = _read(file)
-    wanted = str((value_of(text, format_) or {}).get("id", ""))
-    path = load_settings().definitions_dir
-
-    async def work(db: SqliteDatabase) -> Stored:
-        known, there = _known(db), await db.read(_find, wanted)
-        if there is None:
-            return await editing.create(db, text, format_, known)
-        if not replace:
-            raise Conflict(f"there is a definition {wanted!r} already; say --replace to change it")
-        return await editing.change(db, path, wanted, text, format_, known, there.rev)
-
-    stored = with_database(work, must_exist=False)
-    typer.echo(f"{stored.id} is stored; run it with {suggest('definitions', 'run', stored.id)}")
-
-
-def _find(tx: ReadTx, definition_id: str) -> Stored | None:
-    from quaero.errors import NotFound
-    from quaero.workflows import definitions
-
-    try:
-        return definitions.get(tx, definition_id)
-    except NotFound:
-        return None
-
-
-@app.command()
-def delete(definition_id: Id) -> None:
-    """Delete a definition with its schedule; its runs stay.
-
-    Example: quaero definitions delete old-one
-    """
-    from quaero.workflows import definitions
-
-    with database() as db:
-        db.write_sync(definitions.delete, definition_id)
-    typer.echo(f"{definition_id} is deleted")
 
 
 @app.command()
@@ -289,37 +233,6 @@ def export(
         stored = db.read_sync(definitions.get, definition_id)
     wanted: Any = form or stored.format
     typer.echo(converted(stored.text, stored.format, wanted), nl=False)
-
-
-@app.command()
-def enable(definition_id: Id) -> None:
-    """Let runs of a definition begin.
-
-    Example: quaero definitions enable nightly-upkeep
-    """
-    _switch(definition_id, enabled=True)
-
-
-@app.command()
-def disable(definition_id: Id) -> None:
-    """Let no run of a definition begin, by its schedule or else.
-
-    Example: quaero definitions disable nightly-upkeep
-    """
-    _switch(definition_id, enabled=False)
-
-
-def _switch(definition_id: str, *, enabled: bool) -> None:
-    from quaero.workflows import editing
-
-    path = load_settings().definitions_dir
-
-    async def work(db: SqliteDatabase) -> Stored:
-        known = _known(db)
-        return await editing.switch(db, path, definition_id, known, enabled=enabled)
-
-    stored = with_database(work)
-    typer.echo(f"{stored.id} is {'enabled' if stored.enabled else 'disabled'}")
 
 
 @app.command()

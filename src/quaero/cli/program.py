@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 
 from quaero.cli import (
     auth,
+    authoring,
     cleanup,
     crawl,
     database,
@@ -62,6 +63,8 @@ app.command("search", context_settings={"ignore_unknown_options": True})(documen
 app.command("cleanup")(cleanup.cleanup)
 for command in steering.COMMANDS:
     jobs.app.command()(command)
+for writing in authoring.COMMANDS:
+    definitions.app.command()(writing)
 app.add_typer(definitions.app, name="definitions")
 app.add_typer(documents.app, name="documents")
 app.add_typer(sources.app, name="sources")

@@ -211,6 +211,14 @@ class Schedule(Written):
     missed: Literal["once", "all", "skip"] = "once"
     overlap: Literal["skip", "wait", "allow"] = "skip"
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.missed == "all" and self.overlap == "skip":
+            raise ValueError(
+                'missed = "all" begins runs that overlap; with it overlap is "wait" or "allow"'
+            )
+        return self
+
 
 class Tolerance(Written):
     """How many jobs of a run may fail (0: any number), and what happens with one more."""

@@ -21,6 +21,7 @@ from quaero.workflows.definition import Schedule
 TOPIC = "schedules"
 AT_ONCE = 20
 MOST_MISSED = 1_000
+RUNS_AT_ONCE = 50
 _COLUMNS = """definition_id, cron, timezone, missed, overlap, paused, blocked, next_at, last_at,
               last_run_id, last_note, left_out"""
 
@@ -202,6 +203,8 @@ def _fire_one(tx: Tx, table: Timetable, begin: Begin, under_way: UnderWay) -> No
     if following is None and table.missed != "all" and not table.blocked:
         following = next(table.times(tx.now), None)  # more were missed than anybody counts
     due = _wanted(tx, table, due)
+    if len(due) > RUNS_AT_ONCE:
+        due, following = due[:RUNS_AT_ONCE], due[RUNS_AT_ONCE]
     for at in due:
         if not _begin(tx, table, at, begin, under_way):
             tx.execute(

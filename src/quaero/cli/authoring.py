@@ -1,0 +1,160 @@
+"""`quaero definitions save`, `edit`, `delete` and the like: what changes definitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quaero.cli.definitions import File, Id, known_types, read_text
+from quaero.cli.options import database, load_settings, suggest, with_database
+
+if TYPE_CHECKING:
+    from quaero.db.contract import ReadTx
+    from quaero.db.sqlite.database import SqliteDatabase
+    from quaero.workflows.definitions import Stored
+
+
+def save(
+    file: File,
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="In place of the one with its id, if there is one.")
+    ] = False,
+) -> None:
+    """Store the definition of a file; its schedule is in force at once.
+
+    Example: quaero definitions save nightly.toml --replace
+    """
+    from quaero.errors import Conflict
+    from quaero.workflows import editing
+    from quaero.workflows.text import value_of
+
+    text, format_ = read_text(file)
+    wanted = str((value_of(text, format_) or {}).get("id", ""))
+    path = load_settings().definitions_dir
+
+    async def work(db: SqliteDatabase) -> Stored:
+        known, there = known_types(db), await db.read(_find, wanted)
+        if there is None:
+            return await editing.create(db, text, format_, known)
+        if not replace:
+            raise Conflict(f"there is a definition {wanted!r} already; say --replace to change it")
+        return await editing.change(db, path, wanted, text, format_, known, there.rev)
+
+    stored = with_database(work, must_exist=False)
+    typer.echo(f"{stored.id} is stored; run it with {suggest('definitions', 'run', stored.id)}")
+
+
+def _find(tx: ReadTx, definition_id: str) -> Stored | None:
+    from quaero.errors import NotFound
+    from quaero.workflows import definitions
+
+    try:
+        return definitions.get(tx, definition_id)
+    except NotFound:
+        return None
+
+
+def edit(definition_id: Id) -> None:
+    """Change the text of a definition in your editor: VISUAL, else EDITOR, else vi.
+
+    What is wrong with it is told, and nothing is stored; your text is kept and its file named.
+
+    Example: quaero definitions edit nightly-upkeep
+    """
+    import tempfile
+
+    from quaero.cli.output import say
+    from quaero.errors import QuaeroError
+    from quaero.workflows import definitions
+
+    with database() as db:
+        stored = db.read_sync(definitions.get, definition_id)
+    file = Path(tempfile.mkdtemp(prefix="quaero-")) / f"{definition_id}.{stored.format}"
+    file.write_text(stored.text, encoding="utf-8")
+    _edit(file)
+    try:
+        text = read_text(file)[0]
+        if text != stored.text:
+            _change(stored, text)
+    except QuaeroError:
+        say(f"your text is in {file}; put it right, then `definitions save FILE --replace`")
+        raise
+    file.unlink()
+    file.parent.rmdir()
+    typer.echo(f"{definition_id} is {'as it was' if text == stored.text else 'changed'}")
+
+
+def _edit(file: Path) -> None:
+    """Have the user's editor change a file. Raises `BadInput` where there is none, or it fails."""
+    import os
+    import shlex
+    import subprocess
+
+    from quaero.errors import BadInput
+
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        done = subprocess.run([*shlex.split(editor), str(file)], check=False)
+    except OSError as error:
+        raise BadInput(f"the editor {editor!r} cannot be started: {error.strerror}") from error
+    if done.returncode:
+        raise BadInput(f"the editor {editor!r} ended with {done.returncode}; nothing was changed")
+
+
+def _change(stored: Stored, text: str) -> None:
+    from quaero.workflows import editing
+
+    path = load_settings().definitions_dir
+
+    async def work(db: SqliteDatabase) -> Stored:
+        known = known_types(db)
+        return await editing.change(db, path, stored.id, text, stored.format, known, stored.rev)
+
+    with_database(work)
+
+
+def delete(definition_id: Id) -> None:
+    """Delete a definition with its schedule; its runs stay.
+
+    Example: quaero definitions delete old-one
+    """
+    from quaero.workflows import definitions
+
+    with database() as db:
+        db.write_sync(definitions.delete, definition_id)
+    typer.echo(f"{definition_id} is deleted")
+
+
+def enable(definition_id: Id) -> None:
+    """Let runs of a definition begin.
+
+    Example: quaero definitions enable nightly-upkeep
+    """
+    _switch(definition_id, enabled=True)
+
+
+def disable(definition_id: Id) -> None:
+    """Let no run of a definition begin, by its schedule or else.
+
+    Example: quaero definitions disable nightly-upkeep
+    """
+    _switch(definition_id, enabled=False)
+
+
+def _switch(definition_id: str, *, enabled: bool) -> None:
+    from quaero.workflows import editing
+
+    path = load_settings().definitions_dir
+
+    async def work(db: SqliteDatabase) -> Stored:
+        known = known_types(db)
+        return await editing.switch(db, path, definition_id, known, enabled=enabled)
+
+    stored = with_database(work)
+    typer.echo(f"{stored.id} is {'enabled' if stored.enabled else 'disabled'}")
+
+
+COMMANDS = (save, edit, delete, enable, disable)

@@ -193,6 +193,12 @@ async def test_items_come_from_results_parameters_and_queries(stage: Stage) -> N
     assert sorted(stage.said[3:]) == list(range(1, 8))
 
 
+async def test_a_query_gives_no_more_items_than_its_limit(stage: Stage) -> None:
+    query = {"documents": {"tag": "x", "limit": 5}}
+    await stage.run(say("a", for_each=query, text="{{ item.id }}"))
+    assert sorted(stage.said) == [1, 2, 3, 4, 5]
+
+
 async def test_an_empty_list_is_a_step_that_is_done(stage: Stage) -> None:
     run = await stage.run(say("a", for_each=[]), say("b", "a", text="{{ steps.a.total }}"))
     assert stage.said == [0]

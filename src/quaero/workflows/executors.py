@@ -192,10 +192,12 @@ class WorkflowExecutors:
         """What a step goes over, in portions."""
         if isinstance(step.for_each, Query):
             query = Query.model_validate(fill(step.for_each.model_dump(exclude_none=True), scope))
+            left = query.documents.limit if query.documents is not None else MOST_ITEMS
             after: int | None = 0
-            while after is not None:
+            while after is not None and left:
                 items, after = await self._db.read(self._rows, query, after, AT_ONCE)
-                yield items
+                yield items[:left]
+                left -= min(left, len(items))
             return
         wanted = step.for_each
         items = parse(wanted).value(scope) if isinstance(wanted, str) else fill(wanted, scope)

@@ -310,8 +310,9 @@ class JobsModel:
             self.settle(now)
 
     def failed_by_hand(self, job: Job, now: int) -> None:
-        if not job.status.open:
+        if not job.status.open or job.why is not Stopping.NO:
             raise Conflict("refused")
+        job.tries = 0
         self.stop(job, Stopping.FAILING, now)
         self.settle(now)
 

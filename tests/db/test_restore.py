@@ -86,6 +86,20 @@ def test_a_damaged_database_is_moved_aside_as_it_is(there: Path, tmp_path: Path)
     assert (tmp_path / "old.db").read_bytes().startswith(b"nothing of")
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_file_that_stands_where_the_old_one_would_be_kept_is_never_lost(
+    there: Path, tmp_path: Path, damaged: bool
+) -> None:
+    (tmp_path / "old.db").write_text("mine")
+    if damaged:
+        there.write_bytes(b"nothing of a database" * 1_000)
+    before = there.read_bytes()
+    with pytest.raises(BadInput, match="exists already"):
+        restore_from(tmp_path / "b.db", there, tmp_path / "old.db")
+    assert (tmp_path / "old.db").read_text() == "mine"
+    assert there.read_bytes() == before
+
+
 def test_what_is_no_sound_backup_of_ours_changes_nothing(there: Path, tmp_path: Path) -> None:
     strange, newer, broken = (tmp_path / name for name in ("s.db", "n.db", "x.db"))
     with apsw.Connection(str(strange)) as other:

@@ -132,6 +132,8 @@ def restore_from(source: Path, target: Path, aside: Path) -> int:
     file holds the one or the other, whole. Raises `BadInput` for what is no database of ours or is
     damaged, `Conflict` while a process has the target open.
     """
+    if aside.exists():
+        raise BadInput(f"{aside} exists already; move it away")
     _refuse_as_backup(source)
     if target.exists() and source.samefile(target):
         raise BadInput(f"{source} is the database itself; name a backup of it")

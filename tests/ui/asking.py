@@ -10,6 +10,8 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 REFUSED = "Failed to load resource"
+# What a browser says of a server that is gone: refused, or taken and closed before an answer.
+GONE = ("net::ERR_", "Connection closed before receiving a handshake response")
 ENDS_MS = 30_000
 
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 from playwright.sync_api import Page, expect
 
-from .asking import REFUSED, crawl, create, expect_status, row
+from .asking import GONE, REFUSED, crawl, create, expect_status, row
 
 PAGES = [
     "/",
@@ -66,7 +66,7 @@ def test_a_status_of_the_rail_filters_and_back_undoes_it(new_page, server, site)
 
 
 def test_errors_of_a_payload_stand_on_their_field(new_page) -> None:
-    page = new_page("/queue", expected=REFUSED)
+    page = new_page("/queue", REFUSED)
     fill_in(page, "not an address")
     expect(page.locator('[data-field="seeds"].has-error')).to_be_visible()
 
@@ -143,7 +143,7 @@ def test_keys_move_open_and_leave(new_page, server, site) -> None:
 
 
 def test_a_killed_server_is_found_again_and_the_list_is_exact(new_page, server, site) -> None:
-    page = new_page("/queue", expected="net::ERR_")
+    page = new_page("/queue", *GONE)
     server.stop(signal.SIGKILL)
     expect(page.locator(".connection")).to_contain_text("Reconnecting")
     server.start()

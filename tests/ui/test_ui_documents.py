@@ -85,7 +85,7 @@ def test_the_reader_leads_from_a_document_to_what_it_refers_to_and_back(
 
 
 def test_a_search_without_result_says_what_to_do(new_page, crawled) -> None:
-    page = new_page("/documents?q=zeppelin", expected=REFUSED)
+    page = new_page("/documents?q=zeppelin", REFUSED)
     expect(page.get_by_text("Nothing found")).to_be_visible()
     page.goto("/documents/999999")
     expect(page.get_by_text("There is no such document")).to_be_visible()

@@ -63,7 +63,7 @@ def serious(page: Page, axe: str) -> list[str]:
 
 
 def test_cookies_are_pasted_tested_and_a_broken_login_is_seen(new_page, site, axe) -> None:
-    page = new_page("/sources", expected=REFUSED)
+    page = new_page("/sources", REFUSED)
     expect(page.get_by_text("No logins yet")).to_be_visible()
     store(page, site.url, f"Cookie: sid={SECRET}; theme=dark")
     line = row(page, site.url)
@@ -83,7 +83,7 @@ def test_cookies_are_pasted_tested_and_a_broken_login_is_seen(new_page, site, ax
 
 
 def test_what_cannot_be_stored_is_said_in_the_dialog(new_page, axe) -> None:
-    page = new_page("/sources", expected=REFUSED)
+    page = new_page("/sources", REFUSED)
     store(page, "https://wiki.example.org/", "nothing of use")
     dialog = page.get_by_role("dialog", name="New login")
     expect(dialog.get_by_role("alert")).to_contain_text("not a list of cookies")

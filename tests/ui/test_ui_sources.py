@@ -69,7 +69,7 @@ def test_a_source_is_made_tried_checked_collected_and_its_documents_are_found(
 
 
 def test_a_bad_pattern_stands_on_its_field_and_nothing_is_kept(new_page, site: SiteServer) -> None:
-    page = new_page("/sources", expected=REFUSED)
+    page = new_page("/sources", REFUSED)
     fill_in(page, "bad-pattern", site.url)
     page.get_by_label("Include").fill("re:(unclosed")
     page.get_by_role("button", name="Create").click()

@@ -72,7 +72,7 @@ def main(verb: str, args: list[str]) -> int:
     if verb == "format":
         return together(("ruff", "check", "--fix", "."), ("ruff", "format", "."))
     checks = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
-    tests = (("pytest", "-n", "auto"),) if verb == "test" else ()
+    tests = (("pytest", "-n", "auto", "--dist", "worksteal"),) if verb == "test" else ()
     return together(*checks, *tests)
 
 

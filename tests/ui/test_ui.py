@@ -7,7 +7,7 @@ import signal
 import pytest
 from playwright.sync_api import Page, expect
 
-from .asking import GONE, REFUSED, crawl, create, expect_status, row
+from .asking import GONE, REFUSED, crawl, create, expect_status, hurry, row
 
 PAGES = [
     "/",
@@ -77,6 +77,7 @@ def test_a_selection_is_deleted_after_a_question_that_names_its_number(
     job_id = crawl(server, site, max_pages=1)
     page = new_page("/queue")
     expect_status(page, job_id, "completed")
+    hurry(page, 1)
     row(page, job_id).get_by_role("checkbox").check()
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete 1 job").click()

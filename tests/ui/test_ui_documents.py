@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from quaero.testing.site import SiteServer
 
-from .asking import ENDS_MS, REFUSED, crawl, wait_for_end
+from .asking import ENDS_MS, REFUSED, crawl, hurry, wait_for_end
 
 PAGE = """<!doctype html><html lang="en"><head><title>Harbour &lt;b&gt;{word}&lt;/b&gt;</title></head>
 <body><main><h1>Harbour <i onclick="alert(1)">{word}</i></h1>
@@ -135,6 +135,7 @@ def test_all_documents_that_match_are_deleted_unless_it_is_taken_back(
     expect(rows).to_have_count(2)
     many = 2
     for undo in (True, False):
+        hurry(page, 10 if undo else 4)
         rows.first.get_by_role("checkbox").check()
         page.get_by_label("Select all on this page").check()
         page.get_by_role("button", name="Delete", exact=True).click()

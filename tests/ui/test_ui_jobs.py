@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 import pytest
 from playwright.sync_api import Page, expect
 
-from .asking import ENDS_MS, expect_status, request, row, wait_for_end
+from .asking import ENDS_MS, expect_status, hurry, request, row, wait_for_end
 
 MANY = 60
 NAMES = (f"case-{number}-" for number in count())
@@ -57,6 +57,7 @@ def test_all_that_match_are_deleted_though_only_a_page_is_shown(
     page = new_page(f"/queue?status=completed&text={name}")
     expect(page.locator("tr.job-row")).to_have_count(50, timeout=ENDS_MS)
     settle(page, server, name)
+    hurry(page, 1)
     page.get_by_label("Select all on this page").check()
     page.get_by_role("button", name=f"Select all {MANY} that match").click()
     expect(page.get_by_text(f"All {MANY} that match are selected.")).to_be_visible()
@@ -74,6 +75,7 @@ def test_a_deletion_is_taken_back_before_it_begins(new_page, server, script, nam
     page = new_page(f"/queue?text={name}")
     for job_id in (stays, goes):
         expect_status(page, job_id, "completed")
+        hurry(page, 10 if job_id == stays else 4)
         row(page, job_id).get_by_role("button", name="More for job").click()
         page.get_by_role("menuitem", name="Delete").click()
         agree(page, "Delete")

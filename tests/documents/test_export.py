@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from quaero.clock import SECOND
 from quaero.db import SqliteDatabase
+from quaero.db.contract import ReadTx
 from quaero.documents import counts, export, frontmatter, read, store
 from quaero.documents.export import export_archive, export_folder, export_lines
 from quaero.documents.importing import Imported, import_path
@@ -51,6 +52,23 @@ def everything(db: SqliteDatabase) -> list[Document]:
     ids = db.read_sync(read.ids_after, Filter(), 0)
     documents = [without_ids(each) for each in db.read_sync(read.documents, ids)]
     return sorted(documents, key=lambda each: (each.summary.source_id, each.summary.url))
+
+
+def called(tx: ReadTx, ids: Sequence[int]) -> dict[int, str]:
+    """The one source of the database that is exported."""
+    return {3: "tracker"}
+
+
+def numbered(tx: ReadTx, names: Collection[str]) -> dict[str, int]:
+    """The same source in the database that is imported into."""
+    return {"tracker": 7}
+
+
+def of_source(document: Document, ids: dict[int, int]) -> Document:
+    source_id = document.summary.source_id
+    return replace(
+        document, summary=replace(document.summary, source_id=ids.get(source_id, source_id))
+    )
 
 
 def referred(db: SqliteDatabase) -> list[Reference]:
@@ -94,13 +112,14 @@ def test_what_was_exported_comes_back_as_it_was(
 ) -> None:
     fill(db, page, clock)
     write, name = WAYS[way]
-    exported = write(db, tmp_path / name)
+    exported = write(db, tmp_path / name, None, called)
     assert exported.documents == 8
     assert exported.bytes > 500
     clock.pass_time(1000)
-    assert import_path(other, tmp_path / name) == Imported(created=8)
-    assert everything(other) == everything(db)
-    assert other.read_sync(counts.stats) == db.read_sync(counts.stats)
+    assert import_path(other, tmp_path / name, numbered) == Imported(created=8)
+    assert everything(other) == [of_source(each, {3: 7}) for each in everything(db)]
+    here, there = db.read_sync(counts.stats), other.read_sync(counts.stats)
+    assert there == replace(here, by_source={0: here.by_source[0], 7: here.by_source[3]})
     assert referred(other) == referred(db) == [("issue", "ACME-2", None)]
     for query in ("second", "gone", "words", "tag:x", "before:2021", "中文"):
         hits = [
@@ -116,9 +135,21 @@ def test_importing_again_changes_nothing(
     fill(db, page, clock)
     before = everything(db)
     write, name = WAYS[way]
-    write(db, tmp_path / name)
-    assert import_path(db, tmp_path / name) == Imported(kept=8)
+    write(db, tmp_path / name, None, called)
+    assert import_path(db, tmp_path / name, lambda *_: {"tracker": 3}) == Imported(kept=8)
     assert everything(db) == before
+
+
+def test_documents_of_a_source_that_is_not_here_belong_to_none_and_it_is_told(
+    db: SqliteDatabase, other: SqliteDatabase, page: Page, tmp_path: Path
+) -> None:
+    db.write_sync(store.save, [page("a"), page("b", source_id=3), page("c", source_id=4)])
+    export_folder(db, tmp_path / "out", None, called)
+    assert (tmp_path / "out/source-tracker/docs.example.org/b.md").exists()
+    assert (tmp_path / "out/source-4/docs.example.org/c.md").exists()
+    outcome = import_path(other, tmp_path / "out")
+    assert outcome == Imported(created=3, unknown={"tracker": 1})
+    assert {each.summary.source_id for each in everything(other)} == {0}
 
 
 def test_an_import_replaces_what_is_older_and_keeps_what_is_newer(
@@ -312,35 +343,36 @@ def test_front_matter_comes_back_as_it_was(fields: dict[str, Any], text: str) ->
 
 
 @pytest.mark.parametrize(
-    ("source_id", "url", "name"),
+    ("source", "url", "name"),
     [
-        (0, "https://docs.example.org/guide/intro", "docs.example.org/guide/intro.md"),
-        (0, "https://docs.example.org/guide/a.html", "docs.example.org/guide/a.html.md"),
-        (0, "https://docs.example.org/guide/", "docs.example.org/guide/index.md"),
-        (0, "https://docs.example.org/", "docs.example.org/index.md"),
-        (4, "https://docs.example.org/a", "source-4/docs.example.org/a.md"),
-        (0, "https://docs.example.org/index", "docs.example.org/index-*.md"),
-        (0, "http://docs.example.org/a", "docs.example.org/a-*.md"),
-        (0, "https://docs.example.org/Intro", "docs.example.org/intro-*.md"),
-        (0, "https://docs.example.org/a?b=c/d", "docs.example.org/a_b_c_d-*.md"),
-        (0, "https://docs.example.org/?b", "docs.example.org/index_b-*.md"),
-        (0, "https://docs.example.org/%C3%9Cber%20uns", "docs.example.org/über_uns-*.md"),
-        (0, "https://docs.example.org/..%2F..%2Fetc", "docs.example.org/etc-*.md"),
-        (0, "https://docs.example.org/a/%2e%2e/b", "docs.example.org/a/_/b-*.md"),
-        (0, "https://docs.example.org/con/nul.txt", "docs.example.org/_con/_nul.txt-*.md"),
-        (0, "https://docs.example.org/.git/config", "docs.example.org/git/config-*.md"),
-        (0, "https://docs.example.org/a.md/b", "docs.example.org/a.md_/b-*.md"),
-        (0, "https://docs.example.org/a//b", "docs.example.org/a/_/b-*.md"),
-        (0, "https://docs.example.org/a-0123456789ab", "docs.example.org/a-0123456789ab-*.md"),
-        (0, "http://127.0.0.1:8080/a", "127.0.0.1_8080/a-*.md"),
-        (0, "https://source-4/a", "source-4/a-*.md"),
-        (0, "file:///home/me/notes.txt", "local/home/me/notes.txt-*.md"),
-        (0, "https://docs.example.org/" + "a" * 300, "docs.example.org/" + "a" * 60 + "-*.md"),
+        ("", "https://docs.example.org/guide/intro", "docs.example.org/guide/intro.md"),
+        ("", "https://docs.example.org/guide/a.html", "docs.example.org/guide/a.html.md"),
+        ("", "https://docs.example.org/guide/", "docs.example.org/guide/index.md"),
+        ("", "https://docs.example.org/", "docs.example.org/index.md"),
+        ("wiki", "https://docs.example.org/a", "source-wiki/docs.example.org/a.md"),
+        ("", "https://docs.example.org/index", "docs.example.org/index-*.md"),
+        ("", "http://docs.example.org/a", "docs.example.org/a-*.md"),
+        ("", "https://docs.example.org/Intro", "docs.example.org/intro-*.md"),
+        ("", "https://docs.example.org/a?b=c/d", "docs.example.org/a_b_c_d-*.md"),
+        ("", "https://docs.example.org/?b", "docs.example.org/index_b-*.md"),
+        ("", "https://docs.example.org/%C3%9Cber%20uns", "docs.example.org/über_uns-*.md"),
+        ("", "https://docs.example.org/..%2F..%2Fetc", "docs.example.org/etc-*.md"),
+        ("", "https://docs.example.org/a/%2e%2e/b", "docs.example.org/a/_/b-*.md"),
+        ("", "https://docs.example.org/con/nul.txt", "docs.example.org/_con/_nul.txt-*.md"),
+        ("", "https://docs.example.org/.git/config", "docs.example.org/git/config-*.md"),
+        ("", "https://docs.example.org/a.md/b", "docs.example.org/a.md_/b-*.md"),
+        ("", "https://docs.example.org/a//b", "docs.example.org/a/_/b-*.md"),
+        ("", "https://docs.example.org/a-0123456789ab", "docs.example.org/a-0123456789ab-*.md"),
+        ("", "http://127.0.0.1:8080/a", "127.0.0.1_8080/a-*.md"),
+        ("w" * 70, "https://docs.example.org/a", "source-" + "w" * 53 + "/docs.example.org/a-*.md"),
+        ("", "https://source-4/a", "source-4/a-*.md"),
+        ("", "file:///home/me/notes.txt", "local/home/me/notes.txt-*.md"),
+        ("", "https://docs.example.org/" + "a" * 300, "docs.example.org/" + "a" * 60 + "-*.md"),
     ],
 )
-def test_a_file_is_named_after_its_address(source_id: int, url: str, name: str) -> None:
+def test_a_file_is_named_after_its_address(source: str, url: str, name: str) -> None:
     begin, star, end = name.partition("*")
-    found = file_name(source_id, url)
+    found = file_name(source, url)
     assert found.startswith(begin)
     assert found.endswith(end)
     assert len(found) == len(begin) + len(end) + (12 if star else 0)
@@ -362,8 +394,15 @@ URLS = st.builds(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2), URLS), min_size=2, max_size=30, unique=True))
-def test_names_are_safe_and_never_shared(addresses: list[tuple[int, str]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "1", "wiki", "w" * 60, "w" * 61]), URLS),
+        min_size=2,
+        max_size=30,
+        unique=True,
+    )
+)
+def test_names_are_safe_and_never_shared(addresses: list[tuple[str, str]]) -> None:
     names = [file_name(*address) for address in addresses]
     folded = [name.casefold() for name in names]
     assert len(set(folded)) == len(folded)

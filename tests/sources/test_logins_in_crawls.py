@@ -13,6 +13,7 @@ import pytest
 
 from quaero.app import Worker, login_keeper, worker
 from quaero.clock import SystemClock
+from quaero.crawl import login_stops
 from quaero.crawl.cookies import Cookie
 from quaero.crawl.payloads import Crawl
 from quaero.errors import BadPayload
@@ -135,20 +136,51 @@ async def test_a_login_that_expires_half_way_stops_the_crawl_with_one_error(
     assert len(site.hits) < 10
 
 
-async def test_a_worker_without_the_key_fails_the_crawl_and_names_the_file(
-    settings: Settings, tmp_path: Path
+async def test_a_worker_without_the_key_waits_for_one_that_has_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with SiteServer({"/": text()}) as site, working(settings) as made:
+    monkeypatch.setattr(login_stops, "WAIT_FOR_LOGIN", 0.02)
+    async with SiteServer({"/": text("/a"), "/a": text()}) as site, working(settings) as made:
         async with storing(settings, made) as logins:
             id_, _ = await logins.add(capture(site.url))
         shutil.move(tmp_path / "keys", tmp_path / "elsewhere")
-        done = await ended(made, await begin(made, site.url, id_))
+        root_id = await begin(made, site.url, id_)
+        async with asyncio.timeout(LONGEST):
+            while not (said := [each for each in await lines(made, root_id) if "wait" in each]):
+                await asyncio.sleep(0.01)
         shutil.move(tmp_path / "elsewhere", tmp_path / "keys")
-        again = await ended(made, await begin(made, site.url, id_))
+        done = await ended(made, root_id)
+    (line,) = said
+    assert line.startswith("waiting for a process that can open the login")
+    assert f"{tmp_path / 'keys'} is not there" in line
+    assert done.status is Status.COMPLETED
+    assert [hit.path for hit in site.hits] == ["/", "/a"]
+
+
+@pytest.mark.parametrize("half_way", [False, True])
+async def test_a_crawl_whose_key_nobody_has_ends_and_names_the_file(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, half_way: bool
+) -> None:
+    monkeypatch.setattr(login_stops, "WAIT_FOR_LOGIN", 0.02)
+    monkeypatch.setattr(login_stops, "MOST_WAITS_FOR_KEY", 3)
+    names = [f"/{n}" for n in range(10)]
+    slow = Page(body=text(*names), delay=2.0)
+    async with SiteServer({"/": text("/slow"), "/slow": slow}) as site:
+        async with working(settings) as made, storing(settings, made) as logins:
+            id_, _ = await logins.add(capture(site.url))
+            if half_way:
+                root_id = await begin(made, site.url, id_)
+                async with asyncio.timeout(LONGEST):
+                    while len(site.hits) < 2:
+                        await asyncio.sleep(0.01)
+        shutil.move(tmp_path / "keys", tmp_path / "elsewhere")
+        async with working(settings) as made:
+            if not half_way:
+                root_id = await begin(made, site.url, id_)
+            done = await ended(made, root_id)
     assert done.status is Status.FAILED
     assert f"{tmp_path / 'keys'} is not there" in done.error
-    assert again.status is Status.COMPLETED
-    assert len(site.hits) == 1
+    assert len(site.hits) == (2 if half_way else 0)
 
 
 async def test_a_crawl_whose_login_is_deleted_ends_and_says_so(settings: Settings) -> None:

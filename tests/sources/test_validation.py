@@ -191,3 +191,25 @@ async def test_a_login_page_at_the_start_is_found_by_the_check(tmp_path: Path) -
     assert found["login"] is False
     assert (state.health, state.documents) == ("login_expired", 0)
     assert "give the source a login" in str(job.summary.error)
+
+
+async def test_what_may_pass_is_looked_at_again_before_the_run_fails(tmp_path: Path) -> None:
+    async with SiteServer({"/": [Page(status=503), Page(body=links())]}) as site:
+        async with program(tmp_path) as made:
+            source = await made.add("wiki", site.url)
+            job = await made.collect(source)
+            found = checks(await made.pre(job.summary.id))
+    assert job.summary.status is Status.COMPLETED
+    assert found["reachable"] is True
+
+
+async def test_what_does_not_pass_fails_the_run_and_its_checks_are_kept(tmp_path: Path) -> None:
+    async with SiteServer({}) as gone:
+        url = gone.url
+    async with program(tmp_path) as made:
+        job = await made.collect(await made.add("wiki", url))
+        pre = await made.pre(job.summary.id)
+    assert job.summary.status is Status.FAILED
+    assert "Connection refused" in str(job.summary.error)
+    assert checks(pre)["reachable"] is False
+    assert len(pre.attempts) == 3

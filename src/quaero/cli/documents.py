@@ -396,6 +396,7 @@ def export(
     from quaero.cli.output import count, size
     from quaero.documents.export import export_archive, export_folder, export_lines
     from quaero.errors import BadInput
+    from quaero.sources.names import names_of
 
     kinds = {".jsonl": export_lines, ".zip": export_archive}
     write = kinds.get(target.suffix.lower(), export_folder)
@@ -404,7 +405,7 @@ def export(
     if write is not export_folder and target.is_dir():
         raise BadInput(f"{target} is a folder; name a file, or a folder without {target.suffix}")
     with database() as db:
-        done = write(db, target, _filter(site, tag, crawl))
+        done = write(db, target, _filter(site, tag, crawl), names_of)
     typer.echo(f"{count(done.documents, 'document')} written to {target}, "
                f"{size(done.bytes)} of text")  # fmt: skip
 
@@ -419,21 +420,27 @@ def import_documents(
 ) -> None:
     """Read documents from what `documents export` wrote; newer ones here stay as they are.
 
+    A document goes to the source that has the same name here as where it was exported.
+
     Example: quaero documents import ./pages.zip
     """
-    from quaero.cli.output import print_json, safe, say
+    from quaero.cli.output import count, print_json, safe, say
     from quaero.documents.importing import import_path
     from quaero.errors import BadInput
+    from quaero.sources.names import ids_of
 
     if not source.exists():
         raise BadInput(f"there is no file or folder {source}")
     with database(must_exist=False) as db:
-        done = import_path(db, source)
+        done = import_path(db, source, ids_of)
     if as_json:
         print_json(done)
     else:
         typer.echo(f"{done.created} new, {done.changed} changed, {done.unchanged} unchanged, "
                    f"{done.kept} as new here already, {done.refusals} refused")  # fmt: skip
+    for name, many in done.unknown.items():
+        say(f"there is no source {safe(name)} here: {count(many, 'document')} of it "
+            "now belong to no source")  # fmt: skip
     for name, reason in done.refused:
         say(f"refused: {safe(name)}: {safe(reason)}")
     if done.refusals and not (done.created or done.changed or done.unchanged or done.kept):

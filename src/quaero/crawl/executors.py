@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -25,30 +25,36 @@ from quaero.crawl.effects import (
     finish_page,
     note_gone,
 )
-from quaero.crawl.expiry import expiry_warning
-from quaero.crawl.extract import Page
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
 from quaero.crawl.kinds import CRAWLER, PAGE
+from quaero.crawl.login_stops import (
+    may_wait_for_key,
+    stop,
+    stop_at_login,
+    stop_for_login,
+    stop_if_signed_out,
+    wait_for_key,
+    wait_for_login,
+    warn_of_expiry,
+)
 from quaero.crawl.payloads import Crawl, CrawlPage
-from quaero.crawl.session import ActiveCrawl, Crawls, Login, RobotsRules, interval, pace
+from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, interval, pace
 from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
 from quaero.crawl.verdicts import (
     asks_to_log_in,
     is_denied,
-    is_there_to_log_in,
     may_be_denial,
     why_unsaved,
 )
-from quaero.db.contract import Database, ReadTx, Tx
+from quaero.db.contract import Database, ReadTx
 from quaero.documents import store
 from quaero.documents.model import DetailLevel, NewDocument
 from quaero.documents.store import Seen, Validators
 from quaero.errors import BadKey, BadUrl, Permanent, Refused
 from quaero.jobs.model import JobSpec
 from quaero.jobs.run import Effect
-from quaero.jobs.steer import fail
 from quaero.work.context import JobContext
 from quaero.work.cpu import CpuHelpers
 from quaero.work.phases import after_pre
@@ -56,9 +62,6 @@ from quaero.work.registry import JobType, Later, Result
 
 MOST_HOPS = 20
 SITES_KEPT = 10_000
-WAIT_FOR_LOGIN = 2
-LONGEST_WAIT_FOR_LOGIN = 15
-BY_LOGIN = "login"
 READABLE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
 _DIGEST = "quaero.crawl.digest:digest"
 _CHOOSE_AGAIN = "quaero.crawl.digest:choose_again"
@@ -97,13 +100,16 @@ class CrawlExecutors:
             waiting = await after_pre(self._db, job, [self._validation(settings)])
             if waiting is not None:
                 return waiting
-        crawl = await self._crawls.make(job.id, settings)
-        if job.state is not None:
+        try:
+            crawl = await self._crawls.make(job.id, settings)
+        except BadKey as error:
+            return wait_for_key(job, error)
+        if job.state and "hosts" in job.state:
             if settings.private and not self._crawls.may_log_in(settings):
-                return _wait_for_login(job, job.state)
+                return wait_for_login(job)
             return await self._sitemaps.step(job, crawl)
         if crawl.login is not None and crawl.login.name:
-            _warn_of_expiry(job, crawl.login, self._clock.wall())
+            warn_of_expiry(job, crawl.login, self._clock.wall())
         seeds = [Found(seed, 0, None) for seed in crawl.scope.seeds]
         refused = {seed.url: crawl.scope.refusal(seed.url, 0) for seed in seeds}
         good = [seed for seed in seeds if refused[seed.url] is None]
@@ -121,10 +127,13 @@ class CrawlExecutors:
 
     async def page(self, job: JobContext, page: CrawlPage) -> Result | Later:
         """Fetch one page and everything that follows from it."""
-        crawl = await self._crawl_of(job)
+        try:
+            crawl = await self._crawl_of(job)
+        except BadKey as error:
+            return wait_for_key(job, error)
         state = job.state or {}
         if crawl.settings.private and not self._crawls.may_log_in(crawl.settings):
-            return _wait_for_login(job, state)
+            return wait_for_login(job)
         url = state.get("url", page.url)
         try:
             return await self._visit(job, crawl, page, url, state.get("trail", []))
@@ -137,12 +146,19 @@ class CrawlExecutors:
             return _result({"outcome": "refused", "reason": error.reason}, done)
 
     async def _crawl_of(self, job: JobContext) -> ActiveCrawl:
-        """The crawl of a page; one whose login cannot be had ends, with the reason."""
+        """The crawl of a page; one whose login is gone, or opened by nobody, ends with the reason.
+
+        Raises `BadKey` where another process may still open the login.
+        """
+        root_id = job.parent_id or job.id
         try:
-            return await self._crawls.get(job.parent_id or job.id)
-        except (BadKey, Permanent) as error:
-            await self._db.write(fail, job.parent_id or job.id, str(error))
-            raise
+            return await self._crawls.get(root_id)
+        except BadKey as error:
+            if may_wait_for_key(job):
+                raise
+            await stop(job, root_id, str(error))
+        except Permanent as error:
+            await stop(job, root_id, str(error))
 
     async def _visit(
         self, job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, trail: list[str]
@@ -199,7 +215,7 @@ class CrawlExecutors:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
                 await job.checkpoint(job.state, [partial(note_gone, crawl=crawl, url=url)])
             if error.code == HTTPStatus.UNAUTHORIZED and crawl.scope.rules is not None:
-                await self._stop_for_login(crawl, url, "answers 401")
+                await stop_for_login(job, crawl, url, "answers 401")
             raise
         crawl.credentials.remember(url, result.set_cookie, now)
         if result.location is not None:
@@ -229,7 +245,7 @@ class CrawlExecutors:
         reason = crawl.scope.refusal(target, page.depth)
         if reason is not None and not may_be_denial(crawl, target):
             if asks_to_log_in(crawl, page, url, target):
-                await self._stop_for_login(crawl, url, "redirects to a login page")
+                await stop_for_login(job, crawl, url, "redirects to a login page")
             raise Refused(f"{url} redirects to {target}, which the crawl does not cover", reason)
         if target not in trail:
             mine = await self._db.write(frontier.follow_redirect, crawl.root_id, job.id, target)
@@ -251,12 +267,12 @@ class CrawlExecutors:
         raw = await self._convoy.along(reading)
         made = msgspec.convert(raw, Digest, builtin_types=(bytes,))
         if is_denied(made.page):
-            await self._stop_if_signed_out(crawl, url, made.page)
+            await stop_if_signed_out(job, crawl, url, made.page)
             job.log.info("not saved: the account may not see it, or it does not exist")
             denied = PageDone(crawl=crawl, refused={"denied": 1}, samples={"denied": [page.url]})
             return _result({"outcome": "denied", "status": result.status}, denied)
-        await self._stop_at_login(crawl, page, url, made, redirected=redirected)
-        await self._stop_if_signed_out(crawl, url, made.page)
+        await stop_at_login(job, crawl, page, url, made, redirected=redirected)
+        await stop_if_signed_out(job, crawl, url, made.page)
         done = self._links(job, crawl, url, page, made.admitted, made.refused, made.samples)
         done = replace(done, links=(url, made.packed))
         if (unsaved := why_unsaved(crawl, url, made.page)) is not None:
@@ -266,37 +282,6 @@ class CrawlExecutors:
         done = replace(done, document=_document(job, crawl, url, result, made))
         value = {"outcome": "saved", "status": result.status, "words": made.page.words}
         return _result(value, done)
-
-    async def _stop_at_login(
-        self, crawl: ActiveCrawl, page: CrawlPage, url: str, made: Digest, *, redirected: bool
-    ) -> None:
-        """A login page in place of what was asked for ends the crawl, with the reason.
-
-        A page that is there to log in, linked from the others, is what it says.
-        """
-        if not made.page.looks_like_login:
-            return
-        in_place = redirected or not is_there_to_log_in(crawl, url)
-        if page.found_on is not None and not (crawl.private and in_place):
-            return
-        await self._stop_for_login(crawl, url, "shows a login page")
-
-    async def _stop_if_signed_out(self, crawl: ActiveCrawl, url: str, page: Page) -> None:
-        """A page that greets nobody, after one that did or to deny itself, ends a private crawl."""
-        host = host_key(url)
-        if page.signed_in:
-            crawl.greeting.add(host)
-            return
-        expected = page.denied or host in crawl.greeting
-        if page.signed_in is False and crawl.private and expected:
-            await self._stop_for_login(crawl, url, "greets nobody")
-
-    async def _stop_for_login(self, crawl: ActiveCrawl, url: str, seen: str) -> NoReturn:
-        """End the crawl with the one reason that all its pages share."""
-        text = f"{host_key(url)} {seen} at {url} in place of content: "
-        text += _way_in(crawl)
-        await self._db.write(_stop, crawl.root_id, text)
-        raise Permanent(text)
 
     async def _unchanged(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage, outcome: str,
@@ -359,43 +344,6 @@ def _result(value: dict[str, Any], done: PageDone) -> Result:
 
 def _readable(content_type: str | None) -> bool:
     return content_type is None or content_type.partition(";")[0].strip().lower() in READABLE
-
-
-def _stop(tx: Tx, root_id: int, text: str) -> None:
-    fail(tx, root_id, text)
-    frontier.note_stop(tx, root_id, BY_LOGIN)
-
-
-def _wait_for_login(job: JobContext, state: Mapping[str, Any]) -> Later:
-    """A page of a login that this process does not have waits for one that has; says so once."""
-    waits = state.get("waits", 0)
-    if not waits:
-        job.log.warn(
-            "waiting for a process that has the crawl's login: repeat `quaero crawl` with "
-            "--cookie-file or --header"
-        )
-    delay = min(WAIT_FOR_LOGIN << waits, LONGEST_WAIT_FOR_LOGIN)
-    return Later(delay, state={**state, "waits": min(waits + 1, 9)})
-
-
-def _warn_of_expiry(job: JobContext, login: Login, now: int) -> None:
-    warning = expiry_warning(login.expires_at, now)
-    if warning is not None:
-        job.log.warn(f"the login for {login.name} {warning}")
-
-
-def _way_in(crawl: ActiveCrawl) -> str:
-    """What to do where a login page is shown."""
-    if crawl.login is not None and crawl.login.name:
-        return (
-            f"the login for {crawl.login.name} has expired or is not accepted; log in again with "
-            "your browser and store the new login, on the page Sources or with `quaero auth import`"
-        )
-    if crawl.private:
-        return "the login has expired or is not accepted; log in again and give the new cookies"
-    if crawl.settings.source:
-        return "give the source a login"
-    return "give your login with --cookie-file or --header"
 
 
 def _level(crawl: ActiveCrawl) -> DetailLevel:

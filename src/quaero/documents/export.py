@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,17 @@ from quaero.documents.record import Record, file_time, record_of
 from quaero.documents.referring import of_documents
 from quaero.errors import BadInput
 
+SourceNames = Callable[[ReadTx, Sequence[int]], Mapping[int, str]]
+"""The names of those of some sources that there are."""
+
 PAGE = 100
 PAGE_BYTES = 4 * 1024 * 1024
+
+
+def no_names(tx: ReadTx, ids: Sequence[int]) -> Mapping[int, str]:
+    """Where there are no sources."""
+    del tx, ids
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,9 @@ class Exported:
     bytes: int = 0
 
 
-def export_folder(db: Database, folder: Path, wanted: Filter | None = None) -> Exported:
+def export_folder(
+    db: Database, folder: Path, wanted: Filter | None = None, names: SourceNames = no_names
+) -> Exported:
     """Write each document to a Markdown file with front matter, named after its address.
 
     What lies in `folder` already stays, except that files of the same name are replaced. Raises
@@ -48,8 +59,8 @@ def export_folder(db: Database, folder: Path, wanted: Filter | None = None) -> E
     folder.mkdir(parents=True, exist_ok=True)
     root = folder.resolve()
     count = size = 0
-    for document, record in _all(db, wanted or Filter()):
-        path = root / _name(document)
+    for document, record in _all(db, wanted or Filter(), names):
+        path = root / _name(document, record)
         if not path.parent.resolve().is_relative_to(root):
             raise BadInput(f"{path.parent} leads out of {root}; remove that link")
         content = _markdown(record)
@@ -59,11 +70,13 @@ def export_folder(db: Database, folder: Path, wanted: Filter | None = None) -> E
     return Exported(count, size)
 
 
-def export_lines(db: Database, path: Path, wanted: Filter | None = None) -> Exported:
+def export_lines(
+    db: Database, path: Path, wanted: Filter | None = None, names: SourceNames = no_names
+) -> Exported:
     """Write one JSON object a line (JSON Lines, UTF-8)."""
     count = size = 0
     with _replacing(path) as file:
-        for _, record in _all(db, wanted or Filter()):
+        for _, record in _all(db, wanted or Filter(), names):
             line = msgspec.json.encode(record) + b"\n"
             file.write(line)
             count, size = count + 1, size + len(line)
@@ -71,14 +84,16 @@ def export_lines(db: Database, path: Path, wanted: Filter | None = None) -> Expo
     return Exported(count, size)
 
 
-def export_archive(db: Database, path: Path, wanted: Filter | None = None) -> Exported:
+def export_archive(
+    db: Database, path: Path, wanted: Filter | None = None, names: SourceNames = no_names
+) -> Exported:
     """Write one ZIP archive of the files that `export_folder` makes."""
     count = size = 0
     with _replacing(path) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for document, record in _all(db, wanted or Filter()):
+            for document, record in _all(db, wanted or Filter(), names):
                 content = _markdown(record)
-                entry = zipfile.ZipInfo(_name(document), file_time(document))
+                entry = zipfile.ZipInfo(_name(document, record), file_time(document))
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, content)
@@ -87,15 +102,17 @@ def export_archive(db: Database, path: Path, wanted: Filter | None = None) -> Ex
     return Exported(count, size)
 
 
-def _all(db: Database, wanted: Filter) -> Iterator[tuple[Document, Record]]:
+def _all(db: Database, wanted: Filter, names: SourceNames) -> Iterator[tuple[Document, Record]]:
     """The documents in order of id, with their records."""
     after = 0
-    while page := db.read_sync(_page, wanted, after):
+    while page := db.read_sync(_page, wanted, after, names):
         yield from page
         after = page[-1][0].summary.id
 
 
-def _page(tx: ReadTx, wanted: Filter, after: int) -> list[tuple[Document, Record]]:
+def _page(
+    tx: ReadTx, wanted: Filter, after: int, names: SourceNames
+) -> list[tuple[Document, Record]]:
     """The next documents: at most `PAGE`, and not much more text than `PAGE_BYTES`."""
     sizes = tx.execute(
         "select id, bytes from document where id in ints($1) order by id",
@@ -109,11 +126,18 @@ def _page(tx: ReadTx, wanted: Filter, after: int) -> list[tuple[Document, Record
         ids.append(id_)
         room -= size
     refers = of_documents(tx, ids)
-    return [(each, record_of(each, refers[each.summary.id])) for each in documents(tx, ids)]
+    found = documents(tx, ids)
+    called = names(tx, [each.summary.source_id for each in found])
+    return [
+        (each, record_of(each, refers[each.summary.id], called.get(each.summary.source_id)))
+        for each in found
+    ]
 
 
-def _name(document: Document) -> str:
-    return file_name(document.summary.source_id, document.summary.url)
+def _name(document: Document, record: Record) -> str:
+    """Where a document's file lies; what a deleted source left goes by that source's number."""
+    nameless = str(document.summary.source_id or "")
+    return file_name(record.source or nameless, record.url)
 
 
 def _markdown(record: Record) -> bytes:

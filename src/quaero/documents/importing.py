@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from quaero.db.contract import Database, Tx
+from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import frontmatter, notes
 from quaero.documents.model import NewDocument, Outcome, Saved
 from quaero.documents.prepare import moment
@@ -24,17 +24,28 @@ from quaero.documents.record import Record, micros, new_document, notes_of
 from quaero.documents.store import mark_gone, save
 from quaero.errors import BadInput
 
+SourceIds = Callable[[ReadTx, Collection[str]], Mapping[str, int]]
+"""The ids of those of some sources, by name, that there are."""
+
 LARGEST = 64 * 1024 * 1024
 SHOWN = 100
 _BATCH = 50
 _BATCH_CHARS = 4_000_000
 
 
+def no_sources(tx: ReadTx, names: Collection[str]) -> Mapping[str, int]:
+    """Where there are no sources."""
+    del tx, names
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What became of the records; `kept` ones are as new here already.
 
-    `refused` holds the first 100 names with their reasons; `refusals` counts them all.
+    `refused` holds the first 100 names with their reasons; `refusals` counts them all. `unknown`
+    are the sources that records named and that are not here, with their numbers of records: those
+    documents belong to no source now.
     """
 
     created: int = 0
@@ -43,6 +54,7 @@ class Imported:
     kept: int = 0
     refusals: int = 0
     refused: tuple[tuple[str, str], ...] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +63,27 @@ class _Refusal:
     reason: str
 
 
-def import_path(db: Database, path: Path) -> Imported:
+def import_path(db: Database, path: Path, sources: SourceIds = no_sources) -> Imported:
     """Take in what `export` wrote: a folder of Markdown, a `.zip` of one, or JSON lines.
+
+    A document goes to the source that has the name of its own.
 
     Raises `BadInput` where there is nothing at `path`, or an archive that cannot be read.
     """
     if path.is_dir():
-        return _import(db, _of_folder(path))
+        return _import(db, _of_folder(path), sources)
     if not path.is_file():
         raise BadInput(f"there is no file or folder {path}")
     if zipfile.is_zipfile(path):
-        return _import(db, _of_archive(path))
+        return _import(db, _of_archive(path), sources)
     if path.suffix == ".zip":
         raise BadInput(f"{path} is no ZIP archive, or it is damaged")
-    return _import(db, _of_lines(path))
+    return _import(db, _of_lines(path), sources)
 
 
-def _import(db: Database, found: Iterable[Record | _Refusal]) -> Imported:
+def _import(db: Database, found: Iterable[Record | _Refusal], sources: SourceIds) -> Imported:
     outcomes: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
     refused: list[tuple[str, str]] = []
     batch: list[Record] = []
     size = 0
@@ -81,9 +96,9 @@ def _import(db: Database, found: Iterable[Record | _Refusal]) -> Imported:
         batch.append(each)
         size += len(each.text)
         if len(batch) == _BATCH or size > _BATCH_CHARS:
-            outcomes.update(db.write_sync(_take, batch))
+            _add(db, batch, sources, outcomes, unknown)
             batch, size = [], 0
-    outcomes.update(db.write_sync(_take, batch))
+    _add(db, batch, sources, outcomes, unknown)
     return Imported(
         outcomes[Outcome.CREATED],
         outcomes[Outcome.CHANGED],
@@ -91,7 +106,18 @@ def _import(db: Database, found: Iterable[Record | _Refusal]) -> Imported:
         outcomes["kept"] + outcomes[Outcome.KEPT_FULL],
         outcomes["refused"],
         tuple(refused),
+        dict(unknown),
     )
+
+
+def _add(
+    db: Database, batch: list[Record], sources: SourceIds, outcomes: Counter[str],
+    unknown: Counter[str],
+) -> None:  # fmt: skip
+    """Take in a batch, and count what became of it."""
+    done, missing = db.write_sync(_take, batch, sources)
+    outcomes.update(done)
+    unknown.update(missing)
 
 
 # -- reading
@@ -154,16 +180,20 @@ def _of_markdown(name: str, file: IO[bytes]) -> Record | _Refusal:
 def _checked(name: str, record: Record) -> Record | _Refusal:
     if "://" not in record.url or record.url != record.url.strip() or not record.url.isprintable():
         return _Refusal(name, f"{record.url[:200]!r} is no address")
-    if record.source_id < 0:
-        return _Refusal(name, f"{record.source_id} is no source")
     return record
 
 
 # -- writing
 
 
-def _take(tx: Tx, records: list[Record]) -> Counter[str]:
-    """Save the records that are newer than what is here, with their times."""
+def _take(tx: Tx, records: list[Record], sources: SourceIds) -> tuple[Counter[str], Counter[str]]:
+    """Save the records that are newer than what is here, with their times.
+
+    Returns how often each outcome came, and each source that is not here.
+    """
+    known = sources(tx, {each.source for each in records if each.source})
+    unknown = Counter(each.source for each in records if each.source and each.source not in known)
+    placed = [(known.get(each.source or "", 0), each) for each in records]
     here = {
         (row[0], row[1]): row[2]
         for row in tx.execute(
@@ -171,32 +201,28 @@ def _take(tx: Tx, records: list[Record]) -> Counter[str]:
             select d.source_id, d.url, d.fetched_at from each($1) as e
               join document d on d.source_id = e.value ->> 0 and d.url = e.value ->> 1
             """,
-            (_json([(each.source_id, each.url) for each in records]),),
+            (_json([(source_id, each.url) for source_id, each in placed]),),
         )
     }
     newer = {
-        (each.source_id, each.url): each
-        for each in records
-        if micros(each.fetched_at, tx.now) > here.get((each.source_id, each.url), -1)
+        (source_id, each.url): each
+        for source_id, each in placed
+        if micros(each.fetched_at, tx.now) > here.get((source_id, each.url), -1)
     }
-    new = [new_document(each) for each in newer.values()]
+    new = [new_document(each, source_id) for (source_id, _), each in newer.items()]
     saved = save(tx, new)
     notes.save(tx, [
         note
         for record, document, each in zip(newer.values(), new, saved, strict=True)
         for note in notes_of(record, each.id, document.content_hash, tx.now)
     ])  # fmt: skip
-    _set_gone(tx, list(newer.values()))
+    gone = [place for place, each in newer.items() if each.gone_at is not None]
+    for source_id in sorted({source_id for source_id, _ in gone}):
+        mark_gone(tx, source_id, [url for owner, url in gone if owner == source_id])
     _set_times(tx, list(zip(newer.values(), new, saved, strict=True)))
     outcomes = Counter[str](each.outcome for each in saved)
     outcomes["kept"] += len(records) - len(saved)
-    return outcomes
-
-
-def _set_gone(tx: Tx, records: list[Record]) -> None:
-    gone = [each for each in records if each.gone_at is not None]
-    for source_id in sorted({each.source_id for each in gone}):
-        mark_gone(tx, source_id, [each.url for each in gone if each.source_id == source_id])
+    return outcomes, unknown
 
 
 def _set_times(tx: Tx, taken: list[tuple[Record, NewDocument, Saved]]) -> None:

@@ -19,14 +19,15 @@ _LONGEST_FOLDERS = 100
 _ORDINARY = re.compile(r"[a-z0-9_~](?:[a-z0-9_~.-]*[a-z0-9_~-])?")
 _HASHED = re.compile(r"-[0-9a-f]{12}$")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(?:\.|$)")
-_SOURCE = re.compile(r"source-\d+")
+_SOURCE = "source-"
 
 
-def file_name(source_id: int, url: str) -> str:
+def file_name(source: str, url: str) -> str:
     """The relative path of a document's file, with `/` between its parts.
 
     `https://docs.example.org/guide/intro` is `docs.example.org/guide/intro.md`, and an address that
-    ends in `/` an `index.md`; documents of a source lie in a folder `source-N`.
+    ends in `/` an `index.md`; documents of a source lie in a folder `source-NAME`. `source` is
+    empty for a document of none.
     """
     parts, exact = _parts(url)
     safe = [_safe(part) for part in parts]
@@ -37,10 +38,12 @@ def file_name(source_id: int, url: str) -> str:
         exact = False
     apart = [f"{name}_" if name.endswith(SUFFIX) else name for name in folders]
     exact = exact and apart == folders
-    if source_id:
-        apart.insert(0, f"source-{source_id}")
+    if source:
+        name = _safe(_SOURCE + source)
+        apart.insert(0, name)
+        exact = exact and name == _SOURCE + source
     if not exact:
-        last = f"{last.rstrip('.')}-{_hash(source_id, url)}"
+        last = f"{last.rstrip('.')}-{_hash(source, url)}"
     return "/".join([*apart, last + SUFFIX])
 
 
@@ -54,7 +57,7 @@ def _parts(url: str) -> tuple[list[str], bool]:
     path = address.path.removeprefix("/").split("/")
     exact = address.scheme == "https" and address.netloc == host and path[-1] != "index"
     exact = exact and not address.query and not address.fragment and bool(host)
-    exact = exact and address.path.startswith("/") and not _SOURCE.fullmatch(host)
+    exact = exact and address.path.startswith("/") and not host.startswith(_SOURCE)
     if address.query:
         path[-1] = f"{path[-1] or 'index'} {address.query}"
     path[-1] = path[-1] or "index"
@@ -72,6 +75,6 @@ def _safe(part: str) -> str:
     return f"_{text}" if _RESERVED.match(text) else text
 
 
-def _hash(source_id: int, url: str) -> str:
-    data = f"{source_id} {url}".encode("utf-8", "replace")
+def _hash(source: str, url: str) -> str:
+    data = f"{source} {url}".encode("utf-8", "replace")
     return hashlib.blake2b(data, digest_size=6).hexdigest()

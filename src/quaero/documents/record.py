@@ -1,7 +1,7 @@
 """A document as it leaves Quaero and comes back: one flat record with names that people read.
 
-Times are RFC 3339. Ids are not part of it: they mean nothing in another database. Earlier versions
-stay behind.
+Times are RFC 3339. Ids are not part of it: they mean nothing in another database, so a source goes
+by its name. Earlier versions stay behind.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     url: str
     title: str = ""
-    source_id: int = 0
+    source: str | None = None
     source_type: str = "web"
     entity_type: str = "page"
     detail_level: str = "full"
@@ -57,13 +57,15 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     text: str = ""
 
 
-def record_of(document: Document, references: Sequence[Reference] = ()) -> Record:
-    """The record of a document that refers to `references`."""
+def record_of(
+    document: Document, references: Sequence[Reference] = (), source: str | None = None
+) -> Record:
+    """The record of a document of the source with that name, which refers to `references`."""
     known = document.summary
     return Record(
         url=known.url,
         title=known.title,
-        source_id=known.source_id,
+        source=source,
         source_type=known.source_type,
         entity_type=known.entity_type,
         detail_level=known.detail_level.name.lower(),
@@ -124,8 +126,8 @@ def notes_of(record: Record, document_id: int, digest: str, now: int) -> list[Ne
     ]  # fmt: skip
 
 
-def new_document(record: Record) -> NewDocument:
-    """The document to save for a record.
+def new_document(record: Record, source_id: int) -> NewDocument:
+    """The document of a source to save for a record.
 
     References are found in the text again, and taken from the record where it has no text.
     A record whose text was edited since has another hash, and no validators: the server's page is
@@ -139,7 +141,7 @@ def new_document(record: Record) -> NewDocument:
         title=title,
         text=text,
         content_hash=digest,
-        source_id=record.source_id,
+        source_id=source_id,
         source_type=record.source_type,
         entity_type=record.entity_type,
         detail_level=_LEVELS.get(record.detail_level, DetailLevel.FULL),

@@ -24,17 +24,26 @@ _PATTERNS = ("include", "exclude", "within")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: what was found, and what to do where it is not well."""
+    """One check: what was found, and what to do where it is not well.
+
+    What is `passing` may be well in a moment, without anybody's doing.
+    """
 
     name: str
     ok: bool | None
     detail: str
     todo: str | None = None
+    passing: bool = False
 
 
 def problems(checks: Iterable[Check]) -> list[Check]:
     """Those that are not well."""
     return [each for each in checks if each.ok is False]
+
+
+def as_json(check: Check) -> dict[str, Any]:
+    """A check as a result holds it."""
+    return {"name": check.name, "ok": check.ok, "detail": check.detail, "todo": check.todo}
 
 
 def told(checks: Sequence[Check]) -> str:

@@ -165,9 +165,13 @@ class Logins:
         self._flushing = asyncio.get_running_loop().create_task(self.flush())
 
     async def flush(self) -> None:
-        """Store what was learned and is not stored yet; what cannot be stored is logged."""
-        waiting, self._learned = self._learned, {}
-        for (credential_id, version), learned in waiting.items():
+        """Store what was learned and is not stored yet; what cannot be stored is logged.
+
+        Where that fails unexpectedly the rest is still there for the next time.
+        """
+        while self._learned:
+            credential_id, version = place = next(iter(self._learned))
+            learned = self._learned.pop(place)
             try:
                 await self._merge(credential_id, version, learned)
             except NotFound:

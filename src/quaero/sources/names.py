@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -21,5 +21,14 @@ def names_of(tx: ReadTx, ids: Sequence[int]) -> dict[int, str]:
     rows = tx.execute(
         "select id, name from source where id in ints($1)",
         (msgspec.json.encode(sorted(set(ids))).decode(),),
+    )
+    return dict(rows)
+
+
+def ids_of(tx: ReadTx, words: Collection[str]) -> dict[str, int]:
+    """The ids, by name, of those of these sources that there are."""
+    rows = tx.execute(
+        "select s.name, s.id from each($1) as e join source s on s.name = e.value",
+        (msgspec.json.encode(sorted(words)).decode(),),
     )
     return dict(rows)

@@ -2,7 +2,8 @@
 
 It is the pre job of every run of a source, and can be asked for alone. Its result lists every
 check; where one is not well the job fails with all problems as its error, and so the run fails
-before it has touched a document. It asks the site for little: the address itself, with its
+before it has touched a document. What may pass by itself, such as a connection that breaks, is
+looked at again a few times first. It asks the site for little: the address itself, with its
 redirects, and robots.txt.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,7 +25,17 @@ from quaero.crawl.payloads import Crawl
 from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Database, Tx
-from quaero.errors import BadUrl, Conflict, HttpStatus, JobError, NotFound, Permanent, QuaeroError
+from quaero.errors import (
+    BadKey,
+    BadUrl,
+    Conflict,
+    HttpStatus,
+    JobError,
+    NotFound,
+    Permanent,
+    QuaeroError,
+    RetryLater,
+)
 from quaero.jobs.model import JobRow
 from quaero.sources import checks, runs
 from quaero.sources.checks import Check
@@ -37,6 +48,7 @@ MOST_HOPS = 10
 LOGIN = "login"
 _DIGEST = "quaero.crawl.digest:digest"
 _RENEW = "log in again with your browser and store the new login"
+_KEY = "give this process the key file that the login was stored with, or store the login again"
 _GIVE = "give the source a login"
 
 
@@ -94,12 +106,15 @@ class Validator:
         for each in found:
             if each.ok is False:
                 job.log.error(f"{each.name}: {each.detail}", todo=each.todo)
-        value = {"ok": not checks.problems(found), "checks": [asdict(each) for each in found]}
-        if value["ok"]:
+        wrong = checks.problems(found)
+        value = {"ok": not wrong, "checks": [checks.as_json(each) for each in found]}
+        if not wrong:
             return Result(value)
         text = msgspec.json.encode(value).decode()
         await job.checkpoint(None, [partial(_keep_result, text=text)])
-        raise Permanent(checks.told(checks.problems(found)))
+        if all(each.passing for each in wrong):
+            raise RetryLater(checks.told(wrong))
+        raise Permanent(checks.told(wrong))
 
     async def look(self, wanted: Validation) -> list[Check]:
         """All checks of a source."""
@@ -135,7 +150,7 @@ class Validator:
         try:
             made = await self._crawls.make(0, usable)
         except QuaeroError as error:
-            lost = Check("reachable", False, str(error), "check the address and the network")
+            lost = _lost(error)
             return [lost, Check("robots", None, "not looked at: no connection"), login]
         seen = await self._reach(made, wanted.credential)
         if not seen.reachable.ok:
@@ -154,6 +169,8 @@ class Validator:
             return Check(LOGIN, False, "this process opens no stored logins", "run `quaero serve`")
         try:
             login = await self._logins.login(credential)
+        except BadKey as error:
+            return Check(LOGIN, False, str(error), _KEY, passing=True)
         except QuaeroError as error:
             return Check(LOGIN, False, str(error), _RENEW)
         ends = getattr(login, "expires_at", None)
@@ -166,7 +183,7 @@ class Validator:
         try:
             verdict = await self._logins.probe(credential, url)
         except QuaeroError as error:
-            return Check(LOGIN, False, str(error), _RENEW)
+            return Check(LOGIN, False, str(error), _RENEW, _passes(error))
         if not verdict.ok:
             return Check(LOGIN, False, verdict.detail, _RENEW)
         return Check(LOGIN, True, f"{known.detail}, and the site takes it")
@@ -189,7 +206,7 @@ class Validator:
             text = f"{start} redirects to an address that cannot be fetched: {error}"
             return _Seen(Check("reachable", False, text, "correct the base URL"))
         except JobError as error:
-            return _Seen(Check("reachable", False, str(error), "check the address and the network"))
+            return _Seen(_lost(error))
         text = f"{start} redirects more than {MOST_HOPS} times, at last to {url}"
         return _Seen(Check("reachable", False, text, todo))
 
@@ -229,7 +246,8 @@ class Validator:
             try:
                 found = await rules.fetch(seed, crawl)
             except JobError as error:
-                return Check("robots", False, str(error), "try again when the site answers")
+                todo = "try again when the site answers"
+                return Check("robots", False, str(error), todo, _passes(error))
             if found.allowed(seed, agent):
                 return Check("robots", True, f"robots.txt of {host_key(seed)} allows {seed}")
         text = f"robots.txt of {host_key(crawl.scope.seeds[0])} disallows {crawl.scope.seeds[0]}"
@@ -237,6 +255,16 @@ class Validator:
             "robots", False, text,
             "begin at an address it allows, or turn respect_robots off where you may",
         )  # fmt: skip
+
+
+def _lost(error: QuaeroError) -> Check:
+    todo = "check the address and the network"
+    return Check("reachable", False, str(error), todo, _passes(error))
+
+
+def _passes(error: QuaeroError) -> bool:
+    """Whether the same question may be answered in a moment."""
+    return isinstance(error, JobError) and not isinstance(error, Permanent)
 
 
 def _led_away(start: str, url: str, todo: str) -> _Seen:

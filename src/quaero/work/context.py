@@ -166,6 +166,7 @@ class JobContext:
         Raises `StaleLease` where the lease was lost.
         """
         text = None if state is None else msgspec.json.encode(state).decode()
-        specs, self.spawned = self.spawned, []
+        specs = list(self.spawned)
         await self._checkpoint(text, effects, specs)
+        del self.spawned[: len(specs)]
         self._state_text = text

@@ -10,6 +10,7 @@ import pytest
 from quaero.documents.model import NewDocument
 from quaero.documents.store import save
 from quaero.jobs import steer
+from quaero.sources import removal
 
 from ..opening import Opened  # noqa: TID252
 
@@ -138,9 +139,7 @@ async def test_a_source_is_deleted_with_a_choice_and_not_while_it_runs(
 async def test_many_documents_are_deleted_by_a_job(
     web: httpx.AsyncClient, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from quaero.api.routes import sources
-
-    monkeypatch.setattr(sources, "AT_ONCE", 1)
+    monkeypatch.setattr(removal, "AT_ONCE", 1)
     made = await make(web)
     for number in range(2):
         await document(opened, made["id"], number)
@@ -154,9 +153,9 @@ async def test_many_documents_are_deleted_by_a_job(
     monkeypatch.setattr(opened.db, "write", noted)
     gone = await web.delete(f"/api/sources/{made['id']}?documents=delete")
     assert gone.status_code == 202
-    assert written == ["_remove", "_forget_links"], "the source goes with the making of the job"
+    assert written == ["remove"], "the source goes with the making of the job"
     assert (gone.json()["type"], gone.json()["payload"]) == (
-        "source_removal", {"source": made["id"]},
+        "source_removal", {"source": made["id"], "documents": True},
     )  # fmt: skip
 
 

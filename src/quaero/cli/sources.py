@@ -200,10 +200,10 @@ def delete(
 ) -> None:
     """Delete a source; say whether its documents are kept or deleted.
 
+    The source itself goes last, so what is interrupted can be said again.
+
     Example: quaero sources delete handbook --documents keep
     """
-    import asyncio
-
     from quaero.cli.output import count
     from quaero.documents import store
     from quaero.documents.model import Filter
@@ -212,14 +212,16 @@ def delete(
 
     if documents not in ("keep", "delete"):
         raise BadInput(f"--documents {documents!r}: say keep or delete")
+    total = 0
     with database() as db:
         found = db.read_sync(records.find, source)
-        db.write_sync(runs.remove, found.id, cancel=cancel)
-        total = 0
+        db.write_sync(runs.make_idle, found.id, cancel=cancel)
         if documents == "delete":
             while some := db.write_sync(store.delete_some, Filter(source_id=found.id)):
                 total += some
-        asyncio.run(removal.forget_links(db, found.id))
+        while db.write_sync(removal.forget_links, found.id):
+            pass
+        db.write_sync(runs.remove, found.id, cancel=cancel)
     gone = f" with {count(total, 'document')}" if documents == "delete" else ", its documents stay"
     typer.echo(f"source {found.name} is deleted{gone}")
 

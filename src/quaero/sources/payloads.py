@@ -43,11 +43,12 @@ class Folder(FolderSettings):
 
 
 class Removal(BaseModel):
-    """The documents of a source that was deleted."""
+    """What a source left that was deleted: the links of its pages, and its documents if named."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: SourceId
+    documents: bool = True
 
 
 VALIDATION = JobType("source_validation", Validation, timeout=300.0)

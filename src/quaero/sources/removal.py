@@ -1,4 +1,4 @@
-"""`source_removal`: takes away what a deleted source leaves, in slices.
+"""What a deleted source leaves, taken away: little at once, much by the job `source_removal`.
 
 The links that its pages had go always, its documents only where that was asked for.
 """
@@ -10,33 +10,56 @@ from dataclasses import replace
 from quaero.db.contract import Database, Tx
 from quaero.documents import store
 from quaero.documents.model import Filter
+from quaero.jobs.create import create
+from quaero.jobs.model import JobSpec
+from quaero.queue.message import UPKEEP
+from quaero.sources import runs
 from quaero.sources.payloads import REMOVAL, Removal
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
+AT_ONCE = store.SLICE
 LINKS_AT_ONCE = 1_000
+
+
+def remove(
+    tx: Tx, queue_id: int, source_id: int, *, cancel: bool, documents: bool
+) -> int | None:  # fmt: skip
+    """Remove a source; returns the job that takes away what it leaves, where that is much.
+
+    Raises `NotFound`, or `Conflict` while it is being collected, unless that is to be cancelled.
+    """
+    runs.remove(tx, source_id, cancel=cancel)
+    rest = forget_links(tx, source_id) == LINKS_AT_ONCE
+    if documents:
+        rest = store.delete_some(tx, Filter(source_id=source_id), AT_ONCE) == AT_ONCE or rest
+    if not rest:
+        return None
+    text = Removal(source=source_id, documents=documents).model_dump_json()
+    name = f"delete what source {source_id} left"
+    (job_id,) = create(tx, queue_id, [JobSpec(REMOVAL.name, text, name=name, lane=UPKEEP)])
+    return job_id
 
 
 def removal_type(db: Database) -> JobType[Removal]:
     """The job type."""
 
     async def run(job: JobContext, wanted: Removal) -> Result:
-        total = 0
-        while count := await db.write(store.delete_some, Filter(source_id=wanted.source)):
+        total = links = 0
+        while wanted.documents and (
+            count := await db.write(store.delete_some, Filter(source_id=wanted.source))
+        ):
             total += count
             job.progress(total, None, "deleting documents")
-        return Result({"documents": total})
+        while count := await db.write(forget_links, wanted.source):
+            links += count
+        return Result({"documents": total, "links": links})
 
     return replace(REMOVAL, run=run)
 
 
-async def forget_links(db: Database, source_id: int) -> None:
-    """Remove the links that were kept of a source's pages."""
-    while await db.write(_forget_links, source_id):
-        pass
-
-
-def _forget_links(tx: Tx, source_id: int) -> int:
+def forget_links(tx: Tx, source_id: int) -> int:
+    """Remove up to `LINKS_AT_ONCE` of the links that were kept of a source's pages."""
     rows = tx.execute(
         """
         delete from page_links where source_id = $1 and hash in

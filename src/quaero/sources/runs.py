@@ -200,6 +200,16 @@ def remove(tx: Tx, source_id: int, *, cancel: bool) -> Source:
 
     Raises `NotFound`, or `Conflict` while it is being collected, unless that is to be cancelled.
     """
+    source = make_idle(tx, source_id, cancel=cancel)
+    tx.execute("delete from source where id = $1", (source_id,))
+    return source
+
+
+def make_idle(tx: Tx, source_id: int, *, cancel: bool) -> Source:
+    """Cancel the run that is under way; raises `Conflict` where there is one and that is not asked.
+
+    Raises `NotFound` as well.
+    """
     source = records.get(tx, source_id)
     active = active_run(tx, source)
     if active is not None and not cancel:
@@ -209,7 +219,6 @@ def remove(tx: Tx, source_id: int, *, cancel: bool) -> Source:
         )
     if active is not None:
         steer.cancel(tx, active)
-    tx.execute("delete from source where id = $1", (source_id,))
     return source
 
 

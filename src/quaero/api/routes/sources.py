@@ -33,21 +33,15 @@ from quaero.api.source_models import (
 )
 from quaero.clock import rfc3339
 from quaero.db.contract import ReadTx, Tx
-from quaero.documents import store
-from quaero.documents.model import Filter
 from quaero.jobs.create import create
-from quaero.jobs.model import JobSpec
-from quaero.queue.message import UPKEEP
 from quaero.reports import jobs as lists
 from quaero.reports.wanted import LARGEST_ID
 from quaero.sources import health, records, removal, runs, trial
 from quaero.sources.health import State
-from quaero.sources.payloads import REMOVAL
 from quaero.sources.settings import KINDS, settings_model
 
 router = APIRouter(prefix="/api/sources", tags=["sources"], route_class=JsonRoute)
 
-AT_ONCE = store.SLICE
 """A source with more documents than this loses them by a job, not while a request waits."""
 
 SourceId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the source.")]
@@ -131,7 +125,7 @@ def _patch(tx: Tx, source_id: int, changes: dict[str, Any], if_match: str | None
     status_code=204,
     response_class=Response,
     responses={
-        202: {"description": "It is gone; a job deletes its documents.", "model": Job},
+        202: {"description": "It is gone; a job deletes what it left.", "model": Job},
         204: {"description": "It is gone."},
         **errors(404, 409),
     },
@@ -148,27 +142,9 @@ async def delete_source(
 ) -> Response:
     """Delete a source; its documents stay or go, as is said. Refused while it is collected."""
     job_id = await parts.db.write(
-        _remove, parts, source_id, cancel=cancel, documents=documents == "delete"
+        removal.remove, parts.queue_id, source_id, cancel=cancel, documents=documents == "delete"
     )
-    await removal.forget_links(parts.db, source_id)
     return Response(status_code=204) if job_id is None else await made(parts, job_id, status=202)
-
-
-def _remove(
-    tx: Tx, parts: WebParts, source_id: int, *, cancel: bool, documents: bool
-) -> int | None:  # fmt: skip
-    """Remove a source, and its documents or the job that deletes them, in one transaction."""
-    (state,) = health.states(tx, [records.get(tx, source_id)])
-    runs.remove(tx, source_id, cancel=cancel)
-    if not documents:
-        return None
-    if state.documents + state.gone <= AT_ONCE:
-        store.delete_some(tx, Filter(source_id=source_id))
-        return None
-    text = parts.registry.get(REMOVAL.name).encode({"source": source_id})
-    name = f"delete the documents of source {source_id}"
-    (job_id,) = create(tx, parts.queue_id, [JobSpec(REMOVAL.name, text, name=name, lane=UPKEEP)])
-    return job_id
 
 
 @router.post(

@@ -1,0 +1,132 @@
+"""Where a crawl's login does not serve: its pages wait for a process that has it, or end the crawl.
+
+What ends a crawl is written under the lease of the page that saw it, so a page that was taken back
+meanwhile ends nothing.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NoReturn
+
+from quaero.crawl import frontier
+from quaero.crawl.digest import Digest
+from quaero.crawl.expiry import expiry_warning
+from quaero.crawl.extract import Page
+from quaero.crawl.payloads import CrawlPage
+from quaero.crawl.session import ActiveCrawl, Login
+from quaero.crawl.urls import host_key
+from quaero.crawl.verdicts import is_there_to_log_in
+from quaero.db.contract import Tx
+from quaero.errors import BadKey, Permanent
+from quaero.jobs.model import JobRow
+from quaero.jobs.steer import fail
+from quaero.work.context import JobContext
+from quaero.work.registry import Later
+
+WAIT_FOR_LOGIN = 2.0
+LONGEST_WAIT_FOR_LOGIN = 15.0
+MOST_WAITS_FOR_KEY = 40
+BY_LOGIN = "login"
+
+
+async def stop_at_login(
+    job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, made: Digest, *,
+    redirected: bool,
+) -> None:  # fmt: skip
+    """A login page in place of what was asked for ends the crawl, with the reason.
+
+    A page that is there to log in, linked from the others, is what it says.
+    """
+    if not made.page.looks_like_login:
+        return
+    in_place = redirected or not is_there_to_log_in(crawl, url)
+    if page.found_on is not None and not (crawl.private and in_place):
+        return
+    await stop_for_login(job, crawl, url, "shows a login page")
+
+
+async def stop_if_signed_out(job: JobContext, crawl: ActiveCrawl, url: str, page: Page) -> None:
+    """A page that greets nobody, after one that did or to deny itself, ends a private crawl."""
+    host = host_key(url)
+    if page.signed_in:
+        crawl.greeting.add(host)
+        return
+    expected = page.denied or host in crawl.greeting
+    if page.signed_in is False and crawl.private and expected:
+        await stop_for_login(job, crawl, url, "greets nobody")
+
+
+async def stop_for_login(job: JobContext, crawl: ActiveCrawl, url: str, seen: str) -> NoReturn:
+    """End the crawl with the one reason that all its pages share."""
+    text = f"{host_key(url)} {seen} at {url} in place of content: "
+    text += _way_in(crawl)
+    await stop(job, crawl.root_id, text, BY_LOGIN)
+
+
+async def stop(job: JobContext, root_id: int, text: str, reason: str | None = None) -> NoReturn:
+    """End a crawl from one of its pages; `reason` is the word that is kept of it."""
+    await job.checkpoint(job.state, [partial(_end, root_id=root_id, text=text, reason=reason)])
+    raise Permanent(text)
+
+
+def _end(tx: Tx, job: JobRow, *, root_id: int, text: str, reason: str | None) -> None:
+    del job
+    fail(tx, root_id, text)
+    if reason is not None:
+        frontier.note_stop(tx, root_id, reason)
+
+
+def wait_for_login(job: JobContext) -> Later:
+    """A page of a login that this process does not have waits for one that has; says so once."""
+    return _wait(
+        job,
+        "waiting for a process that has the crawl's login: repeat `quaero crawl` with "
+        "--cookie-file or --header",
+    )
+
+
+def wait_for_key(job: JobContext, error: BadKey) -> Later:
+    """What this process cannot open, another may; raises where none did for about ten minutes."""
+    if not may_wait_for_key(job):
+        raise Permanent(str(error)) from error
+    return _wait(job, f"waiting for a process that can open the login: {error}")
+
+
+def may_wait_for_key(job: JobContext) -> bool:
+    """Whether a job has waited for a process with the key for less than about ten minutes."""
+    return _waits(job) < MOST_WAITS_FOR_KEY
+
+
+def _wait(job: JobContext, why: str) -> Later:
+    waits = _waits(job)
+    if not waits:
+        job.log.warn(why)
+    delay = min(WAIT_FOR_LOGIN * 2 ** min(waits, 9), LONGEST_WAIT_FOR_LOGIN)
+    return Later(delay, state={**(job.state or {}), "waits": waits + 1})
+
+
+def _waits(job: JobContext) -> int:
+    waits: int = (job.state or {}).get("waits", 0)
+    return waits
+
+
+def warn_of_expiry(job: JobContext, login: Login, now: int) -> None:
+    """Say in the crawl's log that its login is about to expire, where it is."""
+    warning = expiry_warning(login.expires_at, now)
+    if warning is not None:
+        job.log.warn(f"the login for {login.name} {warning}")
+
+
+def _way_in(crawl: ActiveCrawl) -> str:
+    """What to do where a login page is shown."""
+    if crawl.login is not None and crawl.login.name:
+        return (
+            f"the login for {crawl.login.name} has expired or is not accepted; log in again with "
+            "your browser and store the new login, on the page Sources or with `quaero auth import`"
+        )
+    if crawl.private:
+        return "the login has expired or is not accepted; log in again and give the new cookies"
+    if crawl.settings.source:
+        return "give the source a login"
+    return "give your login with --cookie-file or --header"

@@ -10,8 +10,8 @@ import { confirm, copy, note } from "../dialogs.js";
 import { selection, tagsOf } from "../documents/selection.js";
 import { bdi, h } from "../dom.js";
 import { ago, clean, cleanLines, counted, moment, number, plural } from "../format.js";
+import { ended } from "../job/ended.js";
 import { onKey } from "../keys.js";
-import { live } from "../live.js";
 import { change, go, here, onRoute, withQuery } from "../router.js";
 import { isGoing, onGoing, removeSoon, UNDO_SENTENCE } from "../undo.js";
 
@@ -276,24 +276,21 @@ export function documents() {
         const payload = { document_ids: [id], again: true };
         const job = await post("/api/jobs", { type: "summarizer", payload, name: `Summarise document ${id}` });
         forget();
-        const look = () => this.lookAgain(id, job.id);
-        forget = live.subscribe(`job:${job.id}`, { message: look, reload: look });
-        await look();
+        const wait = ended(job.id);
+        forget = wait.stop;
+        await this.summarised(id, await wait.job);
       } catch (error) {
         this.summarising = false;
         this.trouble = error.message;
       }
     },
 
-    async lookAgain(id, jobId) {
-      const job = await get(`/api/jobs/${jobId}`).catch(() => null);
-      if (!job || !this.summarising || this.id !== id) return;
-      if (["pending", "running"].includes(job.status)) return;
-      forget();
+    async summarised(id, job) {
+      if (!job || this.id !== id) return;
       if (job.status === "completed") {
         const found = await get(`/api/documents/${id}`).catch(() => null);
         if (found && this.id === id) this.document = { ...this.document, summary: found.summary, keywords: found.keywords };
-      } else this.trouble = clean(`Job ${jobId} ${job.status}: ${job.error ?? "see its log"}`, 400);
+      } else this.trouble = clean(`Job ${job.id} ${job.status}: ${job.error ?? "see its log"}`, 400);
       this.summarising = false;
     },
 

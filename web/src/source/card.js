@@ -1,16 +1,15 @@
 /** The card of one source: how it is, what is going on, what can be done. Changed in place. */
-import { get, post } from "../api.js";
+import { post } from "../api.js";
 import { menu, note } from "../dialogs.js";
 import { bdi, h, icon, iconButton, say } from "../dom.js";
 import { ago, clean, duration, number, plural } from "../format.js";
+import { ended } from "../job/ended.js";
 import { progressOf, runTime, stateText } from "../job_row.js";
 import { go } from "../router.js";
 import { checkList } from "./checks.js";
 import { HEALTH, healthOf } from "./health.js";
 
 const ENDED = { completed: "Collected", failed: "Failed", cancelled: "Cancelled" };
-const LOOK_MS = 300;
-const LOOKS = 200;
 
 export class SourceCard {
   constructor(source, page) {
@@ -135,7 +134,7 @@ export class SourceCard {
     this.checks.replaceChildren(h("p.quiet", {}, "Checking…"));
     try {
       const begun = await post(`/api/sources/${this.source.id}/validate`);
-      const job = await this.ended(begun);
+      const job = await ended(begun.id).job;
       const close = iconButton("cross", "Hide the checks", () => this.checks.replaceChildren());
       this.checks.replaceChildren(checkList(job, close));
     } catch (error) {
@@ -144,15 +143,6 @@ export class SourceCard {
     } finally {
       this.check.classList.remove("is-loading");
     }
-  }
-
-  async ended(job) {
-    let found = job;
-    for (let look = 0; !found.completed_at && look < LOOKS; look += 1) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      found = await get(`/api/jobs/${job.id}`);
-    }
-    return found;
   }
 
   key(key) {

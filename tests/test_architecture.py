@@ -7,6 +7,8 @@ only, wherever in a module they stand. What may be imported on the same floor is
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -202,3 +204,12 @@ def test_every_module_says_what_it_is_for() -> None:
         if each.stat().st_size and not ast.get_docstring(ast.parse(each.read_text("utf-8")))
     ]
     assert not silent
+
+
+def test_the_web_process_loads_nothing_that_fetches_or_reads_pages() -> None:
+    heavy = ["aiohttp", "lxml", "quaero.crawl.fetch", "quaero.crawl.extract"]
+    code = (
+        f"import quaero.api.app, quaero.app, sys; print(*sorted({{*{heavy}}} & {{*sys.modules}}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

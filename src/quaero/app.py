@@ -12,6 +12,8 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quaero.clock import DAY, SECOND, SystemClock
@@ -46,9 +48,9 @@ from quaero.workflows.folder import Folder
 
 if TYPE_CHECKING:
     from quaero.clock import Clock
-    from quaero.crawl.fetch import Fetcher
-    from quaero.crawl.session import Login
+    from quaero.crawl.login import Login
     from quaero.sources.logins import Logins
+    from quaero.sources.probe import Prober
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +97,7 @@ async def worker(
     from quaero.crawl.fetch import Fetcher
     from quaero.crawl.session import Crawls
     from quaero.sources.folder import folder_type
+    from quaero.sources.prober import SiteProber
     from quaero.sources.validation import Validator
     from quaero.summarize.corpus import Corpus
     from quaero.summarize.executors import Summaries
@@ -111,7 +114,8 @@ async def worker(
         )
         helpers = CpuHelpers(1 if alone_for else settings.work.helpers, preload=PRELOAD)
         stack.push_async_callback(helpers.close)
-        logins = open_logins(settings, db, fetcher, helpers, clock)
+        prober = SiteProber(fetcher, helpers, clock, settings.crawl.allow_networks)
+        logins = open_logins(settings, db, prober, clock)
         stack.push_async_callback(logins.close)
         crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login, logins.login)
         crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock, crawl_validation)
@@ -148,33 +152,43 @@ async def worker(
         yield Worker(db, queue_id, registry, Pool(db, queue_id, registry, options, clock))
 
 
-def open_logins(
-    settings: Settings, db: SqliteDatabase, fetcher: Fetcher, helpers: CpuHelpers, clock: Clock
-) -> Logins:
+def open_logins(settings: Settings, db: SqliteDatabase, prober: Prober, clock: Clock) -> Logins:
     """The stored logins; their key is looked for when one is opened or stored."""
     from quaero.sources.keys import KeyFile
     from quaero.sources.logins import Logins
-    from quaero.sources.probe import Prober
     from quaero.sources.vault import Keys
 
     keys = Keys(KeyFile(settings.auth.key_file, settings.data_dir))
-    prober = Prober(fetcher, helpers, clock, settings.crawl.allow_networks)
     return Logins(db, keys, clock, prober)
 
 
 @asynccontextmanager
 async def login_keeper(settings: Settings, db: SqliteDatabase) -> AsyncIterator[Logins]:
     """The stored logins of a process that works on no jobs, with what it takes to test them."""
-    from quaero.crawl.fetch import Fetcher
+    from quaero.sources.probe import LateProber
 
     clock = SystemClock()
+    prober = LateProber(partial(_site_prober, settings, clock))
+    logins = open_logins(settings, db, prober, clock)
+    try:
+        yield logins
+    finally:
+        await logins.close()
+        await prober.close()
+
+
+@asynccontextmanager
+async def _site_prober(settings: Settings, clock: Clock) -> AsyncIterator[Prober]:
+    """A prober with a fetcher and a helper of its own."""
+    await asyncio.to_thread(import_module, "quaero.sources.prober")  # takes a while
+    from quaero.crawl.fetch import Fetcher
+    from quaero.sources.prober import SiteProber
+
     async with Fetcher(clock=clock, user_agent=settings.crawl.user_agent) as fetcher:
         helpers = CpuHelpers(1, preload=PRELOAD)
-        logins = open_logins(settings, db, fetcher, helpers, clock)
         try:
-            yield logins
+            yield SiteProber(fetcher, helpers, clock, settings.crawl.allow_networks)
         finally:
-            await logins.close()
             await helpers.close()
 
 

@@ -17,6 +17,7 @@ from quaero.app import open_logins, registry_without_worker
 from quaero.crawl.fetch import Fetcher
 from quaero.queue.queue import open_queue
 from quaero.settings import load
+from quaero.sources.prober import SiteProber
 from quaero.work.cpu import CpuHelpers
 
 from ..opening import Opened  # noqa: TID252
@@ -47,6 +48,8 @@ def make_app(opened: Opened, key_file: Path, machinery: Machinery) -> Callable[.
 
     queue_id = opened.write(open_queue, "quaero_jobs")
 
+    prober = SiteProber(*machinery, opened.clock, ())
+
     def make(*, token: str | None = None, **options: Any) -> FastAPI:
         chosen = {"data_dir": str(opened.folder), "auth.key_file": str(key_file)} | {
             name.replace("__", "."): value for name, value in options.items()
@@ -60,7 +63,7 @@ def make_app(opened: Opened, key_file: Path, machinery: Machinery) -> Callable[.
             clock=opened.clock,
             started_at=opened.clock.wall(),
             token=token,
-            logins=open_logins(settings, opened.db, *machinery, opened.clock),
+            logins=open_logins(settings, opened.db, prober, opened.clock),
         )
         return create_app(parts)
 

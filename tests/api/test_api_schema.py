@@ -31,7 +31,7 @@ from quaero.api.parts import WebParts
 from quaero.api.routes import logs
 from quaero.app import registry_without_worker
 from quaero.clock import SECOND
-from quaero.crawl.session import Login
+from quaero.crawl.login import Login
 from quaero.db.contract import Tx
 from quaero.documents.model import NewDocument
 from quaero.documents.store import save

@@ -12,8 +12,8 @@ from quaero.app import Worker, worker
 from quaero.crawl import frontier
 from quaero.crawl.cookies import Cookie
 from quaero.crawl.frontier import CrawlReport
+from quaero.crawl.login import Login
 from quaero.crawl.payloads import Crawl
-from quaero.crawl.session import Login
 from quaero.db.contract import ReadTx
 from quaero.documents.model import Document, Filter
 from quaero.documents.read import documents, ids_after

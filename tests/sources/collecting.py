@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quaero.app import Worker, worker
-from quaero.crawl.session import Login
+from quaero.crawl.login import Login
 from quaero.documents.model import Document, Filter
 from quaero.documents.read import documents, ids_after
 from quaero.jobs import feed

@@ -336,7 +336,7 @@ async def test_no_secret_leaves_its_site_and_none_is_withheld(
         for port in "st":
             await listen(stack, recorder, port, trusted)
         made = await stack.enter_async_context(worker(settings))
-        logins = open_logins(settings, made.db, None, None, SystemClock())  # type: ignore[arg-type]
+        logins = open_logins(settings, made.db, None, SystemClock())  # type: ignore[arg-type]
         specs = []
         for number in range(len(CASES)):
             crawl = Crawl(

@@ -12,7 +12,8 @@ from quaero.app import worker
 from quaero.clock import SystemClock
 from quaero.crawl.cookies import Cookie
 from quaero.crawl.fetch import Fetcher
-from quaero.crawl.session import Crawls, Login
+from quaero.crawl.login import Login
+from quaero.crawl.session import Crawls
 from quaero.errors import NotFound
 from quaero.jobs.model import Status
 from quaero.sources.checks import Check

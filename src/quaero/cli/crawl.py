@@ -10,7 +10,7 @@ import typer
 from quaero.cli.options import LARGEST_ID, Json, load_settings
 
 if TYPE_CHECKING:
-    from quaero.crawl.session import Login
+    from quaero.crawl.login import Login
     from quaero.settings import Settings
 
 _PATTERN = "of the address: a glob such as '/docs/*', or re:EXPRESSION; repeatable."
@@ -162,7 +162,7 @@ def _login(urls: list[str], cookie_file: Path | None, header: list[str] | None) 
     from quaero.cli.crawling import address
     from quaero.crawl.cookie_file import parse_headers, read_cookie_file
     from quaero.crawl.frontier import identity_of
-    from quaero.crawl.session import Login
+    from quaero.crawl.login import Login
     from quaero.crawl.urls import host_key
 
     cookies = read_cookie_file(cookie_file) if cookie_file else []

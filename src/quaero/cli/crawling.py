@@ -20,8 +20,8 @@ from quaero.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
     from quaero.app import Worker
+    from quaero.crawl.login import Login
     from quaero.crawl.payloads import Crawl
-    from quaero.crawl.session import Login
     from quaero.settings import Settings
 
 LOOK_SECONDS = 0.1

@@ -13,8 +13,9 @@ from quaero.crawl import frontier
 from quaero.crawl.digest import Digest
 from quaero.crawl.expiry import expiry_warning
 from quaero.crawl.extract import Page
+from quaero.crawl.login import Login
 from quaero.crawl.payloads import CrawlPage
-from quaero.crawl.session import ActiveCrawl, Login
+from quaero.crawl.session import ActiveCrawl
 from quaero.crawl.urls import host_key
 from quaero.crawl.verdicts import is_there_to_log_in
 from quaero.db.contract import Tx

@@ -18,7 +18,7 @@ from typing import Any
 
 from quaero.clock import Clock
 from quaero.crawl.cookies import Cookie
-from quaero.crawl.session import Login
+from quaero.crawl.login import Login
 from quaero.db.contract import Database, ReadTx
 from quaero.errors import BadKey, Conflict, NotFound, QuaeroError
 from quaero.sources import credentials

@@ -23,24 +23,31 @@ JOBS = 60_000
 
 @contextmanager
 def watched(folder: Path, clients: int):
-    """A web process over the database in `folder`, with clients that hear the list and a tree."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    """The web process over the database in `folder`, with clients that hear the list and a tree."""
     me = [sys.executable, __file__]
-    server = subprocess.Popen(
-        [*me, "serve", str(folder / "q.db"), str(port)], stdout=subprocess.PIPE
-    )
-    server.stdout.readline()
-    command = [*me, "listen", str(port), str(clients)]
-    listeners = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE)
-    listeners.stdout.readline()
+    server = subprocess.Popen([*me, "serve", str(folder)], stdout=subprocess.PIPE)
+    listeners = None
     try:
+        port = said(server)
+        listeners = subprocess.Popen(
+            [*me, "listen", port, str(clients)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+        )
+        said(listeners)
         yield
-    finally:
         out, _ = listeners.communicate(b"\n")
-        server.terminate()
-        server.communicate()
         print("   ", out.decode().strip())
+    finally:
+        for each in filter(None, (listeners, server)):
+            each.terminate()
+            each.communicate()
+
+
+def said(process: subprocess.Popen) -> str:
+    """The next line that a process says; one that ends instead is an error."""
+    line = process.stdout.readline().decode().strip()
+    if not line:
+        raise RuntimeError(f"{process.args} ended before it was ready")
+    return line
 
 
 def drained(folder: Path, clients: int | None) -> Figures:
@@ -63,51 +70,16 @@ def run(rounds: int) -> list[Contest]:
 # -- the other processes
 
 
-def serve(path: str, port: str) -> None:
-    import uvicorn
-    from fastapi import FastAPI
+def serve(folder: str) -> None:
+    """The web process of `quaero serve`, without workers; says its port."""
+    from quaero import app
+    from quaero.settings import load
 
-    from quaero.api.live.hub import Hub
-    from quaero.api.live.socket import router
-    from quaero.api.live.views import Views
-    from quaero.db import SqliteDatabase
-    from quaero.jobs.read import counts_by_status
-    from quaero.queue.queue import open_queue
-    from quaero.queue.stats import stats
-
-    def item(job, now):
-        names = ("id", "parent_id", "root_id", "depth", "type", "name", "priority", "attempt")
-        return {name: getattr(job, name) for name in names} | {"status": job.status.word,
-            "counts": [job.counts.total, job.counts.done]}  # fmt: skip
-
-    def queue(tx):
-        top = counts_by_status(tx, top=True)
-        return {"stats": {"ready": stats(tx, 1).ready}, "top": {s.word: n for s, n in top.items()}}
-
-    async def main() -> None:
-        with SqliteDatabase.open(Path(path)) as db:
-            await db.write(open_queue, "quaero_jobs")
-            hub = Hub(db, 1, Views(item, str, queue, lambda tx: [], lambda tx: {}))
-            app = FastAPI()
-            app.include_router(router)
-            app.state.hub = hub
-            running = asyncio.create_task(hub.run())
-            config = uvicorn.Config(
-                app, port=int(port), log_config=None, lifespan="off", ws="websockets-sansio",
-                ws_per_message_deflate=False,
-            )  # fmt: skip
-            server = uvicorn.Server(config)
-            serving = asyncio.create_task(server.serve())
-            while not server.started:
-                await asyncio.sleep(0.01)
-            print("ready", flush=True)
-            await serving
-            hub.close()
-            await running
-
-    from quaero.app import run as run_loop
-
-    run_loop(main())
+    chosen = {"data_dir": folder, "database.path": "q.db", "auth.key_file": f"{folder}.keys"}
+    settings = load(None, chosen, {}, Path(folder))
+    listening = socket.create_server(("127.0.0.1", 0))
+    print(listening.getsockname()[1], flush=True)
+    app.run(app.serve(settings, listening))
 
 
 def listen(port: str, clients: str) -> None:

@@ -11,8 +11,10 @@ from quaero.errors import BadPayload, NotFound, Permanent, RetryLater
 from quaero.jobs import JobSpec, Phase, Status, actions, logs, read
 from quaero.jobs.check import faults
 from quaero.jobs.create import create
+from quaero.queue.message import COMMANDS
 from quaero.queue.queue import Queue, open_queue
 from quaero.testing.jobs import working
+from quaero.upkeep.bulk import bulk_type
 from quaero.work.pool import PoolOptions
 from quaero.work.registry import Later, Registry, Result, executor
 
@@ -373,3 +375,24 @@ def test_a_name_is_taken_once():
     registry = Registry([note])
     with pytest.raises(ValueError, match="two job types"):
         registry.add(note)
+
+
+async def test_commands_run_though_every_slot_is_taken_by_work_that_does_not_end(db):
+    began = asyncio.Semaphore(0)
+
+    @executor("endless", N)
+    async def endless(job, payload):
+        began.release()
+        await asyncio.Event().wait()
+
+    async with working(db, [endless, bulk_type(db)], PoolOptions(concurrency=2)) as bench:
+        stuck = [await bench.create("endless") for _ in range(3)]
+        for _ in range(2):
+            await began.acquire()
+        wish = {"action": "cancel", "ids": stuck, "up_to": stuck[-1]}
+        command = await bench.create("bulk_action", wish, lane=COMMANDS)
+        done = await bench.ended(command)
+        ends = [(await bench.ended(id_)).summary.status for id_ in stuck]
+    assert done.summary.status is Status.COMPLETED
+    assert done.result["done"] == 3
+    assert ends == [Status.CANCELLED] * 3

@@ -47,7 +47,7 @@ UNDO_SECONDS = 3.0  # what cancelled work may take to end
 class Consumer(Generic[W, O]):
     """Runs a backend's work until it is stopped; with `lane` only what is in the lane so named.
 
-    Without `prefetch` nothing is claimed before a slot is free for it.
+    Without `prefetch` nothing is claimed before a slot is free. Slots count from `first_slot` on.
     """
 
     def __init__(
@@ -64,12 +64,14 @@ class Consumer(Generic[W, O]):
         prefetch: bool = True,
         lane: str | None = None,
         holder: Holder | None = None,
+        first_slot: int = 0,
         clock: Clock | None = None,
     ) -> None:
         self._db = db
         self._backend = backend
         self._lease_now = lease_now
         self._concurrency = concurrency
+        self._slots = range(first_slot, first_slot + concurrency)
         self._lease = lease
         self._poll_interval = poll_interval
         self._types = types
@@ -113,7 +115,7 @@ class Consumer(Generic[W, O]):
             self._db.every(self._lease / SECOND / 3, self._renew),
             self._db.ride(topic, rider.offer),
         ]
-        slots = [asyncio.create_task(self._slot(n)) for n in range(self._concurrency)]
+        slots = [asyncio.create_task(self._slot(number)) for number in self._slots]
         try:
             while not self._stopping:
                 await self._cycle()
@@ -208,8 +210,7 @@ class Consumer(Generic[W, O]):
         for each in fresh:
             each.shown = True
         starts = [(each.work, each.started_at, each.lease_at) for each in fresh]
-        self._hungry = False
-        self._begun, self._left = False, 0
+        self._hungry, self._begun, self._left = False, False, 0
         self._writing = True
         try:
             works, due = await self._db.write(self._transact, outcomes, starts, want)
@@ -235,12 +236,11 @@ class Consumer(Generic[W, O]):
     def _transact(
         self, tx: Tx, outcomes: Sequence[O], starts: Sequence[tuple[W, int, int]], want: int
     ) -> tuple[list[W], int | None]:
-        backend = self._backend
         self._begun = True
         if outcomes:
-            backend.settle(tx, outcomes)
+            self._backend.settle(tx, outcomes)
         if starts:
-            backend.started(tx, starts)
+            self._backend.started(tx, starts)
         works = self._claim(tx, want) if want else []
         self._left = want - len(works)
         if want and (len(works) == want or not tx.roomy):

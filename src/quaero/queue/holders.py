@@ -70,7 +70,10 @@ def forget(tx: Tx, holder_id: int) -> None:
 
 
 class Holder:
-    """The entry of this process in the register, with one cell for each worker slot."""
+    """The entry of this process in the register, with a cell for each worker slot and one besides.
+
+    The one besides is for a slot that is not counted: that of commands.
+    """
 
     def __init__(self, id_: int, path: Path, slots: int) -> None:
         self.id = id_
@@ -78,8 +81,8 @@ class Holder:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if fcntl is not None:
             fcntl.flock(self._file, fcntl.LOCK_EX)
-        os.ftruncate(self._file, _CELL.size * slots)
-        self._cells = mmap.mmap(self._file, _CELL.size * slots)
+        os.ftruncate(self._file, _CELL.size * (slots + 1))
+        self._cells = mmap.mmap(self._file, _CELL.size * (slots + 1))
 
     def note(self, slot: int, message_id: int) -> None:
         """Say that the slot has started a message; 0 says that it has ended it."""
@@ -147,7 +150,7 @@ class Holders:
 
     def _slots(self, holder_id: int) -> int:
         try:
-            return self._file(holder_id).stat().st_size // _CELL.size
+            return self._file(holder_id).stat().st_size // _CELL.size - 1
         except FileNotFoundError:
             return 0
 

@@ -31,7 +31,7 @@ from quaero.queue import settle
 from quaero.queue.claim import Claim
 from quaero.queue.consumer import SWEEP_SECONDS, UNDO_SECONDS, Consumer
 from quaero.queue.holders import Holder, Holders, forget, held_by, split
-from quaero.queue.message import Delivery
+from quaero.queue.message import COMMANDS, Delivery
 from quaero.queue.stats import sample_depth
 from quaero.work.context import JobContext, JobLog
 from quaero.work.isolation import Isolation
@@ -42,6 +42,7 @@ from quaero.work.middleware.metrics import Metrics
 from quaero.work.middleware.retry import outcome_of, retry
 from quaero.work.middleware.timeout import timeout
 from quaero.work.registry import Later, Registry, encode_value
+from quaero.work.reserve import Reserve
 
 log_of_pool = logging.getLogger(__name__)
 
@@ -232,6 +233,7 @@ class Pool:
         self.consumer: Consumer[Work, Outcome] | None = None
         self._backend: JobBackend | None = None
         self._isolating: asyncio.Task[None] | None = None
+        self._reserve: Reserve | None = None
         self._stopping = False
 
     async def run(self) -> None:
@@ -246,16 +248,23 @@ class Pool:
             self._clock, self.metrics,
         )  # fmt: skip
         self._backend = backend
-        self.consumer = Consumer(
-            self._db, backend, lease_now=self._db.lease_now, concurrency=options.concurrency,
+        make = partial(
+            Consumer, self._db, backend, lease_now=self._db.lease_now,
             lease=int(options.visibility_timeout * SECOND), poll_interval=options.poll_interval,
-            types=self._registry.names(), alone=options.alone, lane=options.lane, holder=holder,
-            clock=self._clock,
+            types=self._registry.names(), holder=holder, clock=self._clock,
         )  # fmt: skip
+        slots = options.concurrency
+        self.consumer = make(concurrency=slots, alone=options.alone, lane=options.lane)
         if self._stopping:
             self.consumer.stop()
         loops = [backend.sweeper, journal.loop]
         beside = [asyncio.create_task(journal.run())]
+        if options.lane is None and not options.alone:
+            for_commands = partial(
+                make, concurrency=1, lane=COMMANDS.key, prefetch=False, first_slot=slots
+            )
+            self._reserve = Reserve(self.consumer, slots, for_commands)
+            beside.append(asyncio.create_task(self._reserve.run(options.grace)))
         if options.alone_command and not options.alone:
             isolation = Isolation(
                 self._db, self._queue_id, self._register, holder.id, options.alone_command,
@@ -292,6 +301,8 @@ class Pool:
         self._stopping = True
         if self.consumer is not None:
             self.consumer.stop()
+        if self._reserve is not None:
+            self._reserve.stop()
         if self._isolating is not None:
             self._isolating.cancel()  # its child ends beside us, not after us
 
@@ -300,9 +311,10 @@ class Pool:
         consumer, backend, now = self.consumer, self._backend, self._db.lease_now()
         if consumer is None or backend is None:
             return False
+        besides = self._reserve.running() if self._reserve is not None else []
         return any(
             now > each.lease_at + backend.renew_until(each.work) * SECOND
-            for each in consumer.running()
+            for each in [*consumer.running(), *besides]
         )
 
     def _told(self, holder_id: int) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """`python3 dev.py bench [WHAT] [--rounds N] [--write]`.
 
-WHAT is one of messages, scale, jobs, api, live, crawl, summaries, workflows, cleanup, all.
+WHAT is one of messages, scale, jobs, api, live, crawl, beside, summaries, workflows,
+cleanup, all.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ def main() -> None:
 
         with scratch() as folder:
             lines += crawl.run(folder)
+    if asked.what in ("beside", "all"):
+        import beside
+
+        with scratch() as folder:
+            lines += beside.run(folder, min(asked.rounds, 3))
     if asked.what in ("summaries", "all"):
         import summaries
 

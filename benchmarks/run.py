@@ -62,7 +62,8 @@ def main() -> None:
     if asked.what in ("summaries", "all"):
         import summaries
 
-        lines += summaries.run()
+        with scratch() as folder:
+            lines += summaries.run(folder)
     if asked.what in ("workflows", "all"):
         import workflows
 

@@ -20,6 +20,8 @@ from quaero.summarize.terms import terms
 DAMPING = 0.85
 STEPS = 12
 CENTRALITY, POSITION, TITLE = 1.0, 0.15, 1.5
+SHORT_POSITION, SHORT = 1.0, 30
+"""What the beginning of a short text counts besides, and the sentences after which that halves."""
 LEAD_FADES = 4.0
 """After how many sentences the weight of the beginning has halved."""
 REDUNDANCY = 0.5
@@ -81,10 +83,11 @@ def scores(
     lead = [_lead(number, each) for number, each in enumerate(sentences)]
     central = centrality(matrix, [0.2 + each for each in lead])
     wanted = set(terms(title, language))
+    position = POSITION + SHORT_POSITION / (1 + len(sentences) / SHORT)
     return [
         (
             CENTRALITY * central[number]
-            + POSITION * lead[number]
+            + position * lead[number]
             + TITLE * _share(wanted, matrix[number])
         )
         * _fit(each)

@@ -49,6 +49,23 @@ def test_who_scrolls_up_is_left_alone_and_told_how_much_came(new_page, server, s
     expect(lines(page).filter(has_text="last")).to_be_visible()
 
 
+def test_matches_are_counted_and_gone_through_with_enter(new_page, server, script) -> None:
+    script.say(log="calm {n}", times=40)
+    script.say(log="reef {n}", times=60)
+    page = new_page(f"/jobs/{script.start(server)}?tab=logs")
+    expect(lines(page).filter(has_text="reef 59")).to_be_visible()
+    search, found = page.get_by_label("Search the log"), page.locator(".log-found")
+    search.fill("reef")
+    expect(found).to_have_text("60")
+    for keys, at in (("Enter", 0), ("Enter", 1), ("Shift+Enter", 0), ("Shift+Enter", 59)):
+        search.press(keys)
+        expect(found).to_have_text(f"{at + 1}/60")
+        expect(page.locator(".log-line.is-current")).to_contain_text(f"reef {at}")
+        expect(page.locator(".log-line.is-current")).to_be_in_viewport()
+    search.fill("")
+    expect(found).to_be_empty()
+
+
 def test_errors_only_and_words_narrow_what_is_there_and_what_comes(
     new_page, server, script
 ) -> None:

@@ -31,6 +31,7 @@ export class LogView {
     this.counts = {};
     this.following = true;
     this.unseen = 0;
+    this.current = null;
     this.ask = latest();
     this.build();
     this.start();
@@ -79,8 +80,9 @@ export class LogView {
       placeholder: "Search the log",
       "aria-label": "Search the log",
       value: this.state.text,
-      on: { input: () => this.typed() },
+      on: { input: () => this.typed(), keydown: (event) => this.searchKey(event) },
     });
+    this.found = h("span.log-found", { role: "status", title: "Enter: the next match; Shift+Enter: the one before" });
     this.followButton = this.switch("Follow", "down", () => this.follow(!this.following));
     this.wrapButton = this.switch("Wrap", "wrap", () => this.wrap());
     this.errorsButton = this.switch("Errors only", "cross", () => {
@@ -89,7 +91,7 @@ export class LogView {
     this.treeButton = this.switch("Children", "tree", () => this.filter({ tree: !this.state.tree }));
     const groups = [
       h("div.chips", { role: "group", "aria-label": "Least level shown" }, this.chips),
-      this.search,
+      h("div.log-search", {}, this.search, this.found),
       h("div.log-switches", {}, this.errorsButton, this.jobId && this.treeButton, this.wrapButton, this.followButton, this.tools()),
     ];
     this.older = h("button.log-older", { type: "button", on: { click: () => this.loadOlder() } }, "Show older lines");
@@ -171,6 +173,29 @@ export class LogView {
     this.timer = setTimeout(() => this.filter({ text: this.search.value }), 150);
   }
 
+  /** Enter goes to the next line that matches, with Shift to the one before, round and round. */
+  searchKey(event) {
+    if (event.key !== "Enter" || !this.state.text || !this.lines.length) return;
+    event.preventDefault();
+    const many = this.lines.length;
+    const at = this.lines.findIndex((line) => line.id === this.current);
+    const from = at < 0 && event.shiftKey ? 0 : at;
+    this.current = this.lines[(from + (event.shiftKey ? -1 : 1) + many) % many].id;
+    this.follow(false);
+    this.draw();
+    this.toCurrent();
+  }
+
+  toCurrent() {
+    const at = this.lines.findIndex((line) => line.id === this.current);
+    if (this.state.wrap) {
+      this.wrapped.querySelector(`[data-id="${this.current}"]`)?.scrollIntoView({ block: "center" });
+      return;
+    }
+    this.body.scrollTop = this.list.space.offsetTop + at * ROW - this.body.clientHeight / 2;
+    this.list.draw();
+  }
+
   filter(change) {
     Object.assign(this.state, change);
     this.changed(this.state);
@@ -239,7 +264,16 @@ export class LogView {
     const narrowed = this.state.text || this.state.level !== "debug";
     this.empty.textContent = narrowed ? "No line matches." : "Nothing has been logged yet.";
     if (this.following) this.toEnd();
+    this.tellFound();
     this.shown();
+  }
+
+  /** Where among the lines that match; `+` where older ones were not looked at. */
+  tellFound() {
+    const at = this.lines.findIndex((line) => line.id === this.current) + 1;
+    if (!at) this.current = null;
+    const many = `${number(this.lines.length)}${this.cursor ? "+" : ""}`;
+    this.found.textContent = this.state.text ? (at ? `${number(at)}/${many}` : many) : "";
   }
 
   toEnd() {
@@ -293,7 +327,8 @@ export class LogView {
     const size = line.cut ? "" : ` (${bytes(line.message.length)})`;
     const label = long ? `Show all${size}` : "Show the whole line";
     parts.push(h("button.log-all", { type: "button", "aria-label": label, on: { click: () => whole(line) } }, long ? label : icon("more")));
-    return h(`div.log-line.is-level-${line.level}`, { "data-id": line.id }, parts);
+    const current = line.id === this.current ? ".is-current" : "";
+    return h(`div.log-line.is-level-${line.level}${current}`, { "data-id": line.id }, parts);
   }
 }
 

@@ -412,3 +412,24 @@ async def test_where_a_token_is_asked_for_an_extension_shows_its_own(make_app) -
 
 def test_a_cookie_shows_its_value_to_nobody() -> None:
     assert SECRET not in repr(Cookie(name="a", value=SECRET, domain="b"))
+
+
+async def test_times_at_the_end_of_the_calendar_are_taken_and_shown(web: httpx.AsyncClient) -> None:
+    end = "9999-12-31T23:59:59.999999Z"
+    cookie = {"name": "sid", "value": SECRET}
+    made = await web.post(
+        "/api/auth", json={"base_url": WIKI, "cookies": [cookie | {"expires": end}]}
+    )
+    assert (made.status_code, made.json()["expires_at"]) == (201, end)
+    for beyond in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"):
+        body = {"base_url": WIKI, "cookies": [cookie | {"expires": beyond}]}
+        assert (await web.post("/api/auth", json=body)).status_code == 422
+    assert (await web.get("/api/auth")).json()["items"][0]["expires_at"] == end
+
+
+@pytest.mark.parametrize("given", [1_700_000_000, 1_700_000_000.0, 1_700_000_000_000])
+async def test_the_time_of_a_capture_may_be_a_number_as_browsers_have_it(
+    web: httpx.AsyncClient, given: float
+) -> None:
+    made = await web.post("/api/auth", json=login() | {"timestamp": given})
+    assert made.json()["captured_at"] == "2023-11-14T22:13:20.000000Z"

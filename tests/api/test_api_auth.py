@@ -234,18 +234,18 @@ async def test_a_login_is_tested_with_a_page_of_its_site(web, opened) -> None:
         "/login": FORM,
         "/out": redirect("http://127.0.0.2:9/"),
         "/403": Page(status=403),
+        "/500": Page(status=500),
     }
     async with SiteServer(pages) as site:
         body = {"base_url": site.url, "cookies": [{"name": "sid", "value": SECRET}]}
         made = (await web.post("/api/auth", json=body | {"user_agent": "Browser/9"})).json()
         path = f"/api/auth/{made['id']}"
         found = {}
-        for page in ("/", "/in", "/login", "/out", "/403", "/404"):
+        for page in ("/", "/404", "/500", "/in", "/login", "/out", "/403"):
             told = await web.post(path + "/test", json={"url": site.url + page})
             found[page] = told.json()["ok"]
-        assert found == {"/": True} | dict.fromkeys(
-            ["/in", "/login", "/out", "/403", "/404"], False
-        )
+        refused = dict.fromkeys(["/in", "/login", "/out", "/403"], False)
+        assert found == {"/": True, "/404": None, "/500": None} | refused
         assert (await web.get(path)).json()["state"] == "refused"
         foreign = await web.post(path + "/test", json={"url": "http://127.0.0.1:1/"})
         assert foreign.status_code == 400
@@ -254,7 +254,10 @@ async def test_a_login_is_tested_with_a_page_of_its_site(web, opened) -> None:
         assert {hit.headers["Cookie"] for hit in site.hits} == {f"sid={SECRET}"}
         assert {hit.headers["User-Agent"] for hit in site.hits} == {"Browser/9"}
     gone = await web.post(path + "/test")
-    assert (gone.json()["ok"], "no connection" in gone.json()["detail"]) == (False, True)
+    assert (gone.json()["ok"], "no connection" in gone.json()["detail"]) == (None, True)
+    shown = (await web.get(path)).json()
+    assert (shown["state"], shown["warning"], shown["test_ok"]) == ("good", None, None)
+    assert shown["tested_at"] == gone.json()["tested_at"]
 
 
 # -- extensions

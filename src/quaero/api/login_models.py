@@ -265,9 +265,9 @@ class Imported(Answer):
 
 
 class ProbeModel(Answer):
-    """Whether the login is accepted, and why that is thought."""
+    """Whether the login is accepted, and why that is thought; `ok` is null where none can say."""
 
-    ok: bool
+    ok: bool | None
     detail: str
     tested_at: Time
 

@@ -49,6 +49,7 @@ LOGIN = "login"
 _DIGEST = "quaero.crawl.digest:digest"
 _RENEW = "log in again with your browser and store the new login"
 _KEY = "give this process the key file that the login was stored with, or store the login again"
+_AGAIN = "try again when the site answers"
 _GIVE = "give the source a login"
 
 
@@ -56,8 +57,8 @@ class Verdict(Protocol):
     """What a test of a login found."""
 
     @property
-    def ok(self) -> bool:
-        """Whether the site takes it."""
+    def ok(self) -> bool | None:
+        """Whether the site takes it; None where it did not tell."""
 
     @property
     def detail(self) -> str:
@@ -184,6 +185,8 @@ class Validator:
             verdict = await self._logins.probe(credential, url)
         except QuaeroError as error:
             return Check(LOGIN, False, str(error), _RENEW, _passes(error))
+        if verdict.ok is None:
+            return Check(LOGIN, False, verdict.detail, _AGAIN, passing=True)
         if not verdict.ok:
             return Check(LOGIN, False, verdict.detail, _RENEW)
         return Check(LOGIN, True, f"{known.detail}, and the site takes it")
@@ -246,8 +249,7 @@ class Validator:
             try:
                 found = await rules.fetch(seed, crawl)
             except JobError as error:
-                todo = "try again when the site answers"
-                return Check("robots", False, str(error), todo, _passes(error))
+                return Check("robots", False, str(error), _AGAIN, _passes(error))
             if found.allowed(seed, agent):
                 return Check("robots", True, f"robots.txt of {host_key(seed)} allows {seed}")
         text = f"robots.txt of {host_key(crawl.scope.seeds[0])} disallows {crawl.scope.seeds[0]}"

@@ -14,7 +14,7 @@ from quaero.testing.site import Page, SiteServer, redirect
 HERE = NetworkPolicy(seeds={"127.0.0.1": ["127.0.0.1"]})
 SID = "6F1d0cA9b8E7=fe/03+21"
 FRESH = "9c1185a5c5e9fc54612808977ee8f548"
-TOKEN = "glpat-canary"
+TOKEN = "glpat-canary7"
 SENT = {"Cookie": f"theme=dark; sid={SID}", "Authorization": f"Bearer {TOKEN}"}
 SECRETS = (SID, "6F1d0cA9b8E7%3Dfe%2F03%2B21", FRESH, TOKEN)
 
@@ -60,6 +60,7 @@ async def test_no_part_of_an_answer_repeats_what_was_sent_or_set() -> None:
         {"Cookie": "home=https://wiki.example.org/x1y2z3; team=platform-engineering"},
         {"User-Agent": "Mozilla/5.0 (X11) Gecko/20100101", "X-Team": "documentation"},
         {"If-None-Match": '"9c1185a5c5e9fc54612808977ee8f548"', "Authorization": "Bearer me"},
+        {"Authorization": "Bearer not-needed", "X-Api-Key": "documentation"},
     ],
 )
 def test_what_a_page_may_be_about_stays_in_it(sent) -> None:

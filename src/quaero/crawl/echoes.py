@@ -22,6 +22,7 @@ SHORTEST_DRAWN = 16
 FEWEST_CHANGES = 5
 _OPEN = frozenset({"cookie", "user-agent", "accept", "if-none-match", "if-modified-since"})
 _FOR_TOKENS = re.compile(r"auth|token|key|secret|session", re.IGNORECASE)
+_DIGIT = re.compile(r"[0-9]")
 _DRAWN = re.compile(r"[A-Za-z0-9+/=_.~%!-]+")
 _CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[a-z0-9])|(?<=[0-9])(?=[A-Za-z])")
 
@@ -62,10 +63,10 @@ class Echoes:
 
 
 def _tokens(sent: Mapping[str, str]) -> Iterator[str]:
-    """The last words of headers, as in `Bearer TOKEN`."""
+    """The last words of headers, as in `Bearer TOKEN`; one without a digit may be a plain word."""
     for name, value in sent.items():
         word = value.strip().rpartition(" ")[2]
-        named = _FOR_TOKENS.search(name) and len(word) >= SHORTEST_TOKEN
+        named = _FOR_TOKENS.search(name) and _DIGIT.search(word) and len(word) >= SHORTEST_TOKEN
         if name.lower() not in _OPEN and (named or _is_drawn(word)):
             yield word
 

@@ -18,6 +18,8 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970: no later time can be written."""
 
 
 class Clock(Protocol):
@@ -66,5 +68,5 @@ def _boot_id() -> str:
 
 def rfc3339(micros: int) -> str:
     """A wall time as people and JSON read it: `2026-11-22T06:30:00.000000Z`."""
-    moment = datetime.fromtimestamp(micros / SECOND, UTC).replace(microsecond=micros % SECOND)
+    moment = datetime.fromtimestamp(micros // SECOND, UTC).replace(microsecond=micros % SECOND)
     return f"{moment.isoformat(timespec='microseconds').removesuffix('+00:00')}Z"

@@ -234,18 +234,18 @@ async def test_a_login_is_tested_with_a_page_of_its_site(web, opened) -> None:
         "/login": FORM,
         "/out": redirect("http://127.0.0.2:9/"),
         "/403": Page(status=403),
+        "/500": Page(status=500),
     }
     async with SiteServer(pages) as site:
         body = {"base_url": site.url, "cookies": [{"name": "sid", "value": SECRET}]}
         made = (await web.post("/api/auth", json=body | {"user_agent": "Browser/9"})).json()
         path = f"/api/auth/{made['id']}"
         found = {}
-        for page in ("/", "/in", "/login", "/out", "/403", "/404"):
+        for page in ("/", "/404", "/500", "/in", "/login", "/out", "/403"):
             told = await web.post(path + "/test", json={"url": site.url + page})
             found[page] = told.json()["ok"]
-        assert found == {"/": True} | dict.fromkeys(
-            ["/in", "/login", "/out", "/403", "/404"], False
-        )
+        refused = dict.fromkeys(["/in", "/login", "/out", "/403"], False)
+        assert found == {"/": True, "/404": None, "/500": None} | refused
         assert (await web.get(path)).json()["state"] == "refused"
         foreign = await web.post(path + "/test", json={"url": "http://127.0.0.1:1/"})
         assert foreign.status_code == 400
@@ -254,7 +254,10 @@ async def test_a_login_is_tested_with_a_page_of_its_site(web, opened) -> None:
         assert {hit.headers["Cookie"] for hit in site.hits} == {f"sid={SECRET}"}
         assert {hit.headers["User-Agent"] for hit in site.hits} == {"Browser/9"}
     gone = await web.post(path + "/test")
-    assert (gone.json()["ok"], "no connection" in gone.json()["detail"]) == (False, True)
+    assert (gone.json()["ok"], "no connection" in gone.json()["detail"]) == (None, True)
+    shown = (await web.get(path)).json()
+    assert (shown["state"], shown["warning"], shown["test_ok"]) == ("good", None, None)
+    assert shown["tested_at"] == gone.json()["tested_at"]
 
 
 # -- extensions
@@ -412,3 +415,24 @@ async def test_where_a_token_is_asked_for_an_extension_shows_its_own(make_app) -
 
 def test_a_cookie_shows_its_value_to_nobody() -> None:
     assert SECRET not in repr(Cookie(name="a", value=SECRET, domain="b"))
+
+
+async def test_times_at_the_end_of_the_calendar_are_taken_and_shown(web: httpx.AsyncClient) -> None:
+    end = "9999-12-31T23:59:59.999999Z"
+    cookie = {"name": "sid", "value": SECRET}
+    made = await web.post(
+        "/api/auth", json={"base_url": WIKI, "cookies": [cookie | {"expires": end}]}
+    )
+    assert (made.status_code, made.json()["expires_at"]) == (201, end)
+    for beyond in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"):
+        body = {"base_url": WIKI, "cookies": [cookie | {"expires": beyond}]}
+        assert (await web.post("/api/auth", json=body)).status_code == 422
+    assert (await web.get("/api/auth")).json()["items"][0]["expires_at"] == end
+
+
+@pytest.mark.parametrize("given", [1_700_000_000, 1_700_000_000.0, 1_700_000_000_000])
+async def test_the_time_of_a_capture_may_be_a_number_as_browsers_have_it(
+    web: httpx.AsyncClient, given: float
+) -> None:
+    made = await web.post("/api/auth", json=login() | {"timestamp": given})
+    assert made.json()["captured_at"] == "2023-11-14T22:13:20.000000Z"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quaero.testing.site import SiteServer
+from quaero.testing.site import Page, SiteServer
 
 from .conftest import Cli
 
@@ -88,16 +88,20 @@ def test_a_login_that_cannot_be_stored_is_refused_before_anything_is_made(
 
 
 def test_a_login_is_tested_and_the_exit_code_says_whether_it_is_accepted(auth, monkeypatch) -> None:
-    with SiteServer({"/": "<title>Home</title><p>Yours."}) as site:
+    pages = {"/": "<title>Home</title><p>Yours.", "/not-yours": Page(status=403)}
+    with SiteServer(pages) as site:
         monkeypatch.setattr("sys.stdin", io.StringIO(f"Cookie: a={SECRET}"))
         assert auth("add", site.url).code == 0
-        good, bad = auth("test", 1), auth("test", 1, site.url + "/missing")
+        good, bad = auth("test", 1), auth("test", 1, site.url + "/not-yours")
         assert (good.code, bad.code) == (0, 1)
         assert good.out.startswith("accepted: ")
         assert bad.out.startswith("refused: ")
+        assert "refused" in auth("list").out
         assert {hit.headers["Cookie"] for hit in site.hits} == {f"a={SECRET}"}
-    assert auth("test", 1, "--json").json["ok"] is False
-    assert "refused" in auth("list").out
+    gone = auth("test", 1)
+    assert (gone.code, gone.out.startswith("not known: no connection")) == (1, True)
+    assert auth("test", 1, "--json").json["ok"] is None
+    assert "not known" in auth("list").out
 
 
 def test_keys_are_exchanged_and_a_lost_key_is_named(auth, monkeypatch, tmp_path) -> None:

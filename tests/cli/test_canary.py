@@ -24,16 +24,18 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from quaero.testing.site import Page, SiteServer, redirect
+from quaero.testing.site import Hit, Page, SiteServer, redirect
 
 from .conftest import call
 
-SECRET = "CANARY-6f1d0c"
+SECRET = "CANARY-6f1d0cA9b8E7"
 FORM = "<title>Log in</title><form action=/login><input name=u><input type=password name=p></form>"
 LONGEST = 90.0
 PAGES: dict[str, Any] = {
     "/": "<title>Home</title><p>Some words. "
-    + "".join(f'<a href="/{n}">page</a> ' for n in ("in", "set", "500", "404", "slow", "drop")),
+    + "".join(
+        f'<a href="/{n}">page</a> ' for n in ("in", "set", "500", "404", "slow", "drop", "echo")
+    ),
     "/in": redirect("/moved"),
     "/moved": "<title>Moved</title><p>These words are new.",
     "/set": Page(
@@ -46,6 +48,14 @@ PAGES: dict[str, Any] = {
     "/form": redirect("/login"),
     "/login": FORM,
 }
+
+
+def echo(hit: Hit) -> Page | None:
+    """A site that repeats what it was sent, in a page and in a redirect."""
+    sent = f"{hit.headers.get('Cookie')} {hit.headers.get('X-Token')}"
+    if hit.path == "/echo":
+        return Page(body=f"<title>{sent}</title><p>You are here with {sent}.")
+    return redirect(f"/login?with={sent}") if hit.path == "/away" else None
 
 
 class Program:
@@ -163,11 +173,13 @@ def session(program: Program, site: SiteServer) -> threading.Thread:
     crawl = {"seeds": [site.url], "credential": 1, "scope": "any", "concurrency": 2}
     first = program.ask("/api/jobs", {"type": "crawler", "payload": crawl})["id"]
     kill_worker(program, signal.SIGABRT)
-    broken = crawl | {"seeds": [site.url + "/form"]}
-    failed = program.ask("/api/jobs", {"type": "crawler", "payload": broken})["id"]
-    assert program.wait(failed)["status"] == "failed"
+    for path in ("/form", "/away"):
+        broken = crawl | {"seeds": [site.url + path]}
+        failed = program.ask("/api/jobs", {"type": "crawler", "payload": broken})["id"]
+        assert program.wait(failed)["status"] == "failed"
     assert program.wait(first)["counts"]["completed"] >= 3
-    assert program.ask("/api/auth/1/test", {})["ok"] is True
+    for path in ("/echo", "/"):
+        assert program.ask("/api/auth/1/test", {"url": site.url + path})["ok"] is True
     for path in (
         "/api/auth", "/api/auth/1", "/api/jobs?parent=any&limit=200", f"/api/jobs/{first}",
         f"/api/jobs/{first}/logs?tree=true&limit=10000", f"/api/jobs/{failed}/logs?tree=true",
@@ -187,7 +199,7 @@ def session(program: Program, site: SiteServer) -> threading.Thread:
 
 @pytest.mark.timeout(300)
 def test_a_secret_is_found_nowhere_after_a_full_session(tmp_path: Path) -> None:
-    with SiteServer(PAGES) as site, serving(tmp_path) as program:
+    with SiteServer(PAGES, gate=echo) as site, serving(tmp_path) as program:
         hearing = session(program, site)
     hearing.join(30)
     sent = {hit.headers.get("X-Token") for hit in site.hits}

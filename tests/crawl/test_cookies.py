@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from quaero.clock import LAST_SECOND
 from quaero.crawl.cookie_file import parse_headers, read_cookie_file
 from quaero.crawl.cookies import Cookie, ScopedCredentials, is_public_suffix, parse_set_cookie
 from quaero.errors import BadInput
 
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND
+LATEST = LAST_SECOND * SECOND
 SECRET = "s3cret-value"
 
 
@@ -123,6 +125,8 @@ def test_a_cookie_does_not_show_its_value():
         ("a=b; Max-Age=60", cookie("a", "b", expires=NOW + 60 * SECOND)),
         ("a=b; max-age=0", cookie("a", "b", expires=NOW)),
         ("a=b; Max-Age=-1", cookie("a", "b", expires=NOW)),
+        ("a=b; Max-Age=999999999999", cookie("a", "b", expires=LATEST)),
+        ("a=b; Expires=Fri, 31 Dec 9999 23:59:59 -2300", cookie("a", "b", expires=LATEST)),
         ("a=b; Max-Age=soon", cookie("a", "b")),
         ("a=b; Expires=Fri, 15 Jan 2027 08:01:00 GMT", cookie("a", "b", expires=NOW + 60 * SECOND)),
         ("a=b; Expires=Friday, 15-Jan-27 08:01:00", cookie("a", "b", expires=NOW + 60 * SECOND)),

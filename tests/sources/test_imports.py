@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from quaero.clock import SECOND
+from quaero.clock import SECOND, rfc3339
 from quaero.crawl.cookies import Cookie
-from quaero.errors import BadLogin
+from quaero.errors import BadInput, BadLogin
 from quaero.sources.capture import Capture, base_of, checked, site_of
 from quaero.sources.credentials import expires_at
 from quaero.sources.imports import read_text
@@ -47,6 +47,57 @@ def test_a_har_gives_each_cookie_to_the_hosts_that_it_was_sent_to() -> None:
     assert all(each.host_only and each.secure for each in found.cookies)
     assert found.headers == {"Authorization": "Bearer b"}
     assert found.user_agent == "B/1"
+
+
+def netscape(*lines: str) -> str:
+    return "\n".join(line.replace(" ", "\t") for line in lines)
+
+
+OWN = "wiki.example.org FALSE / TRUE 0 sid 1"
+ONE_COOKIE = {
+    "lines for others that could not be taken": (
+        netscape(
+            OWN, ".github.io TRUE / TRUE 0 a 1", "a.net FALSE / TRUE 0  nameless",
+            "b.net FALSE / TRUE never a 1", "c.net maybe x TRUE 0 a 1",
+        ),
+        4,
+    ),
+    "no line but of a cookie kept from scripts": (netscape(f"#HttpOnly_{OWN}"), 0),
+    "an expiry that no time can be written for": (
+        netscape("wiki.example.org FALSE / TRUE 1e30 sid 1"), 0
+    ),
+    "a cookie without a name beside it": (har((WIKI, {"Cookie": "plain; =x; sid=1"}, [])), 0),
+    "a browser whose name cannot be sent": (
+        har((WIKI, {"Cookie": "sid=1", "User-Agent": "Bröwser"}, [])), 0
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "foreign"), ONE_COOKIE.values(), ids=ONE_COOKIE)
+def test_what_is_not_of_the_site_does_not_keep_its_cookie_from_being_taken(text, foreign) -> None:
+    found = read_text(text, WIKI, NOW)
+    (sid,) = checked(found.capture, NOW).cookies
+    assert (sid.name, sid.value, sid.domain) == ("sid", "1", "wiki.example.org")
+    assert found.foreign == foreign
+    assert sid.expires is None or rfc3339(sid.expires).startswith("9999-12-31T23:59:59")
+
+
+NO_LOGIN = [
+    ('{"log": {"entries": [{"request": {"url": 5}}]}}', r"`log.entries\[0\].request.url`"),
+    ('{"log": {"entries": [{"response": {"headers": null}}]}}', "response.headers"),
+    ('{"cookies": []}', "no list `log.entries`"),
+    ('{"log": {"entries": 5}}', "no list `log.entries`"),
+    ('{"log": {"entr', "cut off"),
+    ('[{"name": "sid", "value": "s3cret"}]', "Netscape format"),
+    ("wiki.example.org\tFALSE\t/\tTRUE\nb.net\tFALSE", "line:1: 4 fields"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), NO_LOGIN)
+def test_a_text_that_is_no_login_is_told_what_it_is_not(text, said) -> None:
+    with pytest.raises(BadInput, match=said) as told:
+        read_text(text, WIKI, NOW)
+    assert "s3cret" not in str(told.value)
 
 
 MANY = "; ".join(f"c{n}=v" for n in range(100_000))

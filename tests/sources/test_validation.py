@@ -30,25 +30,36 @@ FORM = "<html><title>Log in</title><body><form action=/in><input type=password><
 
 @dataclass
 class Verdict:
-    ok: bool
+    ok: bool | None
     detail: str = "the site shows a login page"
 
 
 @dataclass
 class Stored:
+    name: str
     expires_at: int | None = None
 
 
 class Logins:
-    """Stored logins: 1 is good, 2 has expired, 3 is not accepted, any other is not there."""
+    """Stored logins: 1 is good, 2 has expired, 3 is not accepted, of 4 nothing can be told.
+
+    5 is of another site, and any other is not there.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     async def login(self, credential_id: int) -> Any:
-        if credential_id not in (1, 2, 3):
+        if credential_id not in (1, 2, 3, 4, 5):
             raise NotFound(f"there is no login {credential_id}")
-        return Stored(1 if credential_id == 2 else None)
+        if credential_id == 5:
+            return Stored("https://wiki.example.org/")
+        return Stored(self.url, 1 if credential_id == 2 else None)
 
     async def probe(self, credential_id: int, url: str | None = None) -> Verdict:
         assert url is not None
+        if credential_id == 4:
+            return Verdict(None, "the site answered 500")
         return Verdict(credential_id == 1)
 
 
@@ -59,7 +70,7 @@ async def look(folder: Path, url: str, kind: str = "web", **more: Any) -> dict[s
         helpers = CpuHelpers(1)
         async with Fetcher() as fetcher:
             crawls = Crawls(made.db, fetcher, (), None)
-            validator = Validator(made.db, crawls, fetcher, helpers, SystemClock(), Logins())
+            validator = Validator(made.db, crawls, fetcher, helpers, SystemClock(), Logins(url))
             try:
                 return {each.name: each for each in await validator.look(wanted)}
             finally:
@@ -115,7 +126,8 @@ async def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("credential", "said"),
     [(None, "none is set"), (1, "the site takes it"), (2, "has expired"),
-     (3, "shows a login page"), (9, "there is no login 9")],
+     (3, "shows a login page"), (4, "answered 500"),
+     (5, "login 5 is for example.org"), (9, "there is no login 9")],
 )  # fmt: skip
 async def test_a_login_is_present_unexpired_and_accepted(
     tmp_path: Path, credential: int | None, said: str, monkeypatch: pytest.MonkeyPatch
@@ -128,6 +140,7 @@ async def test_a_login_is_present_unexpired_and_accepted(
         found = await look(tmp_path, site.url, credential=credential)
     assert said in found["login"].detail
     assert bad(found) == (set() if credential in (None, 1) else {"login"})
+    assert found["login"].passing is (credential == 4)
 
 
 async def test_addresses_that_the_policy_or_the_network_refuses_are_named(tmp_path: Path) -> None:

@@ -79,6 +79,26 @@ async def test_without_its_key_nothing_opens_and_the_error_names_the_file(
     assert values(await make_logins().login(id_)) == [SECRET]
 
 
+async def test_a_running_process_stores_nothing_that_nobody_could_open_later(
+    make_logins, key_file, opened
+) -> None:
+    logins = make_logins()
+    id_, _ = await logins.add(capture(value="old"))
+    await logins.login(id_)
+    kept = key_file.read_text()
+    key_file.unlink()
+    for url in (WIKI, "https://other.example/"):
+        with pytest.raises(BadKey, match=f"{key_file} is not there"):
+            await logins.add(capture(url))
+    key_file.write_text(kept)
+    key_file.chmod(0o644)
+    with pytest.raises(BadKey, match="chmod 600"):
+        await logins.add(capture())
+    key_file.chmod(0o600)
+    assert [each.id for each in opened.read(credentials.listing)] == [id_]
+    assert values(await logins.login(id_)) == ["old"]
+
+
 async def test_the_key_of_another_database_opens_nothing(make_logins, key_file, opened) -> None:
     id_, _ = await make_logins().add(capture())
     vault, _ = opened.read(vault_of)

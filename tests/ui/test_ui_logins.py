@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from quaero.testing.site import Page as Broken
 from quaero.testing.site import SiteServer
 
 from .asking import REFUSED, request
@@ -72,6 +73,10 @@ def test_cookies_are_pasted_tested_and_a_broken_login_is_seen(new_page, site, ax
     line.get_by_role("button", name="Test").click()
     expect(line).to_contain_text("accepted")
     expect(line).to_contain_text("answers 200 with “Home”")
+    site.pages["/"] = Broken(status=500)
+    line.get_by_role("button", name="Test").click()
+    expect(line).to_contain_text("not known")
+    expect(line.locator(".status")).to_have_text("good")
     site.pages["/"] = FORM
     line.get_by_role("button", name="Test").click()
     expect(line).to_contain_text("shows a login page")

@@ -18,9 +18,8 @@ from quaero.api import examples
 from quaero.api.bodies import JsonRoute
 from quaero.api.fields import CursorText, Limit, Time
 from quaero.api.models import Answer, Body, Words
-from quaero.clock import SECOND
+from quaero.clock import LAST_SECOND, SECOND
 from quaero.crawl.cookies import Cookie
-from quaero.reports.wanted import Moment
 from quaero.reports.wanted import moment as read_moment
 from quaero.sources.capture import (
     LONGEST_ADDRESS,
@@ -33,7 +32,6 @@ from quaero.sources.capture import (
 )
 
 LARGEST_TEXT = 4_500_000
-_LATEST = 253_402_300_799  # the last second of the year 9999
 _AS_BROWSERS_SAY = {
     "httpOnly": "http_only",
     "sameSite": "same_site",
@@ -58,8 +56,20 @@ def _expiry(value: object) -> int | None:
     """Microseconds from a time as text, or from seconds since 1970, as browsers have them."""
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LATEST:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LAST_SECOND:
         return int(value * SECOND)
+    return read_moment(value)
+
+
+def _captured(value: object) -> int:
+    """Microseconds from a time as text, or from the number that browsers have for one.
+
+    That is milliseconds since 1970 in JavaScript and seconds elsewhere; no time is both.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value if value <= LAST_SECOND else value / 1_000
+        if 0 <= seconds <= LAST_SECOND:
+            return int(seconds * SECOND)
     return read_moment(value)
 
 
@@ -77,10 +87,24 @@ Expiry = Annotated[
         {
             "anyOf": [
                 {"type": "string", "format": "date-time"},
-                {"type": "number", "minimum": 0, "maximum": _LATEST},
+                {"type": "number", "minimum": 0, "maximum": LAST_SECOND},
                 {"type": "null"},
             ],
             "description": "A time, or seconds since 1970; null where it ends with the session.",
+        }
+    ),
+]
+CapturedAt = Annotated[
+    int | None,
+    BeforeValidator(lambda value: None if value is None else _captured(value)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "number", "minimum": 0, "maximum": LAST_SECOND},
+                {"type": "null"},
+            ],
+            "description": "A time, or seconds or milliseconds since 1970; now if it is not said.",
         }
     ),
 ]
@@ -165,7 +189,7 @@ class NewLogin(Body):
     cookies: Cookies = Field(default=[])
     tokens: Tokens = Field(default=[])
     user_agent: Agent | None = None
-    captured_at: Moment | None = None
+    captured_at: CapturedAt = None
 
     _words = model_validator(mode="before")(_in_our_words)
 
@@ -241,9 +265,9 @@ class Imported(Answer):
 
 
 class ProbeModel(Answer):
-    """Whether the login is accepted, and why that is thought."""
+    """Whether the login is accepted, and why that is thought; `ok` is null where none can say."""
 
-    ok: bool
+    ok: bool | None
     detail: str
     tested_at: Time
 

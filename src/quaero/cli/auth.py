@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quaero.sources.logins import Logins
 
 R = TypeVar("R")
+_VERDICTS = {True: "accepted", False: "refused", None: "not known"}
 LARGEST_FILE = 100 * 1024 * 1024
 
 app = typer.Typer(
@@ -157,10 +158,10 @@ def list_logins(*, as_json: Json = False) -> None:
     if not logins:
         say(f"no logins; store one: {suggest('auth', 'add', 'https://…')}")
         return
-    words = {None: "not tested", True: "accepted", False: "refused"}
     rows = [
         (each.id, each.base_url, each.cookies, each.headers,
-         moment(each.expires_at) if each.expires_at else "not said", words[each.test_ok])
+         moment(each.expires_at) if each.expires_at else "not said",
+         _VERDICTS[each.test_ok] if each.tested_at else "not tested")
         for each in logins
     ]  # fmt: skip
     header = ("id", "site", "cookies", "tokens", "expires", "test")
@@ -179,7 +180,7 @@ def try_login(
     *,
     as_json: Json = False,
 ) -> None:
-    """Fetch a page with the login; exits with 1 where a login page comes in its place.
+    """Fetch a page with the login; exits with 1 where it is not seen to be accepted.
 
     Example: quaero auth test 3
     """
@@ -192,7 +193,7 @@ def try_login(
     if as_json:
         print_json(found)
     else:
-        typer.echo(f"{'accepted' if found.ok else 'refused'}: {safe(found.detail)}")
+        typer.echo(f"{_VERDICTS[found.ok]}: {safe(found.detail)}")
     raise typer.Exit(0 if found.ok else 1)
 
 

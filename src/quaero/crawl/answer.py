@@ -15,6 +15,7 @@ from aiohttp import ClientError, ClientResponse, hdrs
 from quaero.clock import Clock
 from quaero.crawl.connect import Flight
 from quaero.crawl.decode import BodyDecoder, too_large
+from quaero.crawl.echoes import Echoes
 from quaero.crawl.exchange import KIB, FetchRequest, FetchResult
 from quaero.crawl.headers import absolute, canonical_link, retry_after, text
 from quaero.errors import HttpStatus, JobError, Permanent, Refused, RetryLater
@@ -31,13 +32,23 @@ _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 async def read_answer(
     request: FetchRequest, response: ClientResponse, flight: Flight, clock: Clock
 ) -> FetchResult:
-    """The answer, its body read; `clock` tells the time for dates in it."""
+    """The answer, its body read, without what it repeats of the secrets that were sent.
+
+    `clock` tells the time for dates in it.
+    """
+    echoes = Echoes(request.headers, _headers(response, hdrs.SET_COOKIE))
+    return echoes.left_out(await _read_answer(request, response, flight, clock, echoes))
+
+
+async def _read_answer(
+    request: FetchRequest, response: ClientResponse, flight: Flight, clock: Clock, echoes: Echoes
+) -> FetchResult:
     _check_header_size(response, flight)
     status = response.status
     if 200 <= status < 300:
-        return _result(response, flight, body=await _wanted_body(request, response, flight))
+        return _result(response, flight, body=await _wanted_body(request, response, flight, echoes))
     if request.body is not None:
-        raise _refusal(response, flight, clock, await _said(response))
+        raise _refusal(response, flight, clock, echoes.without(await _said(response)))
     await _spare_connection(response)
     if status == HTTPStatus.NOT_MODIFIED and (request.etag or request.last_modified):
         return _result(response, flight)
@@ -48,13 +59,14 @@ async def read_answer(
 
 
 async def _wanted_body(
-    request: FetchRequest, response: ClientResponse, flight: Flight
+    request: FetchRequest, response: ClientResponse, flight: Flight, echoes: Echoes
 ) -> BodyDecoder:
     content_type = _header(response, hdrs.CONTENT_TYPE)
     if request.accept is not None and not request.accept(content_type):
         await _spare_connection(response)
+        named = echoes.without(content_type or "unknown")
         raise Refused(
-            f"{flight.url} is of the type {content_type or 'unknown'}, which is not collected",
+            f"{flight.url} is of the type {named}, which is not collected",
             reason="content-type",
         )
     decoder = BodyDecoder(",".join(_headers(response, hdrs.CONTENT_ENCODING)), flight.limits)

@@ -6,10 +6,10 @@ seven fields divided by tabs. Errors name the file, the line and the field, neve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from quaero.clock import SECOND
+from quaero.clock import LAST_SECOND, SECOND
 from quaero.crawl.cookies import Cookie, is_cookie_name, is_cookie_value, is_public_suffix
 from quaero.crawl.headers import check_header
 from quaero.crawl.policy import literal_address
@@ -22,7 +22,7 @@ _FLAGS = {"TRUE": True, "FALSE": False}
 
 def read_cookie_file(path: Path) -> list[Cookie]:
     """The cookies of a file, expired ones included; raises `BadInput` if it cannot be used."""
-    return parse_cookies(_text(path), str(path))
+    return parse_cookies(_text(path), str(path))[0]
 
 
 def _text(path: Path) -> str:
@@ -36,18 +36,29 @@ def _text(path: Path) -> str:
         raise BadInput(f"{path}: not a text file in UTF-8") from None
 
 
-def parse_cookies(content: str, where: str) -> list[Cookie]:
-    """The cookies of such a text, which errors call `where`; raises `BadInput` as above."""
+def parse_cookies(
+    content: str, where: str, wanted: Callable[[str], bool] = lambda _: True
+) -> tuple[list[Cookie], int]:
+    """The cookies of such a text for the domains that are `wanted`, and how many are for others.
+
+    Errors call the text `where`. Of lines for others only the form is looked at. Raises `BadInput`
+    as above.
+    """
     if content.lstrip()[:1] in ("[", "{"):
         raise BadInput(f"{where}: this is JSON; export the cookies in the Netscape format instead")
-    cookies = [
-        _cookie(line, f"{where}:{number}")
-        for number, line in enumerate(content.split("\n"), start=1)
-        if line.strip() and (not line.startswith("#") or line.startswith(_HTTP_ONLY))
-    ]
-    if not cookies:
+    cookies, others = [], 0
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip() or (line.startswith("#") and not line.startswith(_HTTP_ONLY)):
+            continue
+        fields = _fields(line, f"{where}:{number}")
+        if wanted(fields[0]):
+            http_only = line.startswith(_HTTP_ONLY)
+            cookies.append(_cookie(fields, f"{where}:{number}", http_only=http_only))
+        else:
+            others += 1
+    if not cookies and not others:
         raise BadInput(f"{where}: there is no cookie in this file")
-    return cookies
+    return cookies, others
 
 
 def parse_headers(given: Iterable[str]) -> dict[str, str]:
@@ -68,12 +79,16 @@ def parse_headers(given: Iterable[str]) -> dict[str, str]:
     return headers
 
 
-def _cookie(line: str, where: str) -> Cookie:
+def _fields(line: str, where: str) -> list[str]:
     fields = line.removeprefix(_HTTP_ONLY).rstrip("\r\n").split("\t")
     if len(fields) == 6:
         fields.append("")
     if len(fields) != 7:
         raise BadInput(f"{where}: {len(fields)} fields divided by tabs instead of 7")
+    return fields
+
+
+def _cookie(fields: list[str], where: str, *, http_only: bool) -> Cookie:
     domain, below, path, secure, expires, name, value = fields
     host = domain.strip().removeprefix(".").lower()
     has_none_below = "." not in host or literal_address(host) is not None
@@ -96,7 +111,7 @@ def _cookie(line: str, where: str) -> Cookie:
         path=path,
         secure=_flag(secure, "fourth", where),
         expires=_expiry(expires, where),
-        http_only=line.startswith(_HTTP_ONLY),
+        http_only=http_only,
     )
 
 
@@ -111,6 +126,6 @@ def _expiry(text: str, where: str) -> int | None:
     """Seconds since 1970 as the file has them, with or without fraction; 0 and -1: the session."""
     try:
         seconds = float(text or "0")
-        return int(seconds * SECOND) if seconds > 0 else None
+        return min(int(seconds * SECOND), LAST_SECOND * SECOND) if seconds > 0 else None
     except (ValueError, OverflowError):
         raise BadInput(f"{where}: the fifth field is not a time in seconds since 1970") from None

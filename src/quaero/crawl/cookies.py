@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import ada_url
 
-from quaero.clock import SECOND
+from quaero.clock import LAST_SECOND, SECOND
 from quaero.crawl.headers import check_headers, http_date
 from quaero.crawl.policy import literal_address
 from quaero.crawl.urls import site
@@ -24,6 +24,7 @@ _Place = tuple[str, str | None]
 
 _MOST_HOSTS = 1000
 _MOST_PER_HOST = 50
+_LATEST = LAST_SECOND * SECOND
 _LONGEST_COOKIE = 4096  # RFC 6265 6.1
 _NOT_IN_NAME = re.compile(r"[\x00-\x20\x7f;=,]")
 _NOT_IN_VALUE = re.compile(r"[\x00-\x1f\x7f;]")
@@ -236,10 +237,9 @@ def bound_port(parts: ada_url.URL) -> str | None:
 def _expiry(attributes: Mapping[str, str], now: int) -> int | None:
     age = attributes.get("max-age", "")
     if age.removeprefix("-").isdecimal() and age.isascii():
-        return now + max(int(age[:12]), 0) * SECOND
-    if "expires" in attributes:
-        return http_date(attributes["expires"])
-    return None
+        return min(now + max(int(age[:12]), 0) * SECOND, _LATEST)
+    end = http_date(attributes["expires"]) if "expires" in attributes else None
+    return None if end is None else min(end, _LATEST)
 
 
 def _default_path(request_path: str) -> str:

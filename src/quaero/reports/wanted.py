@@ -34,7 +34,7 @@ def moment(value: object) -> int:
     if time.endswith(":60"):  # a leap second
         text = f"{day}T{time[:-2]}59.999999{text[26:]}"
     try:
-        since = datetime.fromisoformat(text) - _EPOCH
+        since = datetime.fromisoformat(text).astimezone(UTC) - _EPOCH
     except (ValueError, OverflowError) as error:
         raise ValueError(f"is no time there is: {error}") from error
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds

@@ -162,11 +162,16 @@ def _headers(given: Mapping[str, str]) -> dict[str, str]:
 
 def _agent(given: str | None) -> str | None:
     text = (given or "").strip()
-    if len(text) > LONGEST_AGENT or not (text.isascii() and (text.isprintable() or not text)):
+    if text and not is_agent(text):
         raise BadLogin(
             f"a user agent has at most {LONGEST_AGENT} printable ASCII characters", "/user_agent"
         )
     return text or None
+
+
+def is_agent(text: str) -> bool:
+    """Whether a text can be the name that a site is told."""
+    return len(text) <= LONGEST_AGENT and text.isascii() and text.isprintable()
 
 
 def _stands_alone(host: str) -> bool:

@@ -38,7 +38,8 @@ class AnotherKey(Exception):
 class CredentialSummary:
     """A login as it may be shown.
 
-    Times are wall times in microseconds; `expires_at` is the first expiry of what keeps it logged
+    `test_ok` is None where the last test, if there was one, could not tell. Times are wall times in
+    microseconds; `expires_at` is the first expiry of what keeps it logged
     in, None where nothing says when that ends.
     """
 
@@ -191,11 +192,11 @@ def seal_again(tx: Tx, key: Key, old: Sealed, secret: Secret) -> bool:
     return bool(rows)
 
 
-def note_test(tx: Tx, credential_id: int, *, ok: bool, detail: str) -> CredentialSummary:
-    """Keep what a test of the login found. Raises `NotFound`."""
+def note_test(tx: Tx, credential_id: int, *, ok: bool | None, detail: str) -> CredentialSummary:
+    """Keep what a test of the login found, None where it told nothing. Raises `NotFound`."""
     tx.execute(
         "update credential set tested_at = $2, test_ok = $3, test_detail = $4 where id = $1",
-        (credential_id, tx.now, int(ok), detail[:LONGEST_DETAIL]),
+        (credential_id, tx.now, None if ok is None else int(ok), detail[:LONGEST_DETAIL]),
     )
     return get(tx, credential_id)
 

@@ -23,12 +23,12 @@ from quaero.crawl.cookies import (
 from quaero.crawl.urls import canonical
 from quaero.errors import BadLogin, BadUrl
 from quaero.sources.capture import (
-    LONGEST_AGENT,
     MOST_COOKIES,
     MOST_HEADERS,
     Capture,
     base_of,
     belongs,
+    is_agent,
     site_of,
 )
 
@@ -53,19 +53,20 @@ def read_text(text: str, base_url: str, now: int, *, kind: Kind = "auto") -> Fou
         return _from_har(text, base_url, now)
     if kind == "headers":
         return Found(_from_headers(text, base_url, now))
-    found = parse_cookies(text, "line")
-    own = tuple(cookie for cookie in found if belongs(cookie.domain, base_url))
+    own, foreign = parse_cookies(text, "line", lambda domain: belongs(domain, base_url))
     if not own:
-        raise _nothing(base_url, len(found))
-    return Found(Capture(base_url=base_url, captured_at=now, cookies=own), len(found) - len(own))
+        raise _nothing(base_url, foreign)
+    return Found(Capture(base_url=base_url, captured_at=now, cookies=tuple(own)), foreign)
 
 
 def _kind_of(text: str) -> Kind:
     start = text.lstrip()
     if start[:1] == "{":
         return "har"
-    first = next((line for line in start.splitlines() if not line.startswith("#")), "")
-    return "cookies.txt" if "\t" in first or start.startswith("# ") else "headers"
+    first = next((line for line in start.splitlines() if not line.startswith("# ")), "")
+    if "\t" in first or start.startswith(("# ", "[")):
+        return "cookies.txt"
+    return "headers"
 
 
 def _nothing(base_url: str, foreign: int) -> BadLogin:
@@ -170,8 +171,10 @@ def _from_har(text: str, base_url: str, now: int) -> Found:
     """
     try:
         har = msgspec.json.decode(text.encode(), type=_Har)
+    except msgspec.ValidationError as error:
+        raise BadLogin(_no_har(str(error))) from None
     except (msgspec.MsgspecError, UnicodeEncodeError):
-        raise BadLogin("this is no HAR: there is no list `log.entries` of requests in it") from None
+        raise BadLogin("this is no HAR: it is no JSON, or is cut off; save it again") from None
     jar: dict[tuple[str, str, str], Cookie] = {}
     headers: dict[str, str] = {}
     agent, foreign = None, 0
@@ -203,9 +206,17 @@ def _from_har(text: str, base_url: str, now: int) -> Found:
         captured_at=now,
         cookies=tuple(jar.values()),
         headers=headers,
-        user_agent=agent if agent and len(agent) <= LONGEST_AGENT else None,
+        user_agent=agent if agent and is_agent(agent) else None,
     )
     return Found(capture, foreign)
+
+
+def _no_har(said: str) -> str:
+    """What is wrong with a HAR, by the place that the reader of it names."""
+    place = said.rpartition(" - at `$.")[2].rstrip("`") if " - at `$." in said else ""
+    if not place.startswith("log.entries["):
+        return "this is no HAR: there is no list `log.entries` of requests in it"
+    return f"this is no HAR: `{place}` is not what it is in one; save it again"
 
 
 def _is_the_same(known: Cookie, sent: Cookie) -> bool:
@@ -226,11 +237,13 @@ def _by_name(pairs: Iterable[_Pair]) -> Mapping[str, str]:
 
 
 def _sent(request: _Request, headers: Mapping[str, Any], url: str, where: str) -> list[Cookie]:
+    """What was sent; browsers know cookies without a name, which keep nobody logged in."""
     if request.cookies:
         value = "; ".join(f"{pair.name}={pair.value}" for pair in request.cookies)
     else:
         value = headers.get("cookie", "")
-    return cookies_of(value, url, where) if value else []
+    named = ";".join(each for each in value.split(";") if "=" in each.strip()[1:])
+    return cookies_of(named, url, where)
 
 
 def _set(headers: Iterable[_Pair], url: str, now: int) -> list[Cookie]:

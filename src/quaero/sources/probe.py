@@ -13,9 +13,12 @@ from quaero.crawl.login import Login
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What came of a test: whether the login is accepted, and a sentence that says why."""
+    """What came of a test: whether the login is accepted, and a sentence that says why.
 
-    ok: bool
+    `ok` is None where the site did not answer in a way that says it: it is down, say.
+    """
+
+    ok: bool | None
     detail: str
 
 

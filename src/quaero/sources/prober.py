@@ -25,6 +25,7 @@ from quaero.work.cpu import CpuHelpers
 
 MOST_HOPS = 10
 FEW_WORDS = 30
+REFUSALS = (401, 403, 407)
 LIMITS = FetchLimits(total=30.0, wire=5 * MIB, decoded=10 * MIB)
 READABLE = ("text/html", "application/xhtml+xml")
 
@@ -51,11 +52,11 @@ class SiteProber:
         try:
             return await self._visit(login, target)
         except HttpStatus as error:
-            if error.code in (401, 403):
+            if error.code in REFUSALS:
                 return Probe(False, f"{host_key(target)} answers {error.code}: not accepted")
-            return Probe(False, str(error))
+            return Probe(None, str(error))
         except JobError as error:
-            return Probe(False, str(error))
+            return Probe(None, str(error))
 
     async def _visit(self, login: Login, target: str) -> Probe:
         scoped = login.scoped((target,))
@@ -69,7 +70,7 @@ class SiteProber:
             try:
                 url = canonical(result.location)
             except BadUrl:
-                return Probe(False, f"{url} redirects to an address that cannot be fetched")
+                return Probe(None, f"{url} redirects to an address that cannot be fetched")
             if not _of_site(url, login):
                 return Probe(
                     False,

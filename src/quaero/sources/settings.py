@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from quaero.crawl.payloads import Pattern, Seed
+from quaero.crawl.payloads import PRODUCT_DEPTH, Pattern, Seed
 from quaero.crawl.scope import ScopeName
 from quaero.sources.folder_walk import PathRules
 
@@ -71,6 +71,17 @@ class SiteSettings(BaseModel):
     )
 
 
+class ProductSettings(SiteSettings):
+    """How a Jira or Confluence is crawled: its link rules bound it, and lists lead on page by page.
+
+    So it is not the depth that ends a crawl.
+    """
+
+    max_depth: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        PRODUCT_DEPTH, description="Links from an address to begin at; lists go on page by page."
+    )
+
+
 class FolderSettings(BaseModel):
     """Which files of a folder are read; patterns are compared with the path below it, `/a/b.md`.
 
@@ -100,4 +111,6 @@ Settings = SiteSettings | FolderSettings
 
 def settings_model(kind: Kind) -> type[SiteSettings | FolderSettings]:
     """The model of a kind's settings."""
-    return FolderSettings if kind == "folder" else SiteSettings
+    if kind == "folder":
+        return FolderSettings
+    return SiteSettings if kind == "web" else ProductSettings

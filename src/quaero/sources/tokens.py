@@ -7,7 +7,7 @@ import binascii
 
 import msgspec
 
-_LAST_SECOND = 253_402_300_799  # the end of the year 9999
+from quaero.clock import LAST_SECOND
 
 
 class _Claims(msgspec.Struct):
@@ -25,6 +25,6 @@ def expiry_of_token(value: str) -> int | None:
         claims = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=_Claims)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         return None
-    if claims.exp is None or not 0 < claims.exp < _LAST_SECOND:
+    if claims.exp is None or not 0 < claims.exp < LAST_SECOND:
         return None
     return int(claims.exp)

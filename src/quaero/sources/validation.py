@@ -38,6 +38,7 @@ from quaero.errors import (
 )
 from quaero.jobs.model import JobRow
 from quaero.sources import checks, runs
+from quaero.sources.capture import site_of
 from quaero.sources.checks import Check
 from quaero.sources.payloads import VALIDATION, Validation
 from quaero.work.context import JobContext
@@ -49,6 +50,7 @@ LOGIN = "login"
 _DIGEST = "quaero.crawl.digest:digest"
 _RENEW = "log in again with your browser and store the new login"
 _KEY = "give this process the key file that the login was stored with, or store the login again"
+_AGAIN = "try again when the site answers"
 _GIVE = "give the source a login"
 
 
@@ -56,8 +58,8 @@ class Verdict(Protocol):
     """What a test of a login found."""
 
     @property
-    def ok(self) -> bool:
-        """Whether the site takes it."""
+    def ok(self) -> bool | None:
+        """Whether the site takes it; None where it did not tell."""
 
     @property
     def detail(self) -> str:
@@ -145,7 +147,7 @@ class Validator:
         if crawl is None:
             unknown = "not looked at: the settings cannot be used"
             return [Check(name, None, unknown) for name in ("reachable", "robots", LOGIN)]
-        login = await self._stored_login(wanted.credential)
+        login = await self._stored_login(wanted.credential, wanted.base_url)
         usable = crawl if login.ok else crawl.model_copy(update={"credential": None})
         try:
             made = await self._crawls.make(0, usable)
@@ -161,8 +163,8 @@ class Validator:
             login = await self._probe(wanted.credential, wanted.base_url, login)
         return [seen.reachable, robots, login if login.ok is False else seen.login or login]
 
-    async def _stored_login(self, credential: int | None) -> Check:
-        """Whether the login is there, can be opened, and has not expired."""
+    async def _stored_login(self, credential: int | None, base_url: str) -> Check:
+        """Whether the login is there, can be opened, is of this site, and has not expired."""
         if credential is None:
             return Check(LOGIN, True, "none is set")
         if self._logins is None:
@@ -173,7 +175,11 @@ class Validator:
             return Check(LOGIN, False, str(error), _KEY, passing=True)
         except QuaeroError as error:
             return Check(LOGIN, False, str(error), _RENEW)
-        ends = getattr(login, "expires_at", None)
+        ours, its = site_of(canonical(base_url)), site_of(login.name)
+        if ours != its:
+            text = f"login {credential} is for {its}, and the source is at {ours}"
+            return Check(LOGIN, False, text, f"choose a login for {ours}, or none")
+        ends = login.expires_at
         if ends is not None and ends <= self._clock.wall():
             return Check(LOGIN, False, f"login {credential} has expired", _RENEW)
         return Check(LOGIN, True, f"login {credential} is there and has not expired")
@@ -184,6 +190,8 @@ class Validator:
             verdict = await self._logins.probe(credential, url)
         except QuaeroError as error:
             return Check(LOGIN, False, str(error), _RENEW, _passes(error))
+        if verdict.ok is None:
+            return Check(LOGIN, False, verdict.detail, _AGAIN, passing=True)
         if not verdict.ok:
             return Check(LOGIN, False, verdict.detail, _RENEW)
         return Check(LOGIN, True, f"{known.detail}, and the site takes it")
@@ -246,8 +254,7 @@ class Validator:
             try:
                 found = await rules.fetch(seed, crawl)
             except JobError as error:
-                todo = "try again when the site answers"
-                return Check("robots", False, str(error), todo, _passes(error))
+                return Check("robots", False, str(error), _AGAIN, _passes(error))
             if found.allowed(seed, agent):
                 return Check("robots", True, f"robots.txt of {host_key(seed)} allows {seed}")
         text = f"robots.txt of {host_key(crawl.scope.seeds[0])} disallows {crawl.scope.seeds[0]}"

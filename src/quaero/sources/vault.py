@@ -89,9 +89,15 @@ class Keys:
     def sealing(self, vault: str, key_id: str | None) -> Key:
         """The key that seals now; the database's first one where it has none yet.
 
-        Raises `BadKey`.
+        It is read anew, so nothing is sealed with a key that is kept nowhere any more. Raises
+        `BadKey`.
         """
-        return self.file.first(vault) if key_id is None else self.get(vault, key_id)
+        if key_id is None:
+            return self.file.first(vault)
+        kept = self.file.keys(vault)
+        if key_id not in kept:
+            raise BadKey(self._missing(key_id))
+        return kept[key_id]
 
     def _missing(self, key_id: str) -> str:
         there = "does not have it" if self.file.path.exists() else "is not there"

@@ -12,6 +12,11 @@ const STATES = {
   expired: { label: "expired", icon: "cross", tone: "failed" },
   refused: { label: "refused", icon: "cross", tone: "failed" },
 };
+const VERDICTS = new Map([
+  [true, "accepted"],
+  [false, "refused"],
+  [null, "not known"],
+]);
 const AT_ONCE = { "If-Match": "*" };
 
 export function logins() {
@@ -64,7 +69,7 @@ export function logins() {
     row(login) {
       const { label, icon: symbol, tone } = STATES[login.state] ?? STATES.good;
       const secrets = [login.cookies && plural(login.cookies, "cookie"), login.tokens && plural(login.tokens, "token")].filter(Boolean);
-      const tested = login.tested_at ? `${login.test_ok ? "accepted" : "refused"} ${ago(login.tested_at)}` : "never";
+      const tested = login.tested_at ? `${VERDICTS.get(login.test_ok)} ${ago(login.tested_at)}` : "never";
       const more = iconButton("more", `More for ${clean(login.base_url, 100)}`, () => menu(more, this.actions(login)));
       const test = h("button.button.is-small", { type: "button" }, "Test");
       test.addEventListener("click", () => this.test(login, test));
@@ -93,7 +98,7 @@ export function logins() {
       button.classList.add("is-loading");
       try {
         const found = await post(`/api/auth/${login.id}/test`, {});
-        note(`${found.ok ? "Accepted" : "Refused"}: ${clean(found.detail, 300)}`, { error: !found.ok });
+        note(`It is ${VERDICTS.get(found.ok)}: ${clean(found.detail, 300)}`, { error: !found.ok });
       } catch (error) {
         note(error.message, { error: true });
       }

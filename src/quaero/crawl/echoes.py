@@ -1,0 +1,89 @@
+"""What a site repeats of the secrets that it was sent or sets: taken out before anybody reads it.
+
+A page that shows the session it was asked with, or a redirect with it in the address, would put a
+secret into documents, logs and errors. Which parts of a request are secret is told by their names
+and their form: what a header for a token holds, and what looks as if it had been drawn by lot. A
+name, a language, a date or a version is what a page may well be about, and stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from html import escape
+from urllib.parse import quote, unquote
+
+from quaero.crawl.exchange import FetchResult
+
+LEFT_OUT = "SECRET-LEFT-OUT"
+SHORTEST_TOKEN = 8
+SHORTEST_DRAWN = 16
+FEWEST_CHANGES = 5
+_OPEN = frozenset({"cookie", "user-agent", "accept", "if-none-match", "if-modified-since"})
+_FOR_TOKENS = re.compile(r"auth|token|key|secret|session", re.IGNORECASE)
+_DIGIT = re.compile(r"[0-9]")
+_DRAWN = re.compile(r"[A-Za-z0-9+/=_.~%!-]+")
+_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[a-z0-9])|(?<=[0-9])(?=[A-Za-z])")
+
+
+class Echoes:
+    """The secrets of one exchange, each in the spellings in which a site may repeat it."""
+
+    def __init__(self, sent: Mapping[str, str], set_cookie: Iterable[str] = ()) -> None:
+        found = {*_tokens(sent), *_cookies(sent, set_cookie)}
+        spelled = {spelling for secret in found for spelling in _spellings(secret)}
+        self._texts = sorted(spelled, key=len, reverse=True)
+
+    def without(self, text: str) -> str:
+        """The text without them."""
+        for each in self._texts:
+            text = text.replace(each, LEFT_OUT)
+        return text
+
+    def left_out(self, result: FetchResult) -> FetchResult:
+        """The same answer without them; what a site sets is kept, as that is what is sent next."""
+        if not self._texts:
+            return result
+        body = result.body
+        for each in self._texts:
+            body = body.replace(each.encode(), LEFT_OUT.encode())
+        return replace(
+            result,
+            body=body,
+            location=self._without(result.location),
+            content_type=self._without(result.content_type),
+            etag=self._without(result.etag),
+            last_modified=self._without(result.last_modified),
+            canonical=self._without(result.canonical),
+        )
+
+    def _without(self, text: str | None) -> str | None:
+        return None if text is None else self.without(text)
+
+
+def _tokens(sent: Mapping[str, str]) -> Iterator[str]:
+    """The last words of headers, as in `Bearer TOKEN`; one without a digit may be a plain word."""
+    for name, value in sent.items():
+        word = value.strip().rpartition(" ")[2]
+        named = _FOR_TOKENS.search(name) and _DIGIT.search(word) and len(word) >= SHORTEST_TOKEN
+        if name.lower() not in _OPEN and (named or _is_drawn(word)):
+            yield word
+
+
+def _cookies(sent: Mapping[str, str], set_cookie: Iterable[str]) -> Iterator[str]:
+    pairs = [each for n, v in sent.items() if n.lower() == "cookie" for each in v.split(";")]
+    pairs += [each.partition(";")[0] for each in set_cookie]
+    values = (pair.partition("=")[2].strip().strip('"') for pair in pairs)
+    yield from filter(_is_drawn, values)
+
+
+def _is_drawn(text: str) -> bool:
+    """Whether small and capital letters and digits stand in it as nobody writes them."""
+    if len(text) < SHORTEST_DRAWN or not _DRAWN.fullmatch(text):
+        return False
+    return len(_CHANGE.findall(text)) >= max(FEWEST_CHANGES, len(text) // 5)
+
+
+def _spellings(secret: str) -> set[str]:
+    return {secret, quote(secret, safe=""), unquote(secret), escape(secret)}

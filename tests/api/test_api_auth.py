@@ -71,6 +71,30 @@ async def test_a_second_login_of_a_site_takes_the_place_of_the_first(web) -> Non
     assert first.headers["ETag"] != again.headers["ETag"]
 
 
+@pytest.mark.parametrize(
+    ("base_url", "same"),
+    [
+        ("https://corp.example.org/jira/browse/X-1?tab=2", True),
+        ("https://corp.example.org/jira", True),
+        ("https://corp.example.org/jira2/", False),
+        ("https://corp.example.org/wiki/", False),
+        ("https://corp.example.org/", False),
+        ("https://corp.example.org:8443/jira/", False),
+        ("http://corp.example.org/jira/", False),
+        ("https://other.example.org/jira/", False),
+    ],
+)
+async def test_what_is_below_the_address_of_a_login_takes_its_place(
+    web, base_url: str, *, same: bool
+) -> None:
+    first = (await web.post("/api/auth", json=login("https://corp.example.org/jira/"))).json()
+    token = {"base_url": base_url, "tokens": [{"value": "Bearer x"}]}
+    again = (await web.post("/api/auth", json=token)).json()
+    assert (again["id"] == first["id"]) is same
+    assert (again["kind"], again["base_url"]) == ("token", first["base_url"] if same else base_url)
+    assert (await web.get(f"/api/auth/{again['id']}")).json()["base_url"] == again["base_url"]
+
+
 async def test_the_list_goes_on_where_a_page_ended(web) -> None:
     for n in range(3):
         await web.post("/api/auth", json=login(f"https://a{n}.example/"))

@@ -129,17 +129,17 @@ def any_login(tx: ReadTx) -> bool:
 
 
 def store(tx: Tx, key: Key, seen: str | None, capture: Capture) -> tuple[int, bool]:
-    """Store a login in the place of the one that has its address; returns its id, and if it is new.
+    """Store a login in the place of the one whose address it is at or below.
 
-    `seen` is the name of the key that sealed when the caller chose `key`. Raises `AnotherKey`.
+    Returns its id, and whether it is new. `seen` is the name of the key that sealed when the caller
+    chose `key`. Raises `AnotherKey`.
     """
     _use(tx, key, seen)
     secret = Secret(tuple(capture.cookies), dict(capture.headers))
-    rows = tx.execute("select id from credential where base_url = $1", (capture.base_url,))
-    if rows:
-        id_ = int(rows[0][0])
-        _write(tx, key, Record(id_, capture.base_url), secret, capture)
-        return id_, False
+    known = _above(tx, capture.base_url)
+    if known is not None:
+        _write(tx, key, known, secret, capture)
+        return known.id, False
     (id_,) = tx.ids("credential", 1)
     tx.execute(
         """
@@ -159,6 +159,24 @@ def store(tx: Tx, key: Key, seen: str | None, capture: Capture) -> tuple[int, bo
     )
     _write(tx, key, Record(id_, capture.base_url), secret, capture)
     return id_, True
+
+
+def _above(tx: ReadTx, base_url: str) -> Record | None:
+    """The stored login with this address, or with the nearest one above it on the same host.
+
+    A browser may capture any page of a product, as one at `/jira` is; `/wiki` beside it is another.
+    """
+    origin = base_url[: base_url.index("/", len("https://"))]
+    rows = tx.execute(  # every address of a host is its origin, a slash, and the rest
+        "select id, base_url from credential where base_url >= $1 and base_url < $2",
+        (origin + "/", origin + chr(ord("/") + 1)),
+    )
+    above = [row for row in rows if _folder(base_url).startswith(_folder(row[1]))]
+    return Record(*max(above, key=lambda row: len(row[1]))) if above else None
+
+
+def _folder(base_url: str) -> str:
+    return base_url.rstrip("/") + "/"
 
 
 def change(tx: Tx, key: Key, seen: str | None, old: Sealed, capture: Capture) -> bool:

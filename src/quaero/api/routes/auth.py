@@ -78,7 +78,7 @@ def _page(tx: ReadTx, after: int, limit: int) -> tuple[list[CredentialSummary], 
     responses={**_MADE, 200: {"description": "It replaced another."}, **errors(400, 415)},
 )
 async def post_login(parts: Parts, new: NewLogin) -> Response:
-    """Store a login in the place of the one with the same base address."""
+    """Store a login in the place of the one whose base address it is at or below."""
     captured_at = parts.clock.wall() if new.captured_at is None else new.captured_at
     id_, created = await parts.logins.add(
         Capture(

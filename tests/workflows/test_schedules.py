@@ -125,6 +125,28 @@ def test_or_it_waits_for_the_other_to_end(flows: Flows) -> None:
     assert flows.table().blocked is False
 
 
+WAITED = [("once", [11, 14], 2), ("skip", [11, 14], 2), ("all", [11, 12, 13, 14], 0)]
+
+
+@pytest.mark.parametrize(("missed", "hours", "left_out"), WAITED)
+def test_what_is_due_while_a_run_waits_is_made_up_for_by_one_run_or_by_all(
+    flows: Flows, missed: str, hours: list[int], left_out: int
+) -> None:
+    flows.hourly(overlap="wait", missed=missed)
+    for hour in (11, 12, 13, 14):
+        flows.at(2026, 3, 2, hour)
+        flows.turn()
+    assert (len(flows.runs()), flows.table().blocked) == (1, True)
+    flows.at(2026, 3, 2, 14, 30)
+    for _ in hours:
+        end(flows)
+        flows.turn()
+    assert flows.due() == [datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in hours]
+    table = flows.table()
+    assert (table.blocked, table.left_out) == (False, left_out)
+    assert moment(table.next_at or 0) == datetime(2026, 3, 2, 15, tzinfo=UTC)
+
+
 def test_or_it_begins_beside_it(flows: Flows) -> None:
     flows.hourly(overlap="allow")
     for hour in (11, 12):
@@ -156,6 +178,31 @@ def test_a_paused_schedule_begins_nothing_and_goes_on_with_the_next_time(flows: 
     assert flows.runs() == []
     table = flows.opened.write(schedules.resume, "flow")
     assert moment(table.next_at) == datetime(2026, 3, 2, 13, tzinfo=UTC)
+
+
+def test_a_pause_outlasts_all_changes_of_its_definition(flows: Flows) -> None:
+    hourly = '[schedule]\ncron = "0 * * * *"'
+    flows.save(schedule=hourly)
+    flows.opened.write(schedules.pause, "flow")
+    for more in ("enabled = false", "enabled = true", 'name = "other"'):
+        flows.save(more=more, schedule=hourly)
+        assert (flows.table().paused, flows.table().next_at) == (True, None), more
+    flows.hourly(cron="5 * * * *")
+    assert (flows.table().paused, flows.table().next_at) == (True, None)
+
+
+def test_a_schedule_that_is_disabled_is_never_due_and_goes_on_as_it_was(flows: Flows) -> None:
+    hourly = '[schedule]\ncron = "0 * * * *"'
+    flows.save(schedule=hourly)
+    flows.save(more="enabled = false", schedule=hourly)
+    assert (flows.table().enabled, flows.table().next_at) == (False, None)
+    flows.opened.write(schedules.pause, "flow")
+    assert flows.opened.write(schedules.resume, "flow").next_at is None
+    flows.at(2026, 3, 2, 12, 30)
+    flows.turn()
+    assert flows.runs() == []
+    flows.save(schedule=hourly)
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 13, tzinfo=UTC)
 
 
 def test_a_changed_schedule_is_in_force_at_once(flows: Flows) -> None:

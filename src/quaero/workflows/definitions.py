@@ -14,7 +14,7 @@ from typing import Any, Literal
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import BadDefinition, BadInput, Conflict, NotFound
 from quaero.workflows import schedules
-from quaero.workflows.definition import Definition, Schedule
+from quaero.workflows.definition import Definition
 from quaero.workflows.text import Checked, Fault, Format, check
 
 Origin = Literal["own", "file", "ready"]
@@ -147,7 +147,10 @@ def save(
         ),
     )  # fmt: skip
     _note_calls(tx, definition)
-    schedules.put(tx, definition.id, _in_force(definition), paused=origin == "ready")
+    schedules.put(
+        tx, definition.id, definition.schedule,
+        enabled=definition.enabled, paused=origin == "ready",
+    )  # fmt: skip
     return get(tx, definition.id)
 
 
@@ -158,10 +161,6 @@ def _note_calls(tx: Tx, definition: Definition) -> None:
             "insert into definition_call(definition_id, called_id) values($1, $2)",
             (definition.id, called),
         )
-
-
-def _in_force(definition: Definition) -> Schedule | None:
-    return definition.schedule if definition.enabled else None
 
 
 def _may_replace(

@@ -221,6 +221,11 @@ BAD_JSON = [
     ),
     ('{"id": "x", "steps": []}', 1, "steps", "at least 1"),
     ("[" * 100_000, None, "", "nested too deep"),
+    ('{"id": NaN}', None, "", "is none"),
+    ('{"id": 1e999}', None, "", "too large"),
+    ('{"id": 9223372036854775808}', None, "", "too large"),
+    ('{"id": ' + "9" * 5_000 + "}", None, "", "a number has more than"),
+    ("", 1, "", "Expecting value"),
     ('{"id": "x", "steps": "y"}', 1, "steps", "valid list"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from quaero.workflows.definition import Definition, Problem, problems
 Format = Literal["toml", "json"]
 MOST_BYTES = 1_000_000
 DEEPEST = 100
+LARGEST = 2**63 - 1
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
@@ -102,11 +104,14 @@ def _parse(text: str, format_: Format) -> tuple[Any, Fault | None]:
     except RecursionError:
         return None, Fault(None, "", "it is nested too deep")
     except ValueError as error:
-        return None, Fault(None, "", str(error))
+        told = str(error)
+        if "sys.set_int_max_str_digits" in told:
+            told = "a number has more than 4300 digits; write it as a text"
+        return None, Fault(None, "", told)
 
 
 def _usable(value: Any) -> Any:
-    """The same value. Raises `ValueError` where it is nested too deep or has half a character."""
+    """The same value. Raises `ValueError` where it is nested too deep, or holds what no JSON can."""
     level, depth = [value], 0
     while level:
         if depth > DEEPEST:
@@ -115,6 +120,10 @@ def _usable(value: Any) -> Any:
         for each in level:
             if isinstance(each, str):
                 _refuse_halves(each)
+            elif isinstance(each, float) and not math.isfinite(each):
+                raise ValueError("a number is too large, or is none; write it as a text")
+            elif isinstance(each, int) and abs(each) > LARGEST:
+                raise ValueError(f"the number {each} is too large; write it as a text")
             elif isinstance(each, dict):
                 below += [*each, *each.values()]
             elif isinstance(each, list):

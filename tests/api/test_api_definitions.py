@@ -220,7 +220,7 @@ async def test_json_that_cannot_be_read_is_told_with_its_line(web: httpx.AsyncCl
     told = await web.post("/api/definitions/validate", **body)
     assert told.status_code == 200
     (fault,) = told.json()["faults"]
-    assert (fault["line"], "Expecting value" in fault["text"]) == (2, True)
+    assert (fault["line"], "Expecting value" in fault["detail"]) == (2, True)
     for path in ("", "/upload"):
         refused = await web.post(f"/api/definitions{path}", **body)
         assert (refused.status_code, refused.json()["errors"][0]["line"]) == (422, 2)

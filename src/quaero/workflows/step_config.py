@@ -88,13 +88,10 @@ def _within(config: Any, loc: Collection[str | int]) -> Place:
     """The part of a place that is in the config: pydantic adds names of alternatives to it."""
     place: Place = ()
     for part in loc:
-        if isinstance(config, Mapping) and part in config:
+        of_list = isinstance(config, list) and isinstance(part, int) and part < len(config)
+        if of_list or (isinstance(config, Mapping) and part in config):
             config = config[part]
-        elif isinstance(config, list) and isinstance(part, int) and part < len(config):
-            config = config[part]
-        else:
-            continue
-        place = (*place, part)
+            place = (*place, part)
     return place
 
 

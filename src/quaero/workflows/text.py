@@ -111,7 +111,7 @@ def _parse(text: str, format_: Format) -> tuple[Any, Fault | None]:
 
 
 def _usable(value: Any) -> Any:
-    """The same value. Raises `ValueError` where it is nested too deep, or holds what no JSON can."""
+    """The same value. Raises `ValueError` where it is nested too deep or JSON cannot hold it."""
     level, depth = [value], 0
     while level:
         if depth > DEEPEST:

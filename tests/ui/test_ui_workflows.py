@@ -251,3 +251,29 @@ def test_the_list_switches_runs_off_and_tells_of_a_file_that_is_wrong(
     assert not request(f"{server.url}/api/definitions/{id_of(text)}")["enabled"]
     expect(row.get_by_role("button", name="Run")).to_be_disabled()
     expect(page.get_by_text("is not in force").first).to_be_visible(timeout=ENDS_MS)
+
+
+def test_what_a_cleanup_would_delete_is_seen_in_rows_and_bytes_before(
+    new_page, server, axe
+) -> None:
+    page = new_page("/system")
+    page.get_by_role("button", name="Clean up").click()
+    dialog = page.get_by_role("dialog", name="Clean up")
+    delete = dialog.get_by_role("button", name="Delete")
+    expect(delete).to_be_disabled()
+    dialog.get_by_label("Ended more than").fill("36500")
+    dialog.get_by_role("button", name="Preview").click()
+    expect(dialog.get_by_text("0 job trees would go")).to_be_visible(timeout=ENDS_MS)
+    for kind in ("Jobs", "Log entries", "Dead letters", "Earlier texts", "Records of model"):
+        expect(dialog.get_by_role("row", name=re.compile(f"^{kind}.* 0 "))).to_be_visible()
+    page.evaluate(axe)
+    assert serious_faults(page) == []
+    dialog.get_by_label("Ended more than").fill("36000")
+    expect(delete).to_be_disabled()
+    dialog.get_by_role("button", name="Preview").click()
+    expect(delete).to_be_enabled(timeout=ENDS_MS)
+    delete.click()
+    page.wait_for_url(re.compile(r"/jobs/[0-9]+$"))
+    job = request(f"{server.url}/api/jobs/{page.url.rpartition('/')[2]}")
+    assert job["payload"]["age_threshold_days"] == 36000
+    assert not job["payload"]["dry_run"]

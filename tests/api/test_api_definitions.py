@@ -215,6 +215,18 @@ async def test_a_body_of_another_kind_is_refused(web: httpx.AsyncClient) -> None
             assert told.status_code == status
 
 
+async def test_a_definition_that_cannot_be_called_is_told_with_its_line(
+    web: httpx.AsyncClient,
+) -> None:
+    step = '[[steps]]\nname = "a"\naction = "workflow"\n[steps.config]\ndefinition = "{}"\n'
+    for called, says in (("x", "run one another: x → x"), ("nobody", "no definition 'nobody'")):
+        text = f'id = "x"\n{step.format(called)}'
+        told = await web.post("/api/definitions/validate", content=text, headers=TOML)
+        (fault,) = told.json()["faults"]
+        assert (fault["line"], fault["field"]) == (6, "steps[0].config.definition")
+        assert says in fault["detail"]
+
+
 async def test_json_that_cannot_be_read_is_told_with_its_line(web: httpx.AsyncClient) -> None:
     body = {"content": '{"id": "x",\n"steps": }', "headers": AS_JSON}
     told = await web.post("/api/definitions/validate", **body)

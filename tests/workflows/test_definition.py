@@ -76,6 +76,7 @@ FAULTS = [
     ('timeout = "2h"', 'timeout = "2 hours"', 5, "timeout", "whole number followed by"),
     ('timeout = "2h"', "timeout = 0", 5, "timeout", "greater than 0"),
     ("default = 3", 'default = "three"', 7, "parameters.depth", "is no integer"),
+    ("default = 3", 'choices = ["a"]', 7, "parameters.depth", "choices: 'a' is no integer"),
     ('type = "integer"', 'type = "int"', 8, "parameters.depth.type", "'integer'"),
     ('"30 2 * * 1-5"', '"30 25 * * *"', 12, "schedule.cron", "no cron expression"),
     ('"30 2 * * 1-5"', '"30 2 * *"', 12, "schedule.cron", "five fields"),
@@ -221,9 +222,9 @@ BAD_JSON = [
     ),
     ('{"id": "x", "steps": []}', 1, "steps", "at least 1"),
     ("[" * 100_000, None, "", "nested too deep"),
-    ('{"id": NaN}', None, "", "is none"),
-    ('{"id": 1e999}', None, "", "too large"),
-    ('{"id": 9223372036854775808}', None, "", "too large"),
+    ('{"id": "x",\n"timeout": NaN}', 2, "timeout", "no number"),
+    ('{"id": "x",\n"timeout": [1e999]}', 2, "timeout[0]", "too large"),
+    ('{"id": 9223372036854775808}', 1, "id", "too large"),
     ('{"id": ' + "9" * 5_000 + "}", None, "", "a number has more than"),
     ("", 1, "", "Expecting value"),
     ('{"id": "x", "steps": "y"}', 1, "steps", "valid list"),
@@ -235,6 +236,12 @@ def test_bad_json_is_told_with_its_line(text: str, line: int | None, field: str,
     (fault,) = check(text, "json", ACTIONS).faults
     assert (fault.line, fault.field) == (line, field)
     assert says in fault.text
+
+
+def test_a_mark_of_unicode_before_the_text_is_passed_over() -> None:
+    assert check("\ufeff" + GOOD.strip(), "toml", ACTIONS).faults == []
+    (fault,) = check("\ufeff" + '{"id": "x",\n"steps": 5}', "json", ACTIONS).faults
+    assert fault.line == 2
 
 
 def test_a_text_that_is_too_long_is_not_read() -> None:

@@ -234,6 +234,37 @@ def test_what_cannot_begin_says_why_and_the_next_time_comes(flows: Flows) -> Non
     assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
+def test_a_due_time_that_comes_twice_as_the_clock_was_set_back_begins_once(flows: Flows) -> None:
+    flows.hourly()
+    flows.hourly("other")
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    end(flows)
+    flows.opened.clock.step_wall(-1_800)
+    flows.hourly(cron="5 * * * *")
+    flows.hourly()
+    flows.hourly("other", cron="5 * * * *")
+    flows.at(2026, 3, 2, 11, 10)
+    flows.turn()
+    assert flows.due() == [datetime(2026, 3, 2, 11, tzinfo=UTC)]
+    assert "had begun already" in str(flows.table().last_note)
+    assert len(flows.due("other")) == 1, "the other schedules go on"
+
+
+def test_a_schedule_goes_on_when_a_clock_that_was_ahead_is_set_right(flows: Flows) -> None:
+    flows.hourly()
+    flows.opened.clock.step_wall(10 * 86_400)
+    flows.at(2026, 3, 12, 11)
+    flows.turn()
+    end(flows)
+    flows.opened.clock.step_wall(-10 * 86_400)
+    flows.turn()
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 12, tzinfo=UTC)
+    flows.at(2026, 3, 2, 12)
+    flows.turn()
+    assert datetime(2026, 3, 2, 12, tzinfo=UTC) in flows.due()
+
+
 def test_runs_that_begin_with_the_program_begin_once(flows: Flows) -> None:
     flows.save(more="auto_start = true")
     assert len(asyncio.run(flows.clockwork.start())) == 1

@@ -109,6 +109,9 @@ class Parameter(Written):
             raise ValueError("a required parameter has no default; leave one of the two out")
         if self.default is not None and (why := self.refusal(self.default)):
             raise ValueError(f"default: {why}")
+        for choice in self.choices:
+            if why := self.refusal(choice):
+                raise ValueError(f"choices: {why}")
         return self
 
     def refusal(self, value: Any) -> str | None:
@@ -297,12 +300,15 @@ class Definition(Written):
 
     def called(self) -> set[str]:
         """The ids of the definitions that steps of this one run."""
-        found = set()
-        for steps in self.groups().values():
-            for step in steps:
+        return {called for called, _ in self.calls()}
+
+    def calls(self) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+        """The ids of the definitions that steps run, each with the place that names it."""
+        for group, steps in self.groups().items():
+            for number, step in enumerate(steps):
                 if step.action == "workflow":
-                    found.add(str(step.config.get("definition")))
-        return found
+                    place = (group, number, "config", "definition")
+                    yield str(step.config.get("definition")), place
 
 
 def in_order(steps: Sequence[Step]) -> list[Step]:

@@ -175,6 +175,32 @@ def next_look(tx: ReadTx) -> tuple[int | None, bool]:
     return (rows[0][0] if rows else None), bool(blocked)
 
 
+def follow_clock(tx: Tx) -> int:
+    """Find the next times anew where the last is yet to come: the clock was ahead, and set back.
+
+    Returns how many were.
+    """
+    tables = _select(tx, "where last_at > $1 and next_at is not null", (tx.now + MINUTE,))
+    for table in tables:
+        tx.execute(
+            """
+            update schedule set next_at = $2, last_at = $3, blocked = 0 where definition_id = $1
+            """,
+            (table.definition_id, next(table.times(tx.now), None), tx.now),
+        )
+    return len(tables)
+
+
+def is_ahead(tx: ReadTx) -> bool:
+    """Whether a schedule has begun a run at a time that is yet to come."""
+    return bool(
+        tx.execute(
+            "select 1 from schedule where last_at > $1 and next_at is not null limit 1",
+            (tx.now + MINUTE,),
+        )
+    )
+
+
 def fire(tx: Tx, begin: Begin, under_way: UnderWay) -> int:
     """Begin what is due, up to twenty schedules; returns how many were looked at."""
     tables = _select(
@@ -257,6 +283,11 @@ def _begin(tx: Tx, table: Timetable, at: int, begin: Begin, under_way: UnderWay)
         if other is not None:
             _note(tx, table, f"left out: run {other} was under way", at=at, left_out=1)
             return True
+    if tx.execute(
+        "select 1 from run where definition_id = $1 and due_at = $2", (table.definition_id, at)
+    ):
+        _note(tx, table, "left out: it had begun already, before the clock was set back", at=at)
+        return True
     try:
         run_id = begin(tx, table.definition_id, at)
     except DiskFull:

@@ -90,7 +90,7 @@ export function schedules() {
         h("td.flow-when", { "data-label": "When" }, h("span", {}, clean(each.words, 160)), h("span.quiet.mono", {}, clean(each.cron, 60))),
         h("td.flow-next", { "data-label": "Next" }, times(each), each.blocked && h("span.flow-paused", {}, icon("hourglass"), "waits for the run under way")),
         h("td.flow-last", { "data-label": "Last" }, last, each.last_note && h("span.is-bad", {}, clean(each.last_note, 200)), each.left_out ? h("span.quiet", {}, `${number(each.left_out)} left out`) : null),
-        h("td.cell-actions", {}, h("button.button.is-small", { type: "button", "data-what": `trigger-${id}`, "aria-label": `Run ${name} now`, on: { click: act("trigger") } }, "Run now"), toggle),
+        h("td.cell-actions", {}, h("button.button.is-small", { type: "button", disabled: !each.enabled, "data-what": `trigger-${id}`, "aria-label": `Run ${name} now`, on: { click: act("trigger") } }, "Run now"), toggle),
       );
     },
 

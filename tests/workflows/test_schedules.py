@@ -17,7 +17,7 @@ from quaero.errors import BadInput, Conflict, DiskFull, NotFound
 from quaero.jobs import steer
 from quaero.queue.queue import open_queue
 from quaero.testing.clock import FakeClock
-from quaero.workflows import clockwork, cron, definitions, folder, runs, schedules
+from quaero.workflows import clockwork, cron, definitions, editing, folder, runs, schedules
 from quaero.workflows.clockwork import Clockwork
 from quaero.workflows.text import check
 
@@ -469,6 +469,19 @@ def test_a_file_that_is_broken_changes_nothing_and_is_told(
     assert (file.definition_id, "line 4: steps[0].action" in str(file.problem)) == ("one", True)
     put(kept, "one.toml", f'id = "one"\nname = "well"\n{STEP}')
     assert flows.opened.read(folder.files)[0].problem is None
+
+
+def test_a_file_with_the_line_ends_of_windows_can_be_changed(
+    flows: Flows, kept: folder.Folder
+) -> None:
+    kept.path.mkdir()
+    text = f'\ufeffid = "one"\n{STEP}'.replace("\n", "\r\n")
+    (kept.path / "one.toml").write_bytes(text.encode())
+    asyncio.run(kept.sync())
+    db = flows.opened.db
+    asyncio.run(editing.switch(db, kept.path, "one", ACTIONS, enabled=False))
+    assert not flows.opened.read(definitions.get, "one").enabled
+    assert "enabled = false" in (kept.path / "one.toml").read_text(encoding="utf-8")
 
 
 def test_a_file_that_is_renamed_keeps_its_definition(flows: Flows, kept: folder.Folder) -> None:

@@ -39,7 +39,6 @@ from quaero.queue import settle
 from quaero.queue.send import send
 
 LONGEST_WAIT = 366 * DAY
-
 STOP_AT_ONCE = 1_000
 _ANCESTORS = "jobs.ancestors"
 _DELTA = (
@@ -47,7 +46,6 @@ _DELTA = (
     "pre_open", "pre_failed", "core_open", "core_total", "core_failed", "post_open",
     "wait_core", "wait_post",
 )  # fmt: skip
-
 _DESCENDANTS = _DELTA[:5]
 
 Delta = Counter[str]
@@ -296,10 +294,8 @@ def try_again(tx: Tx, job: JobRow) -> bool:
     """
     if job.pre_failed:
         return False
-    rows = tx.execute(
-        "select tries, tries_given, try_wait, error from job where id = $1", (job.id,)
-    )
-    ((tries, given, first_wait, error),) = rows
+    sql = "select tries, tries_given, try_wait, error from job where id = $1"
+    ((tries, given, first_wait, error),) = tx.execute(sql, (job.id,))
     if not tries or (job.parent_id is not None and stopping(tx, [job.parent_id])):
         return False
     tx.execute(

@@ -27,7 +27,7 @@ from quaero.settings.units import parse_duration
 from quaero.workflows.cron import check_cron
 from quaero.workflows.expression import Node
 from quaero.workflows.parser import parse
-from quaero.workflows.step_config import NOT_STEPS, config_faults
+from quaero.workflows.step_config import step_faults
 from quaero.workflows.template import expressions
 
 MOST_STEPS = 500
@@ -340,15 +340,8 @@ def problems(definition: Definition, actions: Mapping[str, Any]) -> list[Problem
         before = _known_before(definition, group)
         for number, step in enumerate(steps):
             place = (group, number)
-            if step.action not in actions:
-                known = ", ".join(sorted(actions))
-                text = f"there is no job type {step.action!r}; there are {known}"
-                found.append(Problem((*place, "action"), text))
-            elif why := NOT_STEPS.get(step.action):
-                found.append(Problem((*place, "action"), f"{step.action!r} is no step: {why}"))
-            else:
-                faults = config_faults(step.action, step.config, actions[step.action])
-                found += [Problem((*place, "config", *at), text) for at, text in faults]
+            faults = step_faults(step.action, step.config, actions)
+            found += [Problem((*place, *at), text) for at, text in faults]
             if group == "pre_jobs" and step.on_error == "continue":
                 text = "a pre job that fails fails the run; use fail or retry, or make it a step"
                 found.append(Problem((*place, "on_error"), text))

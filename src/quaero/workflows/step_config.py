@@ -24,11 +24,23 @@ NOT_STEPS = {"workflow_step": "it is made by a run; name the job type that the s
 _OF_NESTED = ("definition", "parameters")
 
 
-def config_faults(action: str, config: Mapping[str, Any], job_type: Any) -> Found:
-    """What is wrong with a config, each with its place in it; `job_type` has a `payload` model.
+def step_faults(action: str, config: Mapping[str, Any], actions: Mapping[str, Any]) -> Found:
+    """What is wrong with the action of a step and its config, each with its place in the step.
 
-    A job type without one, which a process may know by name only, takes any config.
+    `actions` are the known job types, each with a `payload` model; one without, which a process may
+    know by name only, takes any config.
     """
+    if action not in actions:
+        known = ", ".join(sorted(actions))
+        yield ("action",), f"there is no job type {action!r}; there are {known}"
+    elif why := NOT_STEPS.get(action):
+        yield ("action",), f"{action!r} is no step: {why}"
+    else:
+        for place, text in _config_faults(action, config, actions[action]):
+            yield ("config", *place), text
+
+
+def _config_faults(action: str, config: Mapping[str, Any], job_type: Any) -> Found:
     if action == NESTED:
         yield from _nested_faults(config)
         return

@@ -147,7 +147,7 @@ async def test_the_switch_changes_one_key_of_the_text(web: httpx.AsyncClient) ->
     headers = {"if-match": '"1"'}
     off = await web.patch("/api/definitions/tidy", json={"enabled": False}, headers=headers)
     assert off.json()["text"] == TEXT.replace("# stays\n", "# stays\nenabled = false\n")
-    assert (off.json()["enabled"], off.json()["schedule"]) == (False, None)
+    assert (off.json()["enabled"], off.json()["schedule"]["next_at"]) == (False, None)
     begun = await web.post("/api/definitions/tidy/execute", json={})
     assert (begun.status_code, begun.json()["type"]) == (409, "/api/docs#conflict")
 
@@ -206,13 +206,36 @@ async def test_a_body_of_another_kind_is_refused(web: httpx.AsyncClient) -> None
         ("application/merge-patch+json", "{}", 415),
         ("text/plain", TEXT, 415),
         ("application/toml", b"\xff", 400),
-        ("application/json", "{", 400),
+        ("application/json", b'{"id": "\xff"}', 400),
     ]:
         for path in ("", "/validate", "/upload"):
             told = await web.post(
                 f"/api/definitions{path}", content=body, headers={"content-type": kind}
             )
             assert told.status_code == status
+
+
+async def test_a_definition_that_cannot_be_called_is_told_with_its_line(
+    web: httpx.AsyncClient,
+) -> None:
+    step = '[[steps]]\nname = "a"\naction = "workflow"\n[steps.config]\ndefinition = "{}"\n'
+    for called, says in (("x", "run one another: x → x"), ("nobody", "no definition 'nobody'")):
+        text = f'id = "x"\n{step.format(called)}'
+        told = await web.post("/api/definitions/validate", content=text, headers=TOML)
+        (fault,) = told.json()["faults"]
+        assert (fault["line"], fault["field"]) == (6, "steps[0].config.definition")
+        assert says in fault["detail"]
+
+
+async def test_json_that_cannot_be_read_is_told_with_its_line(web: httpx.AsyncClient) -> None:
+    body = {"content": '{"id": "x",\n"steps": }', "headers": AS_JSON}
+    told = await web.post("/api/definitions/validate", **body)
+    assert told.status_code == 200
+    (fault,) = told.json()["faults"]
+    assert (fault["line"], "Expecting value" in fault["detail"]) == (2, True)
+    for path in ("", "/upload"):
+        refused = await web.post(f"/api/definitions{path}", **body)
+        assert (refused.status_code, refused.json()["errors"][0]["line"]) == (422, 2)
 
 
 async def test_a_run_begins_with_parameters_that_fit(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+from pathlib import Path
+
 import pytest
 
-from .conftest import Cli
+from .conftest import Cli, finish, start
 
 ANY = "2"
 """A document; which one it is depends on which page came first."""
@@ -84,3 +88,25 @@ def test_calls_of_models_are_listed_with_their_errors(
     assert (call["model"], call["operation"], call["document_id"]) == ("nobody", "summary", 2)
     assert "nobody" in on("summarize", "calls").out
     assert on("summarize", "calls", "--before", call["id"], "--json").json == []
+
+
+def test_ctrl_c_says_what_becomes_of_the_job_and_how_to_go_on(
+    on: Cli, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("QUAERO_SUMMARIZE_MODEL", "server")
+        monkeypatch.setenv("QUAERO_MODEL_NAME", "silent")
+        monkeypatch.setenv("QUAERO_WORK_GRACE", "0s")
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        monkeypatch.setenv("QUAERO_MODEL_BASE_URL", address)
+        process = start("--data-dir", data, "summarize", "run")
+        asked, _ = silent.accept()
+        process.send_signal(signal.SIGINT)
+        done = finish(process)
+        asked.close()
+    (job,) = on("jobs", "list", "--status", "pending", "--status", "running", "--json").json
+    assert done.code == 130
+    assert f"job {job['id']} waits and loses nothing" in done.err
+    assert "work` goes on with it" in done.err
+    assert f"--data-dir {data} jobs cancel {job['id']}` ends it" in done.err
+    assert on("jobs", "cancel", job["id"]).code == 0

@@ -356,6 +356,7 @@ class JobsModel:
         for job in {*jobs, *above}:
             job.round += 1
             job.why, job.warnings = Stopping.NO, 0
+            job.tries, job.wait = job.spec.tries, job.spec.try_wait
             if job not in jobs and job.own is OwnRun.WELL:
                 job.status = Status.RUNNING
                 continue

@@ -285,6 +285,32 @@ def test_tries_count_what_is_below(jobs: Jobs) -> None:
     assert jobs.statuses(root, a, below) == [COMPLETED] * 3
 
 
+def test_a_job_that_is_opened_again_has_all_its_tries_anew(jobs: Jobs) -> None:
+    root, a = run_of(jobs, JobSpec("t", vital=True, tries=2, try_wait=SECOND))
+    for _ in range(2):
+        for wait in (0, 1, 2):
+            jobs.opened.clock.pass_time(wait)
+            assert jobs.claim() == [a]
+            jobs.badly(a)
+            assert jobs.claim() == [], "the waits begin anew as well"
+        assert jobs.statuses(root, a) == [FAILED, FAILED]
+        assert retry(jobs, root) == 1
+
+
+def test_a_job_above_what_is_opened_again_has_all_its_tries_anew(jobs: Jobs) -> None:
+    root, a = run_of(jobs, JobSpec("t", tries=1))
+    jobs.claim()
+    jobs.well(a, spawn=[JobSpec("below")])
+    (below,) = jobs.claim()
+    for _ in range(2):
+        jobs.badly(below)
+        assert jobs.claim() == [a], "its own run comes again"
+        jobs.well(a)
+        assert jobs.statuses(root, a, below) == [FAILED] * 3
+        assert retry(jobs, root) == 1
+        assert jobs.claim() == [below]
+
+
 def test_a_cancelled_job_is_not_tried_again(jobs: Jobs) -> None:
     root, a = run_of(jobs, JobSpec("t", tries=3))
     jobs.do(steer.cancel, a)

@@ -54,7 +54,7 @@ def id_of(text: str) -> str:
 
 
 def store(server, text: str) -> str:
-    """Store a definition; returns its id."""
+    """Store a definition, as JSON; returns its id."""
     request(f"{server.url}/api/definitions", tomllib.loads(text))
     return id_of(text)
 
@@ -160,17 +160,81 @@ def test_a_workflow_is_scheduled_and_its_next_runs_are_seen(new_page, server, te
     expect(page.get_by_text("At 02:30 on Monday through Friday").first).to_be_visible()
     page.goto("/schedules")
     row = page.locator(f'tr[data-id="{id_of(text)}"]')
-    row.locator("summary").click()
-    expect(row.locator("ol li")).to_have_count(5)
+    times = row.locator("ol li")
+    expect(times).to_have_count(5)
+    for number in range(5):
+        expect(times.nth(number)).to_be_visible()
     row.get_by_role("button", name="Pause").click()
     expect(row).to_contain_text("paused")
     assert request(f"{server.url}/api/schedules/{id_of(text)}")["paused"]
     row.get_by_role("button", name="Resume").click()
-    expect(row.locator("summary")).to_be_visible()
+    expect(times).to_have_count(5)
     row.get_by_role("button", name="now").click()
     expect(page.get_by_text("Begun now").first).to_be_visible()
     (run,) = request(f"{server.url}/api/definitions/{id_of(text)}/runs")["items"]
     assert run["cause"] == "manual"
+
+
+def test_text_that_is_not_saved_is_not_lost_without_a_question(new_page, server, text) -> None:
+    page = new_page(f"/workflows/{store(server, text)}?tab=edit")
+    area = page.get_by_label("The definition as text")
+    expect(page.get_by_text("It can be run.")).to_be_visible()
+    area.fill(area.input_value().replace("tide of", "mine of"))
+    question = page.get_by_role("dialog", name="Leave without saving?")
+
+    page.get_by_role("link", name="Schedules").first.click()
+    question.get_by_role("button", name="Not now").click()
+    expect(area).to_have_value(re.compile("mine of"))
+    page.get_by_role("tab", name="Runs").click()
+    expect(question).to_have_count(0)
+    page.get_by_role("tab", name="Edit").click()
+    expect(area).to_have_value(re.compile("mine of"))
+
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.evaluate("location.reload()")
+    expect(area).to_have_value(re.compile("mine of"))
+    assert asked == ["beforeunload"]
+
+    page.get_by_role("link", name="Schedules").first.click()
+    question.get_by_role("button", name="Leave").click()
+    page.wait_for_url("**/schedules")
+    page.go_back()
+    expect(page.get_by_text("It can be run.")).to_be_visible()
+    assert "mine of" not in area.input_value()
+    page.go_forward()
+    page.wait_for_url("**/schedules")
+
+
+def test_json_that_cannot_be_read_is_told_with_its_line(new_page, server, text) -> None:
+    page = new_page(f"/workflows/{store(server, text)}?tab=edit")
+    area = page.get_by_label("The definition as text")
+    expect(page.get_by_text("It can be run.")).to_be_visible()
+    area.fill(area.input_value().replace('"steps"', "steps"))
+    expect(page.get_by_text("1 thing is wrong.")).to_be_visible()
+    expect(page.get_by_text("Expecting property name")).to_be_visible()
+
+
+def test_back_asks_as_well_and_saved_text_does_not(new_page, server, text) -> None:
+    id_ = store(server, text)
+    page = new_page("/workflows")
+    page.locator(f'tr[data-id="{id_}"] a').first.click()
+    page.get_by_role("tab", name="Edit").click()
+    area = page.get_by_label("The definition as text")
+    expect(page.get_by_text("It can be run.")).to_be_visible()
+    area.fill(area.input_value().replace("tide of", "mine of"))
+    question = page.get_by_role("dialog", name="Leave without saving?")
+    page.go_back()
+    expect(question).to_have_count(0)
+    page.go_back()
+    question.get_by_role("button", name="Not now").click()
+    assert page.url.endswith(f"/workflows/{id_}")
+    page.get_by_role("tab", name="Edit").click()
+    expect(area).to_have_value(re.compile("mine of"))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved: The mine")).to_be_visible()
+    page.get_by_role("link", name="Schedules").first.click()
+    page.wait_for_url("**/schedules")
 
 
 def test_the_list_switches_runs_off_and_tells_of_a_file_that_is_wrong(
@@ -187,3 +251,29 @@ def test_the_list_switches_runs_off_and_tells_of_a_file_that_is_wrong(
     assert not request(f"{server.url}/api/definitions/{id_of(text)}")["enabled"]
     expect(row.get_by_role("button", name="Run")).to_be_disabled()
     expect(page.get_by_text("is not in force").first).to_be_visible(timeout=ENDS_MS)
+
+
+def test_what_a_cleanup_would_delete_is_seen_in_rows_and_bytes_before(
+    new_page, server, axe
+) -> None:
+    page = new_page("/system")
+    page.get_by_role("button", name="Clean up").click()
+    dialog = page.get_by_role("dialog", name="Clean up")
+    delete = dialog.get_by_role("button", name="Delete")
+    expect(delete).to_be_disabled()
+    dialog.get_by_label("Ended more than").fill("36500")
+    dialog.get_by_role("button", name="Preview").click()
+    expect(dialog.get_by_text("0 job trees would go")).to_be_visible(timeout=ENDS_MS)
+    for kind in ("Jobs", "Log entries", "Dead letters", "Earlier texts", "Records of model"):
+        expect(dialog.get_by_role("row", name=re.compile(f"^{kind}.* 0 "))).to_be_visible()
+    page.evaluate(axe)
+    assert serious_faults(page) == []
+    dialog.get_by_label("Ended more than").fill("36000")
+    expect(delete).to_be_disabled()
+    dialog.get_by_role("button", name="Preview").click()
+    expect(delete).to_be_enabled(timeout=ENDS_MS)
+    delete.click()
+    page.wait_for_url(re.compile(r"/jobs/[0-9]+$"))
+    job = request(f"{server.url}/api/jobs/{page.url.rpartition('/')[2]}")
+    assert job["payload"]["age_threshold_days"] == 36000
+    assert not job["payload"]["dry_run"]

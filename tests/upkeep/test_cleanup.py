@@ -78,3 +78,27 @@ async def test_a_dry_run_takes_no_dead_letter(opened: Opened) -> None:
     async with working(opened.db, [cleanup_type(opened.db, kept(1))]) as bench:
         await bench.run("cleanup", {"age_threshold_days": 1_000, "dry_run": True})
     assert letters(opened) == ids
+
+
+async def test_a_dry_run_tells_the_rows_and_bytes_that_a_cleanup_then_deletes(
+    opened: Opened,
+) -> None:
+    await opened.db.write(open_queue, "quaero_jobs")
+    await give_up(opened, 3)
+    opened.clock.pass_time(40 * A_DAY)
+    await give_up(opened, 2)
+    opened.clock.pass_time(20 * A_DAY)
+    sql = "select count(*), sum(octet_length(payload) + octet_length(name) + octet_length(error)) \
+        from job where completed_at < $1"
+    before = opened.wall - 30 * DAY
+    ((jobs, size),) = opened.read(lambda tx: tx.execute(sql, (before,)))
+    async with working(opened.db, [cleanup_type(opened.db, kept(10))]) as bench:
+        told = (await bench.run("cleanup", {"dry_run": True})).result
+        assert opened.sql("select count(*) from job where type = 'page'") == [(5,)]
+        done = (await bench.run("cleanup", {})).result
+    assert (told["trees"], told["jobs"], told["bytes"]["jobs"]) == (3, jobs, size)
+    for what in ("trees", "jobs", "log_entries", "dead_letters", "versions", "model_calls"):
+        assert told[what] >= done[what], what
+    assert told["dead_letters"] == done["dead_letters"] == 2, "those of the trees go with these"
+    assert told["bytes"]["all"] == sum(n for what, n in told["bytes"].items() if what != "all")
+    assert told["bytes"]["log_entries"] > 0

@@ -1,12 +1,16 @@
 """What is wrong with a definition is told with its line, its field and what to do."""
 
 import json
+import re
 import tomllib
 from typing import Any
 
 import pytest
 
+from quaero.crawl.payloads import Crawl
 from quaero.errors import BadInput
+from quaero.upkeep.cleanup import Cleanup
+from quaero.work.registry import JobType
 from quaero.workflows.definition import Definition, in_order
 from quaero.workflows.text import check, json_lines, toml_lines, written
 
@@ -72,6 +76,7 @@ FAULTS = [
     ('timeout = "2h"', 'timeout = "2 hours"', 5, "timeout", "whole number followed by"),
     ('timeout = "2h"', "timeout = 0", 5, "timeout", "greater than 0"),
     ("default = 3", 'default = "three"', 7, "parameters.depth", "is no integer"),
+    ("default = 3", 'choices = ["a"]', 7, "parameters.depth", "choices: 'a' is no integer"),
     ('type = "integer"', 'type = "int"', 8, "parameters.depth.type", "'integer'"),
     ('"30 2 * * 1-5"', '"30 25 * * *"', 12, "schedule.cron", "no cron expression"),
     ('"30 2 * * 1-5"', '"30 2 * *"', 12, "schedule.cron", "five fields"),
@@ -116,6 +121,69 @@ def test_what_is_wrong_is_told_with_line_and_field(
     assert any(each in texts for each in says.split("|")), texts
 
 
+PAYLOADS = {
+    "crawler": JobType("crawler", Crawl), "cleanup": JobType("cleanup", Cleanup),
+    "workflow": None, "workflow_step": None,
+}  # fmt: skip
+SEED = "https://docs.test/"
+T = "{{ parameters.a }}"
+CONFIGS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+    ("cleanup", {}, {}),
+    ("cleanup", {"age_threshold_days": 3, "dry_run": True}, {}),
+    ("cleanup", {"age_threshold_day": 3}, {".age_threshold_day": "is 'age_threshold_days' meant"}),
+    ("cleanup", {"x": 3}, {".x": "there are age_threshold_days, dry_run, status_filter"}),
+    ("cleanup", {"dry_run": "maybe"}, {".dry_run": "valid boolean.*it is 'maybe'"}),
+    ("cleanup", {"status_filter": "old"}, {".status_filter": "'completed', 'failed'"}),
+    ("cleanup", {"age_threshold_days": T}, {}),
+    ("cleanup", {"dry_run": T, "age_threshold_days": -1}, {".age_threshold_days": "or equal to 0"}),
+    ("cleanup", {"age_threshold_day": T}, {".age_threshold_day": "no such field"}),
+    ("crawler", {}, {".seeds": "it is missing; add it"}),
+    ("crawler", {"seeds": T}, {}),
+    ("crawler", {"seeds": [T], "source_type": T}, {}),
+    ("crawler", {"seeds": [T, 5]}, {".seeds[1]": "valid string"}),
+    ("crawler", {"seeds": ["docs"]}, {".seeds[0]": "Write 'https://docs'"}),
+    ("crawler", {"seeds": [SEED], "private": "a", "credential": 2}, {"": "give only one"}),
+    ("crawler", {"seeds": [SEED], "private": T, "credential": 2}, {}),
+    ("crawler", {"seeds": [SEED], "max_pages": "many"}, {".max_pages": "valid integer"}),
+    ("workflow", {"definition": "y", "parameters": {"b": T}}, {}),
+    ("workflow", {"definition": "y", "parameters": T}, {}),
+    ("workflow", {}, {".definition": "it is missing"}),
+    ("workflow", {"definition": 5}, {".definition": "the id of a definition, not 5"}),
+    ("workflow", {"definition": T}, {".definition": "cannot be a template"}),
+    ("workflow", {"definition": "y", "parameter": 1}, {".parameter": "is 'parameters' meant"}),
+    ("workflow", {"definition": "y", "parameters": [1]}, {".parameters": "an object of names"}),
+]
+
+
+@pytest.mark.parametrize(("action", "config", "wrong"), CONFIGS)
+def test_a_config_that_its_job_type_would_refuse_is_told(
+    action: str, config: dict[str, Any], wrong: dict[str, str]
+) -> None:
+    step = {"name": "a", "action": action, "config": config}
+    text = json.dumps({"id": "x", "parameters": {"a": {}}, "steps": [step]})
+    found = {fault.field.removeprefix("steps[0].config"): fault.text for fault in
+             check(text, "json", PAYLOADS).faults}  # fmt: skip
+    assert found.keys() == wrong.keys()
+    for field, says in wrong.items():
+        assert re.search(says, found[field]), found[field]
+
+
+def test_what_is_wrong_in_a_config_is_told_with_its_line() -> None:
+    text = changed("max_depth =", 'scopes = "host"\nmax_pages = "many"\nmax_depth =')
+    faults = check(text, "toml", {**ACTIONS, "crawler": PAYLOADS["crawler"]}).faults
+    fields = [(fault.line, fault.field) for fault in faults]
+    assert fields == [(24, "steps[0].config.scopes"), (25, "steps[0].config.max_pages")]
+    text = changed('seeds = ["https://docs.test/"]\n', "")
+    (fault,) = check(text, "toml", {**ACTIONS, "crawler": PAYLOADS["crawler"]}).faults
+    assert (fault.line, fault.field) == (22, "steps[0].config.seeds")
+
+
+def test_a_step_cannot_be_the_step_of_a_run() -> None:
+    step = {"name": "a", "action": "workflow_step", "config": {"step": "a"}}
+    (fault,) = check(json.dumps({"id": "x", "steps": [step]}), "json", PAYLOADS).faults
+    assert (fault.field, "made by a run" in fault.text) == ("steps[0].action", True)
+
+
 def test_all_that_is_wrong_is_told_at_once() -> None:
     text = changed('action = "crawler"', 'action = "crawl"').replace('"collect"]', '"x"]')
     lines = [fault.line for fault in check(text, "toml", ACTIONS).faults]
@@ -154,6 +222,11 @@ BAD_JSON = [
     ),
     ('{"id": "x", "steps": []}', 1, "steps", "at least 1"),
     ("[" * 100_000, None, "", "nested too deep"),
+    ('{"id": "x",\n"timeout": NaN}', 2, "timeout", "no number"),
+    ('{"id": "x",\n"timeout": [1e999]}', 2, "timeout[0]", "too large"),
+    ('{"id": 9223372036854775808}', 1, "id", "too large"),
+    ('{"id": ' + "9" * 5_000 + "}", None, "", "a number has more than"),
+    ("", 1, "", "Expecting value"),
     ('{"id": "x", "steps": "y"}', 1, "steps", "valid list"),
 ]
 
@@ -163,6 +236,12 @@ def test_bad_json_is_told_with_its_line(text: str, line: int | None, field: str,
     (fault,) = check(text, "json", ACTIONS).faults
     assert (fault.line, fault.field) == (line, field)
     assert says in fault.text
+
+
+def test_a_mark_of_unicode_before_the_text_is_passed_over() -> None:
+    assert check("\ufeff" + GOOD.strip(), "toml", ACTIONS).faults == []
+    (fault,) = check("\ufeff" + '{"id": "x",\n"steps": 5}', "json", ACTIONS).faults
+    assert fault.line == 2
 
 
 def test_a_text_that_is_too_long_is_not_read() -> None:

@@ -15,6 +15,7 @@ from quaero.jobs.model import Status
 from quaero.testing.jobs import Bench, working
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry, Result
+from quaero.workflows import results
 from quaero.workflows.definition import Definition
 from quaero.workflows.executors import Workflow, WorkflowExecutors, WorkflowStep
 
@@ -182,6 +183,20 @@ async def test_a_step_has_a_job_for_each_item(stage: Stage) -> None:
     assert sorted(stage.said[:3]) == ["0x", "1y", "2z"]
     results = [f'{{"said":"{text}","length":2}}' for text in ("0x", "1y", "2z")]
     assert stage.said[3] == f"{' '.join(results)} 3"
+
+
+@pytest.mark.parametrize("read", ["results", "result"])
+async def test_results_that_are_too_large_to_read_fail_the_step_that_reads_them(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    monkeypatch.setattr(results, "MOST_BYTES", 100)
+    each = say("a", text="{{ item }}", for_each=["x" * 60, "y" * 60])
+    run = await stage.run(each, say("b", "a", text=f"{{{{ steps.a.{read} }}}}"))
+    assert (run.summary.status is FAILED) == (read == "results")
+    if read == "results":
+        error = str((await stage.steps(run))["b"].error)
+        assert "bytes, more than the 100 one can read" in error
+        assert "have its jobs return less" in error
 
 
 async def test_items_come_from_results_parameters_and_queries(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from quaero.errors import BadInput, Conflict, DiskFull, NotFound
 from quaero.jobs import steer
 from quaero.queue.queue import open_queue
 from quaero.testing.clock import FakeClock
-from quaero.workflows import clockwork, cron, definitions, folder, runs, schedules
+from quaero.workflows import clockwork, cron, definitions, editing, folder, runs, schedules
 from quaero.workflows.clockwork import Clockwork
 from quaero.workflows.text import check
 
@@ -125,6 +125,28 @@ def test_or_it_waits_for_the_other_to_end(flows: Flows) -> None:
     assert flows.table().blocked is False
 
 
+WAITED = [("once", [11, 14], 2), ("skip", [11, 14], 2), ("all", [11, 12, 13, 14], 0)]
+
+
+@pytest.mark.parametrize(("missed", "hours", "left_out"), WAITED)
+def test_what_is_due_while_a_run_waits_is_made_up_for_by_one_run_or_by_all(
+    flows: Flows, missed: str, hours: list[int], left_out: int
+) -> None:
+    flows.hourly(overlap="wait", missed=missed)
+    for hour in (11, 12, 13, 14):
+        flows.at(2026, 3, 2, hour)
+        flows.turn()
+    assert (len(flows.runs()), flows.table().blocked) == (1, True)
+    flows.at(2026, 3, 2, 14, 30)
+    for _ in hours:
+        end(flows)
+        flows.turn()
+    assert flows.due() == [datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in hours]
+    table = flows.table()
+    assert (table.blocked, table.left_out) == (False, left_out)
+    assert moment(table.next_at or 0) == datetime(2026, 3, 2, 15, tzinfo=UTC)
+
+
 def test_or_it_begins_beside_it(flows: Flows) -> None:
     flows.hourly(overlap="allow")
     for hour in (11, 12):
@@ -158,6 +180,31 @@ def test_a_paused_schedule_begins_nothing_and_goes_on_with_the_next_time(flows: 
     assert moment(table.next_at) == datetime(2026, 3, 2, 13, tzinfo=UTC)
 
 
+def test_a_pause_outlasts_all_changes_of_its_definition(flows: Flows) -> None:
+    hourly = '[schedule]\ncron = "0 * * * *"'
+    flows.save(schedule=hourly)
+    flows.opened.write(schedules.pause, "flow")
+    for more in ("enabled = false", "enabled = true", 'name = "other"'):
+        flows.save(more=more, schedule=hourly)
+        assert (flows.table().paused, flows.table().next_at) == (True, None), more
+    flows.hourly(cron="5 * * * *")
+    assert (flows.table().paused, flows.table().next_at) == (True, None)
+
+
+def test_a_schedule_that_is_disabled_is_never_due_and_goes_on_as_it_was(flows: Flows) -> None:
+    hourly = '[schedule]\ncron = "0 * * * *"'
+    flows.save(schedule=hourly)
+    flows.save(more="enabled = false", schedule=hourly)
+    assert (flows.table().enabled, flows.table().next_at) == (False, None)
+    flows.opened.write(schedules.pause, "flow")
+    assert flows.opened.write(schedules.resume, "flow").next_at is None
+    flows.at(2026, 3, 2, 12, 30)
+    flows.turn()
+    assert flows.runs() == []
+    flows.save(schedule=hourly)
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 13, tzinfo=UTC)
+
+
 def test_a_changed_schedule_is_in_force_at_once(flows: Flows) -> None:
     flows.hourly()
     flows.hourly(cron="45 10 * * *")
@@ -185,6 +232,37 @@ def test_what_cannot_begin_says_why_and_the_next_time_comes(flows: Flows) -> Non
     flows.turn()
     assert "the parameter 'x' is missing" in str(flows.table().last_note)
     assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def test_a_due_time_that_comes_twice_as_the_clock_was_set_back_begins_once(flows: Flows) -> None:
+    flows.hourly()
+    flows.hourly("other")
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    end(flows)
+    flows.opened.clock.step_wall(-1_800)
+    flows.hourly(cron="5 * * * *")
+    flows.hourly()
+    flows.hourly("other", cron="5 * * * *")
+    flows.at(2026, 3, 2, 11, 10)
+    flows.turn()
+    assert flows.due() == [datetime(2026, 3, 2, 11, tzinfo=UTC)]
+    assert "had begun already" in str(flows.table().last_note)
+    assert len(flows.due("other")) == 1, "the other schedules go on"
+
+
+def test_a_schedule_goes_on_when_a_clock_that_was_ahead_is_set_right(flows: Flows) -> None:
+    flows.hourly()
+    flows.opened.clock.step_wall(10 * 86_400)
+    flows.at(2026, 3, 12, 11)
+    flows.turn()
+    end(flows)
+    flows.opened.clock.step_wall(-10 * 86_400)
+    flows.turn()
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 12, tzinfo=UTC)
+    flows.at(2026, 3, 2, 12)
+    flows.turn()
+    assert datetime(2026, 3, 2, 12, tzinfo=UTC) in flows.due()
 
 
 def test_runs_that_begin_with_the_program_begin_once(flows: Flows) -> None:
@@ -391,6 +469,19 @@ def test_a_file_that_is_broken_changes_nothing_and_is_told(
     assert (file.definition_id, "line 4: steps[0].action" in str(file.problem)) == ("one", True)
     put(kept, "one.toml", f'id = "one"\nname = "well"\n{STEP}')
     assert flows.opened.read(folder.files)[0].problem is None
+
+
+def test_a_file_with_the_line_ends_of_windows_can_be_changed(
+    flows: Flows, kept: folder.Folder
+) -> None:
+    kept.path.mkdir()
+    text = f'\ufeffid = "one"\n{STEP}'.replace("\n", "\r\n")
+    (kept.path / "one.toml").write_bytes(text.encode())
+    asyncio.run(kept.sync())
+    db = flows.opened.db
+    asyncio.run(editing.switch(db, kept.path, "one", ACTIONS, enabled=False))
+    assert not flows.opened.read(definitions.get, "one").enabled
+    assert "enabled = false" in (kept.path / "one.toml").read_text(encoding="utf-8")
 
 
 def test_a_file_that_is_renamed_keeps_its_definition(flows: Flows, kept: folder.Folder) -> None:

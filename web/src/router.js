@@ -38,12 +38,48 @@ export function onRoute(listener) {
   return () => listeners.delete(listener);
 }
 
-const tell = () => listeners.forEach((listener) => listener(here()));
+const tell = () => {
+  shown = address();
+  listeners.forEach((listener) => listener(here()));
+};
 
-export function go(address, { replace = false } = {}) {
-  if (address === location.pathname + location.search + location.hash) return;
-  history[replace ? "replaceState" : "pushState"]({}, "", address);
-  tell();
+const address = () => location.pathname + location.search + location.hash;
+let shown = address();
+let guard = null;
+
+/** Ask before this page is left: `ask()` gives a promise of true to leave, or nothing to ask. */
+export function guardLeaving(ask) {
+  guard = ask;
+  return () => {
+    if (guard === ask) guard = null;
+  };
+}
+
+function whenAllowed(wanted, move) {
+  const pathOf = (each) => new URL(each, location.href).pathname;
+  const asked = pathOf(wanted) !== pathOf(shown) && guard?.();
+  if (asked) asked.then((yes) => yes && move());
+  else move();
+}
+
+export function go(wanted, { replace = false } = {}) {
+  if (wanted === address()) return;
+  whenAllowed(wanted, () => {
+    history[replace ? "replaceState" : "pushState"]({}, "", wanted);
+    tell();
+  });
+}
+
+/** Back and Forward have moved already; where that has to be asked for, the address waits. */
+function moved() {
+  const wanted = address();
+  let asked = false;
+  whenAllowed(wanted, () => {
+    if (asked) history.pushState({}, "", wanted);
+    tell();
+  });
+  asked = true;
+  if (shown !== wanted) history.pushState({}, "", shown);
 }
 
 /** The address of this page with other words in its query; empty ones leave it. */
@@ -74,6 +110,6 @@ function clicked(event) {
 
 export function startRouter() {
   document.addEventListener("click", clicked);
-  window.addEventListener("popstate", tell);
+  window.addEventListener("popstate", moved);
   tell();
 }

@@ -55,10 +55,30 @@ def cleanup(
     if as_json:
         print_json(result)
     elif dry_run:
-        typer.echo(f"would delete {count(result['trees'], 'job tree')}")
+        typer.echo(_preview(result))
     else:
         trees, jobs = count(result["trees"], "job tree"), count(result["jobs"], "job")
         entries = count(result["log_entries"], "old log entry", "old log entries")
         texts = count(result["versions"], "earlier text of documents", "earlier texts of documents")
         letters = count(result["dead_letters"], "dead letter")
         typer.echo(f"deleted {trees} with {jobs}, {entries}, {letters}, and {texts}")
+
+
+def _preview(found: dict[str, Any]) -> str:
+    """What would go, in rows and bytes."""
+    from quaero.cli.output import count, size
+
+    sizes = found["bytes"]
+    jobs, entries = count(found["jobs"], "job"), count(found["log_entries"], "log entry",
+                                                       "log entries")  # fmt: skip
+    rest = [
+        (count(found["dead_letters"], "dead letter"), sizes["dead_letters"]),
+        (count(found["versions"], "earlier text", "earlier texts"), sizes["versions"]),
+        (count(found["model_calls"], "record of a model call", "records of model calls"),
+         sizes["model_calls"]),
+    ]  # fmt: skip
+    told = ", ".join(f"{what} ({size(many)})" for what, many in rest)
+    return (
+        f"would delete {count(found['trees'], 'job tree')} with {jobs} ({size(sizes['jobs'])}), "
+        f"{entries} ({size(sizes['log_entries'])}), {told}; {size(sizes['all'])} in all"
+    )

@@ -93,7 +93,7 @@ async def _follow(made: Worker, job_id: int, *, handed: bool, as_json: bool) -> 
             if not run.status.open:
                 return _conclude(run, steps, as_json=as_json)
             if interrupted.is_set():
-                say(f"run {job_id} goes on; `{suggest('jobs', 'show', str(job_id))}` shows it")
+                say(_left(job_id, handed=handed))
                 return INTERRUPTED
             if working is not None and working.done():
                 working.result()
@@ -102,6 +102,16 @@ async def _follow(made: Worker, job_id: int, *, handed: bool, as_json: bool) -> 
         if working is not None:
             made.pool.stop()
             await working
+
+
+def _left(job_id: int, *, handed: bool) -> str:
+    """What becomes of a run that nobody watches any more."""
+    if handed:
+        return f"run {job_id} goes on; `{suggest('jobs', 'show', str(job_id))}` shows it"
+    return (
+        f"run {job_id} waits and loses nothing: `{suggest('work')}` goes on with it, "
+        f"`{suggest('jobs', 'cancel', str(job_id))}` ends it"
+    )
 
 
 def _look(tx: ReadTx, job_id: int) -> tuple[Summary, list[GraphStep]]:

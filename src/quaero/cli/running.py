@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from quaero.cli.options import suggest
+from quaero.cli.output import say
 from quaero.errors import Conflict, QuaeroError
 
 if TYPE_CHECKING:
@@ -35,8 +37,9 @@ async def follow_job(
 ) -> Job:  # fmt: skip
     """Create a job, work until it has ended, however that is, and return it.
 
-    `watch` is shown the job each time it was looked at. Raises `BadPayload`, or `Conflict` while
-    the queue is paused.
+    `watch` is shown the job each time it was looked at. After Ctrl-C it is said what becomes of the
+    job, which is given back and not lost. Raises `BadPayload`, or `Conflict` while the queue is
+    paused.
     """
     from quaero.jobs.create import create
     from quaero.jobs.model import JobSpec
@@ -54,12 +57,29 @@ async def follow_job(
             if watch is not None:
                 watch(job)
             await asyncio.sleep(LOOK_SECONDS)
+    except asyncio.CancelledError:
+        say("\nstopping: what runs here may end first")
+        made.pool.stop()
+        await working
+        say(_left(await made.db.read(get, job_id)))
+        raise
     finally:
         made.pool.stop()
         await working
     if watch is not None:
         watch(job)
     return job
+
+
+def _left(job: Job) -> str:
+    """What became of a job that nobody waits for any more, and how to go on."""
+    seen = job.summary
+    if not seen.status.open:
+        return f"job {seen.id} {seen.status.word}"
+    return (
+        f"job {seen.id} waits and loses nothing: `{suggest('work')}` goes on with it, "
+        f"`{suggest('jobs', 'cancel', str(seen.id))}` ends it"
+    )
 
 
 def refuse_failure(job: Job) -> None:

@@ -41,7 +41,7 @@ def list_schedules(*, as_json: Json = False) -> None:
     rows = [
         (
             each.definition_id,
-            "paused" if each.paused else "waits" if each.blocked else "active",
+            _state(each),
             each.words,
             moment(each.last_at),
             moment(each.next_at),
@@ -50,6 +50,12 @@ def list_schedules(*, as_json: Json = False) -> None:
         for each in found
     ]
     table(("id", "state", "schedule", "last", "next", "note"), rows)
+
+
+def _state(table: Timetable) -> str:
+    if not table.enabled:
+        return "disabled"
+    return "paused" if table.paused else "waits" if table.blocked else "active"
 
 
 def _all(tx: ReadTx) -> tuple[list[Timetable], int]:
@@ -90,7 +96,10 @@ def resume(definition_id: Id) -> None:
 
     with database() as db:
         table = db.write_sync(schedules.resume, definition_id)
-    typer.echo(f"{definition_id} is due next at {moment(table.next_at)}")
+    if table.enabled:
+        typer.echo(f"{definition_id} is due next at {moment(table.next_at)}")
+    else:
+        typer.echo(f"{definition_id} goes on once it is enabled; its definition says it is not")
 
 
 @app.command()

@@ -68,11 +68,12 @@ def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | Non
         insert into job(id, parent_id, root_id, depth, type, phase, name, description, status,
                         priority, payload, rerun_of, held, created_at, run_at, message_id, queue_id,
                         max_child_failures, failure_action, lane, timeout, unmet, needed, vital,
-                        tries, try_wait)
+                        tries, tries_given, try_wait)
         select value ->> 0, $2, coalesce($3, value ->> 0), $4, value ->> 1, value ->> 2,
                value ->> 3, value ->> 4, 0, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
                $5, value ->> 9, value ->> 10, $6, value ->> 11, value ->> 12, value ->> 13,
-               value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 19
+               value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 18,
+               value ->> 19
           from each($1)
         """,
         (

@@ -215,9 +215,9 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
 
 
 def _time_again(tx: Tx, jobs: Sequence[JobRow]) -> None:
-    """What goes on without running again itself has its whole time once more, and no error."""
+    """What goes on without running again itself has its time and tries once more, and no error."""
     tx.execute(
-        "update job set error = null where id in ints($1)",
+        "update job set error = null, tries = tries_given where id in ints($1)",
         (msgspec.json.encode([job.id for job in jobs]).decode(),),
     )
     deadlines.renew(tx, jobs)
@@ -227,6 +227,7 @@ def _clear_outcome(tx: Tx, ids: Sequence[int]) -> None:
     tx.execute(
         """
         update job set error = null, result = null, state = null, deadline = null,
+               tries = tries_given,
                progress_current = null, progress_total = null, progress_text = null
          where id in ints($1)
         """,

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from quaero.clock import SECOND
+from quaero.clock import DAY, SECOND
 from quaero.db.contract import Tx
 from quaero.jobs import feed, logs, minutes, totals
 from quaero.jobs.logs import Level
@@ -38,6 +38,7 @@ from quaero.jobs.verdict import verdict
 from quaero.queue import settle
 from quaero.queue.send import send
 
+LONGEST_WAIT = 366 * DAY
 STOP_AT_ONCE = 1_000
 _ANCESTORS = "jobs.ancestors"
 _DELTA = (
@@ -45,7 +46,6 @@ _DELTA = (
     "pre_open", "pre_failed", "core_open", "core_total", "core_failed", "post_open",
     "wait_core", "wait_post",
 )  # fmt: skip
-
 _DESCENDANTS = _DELTA[:5]
 
 Delta = Counter[str]
@@ -294,19 +294,20 @@ def try_again(tx: Tx, job: JobRow) -> bool:
     """
     if job.pre_failed:
         return False
-    rows = tx.execute("select tries, try_wait, error from job where id = $1", (job.id,))
-    ((tries, wait, error),) = rows
+    sql = "select tries, tries_given, try_wait, error from job where id = $1"
+    ((tries, given, first_wait, error),) = tx.execute(sql, (job.id,))
     if not tries or (job.parent_id is not None and stopping(tx, [job.parent_id])):
         return False
     tx.execute(
         """
-        update job set tries = tries - 1, try_wait = try_wait * 2, error = null, state = null,
-               result = null, deadline = null where id = $1
+        update job set tries = tries - 1, error = null, state = null, result = null,
+               deadline = null where id = $1
         """,
         (job.id,),
     )
     if job.message_id is not None:
         settle.discard(tx, [job.message_id])
+    wait = min(first_wait * 2 ** (given - tries), LONGEST_WAIT)
     message = msgspec.structs.replace(message_of(job), delay=wait, at=None)
     (job.message_id,) = send(tx, job.queue_id, [message])
     job.round += 1

@@ -7,6 +7,7 @@ gives back the room of what was deleted from it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -21,6 +22,7 @@ from quaero.jobs import actions, feed, idempotency, logs, minutes, steer
 from quaero.jobs.model import Status
 from quaero.jobs.rows import load_one
 from quaero.summarize import audit
+from quaero.upkeep import preview
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
@@ -68,8 +70,10 @@ def cleanup_type(db: Database, kept: Kept) -> JobType[Cleanup]:
             job.log.warn(f"age_threshold_days = {wanted.age_threshold_days:g} is below one day")
         ended = await _trees(db, wanted, job.root_id)
         if wanted.dry_run:
-            job.log.info(f"would delete {len(ended)} trees", dry_run=True)
-            return Result({"dry_run": True, "trees": len(ended), "roots": ended[:100]})
+            found = (await _preview(db, job, ended, kept)).plain()
+            job.log.info(f"would delete {len(ended)} trees", dry_run=True, **found)
+            trees = {"trees": len(ended), "roots": ended[:100]}
+            return Result({"dry_run": True, **trees, **found})
         jobs = 0
         for n, root_id in enumerate(ended):
             job.progress(n, len(ended), "deleting trees")
@@ -96,6 +100,28 @@ async def _trees(db: Database, wanted: Cleanup, own_root: int) -> list[int]:
         if len(rows) < PAGE:
             return found
         place = rows[-1]
+
+
+async def _preview(
+    db: Database, job: JobContext, ended: Sequence[int], kept: Kept
+) -> preview.Preview:
+    """What would go, by what it is: of the trees, and of what is older than it is kept."""
+    job.progress(text="looking at what would go")
+    now, queue_id = await db.read(_here, job.id)
+    among = frozenset(ended)
+    found = await preview.trees(db, ended)
+    found.add("log_entries", await preview.old_logs(db, now - int(kept.logs * DAY), among))
+    letters = await preview.old_letters(db, queue_id, now - int(kept.dead_letters * DAY), among)
+    found.add("dead_letters", letters)
+    found.add("model_calls", await preview.old_calls(db, now - int(kept.model_calls * DAY)))
+    found.add("versions", await preview.old_versions(db, kept.versions))
+    return found
+
+
+def _here(tx: ReadTx, own_id: int) -> tuple[int, int]:
+    """The time, and the queue of the cleanup's own job."""
+    ((queue_id,),) = tx.execute("select queue_id from job where id = $1", (own_id,))
+    return tx.now, queue_id
 
 
 def _old_roots(tx: ReadTx, wanted: Cleanup, after: tuple[int, int]) -> list[tuple[int, int]]:

@@ -69,6 +69,8 @@ class Clockwork:
 
     async def turn(self) -> float:
         """Do what is due now; returns how many seconds may pass before the next look."""
+        if await self._db.read(schedules.is_ahead):
+            await self._db.write(schedules.follow_clock)
         while True:
             soonest, blocked = await self._db.read(_next)
             if soonest is None or soonest > self._clock.wall():

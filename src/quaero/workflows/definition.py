@@ -27,6 +27,7 @@ from quaero.settings.units import parse_duration
 from quaero.workflows.cron import check_cron
 from quaero.workflows.expression import Node
 from quaero.workflows.parser import parse
+from quaero.workflows.step_config import step_faults
 from quaero.workflows.template import expressions
 
 MOST_STEPS = 500
@@ -108,6 +109,9 @@ class Parameter(Written):
             raise ValueError("a required parameter has no default; leave one of the two out")
         if self.default is not None and (why := self.refusal(self.default)):
             raise ValueError(f"default: {why}")
+        for choice in self.choices:
+            if why := self.refusal(choice):
+                raise ValueError(f"choices: {why}")
         return self
 
     def refusal(self, value: Any) -> str | None:
@@ -296,12 +300,15 @@ class Definition(Written):
 
     def called(self) -> set[str]:
         """The ids of the definitions that steps of this one run."""
-        found = set()
-        for steps in self.groups().values():
-            for step in steps:
+        return {called for called, _ in self.calls()}
+
+    def calls(self) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+        """The ids of the definitions that steps run, each with the place that names it."""
+        for group, steps in self.groups().items():
+            for number, step in enumerate(steps):
                 if step.action == "workflow":
-                    found.add(str(step.config.get("definition")))
-        return found
+                    place = (group, number, "config", "definition")
+                    yield str(step.config.get("definition")), place
 
 
 def in_order(steps: Sequence[Step]) -> list[Step]:
@@ -333,10 +340,8 @@ def problems(definition: Definition, actions: Mapping[str, Any]) -> list[Problem
         before = _known_before(definition, group)
         for number, step in enumerate(steps):
             place = (group, number)
-            if step.action not in actions:
-                known = ", ".join(sorted(actions))
-                text = f"there is no job type {step.action!r}; there are {known}"
-                found.append(Problem((*place, "action"), text))
+            faults = step_faults(step.action, step.config, actions)
+            found += [Problem((*place, *at), text) for at, text in faults]
             if group == "pre_jobs" and step.on_error == "continue":
                 text = "a pre job that fails fails the run; use fail or retry, or make it a step"
                 found.append(Problem((*place, "on_error"), text))

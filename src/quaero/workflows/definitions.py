@@ -14,8 +14,8 @@ from typing import Any, Literal
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import BadDefinition, BadInput, Conflict, NotFound
 from quaero.workflows import schedules
-from quaero.workflows.definition import Definition, Schedule
-from quaero.workflows.text import Checked, Fault, Format, check
+from quaero.workflows.definition import Definition, Problem
+from quaero.workflows.text import Checked, Fault, Format, check, located
 
 Origin = Literal["own", "file", "ready"]
 MOST_CALLED = 200
@@ -92,22 +92,24 @@ def _select(tx: ReadTx, rest: str, args: tuple[Any, ...]) -> list[Stored]:
     ]  # fmt: skip
 
 
-def circle(tx: ReadTx, definition: Definition) -> Fault | None:
-    """How a definition would run itself, by others; None if it does not."""
+def circle(tx: ReadTx, definition: Definition, text: str, format_: Format) -> Fault | None:
+    """How a definition would run itself, by others, or what it cannot run; None if all is well."""
+    calls = dict(definition.calls())
     look: list[tuple[str, tuple[str, ...]]] = [
-        (called, (definition.id, called)) for called in sorted(definition.called())
+        (called, (definition.id, called)) for called in sorted(calls)
     ]
     seen: set[str] = set()
     while look:
         name, way = look.pop()
         if name == definition.id:
             told = f"definitions run one another: {' → '.join(way)}"
-            return Fault(None, "steps", told, ("steps",))
+            return located(Problem(calls[way[1]], told), text, format_)
         if name in seen or len(seen) > MOST_CALLED:
             continue
         seen.add(name)
         if not tx.execute("select 1 from definition where id = $1", (name,)):
-            return Fault(None, "steps", f"there is no definition {name!r} to run", ("steps",))
+            told = f"there is no definition {name!r} to run"
+            return located(Problem(calls[way[1]], told), text, format_)
         rows = tx.execute("select called_id from definition_call where definition_id = $1", (name,))
         look += [(each, (*way, each)) for (each,) in rows]
     return None
@@ -127,7 +129,7 @@ def save(
     With `rev` only if that is still the stored one (0: if there is none). Raises `Conflict` where
     it is not, and where another kind of definition has the id; `BadDefinition` for a circle.
     """
-    if fault := circle(tx, definition):
+    if fault := circle(tx, definition, text, format_):
         raise refusal(definition.id, [fault])
     rows = tx.execute("select origin, rev from definition where id = $1", (definition.id,))
     _may_replace(definition.id, rows, origin, rev)
@@ -147,7 +149,10 @@ def save(
         ),
     )  # fmt: skip
     _note_calls(tx, definition)
-    schedules.put(tx, definition.id, _in_force(definition), paused=origin == "ready")
+    schedules.put(
+        tx, definition.id, definition.schedule,
+        enabled=definition.enabled, paused=origin == "ready",
+    )  # fmt: skip
     return get(tx, definition.id)
 
 
@@ -158,10 +163,6 @@ def _note_calls(tx: Tx, definition: Definition) -> None:
             "insert into definition_call(definition_id, called_id) values($1, $2)",
             (definition.id, called),
         )
-
-
-def _in_force(definition: Definition) -> Schedule | None:
-    return definition.schedule if definition.enabled else None
 
 
 def _may_replace(
@@ -233,5 +234,5 @@ def faults_of(
     checked = check(text, format_, actions)
     if checked.definition is None:
         return None, checked.faults
-    fault = circle(tx, checked.definition)
+    fault = circle(tx, checked.definition, text, format_)
     return checked.definition, [] if fault is None else [fault]

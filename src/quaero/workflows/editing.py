@@ -55,7 +55,7 @@ async def change(
     name = str(stored.path)
     if format_ != folder.ENDINGS[Path(name).suffix]:
         raise BadInput(f"the definition is kept in {name}; write it as {stored.format.upper()}")
-    if fault := await db.read(definitions.circle, definition):
+    if fault := await db.read(definitions.circle, definition, text, format_):
         raise definitions.refusal(definition_id, [fault])
     await asyncio.to_thread(folder.replace, path, name, text, stored.text)
     return await db.write(_take, name, text, actions, definition_id)

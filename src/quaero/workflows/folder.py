@@ -107,10 +107,10 @@ def replace(folder: Path, name: str, text: str, seen: str) -> None:
     """
     path = _inside(folder, name)
     try:
-        if path.read_text(encoding="utf-8") != seen:
+        if path.read_bytes().decode() != seen:
             raise Conflict(f"the file {name} was changed meanwhile; load it anew")
         made = path.with_name(f".{path.name}.new")
-        made.write_text(text, encoding="utf-8")
+        made.write_bytes(text.encode())
         with made.open("rb") as written:
             os.fsync(written.fileno())
         made.replace(path)

@@ -16,6 +16,7 @@ from quaero.errors import BadInput
 from quaero.jobs.model import Status
 
 MOST_RESULTS = 100_000
+MOST_BYTES = 16_000_000
 
 
 class Outcomes(Mapping[str, Any]):
@@ -74,12 +75,31 @@ def _below(tx: ReadTx, step_id: int, *, every: bool) -> dict[str, Any]:
     ((total, completed, failed),) = counts
     if every and total > MOST_RESULTS:
         raise BadInput(f"the step has {total} results, more than the {MOST_RESULTS} one can read")
+    wanted = total if every else 1
+    if (size := _size(tx, step_id, wanted)) > MOST_BYTES:
+        raise BadInput(
+            f"the results of the step have {size} bytes, more than the {MOST_BYTES} one can read; "
+            "have its jobs return less, or read its status and counts only"
+        )
     rows = tx.execute(
         """
         select result from job where parent_id = $1 and parent_id is not null order by id limit $2
         """,
-        (step_id, total if every else 1),
+        (step_id, wanted),
     )
     results = [None if text is None else msgspec.json.decode(text) for (text,) in rows]
     made = {"completed": completed, "failed": failed, "result": results[0] if results else None}
     return {**made, "results": results} if every else made
+
+
+def _size(tx: ReadTx, step_id: int, count: int) -> int:
+    """How many bytes the first results of a step's jobs have, as JSON."""
+    ((size,),) = tx.execute(
+        """
+        select coalesce(sum(octet_length(result)), 0) from (
+            select result from job where parent_id = $1 and parent_id is not null
+             order by id limit $2) each_job
+        """,
+        (step_id, count),
+    )
+    return int(size)

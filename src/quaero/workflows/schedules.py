@@ -23,7 +23,8 @@ AT_ONCE = 20
 MOST_MISSED = 1_000
 RUNS_AT_ONCE = 50
 _COLUMNS = """definition_id, cron, timezone, missed, overlap, paused, blocked, next_at, last_at,
-              last_run_id, last_note, left_out"""
+              last_run_id, last_note, left_out, exists (
+                  select 1 from definition d where d.id = definition_id and d.enabled = 1)"""
 
 Begin = Callable[[Tx, str, int], int]
 """Begins a run of a definition that was due at a time; returns its job's id."""
@@ -36,7 +37,8 @@ class Timetable:
     """A schedule as it stands.
 
     `blocked`: a run is due and waits for the one before. `last_note` says what became of the last
-    due time where that was no run; `left_out` counts the times that were skipped.
+    due time where that was no run; `left_out` counts the times that were skipped. While the
+    definition is not `enabled` nothing is due.
     """
 
     definition_id: str
@@ -51,6 +53,7 @@ class Timetable:
     last_run_id: int | None
     last_note: str | None
     left_out: int
+    enabled: bool
 
     @property
     def words(self) -> str:
@@ -62,36 +65,38 @@ class Timetable:
         return cron.times(self.cron, self.timezone, after)
 
 
-def put(tx: Tx, definition_id: str, schedule: Schedule | None, *, paused: bool = False) -> None:
+def put(
+    tx: Tx,
+    definition_id: str,
+    schedule: Schedule | None,
+    *,
+    enabled: bool = True,
+    paused: bool = False,
+) -> None:
     """Have a definition's schedule be this one, from now on; None if it has none.
 
-    One that is not changed goes on as it was; `paused` says how a new one begins.
+    One that is not changed goes on as it was; `paused` says how a new one begins. That of a
+    definition which is not enabled is never due, and stays paused if it was.
     """
     if schedule is None:
         tx.execute("delete from schedule where definition_id = $1", (definition_id,))
         tx.signal(TOPIC)
         return
-    same = tx.execute(
-        """
-        update schedule set missed = $4, overlap = $5
-         where definition_id = $1 and cron = $2 and timezone = $3 returning definition_id
-        """,
-        (definition_id, schedule.cron, schedule.timezone, schedule.missed, schedule.overlap),
-    )
-    if same:
-        return
     tx.execute(
         """
         insert into schedule(definition_id, cron, timezone, missed, overlap, paused, next_at)
-        values($1, $2, $3, $4, $5, $6, case when $6 = 0 then $7 end)
+        values($1, $2, $3, $4, $5, $6, case when $6 = 0 and $8 = 1 then $7 end)
             on conflict(definition_id) do update set
                 cron = excluded.cron, timezone = excluded.timezone, missed = excluded.missed,
-                overlap = excluded.overlap, blocked = 0,
-                next_at = case when paused = 0 then $7 end
+                overlap = excluded.overlap,
+                blocked = case when $8 = 1 and (cron, timezone) = ($2, $3) then blocked else 0 end,
+                next_at = case when paused = 1 or $8 = 0 then null
+                               when (cron, timezone) = ($2, $3) then coalesce(next_at, $7)
+                               else $7 end
         """,
         (
             definition_id, schedule.cron, schedule.timezone, schedule.missed, schedule.overlap,
-            int(paused), cron.next_time(schedule.cron, schedule.timezone, tx.now),
+            int(paused), cron.next_time(schedule.cron, schedule.timezone, tx.now), int(enabled),
         ),
     )  # fmt: skip
     tx.signal(TOPIC)
@@ -123,6 +128,7 @@ def _select(tx: ReadTx, rest: str, args: tuple[Any, ...]) -> list[Timetable]:
             definition_id=row[0], cron=row[1], timezone=row[2], missed=row[3], overlap=row[4],
             paused=bool(row[5]), blocked=bool(row[6]), next_at=row[7], last_at=row[8],
             last_run_id=row[9], last_note=row[10], left_out=row[11],
+            enabled=bool(row[12]),
         )
         for row in rows
     ]  # fmt: skip
@@ -140,12 +146,15 @@ def pause(tx: Tx, definition_id: str) -> Timetable:
 
 
 def resume(tx: Tx, definition_id: str) -> Timetable:
-    """Let a schedule go on with its next time; what was due while it was paused is past."""
+    """Let a schedule go on with its next time; what was due while it was paused is past.
+
+    That of a definition which is not enabled goes on when that is. Raises `NotFound`.
+    """
     table = get(tx, definition_id)
     if table.paused:
         tx.execute(
             "update schedule set paused = 0, next_at = $2 where definition_id = $1",
-            (definition_id, next(table.times(tx.now), None)),
+            (definition_id, next(table.times(tx.now), None) if table.enabled else None),
         )
         tx.signal(TOPIC)
     return get(tx, definition_id)
@@ -164,6 +173,32 @@ def next_look(tx: ReadTx) -> tuple[int | None, bool]:
     )
     blocked = tx.execute("select 1 from schedule where blocked = 1 limit 1")
     return (rows[0][0] if rows else None), bool(blocked)
+
+
+def follow_clock(tx: Tx) -> int:
+    """Find the next times anew where the last is yet to come: the clock was ahead, and set back.
+
+    Returns how many were.
+    """
+    tables = _select(tx, "where last_at > $1 and next_at is not null", (tx.now + MINUTE,))
+    for table in tables:
+        tx.execute(
+            """
+            update schedule set next_at = $2, last_at = $3, blocked = 0 where definition_id = $1
+            """,
+            (table.definition_id, next(table.times(tx.now), None), tx.now),
+        )
+    return len(tables)
+
+
+def is_ahead(tx: ReadTx) -> bool:
+    """Whether a schedule has begun a run at a time that is yet to come."""
+    return bool(
+        tx.execute(
+            "select 1 from schedule where last_at > $1 and next_at is not null limit 1",
+            (tx.now + MINUTE,),
+        )
+    )
 
 
 def fire(tx: Tx, begin: Begin, under_way: UnderWay) -> int:
@@ -200,7 +235,7 @@ def _fire_one(tx: Tx, table: Timetable, begin: Begin, under_way: UnderWay) -> No
             following = at
             break
         due.append(at)
-    if following is None and table.missed != "all" and not table.blocked:
+    if following is None and table.missed != "all":
         following = next(table.times(tx.now), None)  # more were missed than anybody counts
     due = _wanted(tx, table, due)
     if len(due) > RUNS_AT_ONCE:
@@ -221,13 +256,21 @@ def _fire_one(tx: Tx, table: Timetable, begin: Begin, under_way: UnderWay) -> No
 
 
 def _wanted(tx: Tx, table: Timetable, due: list[int]) -> list[int]:
-    """The due times at which a run is to begin, by what is to become of those missed."""
-    missed = 0 if table.blocked else sum(tx.now - at > MINUTE for at in due)
-    if table.missed == "all" or not missed:
+    """The due times at which a run is to begin, by what is to become of those missed.
+
+    Times that passed while a run waited for another are made up for by one run, the last of them,
+    however those missed are; with `missed = "all"` by one for each.
+    """
+    if table.missed == "all":
         return due
-    dropped = missed if table.missed == "skip" else missed - 1
-    if dropped:
-        _note(tx, table, f"{dropped} due times were missed", left_out=dropped)
+    if table.blocked:
+        dropped, why = len(due) - 1, "passed while the run before was under way"
+    else:
+        missed = sum(tx.now - at > MINUTE for at in due)
+        dropped, why = (missed if table.missed == "skip" else missed - 1), "were missed"
+    if dropped <= 0:
+        return due
+    _note(tx, table, f"{dropped} due times {why}", left_out=dropped)
     return due[dropped:]
 
 
@@ -240,6 +283,11 @@ def _begin(tx: Tx, table: Timetable, at: int, begin: Begin, under_way: UnderWay)
         if other is not None:
             _note(tx, table, f"left out: run {other} was under way", at=at, left_out=1)
             return True
+    if tx.execute(
+        "select 1 from run where definition_id = $1 and due_at = $2", (table.definition_id, at)
+    ):
+        _note(tx, table, "left out: it had begun already, before the clock was set back", at=at)
+        return True
     try:
         run_id = begin(tx, table.definition_id, at)
     except DiskFull:

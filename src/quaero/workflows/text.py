@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Literal
@@ -17,6 +18,9 @@ from quaero.workflows.definition import Definition, Problem, problems
 Format = Literal["toml", "json"]
 MOST_BYTES = 1_000_000
 DEEPEST = 100
+LARGEST = 2**63 - 1
+MARK = "\ufeff"
+"""What some editors put before a text to say that it is Unicode."""
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
@@ -62,12 +66,15 @@ def check(text: str, format_: Format, actions: Mapping[str, Any]) -> Checked:
     """Read a definition and look at everything in it. `actions` are the job types by name."""
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         return Checked(None, [Fault(None, "", f"the text has more than {MOST_BYTES} bytes")])
+    text = text.removeprefix(MARK)
     raw, fault = _parse(text, format_)
     if fault is not None:
         return Checked(None, [fault])
     if not isinstance(raw, dict):
         return Checked(None, [Fault(1, "", "a definition is an object with id and steps")])
-    lines = toml_lines(text) if format_ == "toml" else json_lines(text)
+    lines = lines_of(text, format_)
+    if numbers := list(_unfit_numbers(raw)):
+        return Checked(None, [_fault(each, lines) for each in numbers])
     try:
         definition = Definition.model_validate(raw)
     except ValidationError as error:
@@ -77,9 +84,14 @@ def check(text: str, format_: Format, actions: Mapping[str, Any]) -> Checked:
     return Checked(None if faults else definition, sorted(faults, key=lambda f: f.line or 0))
 
 
+def located(problem: Problem, text: str, format_: Format) -> Fault:
+    """What is wrong with a definition whose text could be read, with its line."""
+    return _fault(problem, lines_of(text, format_))
+
+
 def value_of(text: str, format_: Format) -> dict[str, Any] | None:
     """What a text says, whether or not that is a definition; None where it cannot be read."""
-    raw, fault = _parse(text, format_)
+    raw, fault = _parse(text.removeprefix(MARK), format_)
     return raw if fault is None and isinstance(raw, dict) else None
 
 
@@ -102,7 +114,10 @@ def _parse(text: str, format_: Format) -> tuple[Any, Fault | None]:
     except RecursionError:
         return None, Fault(None, "", "it is nested too deep")
     except ValueError as error:
-        return None, Fault(None, "", str(error))
+        told = str(error)
+        if "sys.set_int_max_str_digits" in told:
+            told = "a number has more than 4300 digits; write it as a text"
+        return None, Fault(None, "", told)
 
 
 def _usable(value: Any) -> Any:
@@ -121,6 +136,20 @@ def _usable(value: Any) -> Any:
                 below += each
         level, depth = below, depth + 1
     return value
+
+
+def _unfit_numbers(value: Any, place: Place = ()) -> Iterator[Problem]:
+    """The numbers that no database can hold."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _unfit_numbers(each, (*place, key))
+    elif isinstance(value, list):
+        for at, each in enumerate(value):
+            yield from _unfit_numbers(each, (*place, at))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Problem(place, "this is no number, or one too large; write it as a text")
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        yield Problem(place, "the number is too large; write it as a text")
 
 
 def _refuse_halves(text: str) -> None:
@@ -173,6 +202,12 @@ def field_name(place: Sequence[str | int]) -> str:
 
 
 # -- where things stand
+
+
+def lines_of(text: str, format_: Format) -> dict[Place, int]:
+    """The line of each key of a text that can be read."""
+    text = text.removeprefix(MARK)
+    return toml_lines(text) if format_ == "toml" else json_lines(text)
 
 
 def toml_lines(text: str) -> dict[Place, int]:

@@ -13,7 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array, Table
 
 from quaero.errors import BadInput
-from quaero.workflows.text import Format, toml_lines, value_of
+from quaero.workflows.text import MARK, Format, toml_lines, value_of
 
 
 def write(value: Mapping[str, Any], format_: Format, before: str = "") -> str:
@@ -24,7 +24,7 @@ def write(value: Mapping[str, Any], format_: Format, before: str = "") -> str:
     if format_ == "json":
         return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     try:
-        held = tomlkit.parse(before)
+        held = tomlkit.parse(before.removeprefix(MARK))
     except TOMLKitError:
         held = tomlkit.document()
     try:

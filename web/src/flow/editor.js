@@ -65,7 +65,7 @@ export class Editor {
   }
 
   get dirty() {
-    return this.form !== undefined && this.pane.text !== this.seen;
+    return this.pane.text !== this.seen || this.pending === "write";
   }
 
   later(what) {

@@ -8,6 +8,20 @@ import { live } from "../live.js";
 
 const PAGE = 50;
 
+/** The next five times of a schedule, the first with how long it is until then. */
+function times({ paused, enabled, next }) {
+  if (!enabled) return h("span.quiet", {}, "none: the workflow is disabled");
+  if (paused) return h("span.flow-paused", {}, icon("pause"), "paused");
+  if (!next.length) return h("span.quiet", {}, "never");
+  const [first, ...rest] = next;
+  return h(
+    "ol.next-times",
+    {},
+    h("li", {}, h("span", { "data-at": first }, ago(first)), h("span.quiet", {}, moment(first))),
+    rest.map((at) => h("li.quiet", {}, moment(at))),
+  );
+}
+
 export function schedules() {
   const ask = latest();
   const ends = [];
@@ -68,16 +82,15 @@ export function schedules() {
       const name = clean(each.name, 60);
       const act = (action) => async () => (await steer(action, each)) && this.load();
       const toggle = each.paused ? iconButton("run", `Resume ${name}`, act("resume"), { "data-what": `toggle-${id}` }) : iconButton("pause", `Pause ${name}`, act("pause"), { "data-what": `toggle-${id}` });
-      const times = each.paused ? h("span.flow-paused", {}, icon("pause"), "paused") : h("details.next-times", {}, h("summary", { "data-what": `next-${id}` }, h("span", { "data-at": each.next_at ?? "" }, ago(each.next_at)), h("span.quiet", {}, moment(each.next_at))), h("ol", {}, each.next.map((at) => h("li", {}, moment(at)))));
       const last = each.last_run_id ? h("a.link", { href: `/jobs/${each.last_run_id}`, title: moment(each.last_at) }, `#${each.last_run_id}`, " ", h("span", { "data-at": each.last_at ?? "" }, ago(each.last_at))) : h("span.quiet", {}, each.last_at ? ago(each.last_at) : "never");
       return h(
         "tr",
         { "data-id": id },
         h("td.flow-name", {}, h("a.job-name", { href: `/workflows/${id}` }, bdi(each.name, 120)), h("span.flow-about", {}, h("span.mono", {}, id))),
         h("td.flow-when", { "data-label": "When" }, h("span", {}, clean(each.words, 160)), h("span.quiet.mono", {}, clean(each.cron, 60))),
-        h("td.flow-next", { "data-label": "Next" }, times, each.blocked && h("span.flow-paused", {}, icon("hourglass"), "waits for the run under way")),
+        h("td.flow-next", { "data-label": "Next" }, times(each), each.blocked && h("span.flow-paused", {}, icon("hourglass"), "waits for the run under way")),
         h("td.flow-last", { "data-label": "Last" }, last, each.last_note && h("span.is-bad", {}, clean(each.last_note, 200)), each.left_out ? h("span.quiet", {}, `${number(each.left_out)} left out`) : null),
-        h("td.cell-actions", {}, h("button.button.is-small", { type: "button", "data-what": `trigger-${id}`, "aria-label": `Run ${name} now`, on: { click: act("trigger") } }, "Run now"), toggle),
+        h("td.cell-actions", {}, h("button.button.is-small", { type: "button", disabled: !each.enabled, "data-what": `trigger-${id}`, "aria-label": `Run ${name} now`, on: { click: act("trigger") } }, "Run now"), toggle),
       );
     },
 

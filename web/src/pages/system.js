@@ -1,5 +1,6 @@
 /** The system: health, versions, every setting with where it came from, and the program's log. */
 import { get } from "../api.js";
+import { askCleanup } from "../cleanup.js";
 import { everySecond } from "../clock.js";
 import { bdi, h, icon } from "../dom.js";
 import { ago, bytes, clean, duration, moment, number, plural } from "../format.js";
@@ -82,6 +83,10 @@ export function system() {
     async loadAbout() {
       const [version, status] = await Promise.all([get("/api/version").catch(() => ({})), get("/api/status").catch(() => ({}))]);
       this.$refs.about.replaceChildren(...flat({ ...version, ...status }).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+    },
+
+    tidy() {
+      askCleanup();
     },
 
     get sentence() {

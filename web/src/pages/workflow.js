@@ -9,7 +9,7 @@ import { StepGraph } from "../flow/graph.js";
 import { ago, clean, duration, moment, number } from "../format.js";
 import { runTime, statusMark } from "../job_row.js";
 import { live } from "../live.js";
-import { go, here, onRoute } from "../router.js";
+import { go, guardLeaving, here, onRoute } from "../router.js";
 
 const TABS = [
   ["overview", "Overview"],
@@ -44,6 +44,8 @@ export function workflow() {
       ends.push(
         onRoute((route) => route.page === "workflow" && route.name === id && this.routed(route)),
         everySecond(() => (this.tick += 1)),
+        guardLeaving(() => this.unsaved && leave()),
+        onUnload((event) => this.unsaved && event.preventDefault()),
       );
       if (!this.fresh) {
         ends.push(
@@ -118,6 +120,16 @@ export function workflow() {
       go(`/workflows/${found.id}`);
     },
 
+    get unsaved() {
+      return Boolean(editor?.dirty);
+    },
+
+    gone() {
+      editor?.destroy();
+      editor = null;
+      go("/workflows");
+    },
+
     // -- runs
 
     async loadRuns() {
@@ -163,7 +175,8 @@ export function workflow() {
     get whenText() {
       const { schedule } = this.seen ?? {};
       if (!schedule || this.tick < 0) return "";
-      return schedule.paused ? `${schedule.words}, paused` : `${schedule.words}, next ${ago(schedule.next_at)}`;
+      if (schedule.paused) return `${schedule.words}, paused`;
+      return schedule.next_at ? `${schedule.words}, next ${ago(schedule.next_at)}` : schedule.words;
     },
     get keptText() {
       const { origin, path } = this.seen ?? {};
@@ -192,7 +205,7 @@ export function workflow() {
         const action = schedule.paused ? "resume" : "pause";
         entries.unshift({ label: schedule.paused ? "Resume the schedule" : "Pause the schedule", icon: schedule.paused ? "run" : "pause", act: async () => (await steer(action, schedule)) && this.load() });
       }
-      if (shown.origin === "own") entries.push({ label: "Delete", icon: "trash", danger: true, act: async () => (await remove(shown)) && go("/workflows") });
+      if (shown.origin === "own") entries.push({ label: "Delete", icon: "trash", danger: true, act: async () => (await remove(shown)) && this.gone() });
       menu(currentTarget, entries);
     },
 
@@ -219,13 +232,12 @@ export function workflow() {
     get panelLabel() {
       return this.fresh ? null : `tab-${this.tab}`;
     },
-    async tabKey(event) {
+    tabKey(event) {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
       event.preventDefault();
       const at = TABS.findIndex(([name]) => name === this.tab);
       const [name] = TABS[(at + step + TABS.length) % TABS.length];
-      if (editor?.dirty && !(await leave())) return;
       go(tabHref(id, name));
       this.$nextTick(() => document.getElementById(`tab-${name}`)?.focus());
     },
@@ -234,7 +246,12 @@ export function workflow() {
 
 const tabHref = (id, name) => `/workflows/${id}${name === "overview" ? "" : `?tab=${name}`}`;
 
-const leave = () => confirm("Leave the editor?", "What you changed stays in the editor until you leave this page.", { button: "Leave" });
+const leave = () => confirm("Leave without saving?", "What you changed in the editor is lost when you leave this page.", { button: "Leave", danger: true });
+
+function onUnload(listener) {
+  window.addEventListener("beforeunload", listener);
+  return () => window.removeEventListener("beforeunload", listener);
+}
 
 function runRow({ job, cause, began_at: began, due_at: due }) {
   job.seenAt = Date.now();
@@ -253,7 +270,7 @@ function runRow({ job, cause, began_at: began, due_at: due }) {
 function facts(found) {
   const { value, schedule } = found;
   const parameters = Object.entries(value.parameters ?? {}).map(([name, each]) => h("div", {}, h("span.mono", {}, clean(name, 60)), ` ${clean(each.type ?? "string", 20)}${each.required ? ", required" : each.default === undefined ? "" : `, else ${clean(JSON.stringify(each.default), 80)}`}`));
-  const next = schedule && !schedule.paused && schedule.next.map((at) => h("div", {}, moment(at)));
+  const next = schedule?.enabled && !schedule.paused && schedule.next.map((at) => h("div", {}, moment(at)));
   const rows = [
     ["Description", found.description && bdi(found.description, 1000)],
     ["Schedule", schedule ? schedule.words : "none"],

@@ -157,6 +157,7 @@ export function workflows() {
 
 function when({ schedule, enabled }) {
   if (!schedule) return h("span.quiet", {}, enabled ? "by hand" : "–");
+  if (!enabled) return [h("span", {}, clean(schedule.words, 120)), h("span.quiet", {}, "disabled")];
   const next = schedule.paused ? h("span.flow-paused", {}, icon("pause"), "paused") : h("span.quiet", {}, "next ", h("span", { title: moment(schedule.next_at), "data-at": schedule.next_at ?? "" }, ago(schedule.next_at)));
   return [h("span", {}, clean(schedule.words, 120)), next];
 }

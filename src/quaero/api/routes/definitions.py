@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from quaero.api import cursors, flow_answers
 from quaero.api.answers import answer, page_of
-from quaero.api.bodies import JsonRoute, read_json
+from quaero.api.bodies import JsonRoute
 from quaero.api.describing import definition_body, definition_content, errors, location
 from quaero.api.flow_models import (
     DefinitionList,
@@ -118,10 +118,8 @@ async def _text(request: Request) -> tuple[str, Format]:
         )  # fmt: skip
     body = await request.body()
     try:
-        if found[0] == "json":
-            read_json(body)
         return body.decode(), found[0]
-    except ValueError as error:
+    except UnicodeDecodeError as error:
         raise HTTPException(400, f"the body is no text in UTF-8: {error}") from error
 
 

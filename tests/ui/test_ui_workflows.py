@@ -7,7 +7,7 @@ import tomllib
 from itertools import count
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .asking import ENDS_MS, Script, request
 from .test_ui import serious_faults
@@ -90,6 +90,30 @@ def test_a_workflow_is_written_broken_mended_and_saved(new_page, server, text) -
     expect(page.get_by_role("heading", level=1)).to_have_text("High water")
     stored = request(f"{server.url}/api/definitions/{id_of(text)}")
     assert stored["text"].startswith("# Two tides.\n")
+
+
+def test_the_form_waits_while_it_is_not_what_the_text_says(new_page, text) -> None:
+    page = new_page("/workflows/_new")
+    area, name = page.get_by_label("The definition as text"), page.get_by_label("Name", exact=True)
+    waiting, going = page.locator(".editor-form[inert]"), page.locator(".editor-form:not([inert])")
+    state = page.locator(".editor-state")
+    expect(state).to_have_text("It can be run.")
+    held: list[Route] = []
+    page.route("**/api/definitions/validate", lambda route: held.append(route))  # noqa: PLW0108
+    with page.expect_request("**/api/definitions/validate"):
+        area.fill(text)
+    expect(waiting).to_be_visible()
+    held[0].continue_()
+    expect(going).to_be_visible()
+    expect(name.first).to_have_value(f"The tide of {id_of(text)}")
+    page.unroute("**/api/definitions/validate")
+    area.fill(text + "[[steps")
+    expect(state).to_have_text("1 thing is wrong.")
+    expect(waiting).to_be_visible()
+    area.fill(text)
+    expect(state).to_have_text("It can be run.")
+    name.first.fill("High water")
+    expect(area).to_have_value(text.replace(f"The tide of {id_of(text)}", "High water"))
 
 
 def test_a_run_is_watched_live_and_resumed_where_it_failed(new_page, server, text, scripts) -> None:

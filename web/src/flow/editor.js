@@ -1,7 +1,8 @@
 /** The editor of a definition: form and text side by side, each following the other.
  *
  * The text is what is stored. A change of the form is written into it by the server, which keeps its
- * comments; a change of the text is read by the server, which says what is wrong and where.
+ * comments; a change of the text is read by the server, which says what is wrong and where, and the
+ * form waits for that. An answer that is older than the last change changes nothing.
  */
 import { api, get, latest, post } from "../api.js";
 import { note } from "../dialogs.js";
@@ -71,8 +72,15 @@ export class Editor {
   later(what) {
     clearTimeout(this.timer);
     this.pending = what;
+    if (what === "read") this.behind(true);
     this.state.textContent = "…";
     this.timer = setTimeout(() => this[what](), WAIT);
+  }
+
+  /** A form that is not what the text says must not be written into it. */
+  behind(yes) {
+    this.formHost.inert = yes;
+    this.formHost.classList.toggle("is-behind", yes);
   }
 
   formed(value) {
@@ -86,7 +94,8 @@ export class Editor {
     if (!this.form) return;
     const options = { method: "POST", text: this.pane.text, headers: { "Content-Type": MEDIA[this.format] } };
     const verdict = await this.told((signal) => api("/api/definitions/validate", { ...options, signal }));
-    if (!verdict) return;
+    if (!verdict || this.pending) return;
+    this.behind(!verdict.value);
     if (verdict.value) this.form.set(verdict.value);
     this.judge(verdict);
   }
@@ -96,7 +105,7 @@ export class Editor {
     this.pending = null;
     const body = { value: this.value, format: this.format, text: this.pane.text };
     const verdict = await this.told((signal) => post("/api/definitions/write", body, { signal }));
-    if (!verdict) return;
+    if (!verdict || this.pending) return;
     this.pane.text = verdict.text;
     this.judge(verdict);
   }
@@ -127,8 +136,15 @@ export class Editor {
     this.formats.replaceChildren(link("toml"), link("json"));
   }
 
+  /** Do now what the last change asks for. */
+  async settled() {
+    clearTimeout(this.timer);
+    if (this.pending) await this[this.pending]();
+  }
+
   async turnInto(format) {
     if (format === this.format || !this.form) return;
+    await this.settled();
     const body = { value: this.form.value, format, text: "" };
     const verdict = await this.told((signal) => post("/api/definitions/write", body, { signal }));
     if (!verdict) return;
@@ -139,8 +155,7 @@ export class Editor {
   }
 
   async save() {
-    clearTimeout(this.timer);
-    if (this.pending) await this[this.pending]();
+    await this.settled();
     this.button.classList.add("is-loading");
     const headers = { "Content-Type": MEDIA[this.format] };
     const { stored } = this;

@@ -221,9 +221,11 @@ async def test_what_does_not_pass_fails_the_run_and_its_checks_are_kept(tmp_path
     async with SiteServer({}) as gone:
         url = gone.url
     async with program(tmp_path) as made:
-        job = await made.collect(await made.add("wiki", url))
+        source = await made.add("wiki", url)
+        job = await made.collect(source)
         pre = await made.pre(job.summary.id)
-    assert job.summary.status is Status.FAILED
+        state = await made.state(source)
+    assert (job.summary.status, state.health) == (Status.FAILED, "failing")
     assert "Connection refused" in str(job.summary.error)
     assert checks(pre)["reachable"] is False
     assert len(pre.attempts) == 3

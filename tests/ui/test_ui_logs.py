@@ -49,6 +49,23 @@ def test_who_scrolls_up_is_left_alone_and_told_how_much_came(new_page, server, s
     expect(lines(page).filter(has_text="last")).to_be_visible()
 
 
+def test_who_follows_sees_the_last_line_whatever_size_the_page_gets(
+    new_page, server, script
+) -> None:
+    script.say(log="old {n}", times=200)
+    page = new_page(f"/jobs/{script.start(server)}?tab=logs")
+    last = lines(page).filter(has_text="old 199")
+    expect(last).to_be_in_viewport()
+    page.locator(".log-view").evaluate("each => { each.style.display = 'none' }")
+    page.locator(".log-lines").evaluate("each => { each.scrollTop = 0 }")
+    page.locator(".log-view").evaluate("each => { each.style.display = '' }")
+    expect(last).to_be_in_viewport()
+    for height in (600, 1_100):
+        page.set_viewport_size({"width": 1_440, "height": height})
+        expect(last).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "true")
+
+
 def test_matches_are_counted_and_gone_through_with_enter(new_page, server, script) -> None:
     script.say(log="calm {n}", times=40)
     script.say(log="reef {n}", times=60)

@@ -112,7 +112,7 @@ def test_a_login_page_is_told_apart_from_other_failures(new_page, server) -> Non
         request(f"{server.url}/api/sources", {"name": "closed", "base_url": closed.url})
         page = new_page("/sources")
         card(page, "closed").get_by_role("button", name="Collect now").click()
-        expect(card(page, "closed")).to_contain_text("Login expired", timeout=ENDS_MS)
+        expect(card(page, "closed")).to_contain_text("Needs a login", timeout=ENDS_MS)
         expect(card(page, "closed")).to_contain_text("give the source a login")
 
 

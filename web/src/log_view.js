@@ -69,6 +69,7 @@ export class LogView {
     this.gone = true;
     this.stop?.();
     this.ask.stop();
+    this.sizes.disconnect();
     this.list.destroy();
     this.host.replaceChildren();
   }
@@ -105,6 +106,8 @@ export class LogView {
     this.list = new VirtualList(this.body, { rowHeight: ROW, render: (line) => this.row(line) });
     this.wrapped = h("div.log-wrapped");
     this.body.append(this.wrapped);
+    this.sizes = new ResizeObserver(() => this.following && this.toEnd());
+    this.sizes.observe(this.body);
     this.host.replaceChildren(
       h("div.log-view", {}, h("div.log-bar", {}, groups), h("div.log-stage", {}, this.body, this.empty, this.pill)),
     );
@@ -277,8 +280,9 @@ export class LogView {
   }
 
   toEnd() {
-    this.programmed = true;
+    const before = this.body.scrollTop;
     this.body.scrollTop = this.body.scrollHeight;
+    this.programmed = this.programmed || this.body.scrollTop !== before;
     this.list.draw();
   }
 

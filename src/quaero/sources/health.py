@@ -84,7 +84,7 @@ def _login_refused(tx: ReadTx, run_id: int) -> bool:
     if not rows:
         return False
     checks = msgspec.json.decode(rows[0][0]).get("checks", [])
-    return any(each["name"] == BY_LOGIN and not each["ok"] for each in checks)
+    return any(each["name"] == BY_LOGIN and each["ok"] is False for each in checks)
 
 
 def _documents(tx: ReadTx, ids: Sequence[int]) -> dict[int, tuple[int, int]]:

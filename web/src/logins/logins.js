@@ -8,6 +8,8 @@ import { askLogin } from "./store.js";
 
 const STATES = {
   good: { label: "good", icon: "check", tone: "completed" },
+  untested: { label: "not tested", icon: "dot", tone: "pending" },
+  unknown: { label: "not known", icon: "dot", tone: "pending" },
   expiring: { label: "expires soon", icon: "warn", tone: "pending" },
   expired: { label: "expired", icon: "cross", tone: "failed" },
   refused: { label: "refused", icon: "cross", tone: "failed" },
@@ -18,6 +20,12 @@ const VERDICTS = new Map([
   [null, "not known"],
 ]);
 const AT_ONCE = { "If-Match": "*" };
+
+/** As the server says, but what was never seen to be accepted is not called good. */
+function stateOf({ state, tested_at: tested, test_ok: accepted }) {
+  if (state !== "good" || accepted) return state;
+  return tested ? "unknown" : "untested";
+}
 
 export function logins() {
   const ask = latest();
@@ -63,11 +71,11 @@ export function logins() {
       if (!this.loaded) return " ";
       const wanting = this.all.filter((each) => each.state !== "good").length;
       if (!this.all.length) return "Cookies and tokens of sites that only you can read.";
-      return wanting ? `${plural(wanting, "login")} to look after.` : `${plural(this.all.length, "login")}, all in order.`;
+      return wanting ? `${plural(wanting, "login")} to look after.` : `${plural(this.all.length, "login")}, none to look after.`;
     },
 
     row(login) {
-      const { label, icon: symbol, tone } = STATES[login.state] ?? STATES.good;
+      const { label, icon: symbol, tone } = STATES[stateOf(login)];
       const secrets = [login.cookies && plural(login.cookies, "cookie"), login.tokens && plural(login.tokens, "token")].filter(Boolean);
       const tested = login.tested_at ? `${VERDICTS.get(login.test_ok)} ${ago(login.tested_at)}` : "never";
       const more = iconButton("more", `More for ${clean(login.base_url, 100)}`, () => menu(more, this.actions(login)));

@@ -149,7 +149,7 @@ class JobsModel:
             self.stop(job, Stopping.FAILING, now)
             return True
         if job.own is OwnRun.OPEN and job.message is None and job.never_can:
-            self._stop_one(job, Stopping.WITH_ANCESTOR)
+            self.stop(job, Stopping.WITH_ANCESTOR, now)
             return True
         if job.own is OwnRun.OPEN and job.message is None and not job.held and job.may_run:
             job.message, job.for_pre = Message(due=now), False
@@ -170,8 +170,11 @@ class JobsModel:
             job.warnings = job.counts()[Status.FAILED]
 
     def _fail(self, job: Job, now: int) -> None:
-        """A job that has tries left is run again as a whole, each time after twice as long."""
-        if not job.tries:
+        """A job that has tries left is run again as a whole, each time after twice as long.
+
+        Not where what had to go before it did not end well: that is not repeated.
+        """
+        if not job.tries or job.pre_ended_badly:
             job.status = Status.FAILED
             return
         state = State.DELAYED if job.wait else State.READY

@@ -217,6 +217,17 @@ def test_one_that_cannot_start_any_more_ends_with_all_below_it(jobs: Jobs) -> No
     assert jobs.statuses(root, a, b, below) == [COMPLETED, CANCELLED, CANCELLED, CANCELLED]
 
 
+def test_what_needed_a_deleted_job_starts_when_it_is_retried(jobs: Jobs) -> None:
+    root, a, b, c = run_of(jobs, *chain(), JobSpec("t"))[:4]
+    jobs.do(steer.delete, a)
+    assert jobs.statuses(root, b, c) == [RUNNING, CANCELLED, CANCELLED]
+    retry(jobs, root)
+    others = jobs.claim()
+    assert b in others
+    jobs.well(*others)
+    assert jobs.claim() == [c]
+
+
 @pytest.mark.parametrize("size", [1, 2, 100])
 def test_a_retry_in_portions_opens_first_what_hangs_together(jobs: Jobs, size: int) -> None:
     pre = [JobSpec("t", phase=Phase.PRE), JobSpec("t", phase=Phase.PRE, needs=(Need(0),))]

@@ -207,8 +207,13 @@ class QueueModel:
         served = [sum(1 for m in side if m.id in ids) for side in sides]
         if all(sides) and not all(served):
             assert sum(served) == 1, "with and without a lane take turns"
-            oldest = min(m.id for side in sides for m in side)
-            assert oldest in {m.id for m in sides[served.index(1)]}, "the oldest side begins"
+            oldest = min(m.id for m in free)
+            heads = [min(m.id for m in lot) for lot in equal.values()]
+            if served[0]:
+                assert max(heads) > oldest, "a lane whose turn it may be has a younger one"
+            else:
+                (head,) = (each for each in heads if each in ids)
+                assert head < oldest, "the lane whose turn it was has the older one"
 
     def _judge_lanes(
         self,

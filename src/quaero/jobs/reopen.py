@@ -153,19 +153,21 @@ def _hopeless(tx: ReadTx, ids: set[int], among: set[int]) -> set[int]:
 
 
 def _with_needs(tx: Tx, jobs: Sequence[JobRow]) -> set[int]:
-    """The jobs among these that need others: until these are counted, they wait."""
+    """The jobs among these that need others: until these are counted, they wait.
+
+    What was needed may have been deleted since, and is needed no more.
+    """
     rows = tx.execute(
         """
-        update job set unmet = 1 where id in ints($1)
-           and exists (select 1 from need where job_id = job.id) returning id
+        update job set unmet = exists (select 1 from need where job_id = job.id)
+         where id in ints($1) returning id, unmet
         """,
         (msgspec.json.encode([job.id for job in jobs]).decode(),),
     )
-    needy = {id_ for (id_,) in rows}
+    unmet: dict[int, int] = dict(rows)
     for job in jobs:
-        if job.id in needy:
-            job.unmet = 1
-    return needy
+        job.unmet = unmet[job.id]
+    return {id_ for id_, needs in rows if needs}
 
 
 def _needing(tx: ReadTx, jobs: Sequence[JobRow]) -> list[JobRow]:

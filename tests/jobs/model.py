@@ -145,11 +145,11 @@ class JobsModel:
                 return True
             if job.spec.failure_action is FailureAction.MARK_WARNING:
                 job.warnings = failed
-        if job.own is OwnRun.FAILED or job.pre_ended_badly:
-            self.stop(job, Stopping.FAILING, now)
-            return True
         if job.own is OwnRun.OPEN and job.message is None and job.never_can:
             self.stop(job, Stopping.WITH_ANCESTOR, now)
+            return True
+        if job.own is OwnRun.FAILED or job.pre_ended_badly:
+            self.stop(job, Stopping.FAILING, now)
             return True
         if job.own is OwnRun.OPEN and job.message is None and not job.held and job.may_run:
             job.message, job.for_pre = Message(due=now), False
@@ -332,21 +332,34 @@ class JobsModel:
         return found
 
     def reopened(self, jobs: Collection[Job], now: int) -> None:
-        jobs = [job for job in jobs if not job.status.open]
-        jobs = [job for job in jobs if not self._hopeless(job, jobs)]
+        jobs = self._not_in_vain({job for job in jobs if not job.status.open})
         self._reopen(jobs, self._ended_above(jobs))
         self.settle(now)
 
-    def _hopeless(self, job: Job, among: Collection[Job]) -> bool:
-        """Whether a job needs one that ended otherwise than wanted and stays as it is."""
-        again = {above for each in among for above in each.ancestors()} | set(among)
-        return any(
-            not anyhow
-            and not needed.status.open
-            and needed.status is not Status.COMPLETED
-            and (needed not in again or self._hopeless(needed, among))
-            for needed, anyhow in job.needs
-        )
+    def _not_in_vain(self, jobs: set[Job]) -> set[Job]:
+        """Those of the jobs to be reopened that neither wait for ever nor are below such."""
+        while True:
+            above = {a for job in jobs for a in job.ancestors() if not a.status.open}
+            vain = self._vain(jobs, above)
+            if not vain:
+                return jobs
+            jobs = {job for job in jobs if not vain & {job, *job.ancestors()}}
+
+    def _vain(self, jobs: Collection[Job], above: Collection[Job]) -> set[Job]:
+        """Those to run again that need one which ended badly and stays as it is."""
+        opened = {*jobs, *above}
+        return {
+            job
+            for job in opened
+            if job in jobs or job.own is not OwnRun.WELL
+            if any(
+                not anyhow
+                and not needed.status.open
+                and needed.status is not Status.COMPLETED
+                and needed not in opened
+                for needed, anyhow in job.needs
+            )
+        }
 
     def _ended_above(self, jobs: Collection[Job]) -> set[Job]:
         above = {a for job in jobs for a in job.ancestors() if not a.status.open} - set(jobs)
@@ -369,6 +382,8 @@ class JobsModel:
     def rerun(self, job: Job) -> None:
         """Make what lies above a job take a child again."""
         above = self._ended_above([job])
+        if self._vain([], above):
+            raise Conflict("refused")
         if job.parent is not None and job.parent.pre_ended_badly:
             raise Conflict("refused")
         self._reopen([], above)

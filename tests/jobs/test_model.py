@@ -323,7 +323,7 @@ class JobsMachine(RuleBasedStateMachine):
         job = self.job(data)
         ids = self.opened.read(reopen.retryable, job.id)
         jobs = self.model.retryable(job)
-        assert ids == sorted(each.id for each in jobs)
+        assert sorted(ids) == sorted(each.id for each in jobs)
         with self.same_refusal(self.model.reopened, jobs, self.now):
             self.do(reopen.reopen, ids)
 

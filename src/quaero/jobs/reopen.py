@@ -6,7 +6,7 @@ what it needs, like a new one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -121,35 +121,58 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
 def _with_ancestors(tx: Tx, jobs: Sequence[JobRow]) -> list[JobRow]:
     """Reopen what has ended above jobs; returns them with those above that run again themselves.
 
-    Left out are jobs that need one which has ended and is not reopened: they could never start.
+    Left out are jobs that need one which has ended and is not reopened, and what is below such:
+    they could never start.
     """
-    rows = tx.execute(
-        "select distinct job_id from need where job_id in ints($1)",
-        (msgspec.json.encode([job.id for job in jobs]).decode(),),
-    )
-    needy = {id_ for (id_,) in rows}
-    among = {job.id for job in jobs}
-    found = [job for job in jobs if job.id not in needy]
-    found += _reopen_ancestors(tx, found, among)
-    hopeless = _hopeless(tx, needy, among)
-    needing = [job for job in jobs if job.id in needy - hopeless]
-    return [*found, *needing, *_reopen_ancestors(tx, needing, among | {job.id for job in found})]
+    known = {job.id: job for job in jobs} | _ended_above(tx, jobs)
+    hopeless: set[int] = set()
+    while True:
+        kept = [job for job in jobs if hopeless.isdisjoint(_line(known, job))]
+        opened = {id_ for job in kept for id_ in _line(known, job)}
+        more = _hopeless(tx, known, opened, {job.id for job in kept})
+        if not more:
+            break
+        hopeless |= more
+    return [*kept, *_reopen_ancestors(tx, kept, {job.id for job in kept})]
 
 
-def _hopeless(tx: ReadTx, ids: set[int], among: set[int]) -> set[int]:
-    """Those that need a job which has ended otherwise than wanted and is not among the others."""
+def _ended_above(tx: ReadTx, jobs: Sequence[JobRow]) -> dict[int, JobRow]:
+    """The ancestors of jobs that have ended; above one that is open all are open."""
+    found: dict[int, JobRow] = {}
+    above = {job.parent_id for job in jobs if job.parent_id is not None}
+    while above:
+        ended = {id_: row for id_, row in load(tx, above).items() if not row.status.open}
+        found |= ended
+        above = {row.parent_id for row in ended.values() if row.parent_id is not None}
+        above -= found.keys()
+    return found
+
+
+def _line(known: Mapping[int, JobRow], job: JobRow) -> Iterator[int]:
+    """A job and its ancestors, as far up as they are known."""
+    id_: int | None = job.id
+    while id_ is not None and id_ in known:
+        yield id_
+        id_ = known[id_].parent_id
+
+
+def _hopeless(
+    tx: ReadTx, known: Mapping[int, JobRow], opened: set[int], named: set[int]
+) -> set[int]:
+    """Those to run again that need a job which has ended otherwise than wanted and is not opened.
+
+    To run again are the `named` ones, and of the others that are `opened` those whose own run did
+    not end well.
+    """
+    again = [id_ for id_ in opened if id_ in named or known[id_].own_run != OwnRun.WELL]
     rows = tx.execute(
         """
         select d.job_id, d.needs_id from need d join job n on n.id = d.needs_id
-         where d.job_id in ints($1) and d.any_end = 0 and n.status > 2 order by d.job_id
+         where d.job_id in ints($1) and d.any_end = 0 and n.status > 2
         """,
-        (msgspec.json.encode(sorted(ids)).decode(),),
+        (msgspec.json.encode(sorted(again)).decode(),),
     )
-    found: set[int] = set()
-    for job_id, needs_id in rows:
-        if needs_id in found or needs_id not in among:
-            found.add(job_id)
-    return found
+    return {job_id for job_id, needs_id in rows if needs_id not in opened}
 
 
 def _with_needs(tx: Tx, jobs: Sequence[JobRow]) -> set[int]:
@@ -273,6 +296,7 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
 
 
 def open_above(tx: Tx, job: JobRow) -> None:
-    """Open whatever has ended above a job."""
-    if again := _reopen_ancestors(tx, [job], {job.id}):
-        reopen(tx, [each.id for each in again])
+    """Open whatever has ended above a job. Raises `Conflict` where that cannot go on."""
+    again = _reopen_ancestors(tx, [job], {job.id})
+    if again and reopen(tx, [each.id for each in again]) < len(again):
+        raise Conflict(f"what is above job {job.id} needs a job that did not end well; retry that")

@@ -160,6 +160,7 @@ export class JobRow {
   /** What changes by itself: the ages. */
   tick() {
     const { job } = this;
+    if (job.run_at && job.status === "pending") this.describe(job);
     time(this.created, job.created_at);
     time(this.started, job.started_at);
     time(this.completed, job.completed_at);

@@ -1,6 +1,7 @@
 /** What is known of a job, as elements: its attempts with their errors, and its details. */
+import { since } from "../ages.js";
 import { bdi, h, icon, STATUS_ICONS } from "../dom.js";
-import { ago, clean, cleanLines, duration, moment, number, plural } from "../format.js";
+import { clean, cleanLines, duration, moment, number, plural } from "../format.js";
 
 /** The attempts that did not end well, and the one that did or still runs; newest first. */
 export function attemptsOf(found) {
@@ -20,7 +21,7 @@ export function attempt(each) {
     {},
     h("strong", {}, `Attempt ${each.attempt}${each.round > 1 ? ` of round ${each.round}` : ""}`),
     h(`span.status.is-${known}`, {}, icon(STATUS_ICONS[known]), clean(outcome, 40)),
-    h("span.quiet", { title: moment(each.started_at) }, `${ago(each.started_at)}${seconds == null ? "" : `, took ${duration(Math.max(0, seconds))}`}`),
+    h("span.quiet", {}, since(each.started_at), seconds == null ? "" : `, took ${duration(Math.max(0, seconds))}`),
   );
   const error = each.error && h("pre.raw", { tabindex: 0 }, h("bdi", { dir: "auto" }, cleanLines(each.error).slice(0, 20_000)));
   return h(`li.is-${known}`, {}, head, error);

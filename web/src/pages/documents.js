@@ -4,6 +4,7 @@
  * apart from the page, and only known elements are taken over, by name, without attributes but the
  * address of a link.
  */
+import { since } from "../ages.js";
 import { curl, get, latest, post, query, versioned } from "../api.js";
 import { together } from "../component.js";
 import { confirm, copy, note } from "../dialogs.js";
@@ -153,7 +154,7 @@ export function documents() {
           h("strong", {}, bdi(each.title || each.url, 200)),
           h("span.document-url", {}, bdi(each.url, 200)),
           snippet.length > 0 && h("span.document-snippet", { dir: "auto" }, snippet),
-          h("span.document-about", {}, [clean(each.site ?? "", 60), plural(each.words ?? 0, "word"), ago(each.fetched_at)].filter(Boolean).join(" · "), each.tags.map((tag) => h("span.document-tag", {}, bdi(tag, 60)))),
+          h("span.document-about", {}, each.site ? `${clean(each.site, 60)} · ` : "", `${plural(each.words ?? 0, "word")} · `, since(each.fetched_at), each.tags.map((tag) => h("span.document-tag", {}, bdi(tag, 60)))),
         ),
       );
     },

@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 import pytest
 from playwright.sync_api import Page, expect
 
-from .asking import ENDS_MS, expect_status, hurry, request, row, wait_for_end
+from .asking import ENDS_MS, create, expect_status, hurry, request, row, wait_for_end
 
 MANY = 60
 NAMES = (f"case-{number}-" for number in count())
@@ -176,6 +176,29 @@ def test_ages_grow_while_nothing_happens(new_page, server, script, name) -> None
         expect(due).not_to_have_text(due_before)
     finally:
         request(f"{server.url}/api/queue/resume", method="POST")
+
+
+def test_a_job_that_waits_says_how_long_and_one_to_come_when(new_page, server, script) -> None:
+    request(f"{server.url}/api/queue/pause", method="POST")
+    try:
+        script.say(end=True)
+        page = new_page(f"/jobs/{script.start(server)}")
+        waits = page.get_by_text(re.compile(r"waiting for [1-9]"))
+        expect(waits).to_be_visible()
+        soon = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+        page.goto(f"/jobs/{script.start(server, run_at=soon)}")
+        expect(page.get_by_text("due in 3h")).to_be_visible()
+    finally:
+        request(f"{server.url}/api/queue/resume", method="POST")
+
+
+def test_what_a_job_was_doing_is_not_said_when_it_has_ended(new_page, server) -> None:
+    job_id = create(server, "cleanup", {"dry_run": True})
+    wait_for_end(server, job_id)
+    assert request(f"{server.url}/api/jobs/{job_id}")["progress"]["text"]
+    page = new_page("/queue?type=cleanup")
+    expect_status(page, job_id, "completed")
+    expect(row(page, job_id).locator(".bar-words")).to_have_text("")
 
 
 def test_the_rail_counts_what_the_list_shows(new_page, server, script, name) -> None:

@@ -338,9 +338,11 @@ async def test_logs_are_read_searched_followed_and_downloaded(
     assert found["counts"] == {"debug": 1, "info": 1, "warn": 1, "error": 0}
     assert found["items"][1]["fields"] == {"n": 1}
     for query, messages in (
-        ("level=warn", 1), ("levels=debug&levels=info", 2), ("text=SECOND", 1), ("tree=false", 3)
+        ("level=warn", 1), ("levels=debug&levels=info", 2), ("levels=debug,info", 2),
+        ("text=SECOND", 1), ("tree=false", 3)
     ):  # fmt: skip
         assert len((await web.get(f"{path}?{query}")).json()["items"]) == messages
+    assert (await web.get(f"{path}?levels=debug,,info")).status_code == 422
     page = (await web.get(f"{path}?order=asc&limit=2")).json()
     last = (await web.get(f"{path}?order=asc&after={page['next_after']}")).json()
     assert [line["message"] for line in last["items"]] == ["second"]

@@ -291,6 +291,25 @@ async def test_delete_takes_the_tree_and_refuses_what_runs(
     assert (await web.delete(f"/api/jobs/{busy}")).status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/api/jobs/stats", "GET, HEAD"),
+        ("POST", "/api/jobs/stats", "GET, HEAD"),
+        ("GET", "/api/jobs/bulk", "POST"),
+        ("PATCH", "/api/jobs/bulk", "POST"),
+        ("DELETE", "/api/queue/dead/bulk", "POST"),
+        ("PUT", "/api/jobs/7", "DELETE, GET, HEAD, PATCH"),
+    ],
+)
+async def test_a_path_that_is_written_out_is_not_taken_for_an_id(
+    web: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    body = {"json": {}} if method == "PATCH" else {}
+    wrong = await web.request(method, path, **body)
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, allowed)
+
+
 async def test_what_a_path_allows_is_named_in_one_header(web: httpx.AsyncClient) -> None:
     wrong = await web.put("/api/jobs")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD, POST")
@@ -319,9 +338,11 @@ async def test_logs_are_read_searched_followed_and_downloaded(
     assert found["counts"] == {"debug": 1, "info": 1, "warn": 1, "error": 0}
     assert found["items"][1]["fields"] == {"n": 1}
     for query, messages in (
-        ("level=warn", 1), ("levels=debug&levels=info", 2), ("text=SECOND", 1), ("tree=false", 3)
+        ("level=warn", 1), ("levels=debug&levels=info", 2), ("levels=debug,info", 2),
+        ("text=SECOND", 1), ("tree=false", 3)
     ):  # fmt: skip
         assert len((await web.get(f"{path}?{query}")).json()["items"]) == messages
+    assert (await web.get(f"{path}?levels=debug,,info")).status_code == 422
     page = (await web.get(f"{path}?order=asc&limit=2")).json()
     last = (await web.get(f"{path}?order=asc&after={page['next_after']}")).json()
     assert [line["message"] for line in last["items"]] == ["second"]

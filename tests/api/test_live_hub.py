@@ -1,8 +1,10 @@
 """The live hub: what is told is what is stored, nothing is missed, and nobody slows the others."""
 
 import asyncio
+import dataclasses
 import json
 from functools import partial
+from itertools import count
 
 import pytest
 
@@ -280,6 +282,25 @@ async def test_statistics_are_told_when_they_change_and_only_then(live, db) -> N
     assert (await one.got("queue"))["top"]["completed"] == 2
 
 
+async def test_who_comes_later_is_told_ages_as_they_are_then(opened) -> None:
+    await opened.db.write(open_queue, "quaero_jobs")
+    ages, again, loop = count(1), asyncio.Event(), asyncio.get_running_loop()
+
+    def queue(_):
+        age = next(ages)
+        if age > 1:
+            loop.call_soon_threadsafe(again.set)
+        return {"stats": {"ready": 1, "oldest_ready_seconds": age}}
+
+    async with hubbing(opened.db, dataclasses.replace(plain_views(), queue=queue)) as hub:
+        one = await Listener(opened.db, hub).connect("queue")
+        assert (await one.got("queue"))["stats"]["oldest_ready_seconds"] == 1
+        await again.wait()
+        other = await Listener(opened.db, hub).connect("queue")
+        assert (await other.got("queue"))["stats"]["oldest_ready_seconds"] > 1
+        assert not [each for each in one.heard if each["type"] == "queue"]
+
+
 async def test_workers_ride_on_system(live) -> None:
     one = await live().connect("system")
     assert (await one.got("workers"))["workers"] == [{"id": 1}]
@@ -364,8 +385,6 @@ async def test_a_client_that_is_cut_is_told_to_come_back_later(live) -> None:
 
 
 async def test_a_picture_that_cannot_be_made_stops_nothing(opened, caplog) -> None:
-    import dataclasses
-
     await opened.db.write(open_queue, "quaero_jobs")
     broken = [True]
 

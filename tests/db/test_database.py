@@ -295,6 +295,15 @@ def test_the_connections_of_ended_threads_are_closed(db):
 # -- signals and timers
 
 
+def test_only_commits_that_write_are_timed(db):
+    for n in range(5):
+        db.write_sync(put, n)
+    timed = db.commit_seconds()
+    for _ in range(300):
+        db.write_sync(items)
+    assert db.commit_seconds() == timed
+
+
 async def test_subscribers_hear_of_commits_and_of_nothing_else(db):
     heard = asyncio.Queue()
     loop = asyncio.get_running_loop()

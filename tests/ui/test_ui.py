@@ -7,7 +7,7 @@ import signal
 import pytest
 from playwright.sync_api import Page, expect
 
-from .asking import GONE, REFUSED, crawl, create, expect_status, hurry, row
+from .asking import ENDS_MS, GONE, REFUSED, crawl, create, expect_status, hurry, row
 
 PAGES = [
     "/",
@@ -154,3 +154,10 @@ def test_a_killed_server_is_found_again_and_the_list_is_exact(new_page, server, 
     if page.locator(".list-stage > .pill").is_visible():
         page.locator(".list-stage > .pill").click()
     expect_status(page, job_id, "completed")
+
+
+def test_the_figures_of_the_program_are_read_again_while_its_page_is_open(new_page) -> None:
+    page = new_page("/system")
+    uptime = page.locator("dt", has_text="uptime").locator("+ dd")
+    before = uptime.inner_text()
+    expect(uptime).not_to_have_text(before, timeout=ENDS_MS)

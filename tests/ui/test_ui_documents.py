@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -28,15 +29,17 @@ ISSUE = """<!doctype html><html lang="en"><head><title>[SEA-1] Buoy adrift - Jir
 
 
 @pytest.fixture(scope="module")
-def crawled(server) -> Iterator[None]:
+def crawled(server) -> Iterator[int]:
+    """The id of a crawl that has ended."""
     links = "".join(f'<a href="/{word}">{word}</a> ' for word in ("breakwater", "sandbank"))
     pages = {f"/{word}": PAGE.format(word=word) for word in ("breakwater", "sandbank")}
     pages["/browse/SEA-1"] = ISSUE
     links += '<a href="/browse/SEA-1">SEA-1</a> <a href="/browse/SEA-2">SEA-2</a>'
     pages["/"] = f"<html><title>Start</title><body><main><p>{links}</p></main></body></html>"
     with SiteServer(pages) as site:
-        wait_for_end(server, crawl(server, site.url))
-        yield
+        job_id = crawl(server, site.url)
+        wait_for_end(server, job_id)
+        yield job_id
 
 
 def test_a_page_is_found_as_it_is_typed_and_read_without_harm(new_page, server, crawled) -> None:
@@ -55,6 +58,24 @@ def test_a_page_is_found_as_it_is_typed_and_read_without_harm(new_page, server, 
     expect(reader).to_contain_text(r"\u202egnp")
     assert reader.locator("script, img, iframe, style, [onclick], [style]").count() == 0
     expect(page.locator(".reader-title")).to_contain_text("<b>")
+
+
+def test_a_job_leads_to_what_it_has_collected_and_to_nothing_else(
+    new_page, server, crawled
+) -> None:
+    page = new_page(f"/jobs/{crawled}")
+    page.locator("dd").get_by_role("link", name="4", exact=True).click()
+    expect(page).to_have_url(f"{server.url}/documents?root={crawled}")
+    expect(page.get_by_text(f"4 collected by job {crawled}.")).to_be_visible()
+    found = page.locator(".document-rows li")
+    expect(found).to_have_count(4)
+    found.first.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(rf"root={crawled}$"))
+    page.goto("/documents?root=999999")
+    expect(page.get_by_text("Job 999999 has collected none")).to_be_visible()
+    page.get_by_role("link", name="Show the documents of all jobs").click()
+    expect(page).to_have_url(f"{server.url}/documents")
+    expect(found).to_have_count(4)
 
 
 def test_links_of_a_document_lead_out_safely_or_nowhere(new_page, server, crawled) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from .asking import ENDS_MS, expect_status, hurry, request, row, wait_for_end
+from .asking import ENDS_MS, create, expect_status, hurry, request, row, wait_for_end
 
 MANY = 60
 NAMES = (f"case-{number}-" for number in count())
@@ -157,6 +158,77 @@ def test_a_paused_queue_starts_nothing_until_it_is_resumed(new_page, server, scr
     page.get_by_role("button", name="Resume queue").click()
     expect_status(page, job_id, "completed")
     expect(page.get_by_text("The queue is paused")).to_be_hidden()
+
+
+def test_ages_grow_while_nothing_happens(new_page, server, script, name) -> None:
+    request(f"{server.url}/api/queue/pause", method="POST")
+    try:
+        script.say(end=True)
+        script.start(server, name=name)
+        soon = (datetime.now(UTC) + timedelta(seconds=25)).isoformat()
+        later = script.start(server, name=name, run_at=soon)
+        page = new_page(f"/queue?text={name}")
+        oldest = page.locator(".tile", has_text="Oldest waiting").locator("dd span")
+        due = row(page, later).locator(".job-details", has_text="due in")
+        expect(oldest).to_have_text(re.compile(r"\d s$"))
+        before, due_before = oldest.inner_text(), due.inner_text()
+        expect(oldest).not_to_have_text(before)
+        expect(due).not_to_have_text(due_before)
+    finally:
+        request(f"{server.url}/api/queue/resume", method="POST")
+
+
+def test_a_job_that_waits_says_how_long_and_one_to_come_when(new_page, server, script) -> None:
+    request(f"{server.url}/api/queue/pause", method="POST")
+    try:
+        script.say(end=True)
+        page = new_page(f"/jobs/{script.start(server)}")
+        waits = page.get_by_text(re.compile(r"waiting for [1-9]"))
+        expect(waits).to_be_visible()
+        soon = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+        page.goto(f"/jobs/{script.start(server, run_at=soon)}")
+        expect(page.get_by_text("due in 3h")).to_be_visible()
+    finally:
+        request(f"{server.url}/api/queue/resume", method="POST")
+
+
+def test_what_a_job_was_doing_is_not_said_when_it_has_ended(new_page, server) -> None:
+    job_id = create(server, "cleanup", {"dry_run": True})
+    wait_for_end(server, job_id)
+    assert request(f"{server.url}/api/jobs/{job_id}")["progress"]["text"]
+    page = new_page("/queue?type=cleanup")
+    expect_status(page, job_id, "completed")
+    expect(row(page, job_id).locator(".bar-words")).to_have_text("")
+
+
+def test_the_rail_counts_what_the_list_shows(new_page, server, script, name) -> None:
+    script.say(end=True)
+    wait_for_end(server, script.start(server, name=name))
+    page = new_page("/queue")
+    types = page.get_by_role("navigation", name="Type")
+    status = page.get_by_role("navigation", name="Status")
+    types.get_by_role("link", name="scripted").click()
+    expect(page).to_have_url(f"{server.url}/queue?type=scripted&parent=any")
+    many = types.get_by_role("link", name="scripted").locator(".count").inner_text()
+    expect(status.get_by_role("link", name="All").locator(".count")).to_have_text(many)
+    page.goto(f"/queue?text={name}")
+    expect(status.get_by_role("link", name="All").locator(".count")).to_have_text("")
+
+
+def test_an_order_by_start_shows_what_starts_later(new_page, server, script, name) -> None:
+    script.say(end=True)
+    wait_for_end(server, script.start(server, name=name))
+    page = new_page(f"/queue?text={name}&order=-started")
+    expect(page.locator("tr.job-row")).to_have_count(1)
+    script.start(server, name=name)
+    page.locator(".list-stage > .pill").click(timeout=ENDS_MS)
+    expect(page.locator("tr.job-row")).to_have_count(2)
+
+
+@pytest.mark.parametrize("words", ["created_after=2100-01-01T00:00:00Z", "parent=999999999"])
+def test_a_filter_that_lets_nothing_in_is_not_an_empty_queue(new_page, words) -> None:
+    page = new_page(f"/queue?{words}")
+    expect(page.get_by_text("No job matches")).to_be_visible()
 
 
 def test_a_dead_letter_is_requeued_or_deleted(new_page, server, script, name) -> None:

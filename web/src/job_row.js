@@ -34,7 +34,8 @@ export function runTime(job) {
 
 /** How far a job is, as words and as parts of a bar between 0 and 1; null where nothing is known. */
 export function progressOf(job) {
-  const { counts, progress } = job;
+  const { counts } = job;
+  const progress = job.completed_at && job.progress ? { ...job.progress, text: "" } : job.progress; // it does that no more
   if (counts?.total) {
     const words = `${number(counts.done)}/${number(counts.total)}`;
     const failed = counts.failed / counts.total;
@@ -160,6 +161,7 @@ export class JobRow {
   /** What changes by itself: the ages. */
   tick() {
     const { job } = this;
+    if (job.run_at && job.status === "pending") this.describe(job);
     time(this.created, job.created_at);
     time(this.started, job.started_at);
     time(this.completed, job.completed_at);

@@ -20,13 +20,16 @@ const ROW = 22;
 const LEVEL_ICONS = { debug: "dot", info: "info", warn: "warn", error: "cross" };
 
 export class LogView {
-  /** `path` is the log's address; `state` {level, text, tree}; `changed(state)` for the URL. */
-  constructor(host, { jobId = null, path, tree = true, state = {}, changed = () => {} }) {
+  /** `path` is the log's address; `state` {level, text, tree}; `changed(state)` for the URL.
+   * `nothing` says why there is no line.
+   */
+  constructor(host, { jobId = null, path, nothing = "Nothing has been logged yet.", tree = true, state = {}, changed = () => {} }) {
     this.host = host;
     this.jobId = jobId;
     this.path = path ?? `/api/jobs/${jobId}/logs`;
     this.state = { level: "debug", text: "", tree, wrap: false, ...state };
     this.changed = changed;
+    this.nothing = nothing;
     this.lines = [];
     this.counts = {};
     this.following = true;
@@ -265,7 +268,7 @@ export class LogView {
     this.list.set(wrap ? [] : this.lines);
     this.empty.hidden = this.lines.length > 0;
     const narrowed = this.state.text || this.state.level !== "debug";
-    this.empty.textContent = narrowed ? "No line matches." : "Nothing has been logged yet.";
+    this.empty.textContent = narrowed ? "No line matches." : this.nothing;
     if (this.following) this.toEnd();
     this.tellFound();
     this.shown();

@@ -1,4 +1,5 @@
 /** What stands around every page: links, connection, theme, keyboard. */
+import { keepAges } from "./ages.js";
 import { show } from "./dialogs.js";
 import { h } from "./dom.js";
 import { press } from "./keys.js";
@@ -62,6 +63,7 @@ export function shell() {
     waitsForPage: false,
 
     init() {
+      keepAges();
       onRoute((route) => {
         this.page = route.page;
         this.navOpen = false;

@@ -228,3 +228,8 @@ def document_item(document: DocumentSummary) -> dict[str, Any]:
 def page_of(items: Iterable[Any], next_cursor: str | None, **more: Any) -> dict[str, Any]:
     """A page of a list."""
     return {"items": list(items), "next_cursor": next_cursor, **more}
+
+
+def counted(count: int, one: str) -> str:
+    """A number of things in words: `1 job`, `2 jobs`."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"

@@ -77,7 +77,7 @@ def create_app(parts: WebParts) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.parts = parts
-    problems.add_handlers(app)
+    problems.add_handlers(app, [route for area in AREAS for route in area.router.routes])
     for area in AREAS:
         app.include_router(area.router, dependencies=[Depends(refuse_unknown_words)])
     app.openapi = partial(describe, app)  # type: ignore[method-assign]

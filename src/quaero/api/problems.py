@@ -7,7 +7,7 @@ JSON pointer (RFC 6901).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, Route
 
 from quaero.api.bodies import BadBody
 from quaero.errors import Conflict, QuaeroError
@@ -53,8 +53,13 @@ def problem(
     return Response(msgspec.json.encode(body), status, headers, MEDIA_TYPE)
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Have every error answered as a problem."""
+def add_handlers(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
+    """Have every error answered as a problem; `routes` are all those of the interface."""
+    written_out: dict[str, set[str]] = {}
+    for route in routes:
+        if isinstance(route, Route) and "{" not in route.path:
+            written_out.setdefault(route.path, set()).update(route.methods or ())
+    app.state.written_out = written_out
     app.add_exception_handler(QuaeroError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -78,6 +83,9 @@ async def _known(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    methods = _methods(request)
+    if request.method not in methods:  # `stats` was taken for an id
+        return _not_allowed(request, methods)
     errors = [
         {"pointer": _pointer(each["loc"]), "detail": _sentence(each)} for each in error.errors()
     ]
@@ -95,7 +103,7 @@ def _pointer(place: Sequence[str | int]) -> str:
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
-    text = str(error["msg"])
+    text = str(error["msg"]).removeprefix("Value error, ")
     return text[:1].lower() + text[1:]
 
 
@@ -103,12 +111,7 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(sorted(_methods(request.app.routes, request)))
-        headers["Allow"] = allowed
-        detail = f"{request.method} is not possible here; allowed: {allowed}"
-        return problem(
-            405, "method-not-allowed", detail, instance=request.url.path, headers=headers
-        )
+        return _not_allowed(request, _methods(request))
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = f"there is nothing at {request.url.path}"
         return problem(404, "not-found", detail, instance=request.url.path, headers=headers)
@@ -121,13 +124,25 @@ async def _http(request: Request, error: Exception) -> Response:
     )
 
 
-def _methods(routes: Sequence[BaseRoute], request: Request) -> set[str]:
-    """All methods that a path has, over the routes that have one each."""
-    found = {
+def _not_allowed(request: Request, methods: Iterable[str]) -> Response:
+    allowed = ", ".join(sorted(methods))
+    detail = f"{request.method} is not possible here; allowed: {allowed}"
+    return problem(
+        405, "method-not-allowed", detail, instance=request.url.path, headers={"Allow": allowed}
+    )
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods that a path has, over the routes that have one each.
+
+    A path that is written out, as `/api/jobs/stats`, has not those of one with an id.
+    """
+    found: set[str] = request.app.state.written_out.get(request.url.path) or {
         method
         for method in METHODS
         if any(
-            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
         )
     }
     return found | {"HEAD"} if "GET" in found else found

@@ -1,6 +1,7 @@
 /** What is known of a job, as elements: its attempts with their errors, and its details. */
+import { since } from "../ages.js";
 import { bdi, h, icon, STATUS_ICONS } from "../dom.js";
-import { ago, clean, cleanLines, duration, moment, number, plural } from "../format.js";
+import { clean, cleanLines, duration, moment, number, plural } from "../format.js";
 
 /** The attempts that did not end well, and the one that did or still runs; newest first. */
 export function attemptsOf(found) {
@@ -20,10 +21,16 @@ export function attempt(each) {
     {},
     h("strong", {}, `Attempt ${each.attempt}${each.round > 1 ? ` of round ${each.round}` : ""}`),
     h(`span.status.is-${known}`, {}, icon(STATUS_ICONS[known]), clean(outcome, 40)),
-    h("span.quiet", { title: moment(each.started_at) }, `${ago(each.started_at)}${seconds == null ? "" : `, took ${duration(Math.max(0, seconds))}`}`),
+    h("span.quiet", {}, since(each.started_at), seconds == null ? "" : `, took ${duration(Math.max(0, seconds))}`),
   );
   const error = each.error && h("pre.raw", { tabindex: 0 }, h("bdi", { dir: "auto" }, cleanLines(each.error).slice(0, 20_000)));
   return h(`li.is-${known}`, {}, head, error);
+}
+
+/** How many a job has collected; that of a whole crawl leads to them. */
+function documents({ id, parent_id: parent, documents: count, documents_capped: capped }) {
+  const many = `${number(count)}${capped ? "+" : ""}`;
+  return parent ? many : h("a.link", { href: `/documents?root=${id}` }, many);
 }
 
 export function facts(found) {
@@ -33,7 +40,7 @@ export function facts(found) {
     ["Due", found.run_at && moment(found.run_at)],
     ["Started", found.started_at && moment(found.started_at)],
     ["Ended", found.completed_at && moment(found.completed_at)],
-    ["Waited", found.wait != null && duration(found.wait)],
+    ["Waited", found.started_at && found.wait != null && duration(found.wait)],
     ["Phase", found.phase],
     ["Needs", found.needs?.length > 0 && found.needs.map((each) => h("div", {}, h("a.link", { href: `/jobs/${each.id}` }, clean(each.name || `#${each.id}`, 80)), h("span.quiet", {}, each.met ? `, ${each.status}` : `, waits for it: ${each.status}`)))],
     ["Priority", found.priority],
@@ -43,7 +50,7 @@ export function facts(found) {
     ["Run again of", found.rerun_of && link(found.rerun_of)],
     ["Warnings", found.warnings > 0 && plural(found.warnings, "child failed", "children failed")],
     ["Failures allowed", found.max_child_failures > 0 && `${number(found.max_child_failures)}, then ${clean(found.child_failure_action).replaceAll("_", " ")}`],
-    ["Documents", found.documents > 0 && h("a.link", { href: "/documents" }, number(found.documents))],
+    ["Documents", found.documents > 0 && documents(found)],
     ["Description", found.description && bdi(found.description, 2000)],
   ];
   return rows

@@ -1,11 +1,12 @@
 /** The dashboard: what needs somebody, what runs, what happened. */
 import { performAll } from "../actions.js";
+import { since } from "../ages.js";
 import { get, latest } from "../api.js";
 import { chart } from "../charts.js";
 import { everySecond } from "../clock.js";
 import { createJob } from "../create_job.js";
-import { bdi, h, say } from "../dom.js";
-import { ago, bytes, clean, duration, number, plural, tickDuration } from "../format.js";
+import { bdi, h } from "../dom.js";
+import { bytes, clean, duration, number, plural, tickDuration } from "../format.js";
 import { progressOf, statusMark } from "../job_row.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
@@ -91,9 +92,8 @@ export function dashboard() {
       }, 2000);
     },
 
-    /** Ages tick; the charts are drawn anew each quarter of a minute. */
+    /** The charts are drawn anew each quarter of a minute. */
     second() {
-      for (const element of this.$root.querySelectorAll("[data-ago]")) say(element, ago(element.dataset.ago));
       seconds += 1;
       if (seconds % 15 === 0 && !this.from) this.loadCharts();
     },
@@ -206,8 +206,6 @@ export function dashboard() {
 
 const tile = (label, value, note, href, kind = "") => ({ label, value, note, href, kind });
 
-const since = (at) => h("span.brief-time", { "data-ago": at }, ago(at));
-
 function brief(job) {
   const words = progressOf(job)?.words ?? "";
   return h(
@@ -216,7 +214,7 @@ function brief(job) {
     h("a.brief-name", { href: `/jobs/${job.id}` }, bdi(job.name || job.type, 200)),
     h("span.brief-words", {}, words),
     statusMark(job),
-    since(job.created_at),
+    since(job.created_at, ".brief-time"),
   );
 }
 
@@ -237,7 +235,7 @@ function grouped(jobs, retry) {
       h("a.brief-name", { href }, bdi(job.error || "No reason was given", 200)),
       h("span.brief-words", {}, `${number(group.length)}×`),
       h("span.mono.quiet.wide-only", {}, clean(job.type, 40)),
-      since(job.completed_at ?? job.created_at),
+      since(job.completed_at ?? job.created_at, ".brief-time"),
       h("button.button.is-small", { type: "button", on: { click: () => retry(group) } }, label),
     );
   });

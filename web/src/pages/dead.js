@@ -1,8 +1,9 @@
 /** Dead letters: messages that were given up, with every error, to be requeued or deleted. */
+import { since } from "../ages.js";
 import { api, curl, get, latest, post } from "../api.js";
 import { confirm, copy, note } from "../dialogs.js";
 import { bdi, h, iconButton } from "../dom.js";
-import { ago, clean, cleanLines, moment, number, plural } from "../format.js";
+import { clean, cleanLines, number, plural } from "../format.js";
 import { live } from "../live.js";
 
 const PAGE = 50;
@@ -58,10 +59,14 @@ export function dead() {
     },
 
     async more() {
-      const answer = await get("/api/queue/dead", { limit: PAGE, cursor: this.cursor });
-      this.$refs.rows.append(...answer.items.map((each) => this.row(each)));
-      this.shown += answer.items.length;
-      this.cursor = this.shown < 500 ? answer.next_cursor : null;
+      try {
+        const answer = await get("/api/queue/dead", { limit: PAGE, cursor: this.cursor });
+        this.$refs.rows.append(...answer.items.map((each) => this.row(each)));
+        this.shown += answer.items.length;
+        this.cursor = this.shown < 500 ? answer.next_cursor : null;
+      } catch (error) {
+        note(error.message, { error: true });
+      }
     },
 
     fill(items) {
@@ -73,7 +78,7 @@ export function dead() {
     },
 
     row(letter) {
-      const last = letter.errors.at(-1);
+      const at = letter.errors.at(-1)?.at ?? letter.created_at;
       const check = h("input", { type: "checkbox", "aria-label": `Select message ${letter.id}`, checked: chosen.has(letter.id), "data-id": letter.id });
       check.addEventListener("change", () => {
         if (check.checked) chosen.add(letter.id);
@@ -90,7 +95,7 @@ export function dead() {
         h("td.letter-name", {}, h("div.job-text", {}, title, h("span.job-details", {}, about))),
         h("td.is-number", {}, number(letter.receives)),
         h("td.letter-error", {}, trail(letter.errors)),
-        h("td.quiet", { title: moment(last?.at ?? letter.created_at) }, ago(last?.at ?? letter.created_at)),
+        h("td.quiet", {}, since(at)),
         h(
           "td.cell-actions",
           {},
@@ -130,6 +135,7 @@ export function dead() {
       await this.run(() => post("/api/queue/dead/bulk", body), "Under way");
       chosen.clear();
       this.selected = 0;
+      this.$refs.all.checked = false;
     },
 
     async run(request, done) {
@@ -176,6 +182,6 @@ function trail(errors) {
   if (!errors.length) return h("span.quiet", {}, "No error was kept");
   const last = errors.at(-1);
   if (errors.length === 1 && last.error.length < 160) return h("span.is-bad", {}, bdi(last.error, 200));
-  const lines = errors.map((each) => h("li", {}, h("span.quiet", {}, `${ago(each.at)}: `), h("bdi", { dir: "auto" }, cleanLines(each.error).slice(0, 4000))));
+  const lines = errors.map((each) => h("li", {}, h("span.quiet", {}, since(each.at), ": "), h("bdi", { dir: "auto" }, cleanLines(each.error).slice(0, 4000))));
   return h("details", {}, h("summary.is-bad", {}, bdi(last.error, 160)), h("ol.trail", {}, lines));
 }

@@ -4,6 +4,7 @@
  * apart from the page, and only known elements are taken over, by name, without attributes but the
  * address of a link.
  */
+import { since } from "../ages.js";
 import { curl, get, latest, post, query, versioned } from "../api.js";
 import { together } from "../component.js";
 import { confirm, copy, note } from "../dialogs.js";
@@ -42,6 +43,7 @@ export function documents() {
     problem: "",
     document: null,
     missing: "",
+    root: 0,
     newTag: "",
     hasOutline: false,
     refersCount: 0,
@@ -56,6 +58,7 @@ export function documents() {
         onGoing(() => this.showGoing()),
       );
       this.text = here().query.get("q") ?? "";
+      this.root = rootOf(here().query);
       this.routed(here());
       this.load();
     },
@@ -71,8 +74,11 @@ export function documents() {
     routed({ id, query: words }) {
       const text = words.get("q") ?? "";
       this.view = words.get("view") ?? "";
-      if (text !== this.text && document.activeElement?.dataset.search === undefined) {
-        this.text = text;
+      const root = rootOf(words);
+      const typing = document.activeElement?.dataset.search !== undefined;
+      if (root !== this.root || (text !== this.text && !typing)) {
+        if (!typing) this.text = text;
+        this.root = root;
         this.load();
       }
       if (id !== this.id) this.read(id);
@@ -85,7 +91,8 @@ export function documents() {
     },
     now() {
       clearTimeout(typing);
-      change({ q: this.text }, { replace: true });
+      if (this.text.trim()) this.root = 0;
+      change({ q: this.text, root: this.root || "" }, { replace: true });
       this.load();
     },
     narrow(word) {
@@ -99,7 +106,7 @@ export function documents() {
 
     path(cursor) {
       const text = this.text.trim();
-      const values = { limit: PAGE, cursor, ...(text ? { q: text } : {}) };
+      const values = { limit: PAGE, cursor, ...(text ? { q: text } : this.root && { root: this.root }) };
       return (text ? "/api/search" : "/api/documents") + query(values);
     },
 
@@ -111,7 +118,7 @@ export function documents() {
         this.loaded = true;
         this.total = typeof answer.total === "number" ? { count: answer.total, capped: Boolean(answer.more) } : (answer.total ?? null);
         this.relaxed = Boolean(answer.relaxed);
-        if (!this.text.trim()) this.loadTotal();
+        if (!this.text.trim() && !this.root) this.loadTotal();
         this.facets = facetWords(answer.facets ?? {});
         this.shown = answer.items.length;
         this.cursor = answer.next_cursor;
@@ -126,7 +133,7 @@ export function documents() {
 
     async loadTotal() {
       const stats = await get("/api/documents/stats").catch(() => null);
-      if (stats && !this.text.trim()) this.total = { count: stats.all.documents };
+      if (stats && !this.text.trim() && !this.root) this.total = { count: stats.all.documents };
     },
 
     async more() {
@@ -138,7 +145,7 @@ export function documents() {
 
     row(found) {
       const each = found.document ?? found;
-      const words = query({ q: this.text });
+      const words = query(this.words);
       const snippet = pieces(found.snippet ?? each.description ?? "");
       const check = h("input", { type: "checkbox", "aria-label": `Select ${clean(each.title || each.url, 100)}`, "data-id": each.id });
       check.checked = this.isPicked(each.id);
@@ -153,7 +160,7 @@ export function documents() {
           h("strong", {}, bdi(each.title || each.url, 200)),
           h("span.document-url", {}, bdi(each.url, 200)),
           snippet.length > 0 && h("span.document-snippet", { dir: "auto" }, snippet),
-          h("span.document-about", {}, [clean(each.site ?? "", 60), plural(each.words ?? 0, "word"), ago(each.fetched_at)].filter(Boolean).join(" · "), each.tags.map((tag) => h("span.document-tag", {}, bdi(tag, 60)))),
+          h("span.document-about", {}, each.site ? `${clean(each.site, 60)} · ` : "", `${plural(each.words ?? 0, "word")} · `, since(each.fetched_at), each.tags.map((tag) => h("span.document-tag", {}, bdi(tag, 60)))),
         ),
       );
     },
@@ -303,8 +310,18 @@ export function documents() {
       );
     },
 
+    get words() {
+      return { q: this.text, root: this.root || "" };
+    },
+    get rootText() {
+      return `job:${this.root}`;
+    },
+    get allHref() {
+      return withQuery({ root: "" });
+    },
     get sentence() {
       if (!this.loaded) return " ";
+      if (this.root) return `${number(this.shown)}${this.cursor ? " or more" : ""} collected by job ${this.root}.`;
       const many = `${counted(this.total)} ${this.total?.count === 1 ? "document" : "documents"}`;
       return this.text.trim() ? `${many} found.` : `${many}.`;
     },
@@ -324,6 +341,7 @@ export function documents() {
       return this.text ? "Nothing found" : "No documents yet";
     },
     get emptyText() {
+      if (this.root) return `Job ${this.root} has collected none, or others have collected them anew since.`;
       return this.text ? "Try fewer words, or another spelling." : "Pages appear here as a crawl collects them.";
     },
     get title() {
@@ -373,7 +391,7 @@ export function documents() {
       return (this.document?.tags ?? []).map((tag) => clean(tag, 60));
     },
     get backHref() {
-      return `/documents${query({ q: this.text })}`;
+      return `/documents${query(this.words)}`;
     },
     get markdown() {
       return this.document ? cleanLines(whole.markdown ?? whole.text ?? "") : "";
@@ -481,6 +499,9 @@ function cut({ text, marks = [] }) {
   }
   return [...found, [text.slice(place), false]].filter(([piece]) => piece);
 }
+
+/** The crawl whose documents alone are listed, as the address says; 0 for all. */
+const rootOf = (words) => Number(words.get("root")) || 0;
 
 const FACETS = { source: "source", sources: "source", type: "type", types: "type", site: "site", sites: "site", tag: "tag", tags: "tag" };
 

@@ -243,7 +243,8 @@ export function job() {
       const found = this.job;
       const parts = [`created ${ago(found.created_at)}`];
       if (found.started_at) parts.push(`${found.completed_at ? "ran" : "running for"} ${duration(runTime(found))}`);
-      if (found.wait != null) parts.push(`waited ${duration(found.wait)}`);
+      if (found.status === "pending" && found.wait != null) parts.push(waiting(found));
+      else if (found.wait != null) parts.push(`waited ${duration(found.wait)}`);
       return parts.join(" · ");
     },
     get error() {
@@ -302,4 +303,10 @@ export function job() {
     },
   };
   return together(progress(id), children(id), data(id), steps(id), page);
+}
+
+/** How long a job that has not begun waits already, or until when it is to wait. */
+function waiting({ run_at: due, wait, seenAt }) {
+  if (due && Date.parse(due) > now()) return `due ${ago(due)}`;
+  return `waiting for ${duration(wait + Math.max(0, now() - seenAt) / 1000)}`;
 }

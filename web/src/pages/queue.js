@@ -193,7 +193,6 @@ export function queue() {
     },
 
     async look() {
-      if (this.order !== "-created") return;
       const asked = Date.now();
       const values = { ...this.words(), limit: PAGE, count: true };
       const answer = await get("/api/jobs", values).catch(() => null);
@@ -218,8 +217,8 @@ export function queue() {
       return !this.loading && !this.shown && !this.problem && !this.cursor;
     },
     get filtered() {
-      const { status, type, text, source_type: source, entity_type: entity } = this.filter;
-      return Boolean(status.length || type || text || source || entity);
+      const { status, parent, ...rest } = this.filter;
+      return Boolean(status.length || !["", "root", "any"].includes(parent) || Object.values(rest).some(Boolean));
     },
     get nothing() {
       return !this.filtered;

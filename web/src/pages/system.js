@@ -9,6 +9,7 @@ import { LogView } from "../log_view.js";
 import { here, onRoute } from "../router.js";
 
 const EVERY = 10;
+const QUIET = "The web server has logged nothing since it began. Workers log to where they were started, and of each job in its own log.";
 
 export function system() {
   const ends = [];
@@ -31,7 +32,10 @@ export function system() {
         }),
         everySecond(() => {
           seconds += 1;
-          if (seconds % EVERY === 0 && !this.isLog && live.state === "live") this.loadHealth();
+          if (seconds % EVERY === 0 && !this.isLog && live.state === "live") {
+            this.loadHealth();
+            this.loadAbout();
+          }
           if (seconds % 2 === 0 && this.isLog && live.state !== "paused" && log?.following) log.load();
         }),
       );
@@ -46,7 +50,7 @@ export function system() {
 
     routed({ path }) {
       this.isLog = path === "/system/log";
-      if (this.isLog && !log) this.$nextTick(() => (log = new LogView(this.$refs.log, { path: "/api/logs" })));
+      if (this.isLog && !log) this.$nextTick(() => (log = new LogView(this.$refs.log, { path: "/api/logs", nothing: QUIET })));
     },
 
     load() {

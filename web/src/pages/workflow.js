@@ -1,4 +1,5 @@
 /** One workflow: its steps, when it runs, its runs, and the editor of its text. */
+import { since } from "../ages.js";
 import { curl, get, latest } from "../api.js";
 import { everySecond } from "../clock.js";
 import { confirm, copy, menu } from "../dialogs.js";
@@ -259,11 +260,11 @@ function runRow({ job, cause, began_at: began, due_at: due }) {
     "tr",
     {},
     h("td", {}, h("a.link", { href: `/jobs/${job.id}` }, `#${job.id}`)),
-    h("td", {}, statusMark(job), job.error && h("span.is-bad.run-error", { title: clean(job.error, 600) }, bdi(job.error, 100))),
-    h("td", {}, CAUSES[cause] ?? cause, due && h("span.quiet", {}, `, due ${moment(due)}`)),
-    h("td", { title: moment(began) }, ago(began)),
-    h("td.is-number", {}, duration(runTime(job))),
-    h("td.is-number", {}, job.counts.total ? `${number(job.counts.done)}/${number(job.counts.total)}` : "–"),
+    h("td.run-state", {}, statusMark(job), job.error && h("span.is-bad.run-error", { title: clean(job.error, 600) }, bdi(job.error, 100))),
+    h("td", { "data-label": "Begun by" }, CAUSES[cause] ?? cause, due && h("span.quiet", {}, `, due ${moment(due)}`)),
+    h("td", { "data-label": "Began" }, since(began)),
+    h("td.is-number", { "data-label": "Duration" }, duration(runTime(job))),
+    h("td.is-number", { "data-label": "Steps done" }, job.counts.total ? `${number(job.counts.done)}/${number(job.counts.total)}` : "–"),
   );
 }
 

@@ -1,5 +1,6 @@
 /** The figures of the queue page: its sentence, the tiles, and the rail of states and types. */
 import { get } from "../api.js";
+import { everySecond } from "../clock.js";
 import { note } from "../dialogs.js";
 import { STATUS_ICONS } from "../dom.js";
 import { duration, number, plural } from "../format.js";
@@ -12,10 +13,14 @@ export const sum = (counts) => STATES.reduce((total, word) => total + (counts[wo
 
 export function figures() {
   let timer = null;
+  let ticking = null;
 
   return {
     top: null,
+    all: null,
     stats: null,
+    statsAt: 0,
+    second: 0,
     day: null,
     paused: false,
     typeCounts: [],
@@ -24,10 +29,10 @@ export function figures() {
       try {
         const [stats, now] = await Promise.all([get("/api/jobs/stats"), get("/api/queue")]);
         this.top = stats.top;
+        this.all = stats.all;
         this.typeCounts = stats.types;
         this.day = stats;
-        this.stats = now;
-        this.paused = now.paused;
+        this.seen(now);
       } catch (error) {
         if (error.status) note(error.message, { error: true });
       }
@@ -41,9 +46,29 @@ export function figures() {
     },
 
     counts(message) {
-      this.stats = { ...this.stats, ...message.stats };
-      this.paused = message.stats.paused;
+      this.seen({ ...this.stats, ...message.stats });
       if (message.top) this.top = message.top;
+    },
+
+    /** The numbers of the queue, and when they came: the ages in them grow from then on. */
+    seen(stats) {
+      this.stats = stats;
+      this.statsAt = this.second = Date.now();
+      this.paused = stats.paused;
+      ticking ??= everySecond(() => (this.second = Date.now()));
+    },
+
+    get oldest() {
+      const age = this.stats?.oldest_ready_seconds;
+      return age == null ? null : age + Math.max(0, this.second - this.statsAt) / 1000;
+    },
+
+    /** How many jobs of each state the list would show; null where no kept count says it. */
+    get counted() {
+      const { parent, type, status, ...rest } = this.filter;
+      if (Object.values(rest).some(Boolean)) return null;
+      if (parent === "any") return type ? this.typeCounts.find((each) => each.type === type)?.counts : this.all;
+      return type || (parent && parent !== "root") ? null : this.top;
     },
 
     get sentence() {
@@ -66,26 +91,27 @@ export function figures() {
         tile("Completed", number(last.completed), "24 h"),
         tile("Failed", number(last.failed), "24 h", last.failed ? "is-failed" : ""),
         tile("Average run", duration(last.mean_run_seconds), "24 h"),
-        tile("Oldest waiting", duration(stats?.oldest_ready_seconds ?? day?.oldest_waiting_seconds), ""),
+        tile("Oldest waiting", duration(this.oldest), ""),
       ];
     },
 
     get states() {
+      const { counted } = this;
       const { status } = this.filter;
-      const all = this.top ? sum(this.top) : null;
-      const first = state("all", "All", all, "#i-log", filtered({ status: "" }), !status.length);
+      const first = state("all", "All", counted && sum(counted), "#i-log", filtered({ status: "" }), !status.length);
       const others = STATES.map((word) => {
         const label = word[0].toUpperCase() + word.slice(1);
         const on = status.length === 1 && status[0] === word;
-        return state(word, label, this.top?.[word], `#i-${STATUS_ICONS[word]}`, filtered({ status: on ? "" : word }), on || status.includes(word));
+        return state(word, label, counted?.[word], `#i-${STATUS_ICONS[word]}`, filtered({ status: on ? "" : word }), on || status.includes(word));
       });
       return [first, ...others];
     },
 
+    /** The types with the number of all their jobs, at whatever depth: so that is what is listed. */
     get types() {
       return this.typeCounts.map((each) => {
         const on = this.filter.type === each.type;
-        const href = filtered({ type: on ? "" : each.type });
+        const href = filtered(on ? { type: "" } : { type: each.type, parent: "any" });
         return { type: each.type, count: number(sum(each.counts)), href, current: on ? "true" : null };
       });
     },
@@ -121,6 +147,7 @@ export function figures() {
 
     stop() {
       clearTimeout(timer);
+      ticking?.();
     },
   };
 }
@@ -128,5 +155,5 @@ export function figures() {
 const tile = (label, value, about = "", kind = "") => ({ label, value, note: about, kind });
 
 function state(word, label, count, symbol, href, on) {
-  return { word, label, count: number(count), icon: symbol, href, kind: `is-${word}`, current: on ? "true" : null };
+  return { word, label, count: count == null ? "" : number(count), icon: symbol, href, kind: `is-${word}`, current: on ? "true" : null };
 }

@@ -33,10 +33,10 @@ export function searchBox() {
       const [, name, begun] = /(?:^|\s)(type|status):(\S*)$/.exec(text) ?? [];
       const all =
         name === "status"
-          ? STATES.map((word) => ({ word, count: number(this.top?.[word]) }))
-          : this.typeCounts.map((each) => ({ word: each.type, count: number(sum(each.counts)) }));
+          ? STATES.map((word) => ({ word, count: this.counted && number(this.counted[word]) }))
+          : this.typeCounts.map((each) => ({ word: each.type, count: this.filter.parent === "any" && number(sum(each.counts)) }));
       const fitting = name ? all.filter((each) => each.word.startsWith(begun)).slice(0, 8) : [];
-      this.suggestions = fitting.map((each, at) => ({ ...each, on: at === 0 }));
+      this.suggestions = fitting.map((each, at) => ({ ...each, count: each.count || "", on: at === 0 }));
     },
 
     get hasSuggestions() {

@@ -24,7 +24,7 @@ _TOPICS = {
 
 
 class Statistics:
-    """What was last told of each kind, and when it was last read."""
+    """What was last read of each kind, and when."""
 
     def __init__(self, db: Database, views: Views) -> None:
         self._db = db
@@ -41,10 +41,10 @@ class Statistics:
                 continue
             self._read[kind] = now
             picture = await self._db.read(self._picture, kind)
-            same = _lasting(picture)
-            if kind not in self._told or self._told[kind][0] != same:
-                text = messages.message(kind, **picture)
-                self._told[kind] = same, text
+            same, text = _lasting(picture), messages.message(kind, **picture)
+            changed = kind not in self._told or self._told[kind][0] != same
+            self._told[kind] = same, text  # the ages in it are those of now, for who comes next
+            if changed:
                 put(hearing, [(kind, text)])
 
     def greet(self, client: Client, topics: Iterable[Topic], put: Put) -> None:
@@ -75,7 +75,7 @@ class Statistics:
 
 
 def _lasting(picture: Any) -> Any:
-    """A picture without what grows by itself: ages, and times of the last turn."""
+    """A picture without what grows by itself: ages."""
     if isinstance(picture, dict):
         return {
             name: _lasting(value)

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Body
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from quaero.api.answers import answer, job_detail
+from quaero.api.answers import answer, counted, job_detail
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors, location
 from quaero.api.models import Again, Bulk, Job, Reason
@@ -65,8 +65,8 @@ async def bulk_action(parts: Parts, wish: Bulk) -> Response:
         "up_to": await parts.db.read(_newest),
         "expected": count,
     }
-    many = f"{count} {'job' if count == 1 else 'jobs'}"
-    return await start_bulk(parts, payload, f"{wish.action} {many}", wish.delay)
+    name = f"{wish.action} {counted(count, 'job')}"
+    return await start_bulk(parts, payload, name, wish.delay)
 
 
 async def start_bulk(
@@ -102,8 +102,8 @@ async def _refuse_more(db: Database, wish: Bulk) -> int:
     if expected is not None and count > expected:
         more = "more than " if capped else ""
         raise Conflict(
-            f"{more}{count} jobs match now, where {expected} were shown; look again before "
-            f"you {wish.action} them",
+            f"{more}{counted(count, 'job')} {'matches' if count == 1 else 'match'} now, where "
+            f"{expected} were shown; look again before you {wish.action} them",
             count=count,
             capped=capped,
         )

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response, StreamingResponse
 
 from quaero.api.answers import answer, levels_of, log_line
@@ -37,6 +37,13 @@ DOWNLOAD_PAGE = 2_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+def _apart(values: object) -> object:
+    """Words that were given with commas between them, each by itself."""
+    if not isinstance(values, (list, tuple)) or not all(isinstance(each, str) for each in values):
+        return values
+    return tuple(word for each in values for word in each.split(","))
+
+
 class LogSelection(Words):
     """Which entries."""
 
@@ -46,7 +53,11 @@ class LogSelection(Words):
     level: Annotated[LevelWord, Field(description="This level and graver.")] = "debug"
     levels: Annotated[
         tuple[LevelWord, ...],
-        Field(max_length=4, description="Exactly these, in place of `level`."),
+        Field(
+            max_length=4,
+            description="Exactly these, in place of `level`; one with commas in it is several.",
+        ),
+        BeforeValidator(_apart),
     ] = ()
     text: Annotated[Word | None, Field(description="That contain this, in any case.")] = None
 

@@ -11,7 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from quaero.api import cursors
-from quaero.api.answers import answer, page_of, raw, seconds, when
+from quaero.api.answers import answer, counted, page_of, raw, seconds, when
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors, location
 from quaero.api.fields import Count, CursorText, Id, InAddress, Limit, Time
@@ -212,7 +212,8 @@ async def purge(parts: Parts, wish: Purge) -> Response:
     count = numbers.length + numbers.dead - numbers.in_flight
     if wish.expected_count is not None and count > wish.expected_count:
         raise Conflict(
-            f"{count} messages would go now, where {wish.expected_count} were shown; look again",
+            f"{counted(count, 'message')} would go now, where {wish.expected_count} were shown; "
+            "look again",
             count=count,
         )
     deadline, removed, more = time.monotonic() + PATIENCE, 0, 1
@@ -332,14 +333,14 @@ async def bulk_dead(parts: Parts, wish: DeadBulk) -> Response:
     count = len(set(wish.ids)) if wish.ids else numbers.dead
     if wish.expected_count is not None and count > wish.expected_count:
         raise Conflict(
-            f"{count} dead letters are there now, where {wish.expected_count} were shown; "
-            "look again",
+            f"there {'is' if count == 1 else 'are'} {counted(count, 'dead letter')} now, where "
+            f"{wish.expected_count} were shown; look again",
             count=count,
         )
     payload = {
         "action": f"{wish.action}_dead", "ids": wish.ids or None, "up_to": newest, "expected": count
     }  # fmt: skip
-    return await start_bulk(parts, payload, f"{wish.action} {count} dead letters")
+    return await start_bulk(parts, payload, f"{wish.action} {counted(count, 'dead letter')}")
 
 
 def _dead_count(tx: ReadTx, queue_id: int) -> tuple[QueueStats, int]:

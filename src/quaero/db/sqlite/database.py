@@ -191,7 +191,7 @@ class SqliteDatabase:
         return self._writer.commits
 
     def commit_seconds(self) -> float | None:
-        """What a commit takes: the median of the last 200; None before the first."""
+        """What a commit of changes takes: the median of the last 200; None before the first."""
         times = list(self._writer.commit_times)
         return statistics.median(times) if times else None
 

@@ -316,6 +316,10 @@ class JobsModel:
         if not job.status.open or job.why is not Stopping.NO:
             raise Conflict("refused")
         job.tries = 0
+        self.expired(job, now)
+
+    def expired(self, job: Job, now: int) -> None:
+        """Fail what has had its time; unlike by hand, it may be tried again."""
         self.stop(job, Stopping.FAILING, now)
         self.settle(now)
 

@@ -391,7 +391,7 @@ class Life:
         self.opened.write(deadlines.expire)
         for job in sorted(due, key=lambda job: job.depth):
             if job.status.open:
-                self.model.failed_by_hand(job, self.now)
+                self.model.expired(job, self.now)
 
     def restart(self) -> None:
         self.opened.restart()

@@ -20,6 +20,7 @@ from quaero.jobs import actions
 from quaero.jobs.model import Status
 from quaero.testing.clock import FakeClock
 from quaero.testing.jobs import Bench, working
+from quaero.upkeep import backup
 from quaero.upkeep.backup import backup_type, backups
 from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.reindex import Reindex, reindex_type
@@ -152,12 +153,20 @@ async def test_a_backup_that_is_cancelled_leaves_nothing(
         go_on.wait(20)
         return []
 
+    copying = backup._copied
+
+    async def until_it_is_told(*args: Any) -> int:
+        try:
+            return await copying(*args)
+        finally:
+            go_on.set()
+
     monkeypatch.setattr(upkeep, "damage", looked_at)
+    monkeypatch.setattr(backup, "_copied", until_it_is_told)
     id_ = await bench.create("backup")
     await copied.wait()
     await actions.cancel(bench.db, id_)
     assert (await bench.ended(id_)).summary.status is Status.CANCELLED
-    go_on.set()
     async with asyncio.timeout(20):
         while list((tmp_path / "backups").iterdir()):
             await asyncio.sleep(0.001)

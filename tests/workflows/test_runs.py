@@ -330,6 +330,28 @@ async def test_a_cancelled_run_starts_nothing_more(stage: Stage) -> None:
     assert stage.said == []
 
 
+@pytest.mark.parametrize(
+    ("waiting", "said"), [("pre", []), ("core", ["pre"]), ("post", ["pre", "core"])]
+)
+async def test_a_run_can_be_cancelled_in_each_phase(
+    stage: Stage, waiting: str, said: list[str]
+) -> None:
+    steps = {name: say(name, waits=name == waiting) for name in ("pre", "core", "post")}
+    whole = payload(steps["core"], pre_jobs=[steps["pre"]], post_jobs=[steps["post"]])
+    id_ = await stage.bench.create("workflow", whole)
+    sql = "select 1 from job where type = 'say' and name = $1 and status = 1"
+    while not await stage.bench.db.read(lambda tx: tx.execute(sql, (waiting,))):
+        await asyncio.sleep(0.001)
+    await actions.cancel(stage.bench.db, id_)
+    run = await stage.bench.ended(id_)
+    stage.go_on.set()
+    assert run.summary.status is CANCELLED
+    states = await stage.states(run)
+    assert states == {name: COMPLETED if name in said else CANCELLED for name in steps}
+    assert stage.said == said
+    assert not await stage.bench.db.read(lambda tx: tx.execute("select 1 from message"))
+
+
 async def test_a_workflow_can_be_a_step_of_another(stage: Stage) -> None:
     inner = {
         "id": "inner",

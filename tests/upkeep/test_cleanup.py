@@ -88,6 +88,9 @@ async def test_a_dry_run_tells_the_rows_and_bytes_that_a_cleanup_then_deletes(
     await give_up(opened, 3)
     opened.clock.pass_time(40 * A_DAY)
     await give_up(opened, 2)
+    await opened.db.write(
+        lambda tx: tx.execute("insert into event values (null, 1, 1, 'jobs', '[1]')")
+    )
     opened.clock.pass_time(20 * A_DAY)
     sql = "select count(*), sum(octet_length(payload) + octet_length(name) + octet_length(error)) \
         from job where completed_at < $1"
@@ -98,8 +101,10 @@ async def test_a_dry_run_tells_the_rows_and_bytes_that_a_cleanup_then_deletes(
         assert opened.sql("select count(*) from job where type = 'page'") == [(5,)]
         done = (await bench.run("cleanup", {})).result
     assert (told["trees"], told["jobs"], told["bytes"]["jobs"]) == (3, jobs, size)
-    for what in ("trees", "jobs", "log_entries", "dead_letters", "versions", "model_calls"):
+    for what in ("trees", "jobs", "log_entries", "events", "dead_letters", "versions",
+                 "model_calls"):  # fmt: skip
         assert told[what] >= done[what], what
+    assert (told["events"], told["bytes"]["events"], done["events"]) == (1, 3, 1)
     assert told["dead_letters"] == done["dead_letters"] == 2, "those of the trees go with these"
     assert told["bytes"]["all"] == sum(n for what, n in told["bytes"].items() if what != "all")
     assert told["bytes"]["log_entries"] > 0

@@ -111,6 +111,7 @@ async def _preview(
     among = frozenset(ended)
     found = await preview.trees(db, ended)
     found.add("log_entries", await preview.old_logs(db, now - int(kept.logs * DAY), among))
+    found.add("events", await preview.old_events(db, now - FEED_KEPT))
     letters = await preview.old_letters(db, queue_id, now - int(kept.dead_letters * DAY), among)
     found.add("dead_letters", letters)
     found.add("model_calls", await preview.old_calls(db, now - int(kept.model_calls * DAY)))

@@ -60,18 +60,15 @@ class BadConfig(BadInput):
 class BadExpression(BadInput):
     """An expression cannot be read, or not worked out with the values there are.
 
-    `missing` tells that a path led to nothing; `place` are the keys to the text it stands in.
+    `missing` tells that a path led to nothing.
     """
 
     status = 422
     slug = "bad-expression"
 
-    def __init__(
-        self, message: str, *, missing: bool = False, place: Sequence[str | int] = ()
-    ) -> None:
+    def __init__(self, message: str, *, missing: bool = False) -> None:
         super().__init__(message)
         self.missing = missing
-        self.place = tuple(place)
 
 
 class BadKey(BadInput):

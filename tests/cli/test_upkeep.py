@@ -81,8 +81,10 @@ def test_a_worker_runs_what_is_ready_until_it_is_told_to_stop(
         deadline = time.monotonic() + 20
         while on("jobs", "show", new, "--json").json["status"] != "completed":
             assert time.monotonic() < deadline
+        assert on("jobs", "rerun", new).out.endswith("; a worker that runs here takes it\n")
         process.send_signal(number)
         done = finish(process)
+    assert "work` runs what is ready" in on("jobs", "rerun", new).out
     assert done.code == 0
     assert "up to 2 jobs at once; Ctrl-C stops" in done.err
     assert "/" in site.paths()

@@ -38,6 +38,30 @@ def test_a_restored_database_is_that_of_the_backup_and_the_old_one_is_kept(
     assert names(tmp_path / "old.db") == ["after", "before"]
 
 
+WITHOUT_ROOM = """
+import resource, sys
+from pathlib import Path
+from quaero.db.sqlite.upkeep import restore_from
+from quaero.errors import StorageError
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    restore_from(*map(Path, sys.argv[1:]))
+except StorageError as error:
+    print(error)
+"""
+
+
+def test_without_room_nothing_is_restored_and_no_half_copy_is_left(
+    there: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / "b.db", there, tmp_path / "old.db"]
+    command = [sys.executable, "-c", WITHOUT_ROOM, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "q.db could not be read or written" in done.stdout
+    assert not (tmp_path / "old.db").exists()
+    assert names(there) == ["after", "before"]
+
+
 def test_a_backup_can_be_restored_where_there_is_nothing(tmp_path: Path, there: Path) -> None:
     restore_from(tmp_path / "b.db", tmp_path / "new.db", tmp_path / "old.db")
     assert names(tmp_path / "new.db") == ["before"]

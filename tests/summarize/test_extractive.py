@@ -171,3 +171,12 @@ def test_keywords_of_a_model_are_read_from_any_usual_list() -> None:
     assert listed("Keywords: tides, moon;  Sea.", 10) == ["tides", "moon", "Sea"]
     assert listed("1. tides\n2. moon\n- sea\n* tides", 10) == ["tides", "moon", "sea"]
     assert listed("a, b, c", 2) == ["a", "b"]
+
+
+def test_keywords_of_texts_without_blanks_are_words_and_no_syllables() -> None:
+    japanese = "潮汐とは、月と太陽の引力によって海面が周期的に上下する現象である。月の引力は海水を引き寄せる。"
+    found = extract_keywords("潮汐", japanese, "ja")
+    assert {"潮汐", "引力"} <= set(found)
+    assert not any("\u3040" <= sign <= "\u309f" for word in found for sign in word)
+    thai = "น้ำขึ้นน้ำลงเกิดจากแรงดึงดูดของดวงจันทร์และดวงอาทิตย์"
+    assert extract_keywords("น้ำ", f"{thai} ดวงจันทร์ดึงน้ำทะเลเข้าหาตัวเอง", "th") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,27 @@ async def test_after_a_failure_the_parts_that_were_answered_are_not_asked_again(
             texts = [each.rpartition("\n")[0] for each in sent]
             assert texts[2] == texts[3]
             assert len(set(texts)) == len(texts) - 1
+
+
+async def test_parts_that_another_model_answered_are_asked_again(tmp_path: Path) -> None:
+    long = "\n\n".join(f"{TIDES} Harbour number {n} has a gauge." for n in range(12))
+    limits = {"model__context": "1500", "model__max_tokens": "100", "queue__max_receive": "3"}
+    async with ModelServer() as server:
+        server.faults = ["", "", "silent"]
+        async with desk_of(with_model(tmp_path, server, **limits)) as desk:
+            id_ = await desk.create("summarizer", {"document_ids": await desk.store(page(1, long))})
+            while len(server.requests) < 3:
+                await asyncio.sleep(0.001)
+        assert {asked["model"] for asked in server.requests} == {"fake-1"}
+        before = len(server.requests)
+        async with desk_of(with_model(tmp_path, server, **limits, model__name="fake-2")) as desk:
+            job = await desk.ended(id_)
+            assert job.summary.status is Status.COMPLETED
+        texts = [
+            [a["messages"][1]["content"].split("\n", 1)[1].rpartition("\n")[0] for a in asked]
+            for asked in (server.requests[:before], server.requests[before:])
+        ]
+        assert texts[1][:3] == texts[0], "from the first part on"
 
 
 async def test_one_document_that_cannot_be_done_stops_none_of_its_neighbours(

@@ -38,7 +38,8 @@ def several(number: int) -> list:
 async def test_a_document_gets_a_summary_of_its_own_sentences_and_keywords(desk: Desk) -> None:
     (id_,) = await desk.store(page(1))
     job = await desk.summarize([id_])
-    assert job.result == {"action": "summarize", "maker": "extractive", "done": 1, "skipped": 0}
+    assert job.result == {"action": "summarize", "maker": "extractive", "done": 1, "skipped": 0,
+                          "left_out": 0}  # fmt: skip
     document = await desk.document(id_)
     summary, keywords = document.note(Kind.SUMMARY), document.note(Kind.KEYWORDS)
     assert summary is not None
@@ -152,12 +153,21 @@ async def test_a_text_that_was_summarised_under_another_address_is_not_made_agai
     assert note.text == "kept"
 
 
-async def test_documents_without_sentences_are_said_and_stop_nobody(desk: Desk) -> None:
-    ids = await desk.store(page(1, "```\ncode only\n```\n"), page(2))
+@pytest.mark.parametrize(
+    "text", ["```\ncode only\n```\n", "| a | b |\n|---|---|\n| 1 | 2 |", " \n\n "]
+)
+async def test_documents_without_sentences_are_left_out_and_fail_nothing(
+    desk: Desk, text: str
+) -> None:
+    ids = await desk.store(page(1, text), page(2))
     job = await desk.summarize(ids)
-    assert job.summary.status is Status.FAILED
-    assert "no sentence" in (job.summary.error or "")
+    assert job.summary.status is Status.COMPLETED
+    assert (job.result["done"], job.result["skipped"], job.result["left_out"]) == (1, 0, 1)
+    assert job.summary.progress_current == job.summary.progress_total == 2
+    assert (await desk.document(ids[0])).note(Kind.SUMMARY) is None
     assert (await desk.document(ids[1])).note(Kind.SUMMARY) is not None
+    whole = await desk.summarize()
+    assert whole.summary.status is Status.COMPLETED
 
 
 async def test_notes_go_with_their_documents(desk: Desk) -> None:

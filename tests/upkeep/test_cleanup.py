@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
 from quaero.clock import DAY, SECOND
 from quaero.db.contract import Tx
-from quaero.jobs import check, run
+from quaero.jobs import actions, check, run
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
 from quaero.jobs.run import Failed
 from quaero.queue.claim import Claim
 from quaero.queue.queue import open_queue
 from quaero.testing.jobs import working
-from quaero.upkeep import cleanup
+from quaero.upkeep import cleanup, preview
 from quaero.upkeep.cleanup import Kept, cleanup_type
 
 from ..opening import Opened  # noqa: TID252
@@ -97,8 +98,45 @@ async def test_a_dry_run_tells_the_rows_and_bytes_that_a_cleanup_then_deletes(
         assert opened.sql("select count(*) from job where type = 'page'") == [(5,)]
         done = (await bench.run("cleanup", {})).result
     assert (told["trees"], told["jobs"], told["bytes"]["jobs"]) == (3, jobs, size)
-    for what in ("trees", "jobs", "log_entries", "dead_letters", "versions", "model_calls"):
+    for what in ("trees", "jobs", "log_entries", "events", "dead_letters", "versions",
+                 "model_calls"):  # fmt: skip
         assert told[what] >= done[what], what
     assert told["dead_letters"] == done["dead_letters"] == 2, "those of the trees go with these"
     assert told["bytes"]["all"] == sum(n for what, n in told["bytes"].items() if what != "all")
     assert told["bytes"]["log_entries"] > 0
+
+
+async def test_a_tree_that_is_opened_again_meanwhile_stays(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened.db.write(open_queue, "quaero_jobs")
+    first, second = await give_up(opened, 2)
+    opened.clock.pass_time(40 * A_DAY)
+    found = cleanup._trees
+
+    async def found_and_then_retried(*args: Any) -> list[int]:
+        ended = await found(*args)
+        assert ended == [first, second]
+        assert await actions.retry(opened.db, second) == 1
+        return ended
+
+    monkeypatch.setattr(cleanup, "_trees", found_and_then_retried)
+    async with working(opened.db, [cleanup_type(opened.db, kept(90))]) as bench:
+        done = (await bench.run("cleanup", {})).result
+    assert (done["trees"], done["jobs"]) == (1, 1)
+    assert opened.sql("select id, status from job where type = 'page'") == [(second, 0)]
+
+
+async def test_a_preview_counts_the_old_entries_of_the_feed(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview, "ROWS", 2)
+
+    def write(tx: Tx) -> None:
+        for at in (1, 2, 3, 9):
+            tx.execute("insert into event values (null, $1, 1, 'jobs', '[1]')", (at,))
+
+    await opened.db.write(write)
+    assert [await preview.old_events(opened.db, before) for before in (1, 3, 4, 10)] == [
+        (0, 0), (2, 6), (3, 9), (4, 12),
+    ]  # fmt: skip

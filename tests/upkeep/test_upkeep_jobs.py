@@ -1,5 +1,8 @@
 """Jobs that look after the database: reindex, database_maintenance, backup."""
 
+import asyncio
+import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +16,11 @@ from quaero.db.sqlite import upkeep
 from quaero.documents import search, store
 from quaero.documents.model import NewDocument, content_hash
 from quaero.errors import StaleLease
+from quaero.jobs import actions
 from quaero.jobs.model import Status
 from quaero.testing.clock import FakeClock
 from quaero.testing.jobs import Bench, working
+from quaero.upkeep import backup
 from quaero.upkeep.backup import backup_type, backups
 from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.reindex import Reindex, reindex_type
@@ -135,3 +140,55 @@ async def test_a_backup_that_cannot_be_written_says_so(bench: Bench, tmp_path: P
     job = await bench.run("backup")
     assert job.summary.status is Status.FAILED
     assert "no backup can be written" in str(job.summary.error)
+
+
+async def test_a_backup_that_is_cancelled_leaves_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def looked_at(_: Any) -> list[str]:
+        loop.call_soon_threadsafe(copied.set)
+        go_on.wait(20)
+        return []
+
+    copying = backup._copied
+
+    async def until_it_is_told(*args: Any) -> int:
+        try:
+            return await copying(*args)
+        finally:
+            go_on.set()
+
+    monkeypatch.setattr(upkeep, "damage", looked_at)
+    monkeypatch.setattr(backup, "_copied", until_it_is_told)
+    id_ = await bench.create("backup")
+    await copied.wait()
+    await actions.cancel(bench.db, id_)
+    assert (await bench.ended(id_)).summary.status is Status.CANCELLED
+    async with asyncio.timeout(20):
+        while list((tmp_path / "backups").iterdir()):
+            await asyncio.sleep(0.001)
+
+
+async def test_a_backup_tells_how_far_it_is_and_is_its_owners_alone(bench: Bench) -> None:
+    job = await bench.run("backup")
+    assert job.summary.progress_text == "checking the copy"
+    assert job.summary.progress_current == job.summary.progress_total
+    assert job.summary.progress_total
+    assert Path(job.result["path"]).stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_a_killed_backup_left_goes_once_none_can_be_at_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    left = folder / ".quaero-20200101T000000Z.db.partial"
+    other = folder / ".quaero-20200101T000000Z-2.db.partial"
+    for path, written in ((left, 0), (other, 4_000_000_000)):
+        path.write_text("half of it")
+        os.utime(path, (written, written))
+    job = await bench.run("backup")
+    assert sorted(folder.iterdir()) == sorted([other, Path(job.result["path"])])

@@ -190,6 +190,41 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert lines == [17, 29, 30, 31]
 
 
+FOR_EACH = [
+    (5, "", "an expression, a list, or a query such as"),
+    (True, "", "an expression, a list, or a query such as"),
+    ("a b", "", "cannot be read at character 3: 'b' is not expected"),
+    ({}, "", "a query is for documents or for sources, one of the two"),
+    ({"documents": 5}, ".documents", "it is no object with names and values"),
+    ({"documents": {"tags": "x"}}, ".documents.tags", "is not known here; is it misspelt?"),
+    ({"documents": {"limit": 0}}, ".documents.limit", "greater than or equal to 1"),
+    ({"documents": {"tag": "{{ a b }}"}}, ".documents.tag", "'b' is not expected"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "field", "says"), FOR_EACH)
+def test_a_for_each_that_is_wrong_is_told_in_one_sentence(
+    wrong: Any, field: str, says: str
+) -> None:
+    step = {"name": "a", "action": "say", "for_each": wrong}
+    (fault,) = check(json.dumps({"id": "x", "steps": [step]}), "json", ACTIONS).faults
+    assert fault.field == f"steps[0].for_each{field}"
+    assert says in fault.text
+    assert "; or " not in fault.text
+
+
+@pytest.mark.parametrize("more", [{}, {"condition": "a b"}, {"retries": "many"}])
+def test_an_expression_that_cannot_be_read_hides_no_other_fault(more: dict[str, Any]) -> None:
+    config = {"one": "{{ a b }}", "two": ["{{ parameters.none }}"], "three": "{{ open"}
+    step = {"name": "a", "action": "say", "config": config, **more}
+    faults = check(json.dumps({"id": "x", "steps": [step]}, indent=1), "json", ACTIONS).faults
+    fields = {fault.field.removeprefix("steps[0].") for fault in faults}
+    assert {"config.one", "config.three"} <= fields
+    assert more.keys() <= fields
+    assert more or "config.two[0]" in fields
+    assert [fault.line for fault in faults] == sorted(fault.line or 0 for fault in faults)
+
+
 def test_a_pre_job_cannot_be_one_whose_failure_is_of_no_matter() -> None:
     pre = {"name": "look", "action": "say", "on_error": "continue"}
     text = json.dumps({"id": "x", "pre_jobs": [pre], "steps": [{"name": "a", "action": "say"}]})

@@ -6,7 +6,7 @@ import pytest
 
 from quaero.errors import BadExpression
 from quaero.workflows.parser import DEEPEST, LONGEST, parse
-from quaero.workflows.template import expressions, fill
+from quaero.workflows.template import expressions, fill, unreadable
 
 SCOPE: dict[str, Any] = {
     "parameters": {"depth": 3, "tags": ["docs", "wiki"], "name": "Ann", "none": None},
@@ -114,9 +114,9 @@ def test_what_is_filled_in_is_never_read_as_a_template() -> None:
 
 
 def test_a_template_that_cannot_be_read_is_told_with_its_place() -> None:
-    with pytest.raises(BadExpression) as told:
-        list(expressions({"a": ["x", "{{ 1 + }}"]}))
-    assert told.value.place == ("a", 1)
+    value = {"a": ["x", "{{ 1 + }}", "{{ item }}"], "b": "{{ open"}
+    assert [place for place, _ in unreadable(value)] == [("a", 1), ("b",)]
+    assert [place for place, _ in expressions(value)] == [("a", 2)]
     with pytest.raises(BadExpression, match="without }}"):
         fill("{{ open", SCOPE)
     with pytest.raises(

@@ -26,7 +26,7 @@ from quaero.work.context import JobContext, JobLog
 from quaero.work.pool import _save
 from quaero.work.registry import JobType, Registry
 from quaero.workflows import executors
-from quaero.workflows.definition import problems
+from quaero.workflows.checking import problems
 from quaero.workflows.executors import Workflow, WorkflowExecutors, WorkflowStep
 
 from ..jobs.model import Job, JobsModel  # noqa: TID252

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from quaero.errors import Permanent, StaleLease
+from quaero.errors import Permanent, RetryLater, StaleLease
 from quaero.jobs import actions, deadlines, read
 from quaero.jobs.model import Status
 from quaero.testing.jobs import Bench, working
@@ -39,6 +39,9 @@ class Stage:
         self.opened = opened
         self.said: list[Any] = []
         self.failures: dict[str, int] = {}
+        self.ids = list(range(1, 8))
+        self.asked_after: list[int] = []
+        self.trouble: list[Exception] = []
         self.go_on = asyncio.Event()
 
     @asynccontextmanager
@@ -64,19 +67,23 @@ class Stage:
 
     def rows(self, _tx: Any, query: Any, after: int, limit: int) -> Any:
         assert query.documents is not None
-        found = [{"id": n} for n in range(after + 1, 8)][: min(limit, 3)]
+        self.asked_after.append(after)
+        if self.trouble and after:
+            self.ids = [n for n in self.ids if n > 2]
+            raise self.trouble.pop()
+        found = [{"id": n} for n in self.ids if n > after][: min(limit, 3)]
         last = found[-1]["id"] if found else None
-        return found, last if last is not None and last < 7 else None
+        return found, last if last is not None and last < self.ids[-1] else None
 
     async def run(self, *steps: dict[str, Any], **more: Any) -> read.Job:
         """Run a workflow to its end, while time passes."""
-        passing = asyncio.create_task(self._pass_time())
+        passing = asyncio.create_task(self.pass_time())
         try:
             return await self.bench.run("workflow", payload(*steps, **more))
         finally:
             passing.cancel()
 
-    async def _pass_time(self) -> None:
+    async def pass_time(self) -> None:
         while True:
             self.opened.clock.pass_time(0.05)
             await asyncio.sleep(0.005)
@@ -214,6 +221,33 @@ async def test_a_query_gives_no_more_items_than_its_limit(stage: Stage) -> None:
     assert sorted(stage.said) == [1, 2, 3, 4, 5]
 
 
+async def test_a_query_goes_on_from_its_place_whatever_has_become_of_what_it_finds(
+    stage: Stage,
+) -> None:
+    stage.trouble = [RetryLater("the process is gone")]
+    run = await stage.run(say("a", for_each={"documents": {"tag": "x"}}, text="{{ item.id }}"))
+    assert stage.asked_after == [0, 3, 3, 6]
+    assert sorted(stage.said) == [1, 2, 3, 4, 5, 6, 7], "1 and 2 were found no more"
+    assert run.summary.status is COMPLETED
+
+
+async def test_another_try_goes_over_no_query_again(stage: Stage) -> None:
+    stage.ids = [5, 6, 7]
+    again = {"on_error": "retry", "retries": 1, "backoff": "1m"}
+    query = {"documents": {"tag": "x"}}
+    step = say("a", for_each=query, text="{{ item.id }}", fails=1, **again)
+    id_ = await stage.bench.create("workflow", payload(step))
+    while len(stage.failures) < 3:
+        await asyncio.sleep(0.001)
+    stage.ids = [1, 2, 5, 6, 7]
+    passing = asyncio.create_task(stage.pass_time())
+    run = await stage.bench.ended(id_)
+    passing.cancel()
+    assert run.summary.status is COMPLETED
+    assert sorted(stage.said) == [5, 6, 7]
+    assert stage.asked_after == [0]
+
+
 async def test_an_empty_list_is_a_step_that_is_done(stage: Stage) -> None:
     run = await stage.run(say("a", for_each=[]), say("b", "a", text="{{ steps.a.total }}"))
     assert stage.said == [0]
@@ -294,6 +328,28 @@ async def test_a_cancelled_run_starts_nothing_more(stage: Stage) -> None:
     stage.go_on.set()
     assert set((await stage.states(run)).values()) == {CANCELLED}
     assert stage.said == []
+
+
+@pytest.mark.parametrize(
+    ("waiting", "said"), [("pre", []), ("core", ["pre"]), ("post", ["pre", "core"])]
+)
+async def test_a_run_can_be_cancelled_in_each_phase(
+    stage: Stage, waiting: str, said: list[str]
+) -> None:
+    steps = {name: say(name, waits=name == waiting) for name in ("pre", "core", "post")}
+    whole = payload(steps["core"], pre_jobs=[steps["pre"]], post_jobs=[steps["post"]])
+    id_ = await stage.bench.create("workflow", whole)
+    sql = "select 1 from job where type = 'say' and name = $1 and status = 1"
+    while not await stage.bench.db.read(lambda tx: tx.execute(sql, (waiting,))):
+        await asyncio.sleep(0.001)
+    await actions.cancel(stage.bench.db, id_)
+    run = await stage.bench.ended(id_)
+    stage.go_on.set()
+    assert run.summary.status is CANCELLED
+    states = await stage.states(run)
+    assert states == {name: COMPLETED if name in said else CANCELLED for name in steps}
+    assert stage.said == said
+    assert not await stage.bench.db.read(lambda tx: tx.execute("select 1 from message"))
 
 
 async def test_a_workflow_can_be_a_step_of_another(stage: Stage) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from quaero.clock import MINUTE, SECOND
 from quaero.db import SqliteDatabase
-from quaero.errors import BadInput, Conflict, DiskFull, NotFound
+from quaero.errors import BadDefinition, BadInput, Conflict, DiskFull, NotFound
 from quaero.jobs import steer
 from quaero.queue.queue import open_queue
 from quaero.testing.clock import FakeClock
@@ -410,6 +410,37 @@ def test_definitions_cannot_run_one_another_in_a_circle(flows: Flows) -> None:
     payload = flows.opened.sql("select payload from job where id = $1", id_)[0][0]
     assert '"definitions":{"b":' in payload
     assert '"c":' in payload
+
+
+CALLS = [
+    ('{ tag = "x", pages = 3 }', {}),
+    ('{ tag = "{{ parameters.t }}", pages = "{{ parameters.t }}" }', {}),
+    ('"{{ parameters.t }}"', {}),
+    ('{ tag = "x", page = 3 }', {".page": "no parameter 'page'; there are tag, pages"}),
+    ('{ tag = 5, pages = "3" }', {".tag": "5 is no string", ".pages": "'3' is no integer"}),
+    ("{ pages = 3 }", {"": "requires the parameter 'tag'"}),
+]
+
+
+@pytest.mark.parametrize(("given", "wrong"), CALLS)
+def test_the_parameters_of_a_definition_that_is_run_are_looked_at_when_it_is_saved(
+    flows: Flows, given: str, wrong: dict[str, str]
+) -> None:
+    flows.save("low", '[parameters.tag]\nrequired = true\n[parameters.pages]\ntype = "integer"')
+    text = (
+        'id = "high"\nparameters.t = {}\n[[steps]]\nname = "s"\naction = "workflow"\n'
+        f'[steps.config]\ndefinition = "low"\nparameters = {given}\n'
+    )
+    definition, faults = flows.opened.read(definitions.faults_of, text, "toml", ACTIONS)
+    told = {each.field.removeprefix("steps[0].config.parameters"): each for each in faults}
+    assert told.keys() == wrong.keys()
+    assert all(wrong[field] in fault.text for field, fault in told.items())
+    assert {fault.line for fault in faults} <= {8}
+    if not wrong:
+        flows.opened.write(definitions.save, definition, text, "toml")
+        return
+    with pytest.raises(BadDefinition, match=next(iter(wrong.values()))):
+        flows.opened.write(definitions.save, definition, text, "toml")
 
 
 def test_however_many_times_were_missed_once_is_once(flows: Flows) -> None:

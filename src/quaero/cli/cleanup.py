@@ -25,8 +25,9 @@ def cleanup(
 ) -> None:
     """Delete old, ended jobs with their logs; running and pending ones are never touched.
 
-    Log entries, dead letters and earlier texts of documents go as the settings logs.retention,
-    upkeep.dead_letters and documents.versions say.
+    Log entries, dead letters, earlier texts of documents and records of model calls go as the
+    settings logs.retention, upkeep.dead_letters, documents.versions and summarize.audit_retention
+    say; entries of the feed, which pages that were away catch up with, after a day.
 
     Example: quaero cleanup --age 90 --dry-run
     """
@@ -61,7 +62,11 @@ def cleanup(
         entries = count(result["log_entries"], "old log entry", "old log entries")
         texts = count(result["versions"], "earlier text of documents", "earlier texts of documents")
         letters = count(result["dead_letters"], "dead letter")
-        typer.echo(f"deleted {trees} with {jobs}, {entries}, {letters}, and {texts}")
+        events = count(result["events"], "entry of the feed", "entries of the feed")
+        calls = count(result["model_calls"], "record of a model call", "records of model calls")
+        typer.echo(
+            f"deleted {trees} with {jobs}, {entries}, {events}, {letters}, {calls}, and {texts}"
+        )
 
 
 def _preview(found: dict[str, Any]) -> str:
@@ -72,6 +77,7 @@ def _preview(found: dict[str, Any]) -> str:
     jobs, entries = count(found["jobs"], "job"), count(found["log_entries"], "log entry",
                                                        "log entries")  # fmt: skip
     rest = [
+        (count(found["events"], "entry of the feed", "entries of the feed"), sizes["events"]),
         (count(found["dead_letters"], "dead letter"), sizes["dead_letters"]),
         (count(found["versions"], "earlier text", "earlier texts"), sizes["versions"]),
         (count(found["model_calls"], "record of a model call", "records of model calls"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quaero.cli.handing import by_a_worker
 from quaero.cli.options import LARGEST_ID, Json, database, load_settings, suggest, with_database
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def requeue(
             while letters := db.read_sync(queue.dead, 500, last):
                 count += db.write_sync(steer.requeue, [letter.id for letter in letters])
                 last = letters[-1].id
-    typer.echo(f"{plural(count, 'message')} ready again; `{suggest('work')}` runs what is ready")
+        typer.echo(f"{plural(count, 'message')} ready again; {by_a_worker(db)}")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quaero.cli.handing import by_a_worker
 from quaero.cli.options import Json, database, load_settings, suggest
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def trigger(definition_id: Id) -> None:
     with database() as db:
         known = registry_without_worker(settings, db).known()
         job_id = db.write_sync(_trigger, settings.queue.name, definition_id, known)
-    typer.echo(f"run {job_id} has begun; `{suggest('work')}` runs what is ready")
+        typer.echo(f"run {job_id} has begun; {by_a_worker(db)}")
 
 
 def _trigger(tx: Tx, queue: str, definition_id: str, known: Any) -> int:

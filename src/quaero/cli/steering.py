@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quaero.cli.handing import by_a_worker
 from quaero.cli.jobs import Id
 from quaero.cli.options import database, load_settings, suggest, with_database
 
 if TYPE_CHECKING:
     from quaero.db.contract import Database
+    from quaero.db.sqlite.database import SqliteDatabase
     from quaero.jobs.model import Status
 
 Payload = Annotated[str | None, typer.Option(help="Another payload, as JSON.", metavar="JSON")]
@@ -59,17 +61,17 @@ def retry(job_id: Id) -> None:
     from quaero.cli.output import count
     from quaero.jobs import actions
 
-    async def work(db: Database) -> int:
+    async def work(db: SqliteDatabase) -> tuple[int, str]:
         from quaero.jobs.read import get
 
         await db.read(get, job_id)
-        return await actions.retry(db, job_id)
+        return await actions.retry(db, job_id), by_a_worker(db)
 
-    number = with_database(work)
+    number, what_next = with_database(work)
     if not number:
         typer.echo(f"nothing of job {job_id} has failed")
         return
-    typer.echo(f"{count(number, 'job')} will run again; {_by_a_worker()}")
+    typer.echo(f"{count(number, 'job')} will run again; {what_next}")
 
 
 def rerun(job_id: Id, payload: Payload = None) -> None:
@@ -82,7 +84,7 @@ def rerun(job_id: Id, payload: Payload = None) -> None:
     with database() as db:
         text = _checked(db, job_id, payload)
         new = db.write_sync(runs.rerun, job_id, text)
-    typer.echo(f"job {new} will run what job {job_id} ran; {_by_a_worker()}")
+        typer.echo(f"job {new} will run what job {job_id} ran; {by_a_worker(db)}")
 
 
 def copy(job_id: Id, payload: Payload = None) -> None:
@@ -110,11 +112,7 @@ def start(job_id: Id, payload: Payload = None) -> None:
     with database() as db:
         text = _checked(db, job_id, payload)
         db.write_sync(steer.start, job_id, text)
-    typer.echo(f"job {job_id} is ready to run; {_by_a_worker()}")
-
-
-def _by_a_worker() -> str:
-    return f"`{suggest('work')}` runs what is ready"
+        typer.echo(f"job {job_id} is ready to run; {by_a_worker(db)}")
 
 
 def _checked(db: Any, job_id: int, payload: str | None) -> str | None:

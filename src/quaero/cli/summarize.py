@@ -118,13 +118,15 @@ def run_summaries(
         say(f"failed: {safe(error)}")
     refuse_failure(job)
     made = {"job": job.summary.id, "maker": job.result["maker"], "done": came.done,
-            "skipped": came.skipped, "failed_batches": came.failed}  # fmt: skip
+            "skipped": came.skipped, "left_out": came.left_out,
+            "failed_batches": came.failed}  # fmt: skip
     if as_json:
         print_json(made)
     else:
         what = "got keywords" if keywords else "summarised"
+        left_out = f", {came.left_out} left out: no sentence in them" if came.left_out else ""
         typer.echo(f"{count(came.done, 'document')} {what} by {made['maker']}, "
-                   f"{came.skipped} skipped")  # fmt: skip
+                   f"{came.skipped} skipped{left_out}")  # fmt: skip
     if came.failed:
         batches = count(came.failed, "batch", "batches")
         raise QuaeroError(f"{batches} of job {job.summary.id} failed; see `quaero jobs logs "

@@ -17,14 +17,14 @@ from quaero.documents import notes
 from quaero.documents.model import Document
 from quaero.documents.notes import Kind, NewNote
 from quaero.documents.read import documents, newest
-from quaero.errors import HttpStatus, Permanent
+from quaero.errors import Permanent
 from quaero.jobs.model import JobRow
-from quaero.summarize.kinds import CORPUS
+from quaero.summarize.kinds import CORPUS, of_one_document
 from quaero.summarize.makers import Maker, Makers
 from quaero.summarize.making import About, Making
 from quaero.summarize.payloads import CorpusSummary
 from quaero.summarize.selection import next_ids
-from quaero.work.context import JobContext
+from quaero.work.context import JobContext, describe
 from quaero.work.registry import JobType, Later, Result
 
 GROUP = 50
@@ -50,16 +50,17 @@ class Corpus:
             up_to = await self._db.read(newest)
             begun = {
                 "place": 0, "up_to": up_to, "documents": 0, "left_out": 0, "notes": [],
-                "titles": [], "words": [], "more": False,
+                "titles": [], "words": [], "more": False, "why": "",
             }  # fmt: skip
             return Later(lane=maker.lane, state=begun)
         chosen = wanted if wanted.narrowed else wanted.model_copy(update={"root_id": job.root_id})
-        state = job.state
+        state = {"why": "", **job.state}
         while state["place"] is not None:
             await self._group(job, chosen, maker, state)
             await job.checkpoint(state)
         if not state["notes"]:
-            raise Permanent("there is no document with text among those chosen")
+            why = state["why"] or "there is no document with text among those chosen"
+            raise Permanent(f"nothing was summarised: {why}")
         return Result(await self._whole(job, wanted, maker, state))
 
     async def _group(
@@ -75,7 +76,7 @@ class Corpus:
             state["more"], place = True, None
         titles, summaries = [], []
         for document in await self._db.read(documents, now):
-            summary = await self._summary(job, maker, document)
+            summary = await self._summary(job, maker, document, state)
             if summary is None:
                 state["left_out"] += 1
                 continue
@@ -90,7 +91,9 @@ class Corpus:
             state["words"].append(words)
         state["place"] = place
 
-    async def _summary(self, job: JobContext, maker: Maker, document: Document) -> str | None:
+    async def _summary(
+        self, job: JobContext, maker: Maker, document: Document, state: dict[str, Any]
+    ) -> str | None:
         """A document's summary, made now and kept where there is none; None where none can be."""
         recipe = maker.recipe(Kind.SUMMARY)
         known = document.note(Kind.SUMMARY)
@@ -103,9 +106,13 @@ class Corpus:
         try:
             made = await self._making.notes(maker, Kind.SUMMARY, document, job.id, [], keep)
         except Permanent as error:
-            if isinstance(error, HttpStatus) and error.code in (401, 403, 404):
+            if not of_one_document(error):
                 raise
             job.log.warn(f"document {document.summary.id} is left out: {error}")
+            state["why"] = describe(error)
+            return None
+        if not made:
+            job.log.info(f"document {document.summary.id} is left out: it has no sentence")
             return None
         new = [
             NewNote(document.summary.id, kind, text, maker.name, maker.recipe(kind),

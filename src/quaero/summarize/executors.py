@@ -7,7 +7,7 @@ lease: whatever ends the process, no document is made a note of twice in vain, a
 
 A document that cannot be done does not stop its neighbours: it is tried again with the next
 attempt where that may help, and the job fails in the end with its reason. A server that cannot be
-had stops the batch at once.
+had stops the batch at once. One that has no sentence at all is left out, which is no failure.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from quaero.documents import notes
 from quaero.documents.model import Document
 from quaero.documents.notes import Kind, NewNote
 from quaero.documents.read import documents, newest
-from quaero.errors import BadAnswer, HelperDied, HttpStatus, Permanent, TaskFailed
+from quaero.errors import BadAnswer, HelperDied, Permanent, TaskFailed
 from quaero.jobs.model import JobRow, JobSpec
 from quaero.settings import Settings
-from quaero.summarize.kinds import SUMMARIZER
+from quaero.summarize.kinds import SUMMARIZER, of_one_document
 from quaero.summarize.makers import Maker, Makers
 from quaero.summarize.making import Making
 from quaero.summarize.payloads import Summarizer
@@ -33,8 +33,6 @@ from quaero.summarize.selection import next_ids
 from quaero.work.context import JobContext, describe
 from quaero.work.registry import JobType, Later, Result
 
-_OF_ONE_DOCUMENT = {400, 413, 422}
-"""Statuses by which a server refuses one text, too long for it perhaps, and not us."""
 _SAID = 20
 
 
@@ -124,59 +122,67 @@ class Summaries:
     # -- a batch
 
     async def _batch(self, job: JobContext, wanted: Summarizer, maker: Maker) -> Result:
-        state = {"left": [], "done": 0, "skipped": 0, "parts": [], "refused": {}, **job.state}
+        state = {
+            "left": [], "done": 0, "skipped": 0, "left_out": 0, "parts": [], "refused": {},
+            **job.state,
+        }  # fmt: skip
         kind = kind_of(wanted.action)
         troubles: dict[int, BadAnswer | HelperDied | TaskFailed] = {}
         total = len(wanted.document_ids or ())
         while waiting := [each for each in state["left"] if each not in troubles]:
             id_ = waiting[0]
-            made: list[NewNote] = []
+            came, made = "", list[NewNote]()
             try:
-                made = await self._one(job, wanted, maker, kind, id_, state)
+                came, made = await self._one(job, wanted, maker, kind, id_, state)
             except (BadAnswer, HelperDied, TaskFailed) as error:
                 job.log.warn(f"document {id_}: {error}", document_id=id_)
                 troubles[id_] = error
                 continue
             except Permanent as error:
-                if isinstance(error, HttpStatus) and error.code not in _OF_ONE_DOCUMENT:
+                if not of_one_document(error):
                     raise
                 job.log.warn(f"document {id_}: {error}; it is left out", document_id=id_)
                 state["refused"][str(id_)] = describe(error)
             state["left"].remove(id_)
-            state["done" if made else "skipped"] += 0 if str(id_) in state["refused"] else 1
+            if came:
+                state[came] += 1
             state["parts"] = []
             await job.checkpoint(state, [partial(_keep, made=made)] if made else [])
-            job.progress(state["done"] + state["skipped"], total, f"by {maker.name}")
+            job.progress(total - len(state["left"]), total, f"by {maker.name}")
         return _ended(wanted, maker, state, troubles)
 
     async def _one(
         self, job: JobContext, wanted: Summarizer, maker: Maker, kind: Kind, id_: int,
         state: dict[str, Any],
-    ) -> list[NewNote]:  # fmt: skip
-        """The notes to keep of one document; none where nothing is wanted."""
+    ) -> tuple[str, list[NewNote]]:  # fmt: skip
+        """What came of one document (done, skipped, left_out), and the notes to keep of it."""
         seen = await self._db.read(_look, id_, kind, maker.recipe(kind), again=wanted.again)
         document = seen.document
         if document is None or not seen.wanted:
-            return []
+            return "skipped", []
         digest = document.content_hash
-        if state["parts"] and state["parts"][0] != digest:
+        of_text = f"{digest} by {maker.recipe(kind)} in {self._making.room}"
+        if state["parts"] and state["parts"][0] != of_text:
             state["parts"] = []
 
         async def keep(answers: list[str]) -> None:
-            await job.checkpoint({**state, "parts": [digest, *answers]})
+            await job.checkpoint({**state, "parts": [of_text, *answers]})
 
         if seen.text is not None:
             made = {kind: seen.text}
         else:
             done = list(state["parts"][1:])
             made = await self._making.notes(maker, kind, document, job.id, done, keep)
+        if not made:
+            job.log.info(f"document {id_} is left out: it has no sentence", document_id=id_)
+            return "left_out", []
         if kind is Kind.SUMMARY and maker.model is not None and not seen.keywords:
             own = self._makers.get("extractive")
             made |= await self._making.notes(own, Kind.KEYWORDS, document, job.id, [], keep)
             by = {Kind.SUMMARY: maker, Kind.KEYWORDS: own}
         else:
             by = dict.fromkeys(Kind, maker)
-        return [
+        return "done", [
             NewNote(id_, each, text, by[each].name, by[each].recipe(each), digest, job.id)
             for each, text in made.items()
         ]
@@ -237,6 +243,6 @@ def _ended(
         raise Permanent(f"{len(refused)} of {len(wanted.document_ids or ())} documents could not "
                         f"be done: {said}")  # fmt: skip
     return Result(
-        {"action": wanted.action, "maker": maker.name, "done": state["done"],
-         "skipped": state["skipped"]}
+        {"action": wanted.action, "maker": maker.name,
+         **{name: state[name] for name in ("done", "skipped", "left_out")}}
     )  # fmt: skip

@@ -20,6 +20,8 @@ NUMBER = 10
 _LONGEST_PHRASE = 3
 _ONLY_WORDS = re.compile(r"[\s/-]*\Z")
 _SPACED = re.compile("[^\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+\\Z")
+_SOUNDS = re.compile("[\u0e00-\u0eff\u3040-\u309f]")
+"""Signs of Thai, Lao and hiragana: two of them are a syllable or an ending, and no word."""
 _Word = tuple[str, str]
 
 
@@ -101,7 +103,11 @@ def _spelling(found: Counter[str]) -> str:
 def _runs(text: str, language: str) -> Iterator[list[_Word]]:
     """Runs of terms with the words they were, undivided by stop words and signs."""
     if not _SPACED.match(text):
-        yield from ([(pair, pair)] for pair in words(text) if term(pair, language))
+        yield from (
+            [(pair, pair)]
+            for pair in words(text)
+            if term(pair, language) and not _SOUNDS.search(pair)
+        )
         return
     run: list[_Word] = []
     end = 0

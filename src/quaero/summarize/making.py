@@ -42,14 +42,14 @@ class About:
 
 
 class Making:
-    """Makes notes over one set of helpers and settings."""
+    """Makes notes over one set of helpers and settings; a part has at most `room` bytes."""
 
     def __init__(self, db: Database, helpers: CpuHelpers, settings: Settings) -> None:
         self._db = db
         self._helpers = helpers
         self._sentences = settings.summarize.sentences
         self._texts = settings.summarize.audit_texts
-        self._room = room(settings.model.context, settings.model.max_tokens)
+        self.room = room(settings.model.context, settings.model.max_tokens)
         self._max_tokens = settings.model.max_tokens
 
     async def notes(
@@ -57,18 +57,23 @@ class Making:
     ) -> dict[Kind, str]:
         """What a maker makes of a document, by kind, as notes keep it.
 
-        The text's own sentences come with keywords. `done` are the answers that an earlier run of
-        the same left. Raises `Permanent` for a text that has no sentence, and what a model raises.
+        The text's own sentences come with keywords. Nothing comes of a text that has none: a table
+        or code alone, say. `done` are the answers that an earlier run of the same left. Raises what
+        a model raises.
         """
         title, text = document.summary.title, document.text
         about = About(job_id, document.summary.id)
         if maker.model is None:
             return await self._extracted(kind, title, text, document.summary.language)
         if kind is Kind.KEYWORDS:
-            question = Question("keywords", _beginning(text, self._room), title, keywords.NUMBER)
+            beginning = parts(text, self.room)[:1]
+            if not beginning:
+                return {}
+            question = Question("keywords", beginning[0], title, keywords.NUMBER)
             answer = await self._ask(maker.model, question, about)
             return {kind: _as_json(listed(answer, keywords.NUMBER))}
-        return {kind: await self._summarized(maker.model, title, text, about, done, keep)}
+        summary = await self._summarized(maker.model, title, text, about, done, keep)
+        return {} if summary is None else {kind: summary}
 
     async def _extracted(
         self, kind: Kind, title: str, text: str, language: str | None
@@ -77,16 +82,14 @@ class Making:
             words = await self._helpers.run(_KEYWORDS, title, text, language)
             return {kind: _as_json(words)}
         summary, words = await self._helpers.run(_SUMMARIZE, title, text, language, self._sentences)
-        if not summary:
-            raise Permanent("the document has no sentence to summarise it by")
-        return {kind: summary, Kind.KEYWORDS: _as_json(words)}
+        return {kind: summary, Kind.KEYWORDS: _as_json(words)} if summary else {}
 
     async def _summarized(
         self, model: Model, title: str, text: str, about: About, done: list[str], keep: Keep
-    ) -> str:
-        pieces = parts(text, self._room)
+    ) -> str | None:
+        pieces = parts(text, self.room)
         if not pieces:
-            raise Permanent("the document has no text to summarise it by")
+            return None
         if len(pieces) == 1:
             return await self._ask(model, Question("summary", text, title, self._sentences), about)
         for piece in pieces[len(done) :]:
@@ -100,7 +103,7 @@ class Making:
         about: About,
     ) -> str:  # fmt: skip
         """One text of many, in as many rounds as the model's context asks for."""
-        while len(groups := parts("\n\n".join(notes), self._room)) > 1:
+        while len(groups := parts("\n\n".join(notes), self.room)) > 1:
             before = sum(map(len, notes))
             notes = [
                 await self._ask(model, Question(operation, group, title, _PART_SENTENCES), about)
@@ -148,14 +151,6 @@ class Making:
             answer=answer.text if answer and self._texts else None,
         )
         await self._db.write(audit.note, call)
-
-
-def _beginning(text: str, most: int) -> str:
-    """What fits of a text, from its beginning on."""
-    pieces = parts(text, most)
-    if not pieces:
-        raise Permanent("the document has no text to find keywords in")
-    return pieces[0]
 
 
 def _as_json(words: Sequence[str]) -> str:

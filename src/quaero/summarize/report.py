@@ -12,19 +12,24 @@ _SAID = 10
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How many documents were done and skipped; what batches that failed said, the first ten."""
+    """How many documents were done, skipped, and left out as they have no sentence.
+
+    `errors` are what batches that failed said, the first ten.
+    """
 
     done: int
     skipped: int
+    left_out: int
     failed: int
     errors: tuple[str, ...]
 
 
 def outcome(tx: ReadTx, job_id: int) -> Outcome:
     """The sums over a job and its batches."""
-    ((done, skipped),) = tx.execute(
+    ((done, skipped, left_out),) = tx.execute(
         """
-        select coalesce(sum(result ->> 'done'), 0), coalesce(sum(result ->> 'skipped'), 0)
+        select coalesce(sum(result ->> 'done'), 0), coalesce(sum(result ->> 'skipped'), 0),
+               coalesce(sum(result ->> 'left_out'), 0)
           from job where (id = $1 or parent_id = $1) and result is not null
         """,
         (job_id,),
@@ -34,4 +39,4 @@ def outcome(tx: ReadTx, job_id: int) -> Outcome:
         (job_id, Status.FAILED),
     )
     errors = tuple(str(row[0]) for row in rows[:_SAID])
-    return Outcome(int(done), int(skipped), len(rows), errors)
+    return Outcome(int(done), int(skipped), int(left_out), len(rows), errors)

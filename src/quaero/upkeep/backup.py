@@ -1,9 +1,15 @@
-"""`backup`: writes a checked copy of the database to a folder, and keeps the newest of them."""
+"""`backup`: writes a checked copy of the database to a folder, and keeps the newest of them.
+
+A run that is cancelled leaves nothing. What one left whose process was killed goes with the next
+that begins when no run can be at it any more.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +23,7 @@ from quaero.errors import BadInput, Permanent
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
+LONGEST = 6 * 3_600.0
 _NAME = re.compile(r"quaero-\d{8}T\d{6}Z(-\d+)?\.db")
 
 
@@ -35,14 +42,30 @@ def backup_type(db: SqliteDatabase, folder: Path, clock: Clock) -> JobType[Backu
         job.progress(text="copying the database")
         try:
             target = await asyncio.to_thread(_free_name, folder, clock.wall())
-            size = await asyncio.to_thread(backup_to, db.path, target)
+            await asyncio.to_thread(_drop_partial, folder, clock.wall() / SECOND - LONGEST)
+            size = await _copied(job, db.path, target)
         except (BadInput, OSError) as error:
             raise Permanent(f"no backup can be written to {folder}: {error}") from error
         gone = await asyncio.to_thread(_drop_old, folder, wanted.keep)
         job.log.info(f"wrote {target.name}, {size / 1e6:.1f} MB, checked", dropped=gone)
         return Result({"path": str(target), "bytes": size, "dropped": gone})
 
-    return JobType("backup", Backup, run, timeout=6 * 3_600.0)
+    return JobType("backup", Backup, run, timeout=LONGEST)
+
+
+async def _copied(job: JobContext, source: Path, target: Path) -> int:
+    """Copy in a thread, which ends at its next page where the job is ended; returns the bytes."""
+    ended = threading.Event()
+
+    def told(done: int, total: int) -> None:
+        if ended.is_set():
+            raise Permanent("the job was ended")
+        job.progress(done, total, "checking the copy" if done == total else "copying the database")
+
+    try:
+        return await asyncio.to_thread(backup_to, source, target, told)
+    finally:
+        ended.set()
 
 
 def backups(folder: Path) -> list[Path]:
@@ -63,6 +86,14 @@ def _free_name(folder: Path, now: int) -> Path:
         number += 1
         target = folder / f"{stem}-{number}.db"
     return target
+
+
+def _drop_partial(folder: Path, before: float) -> None:
+    """Delete what killed runs left, not written since a time in seconds."""
+    for path in folder.glob(".quaero-*.db.partial*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _drop_old(folder: Path, keep: int) -> int:

@@ -1,13 +1,13 @@
 """`cleanup`: deletes old, ended job trees with their logs, and what else has had its time.
 
-Running and pending trees are never touched. Everything goes in slices of a thousand rows, each a
-transaction of its own, so no worker waits for it. At the end the full-text index is merged, which
-gives back the room of what was deleted from it.
+Running and pending trees are never touched, nor one that is opened again meanwhile. Everything goes
+in slices of a thousand rows, each a transaction of its own, so no worker waits for it. At the end
+the full-text index is merged, which gives back the room of what was deleted from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -72,20 +72,20 @@ def cleanup_type(db: Database, kept: Kept) -> JobType[Cleanup]:
         if wanted.dry_run:
             found = (await _preview(db, job, ended, kept)).plain()
             job.log.info(f"would delete {len(ended)} trees", dry_run=True, **found)
-            trees = {"trees": len(ended), "roots": ended[:100]}
-            return Result({"dry_run": True, **trees, **found})
-        jobs = 0
+            return Result({"dry_run": True, "trees": len(ended), "roots": ended[:100], **found})
+        trees = jobs = 0
         for n, root_id in enumerate(ended):
             job.progress(n, len(ended), "deleting trees")
-            jobs += await delete_tree(db, root_id)
-        job.progress(len(ended), len(ended), "deleting trees")
+            deleted = await _delete_ended(db, root_id)
+            trees, jobs = trees + bool(deleted), jobs + deleted
+        job.progress(len(ended), len(ended), "deleting what is older than it is kept")
         rest = await _rest(db, kept)
         rest["dead_letters"] = await _old_letters(db, job.id, kept.dead_letters)
         rest["model_calls"] = await _old_calls(db, kept.model_calls)
         rest["versions"] = await _old_versions(db, kept.versions)
         await _merge_index(db, job)
-        job.log.info(f"deleted {len(ended)} trees with {jobs} jobs", **rest)
-        return Result({"dry_run": False, "trees": len(ended), "jobs": jobs, **rest})
+        job.log.info(f"deleted {trees} trees with {jobs} jobs", **rest)
+        return Result({"dry_run": False, "trees": trees, "jobs": jobs, **rest})
 
     return JobType("cleanup", Cleanup, run, timeout=6 * 3_600.0)
 
@@ -111,6 +111,7 @@ async def _preview(
     among = frozenset(ended)
     found = await preview.trees(db, ended)
     found.add("log_entries", await preview.old_logs(db, now - int(kept.logs * DAY), among))
+    found.add("events", await preview.old_events(db, now - FEED_KEPT))
     letters = await preview.old_letters(db, queue_id, now - int(kept.dead_letters * DAY), among)
     found.add("dead_letters", letters)
     found.add("model_calls", await preview.old_calls(db, now - int(kept.model_calls * DAY)))
@@ -146,6 +147,29 @@ async def delete_tree(db: Database, root_id: int) -> int:
         while await db.write(frontier.forget, crawl_id):
             pass
     return await actions.delete(db, root_id)
+
+
+async def _delete_ended(db: Database, root_id: int) -> int:
+    """Delete a tree unless it was opened again since it was found; returns how many jobs went."""
+    for crawl_id in await db.read(_crawls_of, root_id):
+        while await db.write(_if_ended, root_id, frontier.forget, crawl_id):
+            pass
+    jobs = 0
+    while count := await db.write(_if_ended, root_id, steer.delete, root_id):
+        jobs += count
+    return jobs
+
+
+def _if_ended(tx: Tx, root_id: int, act: Callable[[Tx, int], int], id_: int) -> int:
+    """What `act` does to a job of a tree, in the transaction that saw the tree ended; else 0."""
+    rows = tx.execute(
+        """
+        select 1 from job where id = $1 and status > 1
+           and id not in (select run_id from source where run_id is not null)
+        """,
+        (root_id,),
+    )
+    return act(tx, id_) if rows else 0
 
 
 def _crawls_of(tx: ReadTx, root_id: int) -> list[int]:

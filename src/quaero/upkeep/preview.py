@@ -102,6 +102,26 @@ def _old_entries(tx: ReadTx, before: int, after: int) -> tuple[list[tuple[int, i
     return old, rows[-1][0] if rows else after, bool(old) and len(rows) == ROWS
 
 
+async def old_events(db: Database, before: int) -> Cut:
+    """Entries of the feed from before a wall time, the oldest first."""
+    rows, size, place = 0, 0, 0
+    while True:
+        portion = await db.read(_events, place)
+        old = [length for _, at, length in portion if at < before]
+        rows, size = rows + len(old), size + sum(old)
+        if len(old) < ROWS:
+            return rows, size
+        place = portion[-1][0]
+
+
+def _events(tx: ReadTx, after: int) -> list[tuple[int, int, int]]:
+    rows = tx.execute(
+        "select seq, at, octet_length(data) from event where seq > $1 order by seq limit $2",
+        (after, ROWS),
+    )
+    return [(seq, at, length) for seq, at, length in rows]
+
+
 async def old_letters(db: Database, queue_id: int, before: int, without: Collection[int]) -> Cut:
     """Dead letters of a queue from before a wall time, of other trees than these."""
     rows, size, place = 0, 0, 0

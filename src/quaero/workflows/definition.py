@@ -1,14 +1,13 @@
 """What a workflow is: its steps, parameters, schedule and tolerance, as people write them.
 
-A definition that was accepted can be run: its names are known, its graph has no cycle, each
-expression can be read and reads only what is there when the step starts. What is wrong is told by
-the place of the field, all of it at once.
+What is read here has the right form, field by field. That it can also be run - its names are known,
+its graph has no cycle, its steps read only what is there - is looked at by `checking`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -17,17 +16,18 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
     model_validator,
 )
+from pydantic import Tag as Form
 
-from quaero.errors import BadExpression, BadPayload
+from quaero.errors import BadPayload
 from quaero.settings.units import parse_duration
 from quaero.workflows.cron import check_cron
 from quaero.workflows.expression import Node
 from quaero.workflows.parser import parse
-from quaero.workflows.step_config import step_faults
 from quaero.workflows.template import expressions
 
 MOST_STEPS = 500
@@ -39,9 +39,6 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,),
     "list": (list,), "object": (dict,),
 }  # fmt: skip
-_ALWAYS = {"parameters", "steps", "run", "sources"}
-_OF_ITEMS = {"item", "index"}
-_OF_STEP = {"status", "result", "results", "error", "skipped", "total", "completed", "failed"}
 
 
 class Problem(NamedTuple):
@@ -157,6 +154,29 @@ class Query(Written):
         return self
 
 
+FORMS: dict[str, type | tuple[type, ...]] = {
+    "(expression)": str, "(list)": list, "(query)": (dict, Query),
+}  # fmt: skip
+"""What `for_each` may be; the names stand in the places that pydantic tells of."""
+
+
+def _form(value: object) -> str | None:
+    return next((name for name, kinds in FORMS.items() if isinstance(value, kinds)), None)
+
+
+ForEach = Annotated[
+    Annotated[Expression, Form("(expression)")]
+    | Annotated[list[Any], Field(max_length=MOST_ITEMS), Form("(list)")]
+    | Annotated[Query, Form("(query)")],
+    Discriminator(
+        _form,
+        custom_error_type="for_each",
+        custom_error_message="it is an expression, a list, or a query such as "
+        '{ documents = { tag = "docs" } }',
+    ),
+]
+
+
 class Step(Written):
     """One job of a run, or one for each item.
 
@@ -174,7 +194,7 @@ class Step(Written):
     retries: Annotated[int, Field(ge=1, le=100)] | None = None
     backoff: Seconds | None = None
     condition: Expression | None = None
-    for_each: Expression | Annotated[list[Any], Field(max_length=MOST_ITEMS)] | Query | None = None
+    for_each: ForEach | None = None
     max_parallel: Annotated[int, Field(ge=1, le=1_000)] | None = None
     timeout: Seconds | None = None
     max_child_failures: Annotated[int, Field(ge=0)] = 0
@@ -189,17 +209,21 @@ class Step(Written):
             raise ValueError("max_parallel goes with for_each: a single job is never two at once")
         return self
 
+    def templates(self) -> Iterator[tuple[str, Any]]:
+        """The fields whose texts may hold templates, with their values."""
+        yield "config", self.config
+        if isinstance(self.for_each, Query):
+            yield "for_each", self.for_each.model_dump(exclude_none=True)
+
     def reads(self) -> Iterator[tuple[tuple[str | int, ...], Node]]:
-        """The expressions of the step, each with its place in it."""
-        for place, node in expressions(self.config):
-            yield ("config", *place), node
+        """The expressions of the step that can be read, each with its place in it."""
+        for field, value in self.templates():
+            for place, node in expressions(value):
+                yield (field, *place), node
         if self.condition is not None:
             yield ("condition",), parse(self.condition)
         if isinstance(self.for_each, str):
             yield ("for_each",), parse(self.for_each)
-        elif isinstance(self.for_each, Query):
-            for place, node in expressions(self.for_each.model_dump(exclude_none=True)):
-                yield ("for_each", *place), node
 
 
 class Schedule(Written):
@@ -330,117 +354,3 @@ def in_order(steps: Sequence[Step]) -> list[Step]:
         graph.done(name)
         ready = sorted([*ready, *graph.get_ready()], key=place.__getitem__)
     return order
-
-
-def problems(definition: Definition, actions: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with a definition that could be read; `actions` are the known job types."""
-    found = list(_names(definition))
-    for group, steps in definition.groups().items():
-        found += _graph(group, steps)
-        before = _known_before(definition, group)
-        for number, step in enumerate(steps):
-            place = (group, number)
-            faults = step_faults(step.action, step.config, actions)
-            found += [Problem((*place, *at), text) for at, text in faults]
-            if group == "pre_jobs" and step.on_error == "continue":
-                text = "a pre job that fails fails the run; use fail or retry, or make it a step"
-                found.append(Problem((*place, "on_error"), text))
-            found += _reading(definition, step, place, before | _upstream(steps, step))
-    return found
-
-
-def _names(definition: Definition) -> Iterator[Problem]:
-    seen: dict[str, str] = {}
-    for group, steps in definition.groups().items():
-        for number, step in enumerate(steps):
-            if step.name in seen:
-                text = f"two steps are named {step.name!r}; rename one"
-                yield Problem((group, number, "name"), text)
-            seen[step.name] = group
-
-
-def _graph(group: str, steps: Sequence[Step]) -> Iterator[Problem]:
-    names = {step.name for step in steps}
-    whole = True
-    for number, step in enumerate(steps):
-        for each, needed in enumerate(step.depends_on):
-            place = (group, number, "depends_on", each)
-            if needed == step.name:
-                whole = False
-                yield Problem(place, f"{step.name!r} cannot depend on itself")
-            elif needed not in names:
-                whole = False
-                known = ", ".join(sorted(names - {step.name})) or "none"
-                yield Problem(place, f"there is no step {needed!r} in {group}; others are {known}")
-    if not whole or len(names) < len(steps):
-        return
-    try:
-        in_order(steps)
-    except CycleError as error:
-        circle = " → ".join(error.args[1])
-        number = next(n for n, step in enumerate(steps) if step.name == error.args[1][0])
-        yield Problem((group, number, "depends_on"), f"steps wait for one another: {circle}")
-
-
-def _known_before(definition: Definition, group: str) -> set[str]:
-    """The steps of the phases before: all of them have ended when a step of `group` starts."""
-    names: set[str] = set()
-    for each, steps in definition.groups().items():
-        if each == group:
-            break
-        names |= {step.name for step in steps}
-    return names
-
-
-def _upstream(steps: Sequence[Step], step: Step) -> set[str]:
-    """The steps that have ended when this one starts."""
-    by_name = {each.name: each for each in steps}
-    found: set[str] = set()
-    look = list(step.depends_on)
-    while look:
-        name = look.pop()
-        if name in by_name and name not in found:
-            found.add(name)
-            look += by_name[name].depends_on
-    return found
-
-
-def _reading(
-    definition: Definition, step: Step, place: tuple[str | int, ...], ended: set[str]
-) -> Iterator[Problem]:
-    try:
-        reads = list(step.reads())
-    except BadExpression as error:
-        yield Problem((*place, "config", *error.place), str(error))
-        return
-    for where, node in reads:
-        names = _ALWAYS if where[0] in ("condition", "for_each") else _ALWAYS | _OF_ITEMS
-        if step.for_each is None:
-            names = _ALWAYS
-        for path in node.paths():
-            if why := _refusal(definition, path, names, ended):
-                yield Problem((*place, *where), why)
-
-
-def _refusal(
-    definition: Definition, path: Sequence[str], names: Iterable[str], ended: set[str]
-) -> str | None:
-    """Why a path cannot be read here; None if it can."""
-    root, *rest = path
-    if root not in names:
-        if root in _OF_ITEMS:
-            return f"{root!r} is there in the config of a step with for_each only"
-        return f"there is no {root!r} here; there are {', '.join(sorted(names))}"
-    if root == "parameters" and rest and rest[0] not in definition.parameters:
-        known = ", ".join(definition.parameters) or "none"
-        return f"there is no parameter {rest[0]!r}; there are {known}"
-    if root == "steps" and rest:
-        if rest[0] not in ended:
-            return (
-                f"the step {rest[0]!r} need not have ended here; add it to depends_on"
-                if any(rest[0] == s.name for steps in definition.groups().values() for s in steps)
-                else f"there is no step {rest[0]!r}"
-            )
-        if len(rest) > 1 and rest[1] not in _OF_STEP:
-            return f"a step has no {rest[1]!r}; it has {', '.join(sorted(_OF_STEP))}"
-    return None

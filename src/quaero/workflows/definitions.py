@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import BadDefinition, BadInput, Conflict, NotFound
-from quaero.workflows import schedules
-from quaero.workflows.definition import Definition, Problem
-from quaero.workflows.text import Checked, Fault, Format, check, located
+from quaero.workflows import calling, schedules
+from quaero.workflows.calling import MOST_CALLED
+from quaero.workflows.definition import Definition
+from quaero.workflows.text import Checked, Fault, Format, check
 
 Origin = Literal["own", "file", "ready"]
-MOST_CALLED = 200
 _COLUMNS = "id, origin, format, text, name, enabled, auto_start, created_at, changed_at, rev"
 
 
@@ -92,29 +92,6 @@ def _select(tx: ReadTx, rest: str, args: tuple[Any, ...]) -> list[Stored]:
     ]  # fmt: skip
 
 
-def circle(tx: ReadTx, definition: Definition, text: str, format_: Format) -> Fault | None:
-    """How a definition would run itself, by others, or what it cannot run; None if all is well."""
-    calls = dict(definition.calls())
-    look: list[tuple[str, tuple[str, ...]]] = [
-        (called, (definition.id, called)) for called in sorted(calls)
-    ]
-    seen: set[str] = set()
-    while look:
-        name, way = look.pop()
-        if name == definition.id:
-            told = f"definitions run one another: {' → '.join(way)}"
-            return located(Problem(calls[way[1]], told), text, format_)
-        if name in seen or len(seen) > MOST_CALLED:
-            continue
-        seen.add(name)
-        if not tx.execute("select 1 from definition where id = $1", (name,)):
-            told = f"there is no definition {name!r} to run"
-            return located(Problem(calls[way[1]], told), text, format_)
-        rows = tx.execute("select called_id from definition_call where definition_id = $1", (name,))
-        look += [(each, (*way, each)) for (each,) in rows]
-    return None
-
-
 def save(
     tx: Tx,
     definition: Definition,
@@ -127,10 +104,11 @@ def save(
     """Store a definition, new or changed; its schedule is in force at once.
 
     With `rev` only if that is still the stored one (0: if there is none). Raises `Conflict` where
-    it is not, and where another kind of definition has the id; `BadDefinition` for a circle.
+    it is not, and where another kind of definition has the id; `BadDefinition` where it cannot run
+    the others that it names.
     """
-    if fault := circle(tx, definition, text, format_):
-        raise refusal(definition.id, [fault])
+    if faults := calling.faults(tx, definition, text, format_):
+        raise refusal(definition.id, faults)
     rows = tx.execute("select origin, rev from definition where id = $1", (definition.id,))
     _may_replace(definition.id, rows, origin, rev)
     tx.execute(
@@ -234,5 +212,4 @@ def faults_of(
     checked = check(text, format_, actions)
     if checked.definition is None:
         return None, checked.faults
-    fault = circle(tx, checked.definition, text, format_)
-    return checked.definition, [] if fault is None else [fault]
+    return checked.definition, calling.faults(tx, checked.definition, text, format_)

@@ -14,7 +14,7 @@ from typing import Any
 
 from quaero.db.contract import Database, Tx
 from quaero.errors import BadInput, Conflict
-from quaero.workflows import definitions, folder
+from quaero.workflows import calling, definitions, folder
 from quaero.workflows.definition import Definition
 from quaero.workflows.definitions import Stored
 from quaero.workflows.text import Fault, Format, check
@@ -55,8 +55,8 @@ async def change(
     name = str(stored.path)
     if format_ != folder.ENDINGS[Path(name).suffix]:
         raise BadInput(f"the definition is kept in {name}; write it as {stored.format.upper()}")
-    if fault := await db.read(definitions.circle, definition, text, format_):
-        raise definitions.refusal(definition_id, [fault])
+    if faults := await db.read(calling.faults, definition, text, format_):
+        raise definitions.refusal(definition_id, faults)
     await asyncio.to_thread(folder.replace, path, name, text, stored.text)
     return await db.write(_take, name, text, actions, definition_id)
 

@@ -57,11 +57,18 @@ class Workflow(BaseModel):
 
 
 class WorkflowStep(BaseModel):
-    """A step of the run that is its parent, by its name."""
+    """A step of the run that is its parent, by its name.
+
+    One that goes over a query keeps here how many jobs it has made, and the id that it has come to
+    (None at the end). So it goes on from there after a crash and when it is tried again, whatever
+    has become of what the query finds.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     step: str
+    made: Annotated[int, Field(ge=0)] = 0
+    after: Annotated[int, Field(ge=0)] | None = 0
 
 
 class Rows(Protocol):
@@ -130,7 +137,7 @@ class WorkflowExecutors:
             if step.condition is not None and not truth(parse(step.condition).value(scope)):
                 job.log.info("skipped: its condition does not hold", condition=step.condition)
                 return Result({"outcome": "skipped"}, effects)
-            count = await self._make(job, wanted, step, scope, run.jobs)
+            count = await self._make(job, wanted, payload, scope, run.jobs)
         except BadPayload as error:
             raise Permanent(f"the config of {step.name!r} does not fit: {error}") from error
         except (BadInput, NotFound) as error:
@@ -167,15 +174,17 @@ class WorkflowExecutors:
     # -- what a step makes
 
     async def _make(
-        self, job: JobContext, wanted: Workflow, step: Step, scope: dict[str, Any], there: int
-    ) -> int:
+        self, job: JobContext, wanted: Workflow, payload: WorkflowStep, scope: dict[str, Any],
+        there: int,
+    ) -> int:  # fmt: skip
         """Create the jobs of a step; `there` are from an earlier try. Returns how many it has."""
+        step = wanted.definition.step(payload.step)
         if step.for_each is None:
             if not there:
                 job.spawn(self._spec(job, wanted, step, scope, step.name))
             return 1
-        number = 0
-        async for items in self._items(step, scope):
+        number = payload.made
+        async for items, after in self._items(step, scope, payload):
             fresh = [(number + n, item) for n, item in enumerate(items) if number + n >= there]
             number += len(items)
             if number > MOST_ITEMS:
@@ -184,27 +193,33 @@ class WorkflowExecutors:
                 with_item = {**scope, "item": item, "index": at}
                 name = f"{step.name} {at + 1}"
                 job.spawn(self._spec(job, wanted, step, with_item, name))
-            if fresh:
-                await job.checkpoint({"made": number})
+            place = payload.model_copy(update={"made": number, "after": after})
+            effects = [partial(_come_to, place)] if isinstance(step.for_each, Query) else []
+            if fresh or effects:
+                await job.checkpoint({"made": number}, effects)
         return number
 
-    async def _items(self, step: Step, scope: Scope) -> AsyncIterator[list[Any]]:
-        """What a step goes over, in portions."""
+    async def _items(
+        self, step: Step, scope: Scope, place: WorkflowStep
+    ) -> AsyncIterator[tuple[list[Any], int | None]]:
+        """What a step goes over, in portions, each with the place to go on from."""
         if isinstance(step.for_each, Query):
             query = Query.model_validate(fill(step.for_each.model_dump(exclude_none=True), scope))
-            left = query.documents.limit if query.documents is not None else MOST_ITEMS
-            after: int | None = 0
-            while after is not None and left:
+            most = query.documents.limit if query.documents is not None else MOST_ITEMS
+            left, after = most - place.made, place.after
+            while after is not None:
                 items, after = await self._db.read(self._rows, query, after, AT_ONCE)
-                yield items[:left]
-                left -= min(left, len(items))
+                items = items[:left]
+                left -= len(items)
+                after = after if left else None
+                yield items, after
             return
         wanted = step.for_each
         items = parse(wanted).value(scope) if isinstance(wanted, str) else fill(wanted, scope)
         if not isinstance(items, list):
             raise Permanent(f"for_each of {step.name!r} is no list: {wanted!r}")
         for portion in _portions(items):
-            yield portion
+            yield portion, None
 
     def _spec(
         self, job: JobContext, wanted: Workflow, step: Step, scope: Scope, name: str
@@ -300,6 +315,14 @@ def _look(tx: ReadTx, run_id: int, step_id: int) -> _Run:
     )
     payload, created_at = rows[0]
     return _Run(run_id, payload, created_at, jobs)
+
+
+def _come_to(place: WorkflowStep, tx: Tx, job: JobRow) -> None:
+    """Keep how far a step has come over its query, in the transaction that makes the jobs."""
+    tx.execute(
+        "update job set payload = $2 where id = $1",
+        (job.id, place.model_dump_json(exclude_defaults=True)),
+    )
 
 
 def _reopen(ids: Sequence[int], tx: Tx, _: JobRow) -> None:

@@ -7,14 +7,15 @@ in any other the values stand as text. What has no `{{` is taken as it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from quaero.errors import BadExpression
 from quaero.workflows.expression import Node, Path, Scope, as_text
 from quaero.workflows.parser import parse
 
+Place = tuple[str | int, ...]
 OPEN, CLOSE = "{{", "}}"
-DEEPEST = 60
 
 
 def fill(value: Any, scope: Scope) -> Any:
@@ -28,35 +29,38 @@ def fill(value: Any, scope: Scope) -> Any:
     return value
 
 
-def expressions(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Node]]:
-    """The expressions of all texts in a value, each with the place of its text.
+def expressions(value: Any) -> Iterator[tuple[Place, Node]]:
+    """The expressions of all texts in a value that can be read, each with the place of its text."""
+    for place, text in _texts(value):
+        with suppress(BadExpression):
+            yield from [(place, part) for part in _parts(text) if isinstance(part, Node)]
 
-    Raises `BadExpression` for one that cannot be read; it knows its place.
-    """
-    if len(place) > DEEPEST:
-        raise BadExpression(f"it is nested deeper than {DEEPEST}")
+
+def unreadable(value: Any) -> Iterator[tuple[Place, str]]:
+    """The places of the texts whose templates cannot be read, each with the reason."""
+    for place, text in _texts(value):
+        try:
+            _parts(text)
+        except BadExpression as error:
+            yield place, str(error)
+
+
+def _texts(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """The texts in a value that hold templates, each with its place."""
     if isinstance(value, str):
-        for part in _parts_at(value, place):
-            if isinstance(part, Node):
-                yield place, part
+        if OPEN in value:
+            yield place, value
     elif isinstance(value, Mapping):
         for key, each in value.items():
-            yield from expressions(each, (*place, key))
+            yield from _texts(each, (*place, key))
     elif isinstance(value, list):
         for number, each in enumerate(value):
-            yield from expressions(each, (*place, number))
+            yield from _texts(each, (*place, number))
 
 
 def paths(value: Any) -> set[Path]:
     """The paths that the templates of a value read."""
     return {path for _, node in expressions(value) for path in node.paths()}
-
-
-def _parts_at(text: str, place: tuple[str | int, ...]) -> list[str | Node]:
-    try:
-        return _parts(text)
-    except BadExpression as error:
-        raise BadExpression(str(error), place=place) from error
 
 
 def _parts(text: str) -> list[str | Node]:

@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from quaero.workflows.definition import Definition, Problem, problems
+from quaero.workflows.checking import problems
+from quaero.workflows.definition import FORMS, Definition, Problem
+from quaero.workflows.template import unreadable
 
 Format = Literal["toml", "json"]
 MOST_BYTES = 1_000_000
@@ -78,10 +80,9 @@ def check(text: str, format_: Format, actions: Mapping[str, Any]) -> Checked:
     try:
         definition = Definition.model_validate(raw)
     except ValidationError as error:
-        return Checked(None, [_fault(each, lines) for each in _told(error)])
-    found = problems(definition, actions)
-    faults = [_fault(each, lines) for each in found]
-    return Checked(None if faults else definition, sorted(faults, key=lambda f: f.line or 0))
+        return Checked(None, _in_order([*_told(error), *_unreadable(raw)], lines))
+    faults = _in_order(problems(definition, actions), lines)
+    return Checked(None if faults else definition, faults)
 
 
 def located(problem: Problem, text: str, format_: Format) -> Fault:
@@ -173,17 +174,28 @@ def _told(error: ValidationError) -> list[Problem]:
     """What pydantic found, each place once, without the names of its alternatives."""
     found: dict[Place, str] = {}
     for each in error.errors(include_url=False):
-        place = tuple(part for part in each["loc"] if not _is_alternative(part))
+        place = tuple(part for part in each["loc"] if part not in FORMS)
         text = each["msg"].removeprefix("Value error, ")
         if each["type"] == "extra_forbidden":
             text = "is not known here; is it misspelt?"
+        elif each["type"] == "model_type":
+            text = "it is no object with names and values"
         found[place] = f"{found[place]}; or {text}" if place in found else text
     return [Problem(place, text) for place, text in found.items()]
 
 
-def _is_alternative(part: str | int) -> bool:
-    """Whether a part of a place is pydantic's name for one of several types, and no key."""
-    return isinstance(part, str) and bool(re.search(r"[\[(]|^(str|Query)$", part))
+def _unreadable(raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """The templates that cannot be read, of a definition that could not be understood either."""
+    for group in ("pre_jobs", "steps", "post_jobs"):
+        steps = raw.get(group)
+        for number, step in enumerate(steps if isinstance(steps, list) else ()):
+            config = step.get("config") if isinstance(step, dict) else None
+            for place, why in unreadable(config):
+                yield Problem((group, number, "config", *place), why)
+
+
+def _in_order(found: Sequence[Problem], lines: Mapping[Place, int]) -> list[Fault]:
+    return sorted((_fault(each, lines) for each in found), key=lambda fault: fault.line or 0)
 
 
 def _fault(problem: Problem, lines: Mapping[Place, int]) -> Fault:

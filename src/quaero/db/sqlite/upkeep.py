@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from quaero.db import migrations
 from quaero.db.sqlite.connection import storage_errors
 from quaero.errors import BadInput, Conflict, CorruptDatabase
 
+Told = Callable[[int, int], None]
 PAGES_AT_ONCE = 1_000
 SHRINK_AT_ONCE = 200
 _INCREMENTAL = 2
@@ -29,11 +31,13 @@ def damage(connection: apsw.Connection) -> list[str]:
     return [str(row[0]) for row in rows if row[0] != "ok"]
 
 
-def backup_to(source: Path, target: Path) -> int:
+def backup_to(source: Path, target: Path, told: Told = lambda _done, _total: None) -> int:
     """Copy a database that is in use to a new file, and check the copy; returns its bytes.
 
-    The copy belongs to one moment. It gets its name only when it is complete and sound. Raises
-    `BadInput` where the target exists or cannot be made.
+    The copy belongs to one moment. It gets its name only when it is complete and sound, and can be
+    read by its owner alone. `told` hears how many pages of how many are copied; what it raises ends
+    the copy, and nothing is left of it. Raises `BadInput` where the target exists or cannot be
+    made.
     """
     if target.exists():
         raise BadInput(f"{target} exists already; name another file")
@@ -43,14 +47,15 @@ def backup_to(source: Path, target: Path) -> int:
     partial.unlink(missing_ok=True)
     with storage_errors(target):
         try:
-            _copy(source, partial)
+            partial.touch(mode=0o600)
+            _copy(source, partial, told)
             partial.rename(target)
         finally:
             partial.unlink(missing_ok=True)
     return target.stat().st_size
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, told: Told) -> None:
     reading = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
     writing = apsw.Connection(str(target))
     try:
@@ -59,9 +64,12 @@ def _copy(source: Path, target: Path) -> None:
         with writing.backup("main", reading, "main") as copying:
             while not copying.done:
                 copying.step(PAGES_AT_ONCE)
+                total = copying.page_count
+                told(total - copying.remaining, total)
         writing.pragma("journal_mode", "delete")
         if found := damage(writing):
             raise CorruptDatabase(f"the copy of {source} is damaged: {found[0]}")
+        told(total, total)
     finally:
         writing.close()
         reading.close()
@@ -226,11 +234,15 @@ def _never_again(connection: apsw.Connection, last: int) -> None:
 def _copy_whole(source: apsw.Connection, target: Path) -> None:
     if target.exists():
         raise BadInput(f"{target} exists already; move it away")
+    target.touch(mode=0o600)
     writing = apsw.Connection(str(target))
     try:
         with writing.backup("main", source, "main") as copying:
             copying.step(-1)
         writing.pragma("journal_mode", "delete")
+    except BaseException:  # no room for it, say: half of a database is of use to nobody
+        target.unlink()
+        raise
     finally:
         writing.close()
 

@@ -1,0 +1,20 @@
+"""Who works on what a command has made ready: a worker that runs already, or one to be started."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quaero.cli.options import suggest
+
+if TYPE_CHECKING:
+    from quaero.db.sqlite.database import SqliteDatabase
+
+
+def by_a_worker(db: SqliteDatabase) -> str:
+    """The end of a sentence on work that is ready: what becomes of it, or what to do."""
+    from quaero.queue.holders import Holders
+    from quaero.reports.workers import standing
+
+    if db.read_sync(standing, Holders(db.path)):
+        return "a worker that runs here takes it"
+    return f"`{suggest('work')}` runs what is ready"

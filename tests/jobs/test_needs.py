@@ -228,6 +228,22 @@ def test_what_needed_a_deleted_job_starts_when_it_is_retried(jobs: Jobs) -> None
     assert jobs.claim() == [c]
 
 
+def test_core_jobs_wait_for_a_pre_job_that_is_opened_again_for_one_below_it(jobs: Jobs) -> None:
+    root, pre, core = run_of(jobs, JobSpec("t", phase=Phase.PRE), JobSpec("t"))
+    jobs.claim()
+    jobs.well(pre, spawn=[JobSpec("item"), JobSpec("item")])
+    bad, good = jobs.claim()
+    jobs.badly(bad)
+    jobs.well(good)
+    assert jobs.statuses(pre, core) == [COMPLETED, PENDING]
+    jobs.do(steer.fail, root, "too late")
+    retry(jobs, root)
+    assert jobs.statuses(root, pre, core, bad) == [RUNNING, RUNNING, PENDING, PENDING]
+    assert jobs.claim() == [bad]
+    jobs.well(bad)
+    assert jobs.claim() == [core]
+
+
 @pytest.mark.parametrize("size", [1, 2, 100])
 def test_a_retry_in_portions_opens_first_what_hangs_together(jobs: Jobs, size: int) -> None:
     pre = [JobSpec("t", phase=Phase.PRE), JobSpec("t", phase=Phase.PRE, needs=(Need(0),))]

@@ -17,7 +17,7 @@ from quaero.jobs.logs import Level
 from quaero.jobs.messages import send_messages
 from quaero.jobs.model import JobRow, OwnRun, Phase, Status, Stopping
 from quaero.jobs.rows import load, load_one
-from quaero.jobs.transition import examine, recount_needs, transition
+from quaero.jobs.transition import examine, gains, recount_needs, transition
 from quaero.queue import settle
 
 
@@ -264,10 +264,11 @@ def _must_wait(tx: Tx, job: JobRow) -> bool:
     """Whether the phase of a reopened job has not begun."""
     if job.parent_id is None:
         return False
-    parent = load_one(tx, job.parent_id)
     if job.phase == Phase.POST:
         return True
-    return job.phase == Phase.CORE and bool(parent.pre_open or parent.pre_failed)
+    parent = load_one(tx, job.parent_id)
+    opened = (gains(tx, parent) or {}).get("pre_open", 0)
+    return job.phase == Phase.CORE and bool(parent.pre_open + opened or parent.pre_failed)
 
 
 def _count_as_waiting(tx: Tx, job: JobRow) -> None:

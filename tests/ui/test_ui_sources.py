@@ -64,8 +64,8 @@ def test_a_source_is_made_tried_checked_collected_and_its_documents_are_found(
     made.get_by_role("link", name="3 documents").click()
     expect(page).to_have_url(f"{server.url}/documents?q=source:pilot")
     expect(page.locator(".document-rows li")).to_have_count(3)
-    expect(page.locator(".facets")).to_contain_text("pilot")
-    expect(page.locator(".facets")).to_contain_text("sea")
+    expect(page.get_by_label("Narrow")).to_contain_text("pilot")
+    expect(page.get_by_label("Narrow")).to_contain_text("sea")
 
 
 def test_a_bad_pattern_stands_on_its_field_and_nothing_is_kept(new_page, site: SiteServer) -> None:

@@ -57,7 +57,7 @@ def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
             base_url=server.url,
             locale="en-US",
             viewport={"width": width, "height": 900},
-            **options,
+            **{"reduced_motion": "reduce", **options},  # no colour is on its way to another
         )
         contexts.append(context)
         page = context.new_page()

@@ -109,7 +109,7 @@ def test_a_hostile_name_is_text(new_page, server) -> None:
 def test_no_page_has_a_serious_fault_of_accessibility_or_is_wider_than_a_phone(
     new_page, axe, path
 ) -> None:
-    page = new_page(path, color_scheme="light", reduced_motion="reduce")
+    page = new_page(path, color_scheme="light")
     page.wait_for_load_state("networkidle")
     page.evaluate(axe)
     assert serious_faults(page) == []

@@ -157,7 +157,7 @@ def test_a_workflow_and_its_run_are_at_hand_for_everybody(
     if tab == "run":
         run = request(f"{server.url}/api/definitions/{definition_id}/execute", {})
         path = f"/jobs/{run['id']}"
-    page = new_page(path, reduced_motion="reduce")
+    page = new_page(path)
     page.wait_for_load_state("networkidle")
     shown = {"?tab=runs": "text=It has not run yet", "?tab=edit": ".flow-step"}
     page.wait_for_selector(shown.get(tab, ".graph-node"))

@@ -267,8 +267,9 @@ def _must_wait(tx: Tx, job: JobRow) -> bool:
     if job.phase == Phase.POST:
         return True
     parent = load_one(tx, job.parent_id)
-    opened = (gains(tx, parent) or {}).get("pre_open", 0)
-    return job.phase == Phase.CORE and bool(parent.pre_open + opened or parent.pre_failed)
+    gained = gains(tx, parent)
+    pre_open = parent.pre_open + (0 if gained is None else gained["pre_open"])
+    return job.phase == Phase.CORE and bool(pre_open or parent.pre_failed)
 
 
 def _count_as_waiting(tx: Tx, job: JobRow) -> None:

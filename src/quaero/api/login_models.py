@@ -80,32 +80,31 @@ def _pairs(value: object) -> object:
     return value
 
 
-Expiry = Annotated[
-    int | None,
-    BeforeValidator(_expiry),
-    WithJsonSchema(
+def _time_or_number(latest: int, description: str) -> WithJsonSchema:
+    return WithJsonSchema(
         {
             "anyOf": [
                 {"type": "string", "format": "date-time"},
-                {"type": "number", "minimum": 0, "maximum": LAST_SECOND},
+                {"type": "number", "minimum": 0, "maximum": latest},
                 {"type": "null"},
             ],
-            "description": "A time, or seconds since 1970; null where it ends with the session.",
+            "description": description,
         }
+    )
+
+
+Expiry = Annotated[
+    int | None,
+    BeforeValidator(_expiry),
+    _time_or_number(
+        LAST_SECOND, "A time, or seconds since 1970; null where it ends with the session."
     ),
 ]
 CapturedAt = Annotated[
     int | None,
     BeforeValidator(lambda value: None if value is None else _captured(value)),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "format": "date-time"},
-                {"type": "number", "minimum": 0, "maximum": LAST_SECOND},
-                {"type": "null"},
-            ],
-            "description": "A time, or seconds or milliseconds since 1970; now if it is not said.",
-        }
+    _time_or_number(
+        LAST_SECOND * 1_000, "A time, or seconds or milliseconds since 1970; now if it is not said."
     ),
 ]
 BaseUrl = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -348,7 +349,14 @@ def leave_no_core() -> None:
 
 
 def run(main: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine on uvloop."""
+    """Run a coroutine on uvloop, in a process that is Quaero's own.
+
+    Messages and rows live for a commit or two and hold no circles, so the collector looks through
+    them rarely: at its usual pace it took a tenth of the loop's time.
+    """
     import uvloop
+
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
     return uvloop.run(main)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import functools
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -51,10 +53,11 @@ class SystemClock:
         return _boot_id()
 
 
-def _boot_ns() -> int:
-    if sys.platform == "linux":
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    return time.monotonic_ns()
+_boot_ns: Callable[[], int] = (
+    partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+    if sys.platform == "linux"
+    else time.monotonic_ns
+)
 
 
 @functools.cache

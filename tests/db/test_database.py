@@ -11,6 +11,8 @@ import pytest
 
 from quaero.clock import SECOND
 from quaero.db import SqliteDatabase
+from quaero.db.contract import last
+from quaero.db.sqlite import writer
 from quaero.errors import StorageError
 from quaero.testing.clock import FakeClock
 
@@ -362,7 +364,7 @@ async def test_what_rides_along_commits_with_the_signal_it_waited_for(db):
 
     done = asyncio.Queue()
     ride = Ride(lambda tx: put(tx, 2), done.put_nowait, asyncio.get_running_loop())
-    end = db.ride("work", lambda: ride)
+    end = db.ride("work", lambda late: ride)
 
     def ready(tx):
         put(tx, 1)
@@ -376,6 +378,32 @@ async def test_what_rides_along_commits_with_the_signal_it_waited_for(db):
     end()
     await db.write(ready)
     assert await db.read(items) == [1, 2, 1]
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_what_runs_last_sees_the_others_of_its_commit_and_riders_know(db, monkeypatch, again):
+    monkeypatch.setattr(writer, "BATCH_SECONDS", 60)
+    offers = []
+    db.ride("work", offers.append)
+
+    def ready(tx, value):
+        put(tx, value)
+        tx.signal("work")
+
+    @last
+    def look(tx):
+        if again:
+            tx.signal("work")
+        return items(tx)
+
+    before = db.commits
+    go_on = threading.Event()
+    calls = [(lambda tx: go_on.wait(30),), (look,), (ready, 1), (ready, 2)]
+    writes = [asyncio.ensure_future(db.write(*call)) for call in calls]
+    await asyncio.sleep(0)  # all are queued while the first holds the writer up
+    go_on.set()
+    _, found, *_ = await asyncio.gather(*writes)
+    assert (found, db.commits - before, offers) == ([1, 2], 1, [again])
 
 
 # -- closing

@@ -78,3 +78,27 @@ async def test_what_a_ride_left_over_is_taken_without_waiting(opened: Opened) ->
             assert sorted([await handled.get() for _ in sent]) == sent
     stats = await opened.db.read(queue.stats)
     assert (stats.ready, stats.in_flight) == (0, 0)
+
+
+async def test_whatever_is_sent_while_others_end_is_taken_without_waiting(opened: Opened) -> None:
+    queue = await asyncio.to_thread(Queue.open, opened.db, "mail")
+    handled = asyncio.Queue[int]()
+
+    async def handle(message: Delivery) -> None:
+        for _ in range(message.id % 4):
+            await asyncio.sleep(0)
+        handled.put_nowait(message.id)
+
+    async def produce(start: int) -> list[int]:
+        sent = []
+        for n in range(25):
+            for _ in range((start * n) % 5):
+                await asyncio.sleep(0)
+            sent.append(await opened.db.write(queue.send, n))
+        return sent
+
+    async with consuming(opened.db, queue, handle, concurrency=3, poll_interval=60):
+        sent = await asyncio.gather(*map(produce, range(20)))
+        async with asyncio.timeout(10):
+            done = [await handled.get() for ids in sent for _ in ids]
+    assert sorted(done) == sorted(id_ for ids in sent for id_ in ids)

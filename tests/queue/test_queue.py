@@ -115,6 +115,26 @@ async def test_many_senders_at_once_each_get_their_own_outcome(opened: Opened) -
     assert (await opened.db.read(mail.stats)).ready == 1
 
 
+async def test_senders_at_once_may_differ_in_any_way(opened: Opened) -> None:
+    mail = await asyncio.to_thread(Queue.open, opened.db, "mail")
+    lane = Lane("host", max_running=9)
+    given: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((1,), {}), ((), {"payload": 2}), ((), {}), ((3,), {"priority": 1}),
+        ((4,), {"lane": lane}), ((5,), {"type": "t"}), ((6,), {}),
+    ]  # fmt: skip
+    for calls in (given, [((n,), {"lane": lane, "priority": 2}) for n in range(5)]):
+        sends = (opened.db.write(mail.send, *args, **kwargs) for args, kwargs in calls)
+        ids = await asyncio.gather(*sends)
+        got = {each.id: each for each in await opened.db.write(mail.receive, 20)}
+        for id_, (args, kwargs) in zip(ids, calls, strict=True):
+            assert decode(got[id_].payload) == (args[0] if args else kwargs.get("payload"))
+            assert got[id_].priority == kwargs.get("priority", 0)
+            assert got[id_].type == kwargs.get("type", "")
+            assert bool(got[id_].lane_id) is ("lane" in kwargs)
+        assert (await opened.db.read(mail.stats)).ready == 0
+        await opened.db.write(mail.complete, *got.values())
+
+
 def test_queues_of_one_database_share_nothing(opened: Opened) -> None:
     one, other = Mail(opened, "one"), Mail(opened, "other")
     one.send(1, dedup="k", lane=Lane("host"))

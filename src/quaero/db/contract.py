@@ -45,6 +45,12 @@ def together(many: Callable[..., list[Any]]) -> Callable[[F], F]:
     return mark
 
 
+def last(fn: F) -> F:
+    """Say that a function of the database runs after the others of its commit, and sees them."""
+    fn.last = True  # type: ignore[attr-defined]
+    return fn
+
+
 class ReadTx(Protocol):
     """A snapshot: everything read through it belongs to one moment.
 
@@ -113,11 +119,11 @@ class Database(Protocol):
         Returns what ends the subscription.
         """
 
-    def ride(self, topic: str, offer: Callable[[], Ride | None]) -> Callable[[], None]:
+    def ride(self, topic: str, offer: Callable[[bool], Ride | None]) -> Callable[[], None]:
         """Ask `offer`, on the writer's thread, before each commit that signals `topic`.
 
-        What it returns rides along in that transaction; None lets the commit go as it is. Returns
-        what ends this.
+        It is told whether any function that runs `last` may have missed the signal. What it returns
+        rides along in that transaction; None lets the commit go as it is. Returns what ends this.
         """
 
     def every(self, seconds: float, work: Callable[[Tx], None]) -> Callable[[], None]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from operator import itemgetter
 
 import msgspec
 
@@ -19,6 +20,7 @@ from quaero.queue import counts, lanes
 from quaero.queue.message import COMMANDS, Delivery, State
 
 PROMOTE_AT_ONCE = 1_000
+_PRIORITY = itemgetter(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def _lease_first(tx: Tx, queue_id: int, want: Claim) -> list[Delivery]:
         (queue_id, want.limit, tx.lease_now + want.lease, want.holder),
     )
     counts.moved(tx, queue_id, State.READY, State.LEASED, len(rows))
-    rows.sort(key=lambda row: (-row[5], row[0]))
+    rows.sort()  # by id; a sort keeps the order of equals
+    rows.sort(key=_PRIORITY, reverse=True)
     return [Delivery(*row) for row in rows]
 
 

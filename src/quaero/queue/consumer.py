@@ -21,9 +21,10 @@ from time import perf_counter
 from typing import Any, Generic
 
 from quaero.clock import SECOND, Clock, SystemClock
-from quaero.db.contract import Database, Tx
+from quaero.db.contract import Database, Tx, last
 from quaero.errors import StorageError
 from quaero.queue.ahead import Ahead
+from quaero.queue.alarm import Alarm
 from quaero.queue.backend import Backend, O, Running, W
 from quaero.queue.claim import Claim, next_due
 from quaero.queue.holders import Holder
@@ -86,7 +87,8 @@ class Consumer(Generic[W, O]):
         self._outcomes: list[O] = []
         self._lost: set[Token] = set()
         self._renewed = 0
-        self._show_timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._look)
+        self._show_alarm = Alarm(self._show)
         self._show_due = False
         self._stir = asyncio.Event()
         self._hungry = True
@@ -123,8 +125,8 @@ class Consumer(Generic[W, O]):
         finally:
             for end in ends:
                 end()
-            if self._show_timer is not None:
-                self._show_timer.cancel()
+            self._alarm.cancel()
+            self._show_alarm.cancel()
             for slot in slots:
                 slot.cancel()
             await asyncio.wait(slots, timeout=UNDO_SECONDS)
@@ -189,11 +191,8 @@ class Consumer(Generic[W, O]):
         seconds = min(self._poll_interval, SWEEP_SECONDS) if self._running else self._poll_interval
         if self._next_look is not None:
             seconds = min(seconds, max(0.0, (self._next_look - self._lease_now()) / SECOND))
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stir.wait()
-        except TimeoutError:
-            self._hungry = True
+        self._alarm.set(seconds)
+        await self._stir.wait()
 
     def _want(self) -> int:
         """How many more to claim: free slots, and what will be done within 50 ms."""
@@ -233,6 +232,7 @@ class Consumer(Generic[W, O]):
             self._hungry = True
         return due
 
+    @last
     def _transact(
         self, tx: Tx, outcomes: Sequence[O], starts: Sequence[tuple[W, int, int]], want: int
     ) -> tuple[list[W], int | None]:
@@ -300,7 +300,7 @@ class Consumer(Generic[W, O]):
             self._renew(tx)
         self._backend.sweep(tx)
 
-    def _free(self) -> int | None:
+    def _free(self, late: bool) -> int | None:  # noqa: FBT001 - the rider's one argument
         """How much a claim may bring that rides along; None where the pump claims anyway."""
         if self._stopping:
             return 0
@@ -309,7 +309,7 @@ class Consumer(Generic[W, O]):
         if not self._begun:
             return None
         left, self._left = self._left, 0
-        return left
+        return left if late or not left else None  # it runs last, so it saw what became ready
 
     def _alight(self, works: list[W], due: int | None) -> None:
         """What a ride has claimed, and when to look again."""
@@ -374,8 +374,8 @@ class Consumer(Generic[W, O]):
         if delivery.paced:
             self._show_due = True  # an interval counts from the start as it is written
             self._stir.set()
-        elif self._show_timer is None:
-            self._show_timer = task.get_loop().call_later(SHOW_START_AFTER, self._show)
+        else:
+            self._show_alarm.set(SHOW_START_AFTER)
         began = perf_counter()
         self._leases.hold_for(token, self._backend.renew_until(work))
         try:
@@ -399,7 +399,6 @@ class Consumer(Generic[W, O]):
         self._stir.set()
 
     def _show(self) -> None:
-        self._show_timer = None
         if any(not each.shown for each in self._running.values()):
             self._show_due = True
             self._stir.set()

@@ -65,9 +65,13 @@ class HandlerBackend:
 
     def settle(self, tx: Tx, outcomes: Sequence[Ended]) -> None:
         """Complete, release or bury; what was lost is passed over."""
-        done = [each.work.token for each in outcomes if each.error is None and not each.given_back]
+        done = [
+            (each.work.id, each.work.lease_no)
+            for each in outcomes
+            if each.error is None and not each.given_back
+        ]
         if done:
-            settle.complete_held(tx, done)
+            settle.complete_held(tx, self.queue_id, done)
         if len(done) < len(outcomes):
             self._give_up_or_back(
                 tx, [each for each in outcomes if each.error is not None or each.given_back]

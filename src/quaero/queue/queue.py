@@ -26,7 +26,7 @@ from quaero.queue import settle
 from quaero.queue.backoff import backoff
 from quaero.queue.claim import Claim, claim
 from quaero.queue.message import Delivery, Held, Lane, NewMessage, State, Token
-from quaero.queue.send import send
+from quaero.queue.send import send, send_alike
 from quaero.queue.stats import QueueStats, stats
 
 PURGE_AT_ONCE = 1_000
@@ -68,7 +68,11 @@ class Queue:
 
     def _send_together(self, tx: Tx, calls: Sequence[tuple[Any, Any]]) -> list[int]:
         """Several sends that waited at the same time, as one."""
-        return send(tx, self.id, [self._new(*args, **kwargs) for args, kwargs in calls])
+        options = calls[0][1]
+        if options.keys() & {"dedup", "payload"} or any(kw != options for _, kw in calls):
+            return send(tx, self.id, [self._new(*args, **kwargs) for args, kwargs in calls])
+        payloads = [encode(*args) for args, _ in calls]
+        return list(send_alike(tx, self.id, self._new(**options), payloads))
 
     @together(_send_together)
     def send(
@@ -286,7 +290,7 @@ def _of_queue(tx: ReadTx, queue_id: int, ids: Sequence[int]) -> list[int]:
     return [row[0] for row in rows]
 
 
-def encode(payload: Any) -> str:
+def encode(payload: Any = None) -> str:
     """A payload as JSON text. Raises `BadInput` for what JSON cannot hold."""
     try:
         return msgspec.json.encode(payload).decode()

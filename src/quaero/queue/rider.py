@@ -21,15 +21,15 @@ from quaero.queue.backend import W
 class Rider(Generic[W]):
     """One consumer's claims of this kind.
 
-    `free()` says how much may be claimed, in any thread, None where that will be done without a
-    ride; `claim(tx, want)` claims, `due(tx)` says
+    `free(late)` says how much may be claimed, in any thread, None where that will be done or has
+    just been done without a ride; `claim(tx, want)` claims, `due(tx)` says
     when to look again where that was all; `alight` gets both, and `look` is called, in `loop`.
     """
 
     def __init__(
         self,
         loop: AbstractEventLoop,
-        free: Callable[[], int | None],
+        free: Callable[[bool], int | None],
         claim: Callable[[Tx, int], list[W]],
         due: Callable[[Tx], int | None],
         alight: Callable[[list[W], int | None], None],
@@ -43,9 +43,9 @@ class Rider(Generic[W]):
         self._look = look
         self._sated_in = 0  # the thread in which a ride has just claimed all there was
 
-    def offer(self) -> Ride | None:
+    def offer(self, late: bool) -> Ride | None:  # noqa: FBT001 - the writer's one argument
         """Asked on the writer's thread before a commit that makes work ready."""
-        want = self._free()
+        want = self._free(late)
         self._sated_in = threading.get_ident() if want is None else 0
         if not want or want < 0:
             return None

@@ -18,6 +18,9 @@ def send(tx: Tx, queue_id: int, messages: Sequence[NewMessage]) -> list[int]:
     """
     if not messages:
         return []
+    first = messages[0]
+    if first.dedup is None and all(each is first or _is_like(each, first) for each in messages):
+        return list(send_alike(tx, queue_id, first, [each.payload for each in messages]))
     lane_of = lanes.lane_ids(tx, queue_id, (m.lane for m in messages if m.lane is not None))
     ids = tx.ids("message", len(messages))
     rows: list[Row] = [
@@ -40,6 +43,47 @@ def send(tx: Tx, queue_id: int, messages: Sequence[NewMessage]) -> list[int]:
     ]
 
 
+def send_alike(tx: Tx, queue_id: int, model: NewMessage, payloads: Sequence[str | None]) -> range:
+    """Send messages that differ in their payloads only, a fifth of the cost; returns their ids.
+
+    `model` is any of them; it has no deduplication key.
+    """
+    count, lane_id = len(payloads), 0
+    if model.lane is not None:
+        lane_id = lanes.lane_ids(tx, queue_id, [model.lane])[model.lane.key]
+    ids = tx.ids("message", count)
+    state, due = _when(tx, model)
+    tx.execute(
+        """
+        insert into message(id, queue_id, lane_id, priority, state, due, job_id, type, payload,
+                            created_at)
+        select $3 + key, $2, $4, $5, $6, $7, $8, $9, value, $10 from each($1)
+        """,
+        (
+            msgspec.json.encode(payloads).decode(), queue_id, ids[0], lane_id, model.priority,
+            state, due, model.job_id, model.type, tx.now,
+        ),
+    )  # fmt: skip
+    counts.moved(tx, queue_id, None, state, count)
+    if lane_id and state is State.READY:
+        lanes.change(tx, {lane_id: lanes.LaneChange(ready=count, head=model.priority)})
+    tx.signal(f"queue:{queue_id}")
+    return ids
+
+
+def _is_like(one: NewMessage, other: NewMessage) -> bool:
+    """Whether two messages differ in nothing but their payloads."""
+    return (
+        one.type == other.type
+        and one.job_id == other.job_id
+        and one.priority == other.priority
+        and one.lane == other.lane
+        and one.delay == other.delay
+        and one.at == other.at
+        and one.dedup == other.dedup
+    )
+
+
 def _when(tx: Tx, message: NewMessage) -> tuple[State, int]:
     """The first state of a message and its due time."""
     if message.at is not None and message.at > tx.now:
@@ -57,31 +101,12 @@ def _insert(tx: Tx, queue_id: int, rows: list[Row], *, unique: bool) -> list[Row
         select value ->> 0, $2, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
                value ->> 6, value ->> 7, value ->> 8, $3 from each($1) where true
         """
-    if not unique and all(row[1:7] == rows[0][1:7] for row in rows):
-        return _insert_alike(tx, queue_id, rows)
     args = (msgspec.json.encode(rows).decode(), queue_id, tx.now)
     if not unique:
         tx.execute(sql, args)
         return rows
     inserted = {id_ for (id_,) in tx.execute(sql + " on conflict do nothing returning id", args)}
     return [row for row in rows if row[0] in inserted]
-
-
-def _insert_alike(tx: Tx, queue_id: int, rows: list[Row]) -> list[Row]:
-    """Insert rows with successive ids that differ in their payloads only: a fifth of the cost."""
-    first, lane_id, priority, state, due, job_id, type_, *_ = rows[0]
-    tx.execute(
-        """
-        insert into message(id, queue_id, lane_id, priority, state, due, job_id, type, payload,
-                            created_at)
-        select $3 + key, $2, $4, $5, $6, $7, $8, $9, value, $10 from each($1)
-        """,
-        (
-            msgspec.json.encode([row[7] for row in rows]).decode(), queue_id, first, lane_id,
-            priority, state, due, job_id, type_, tx.now,
-        ),
-    )  # fmt: skip
-    return rows
 
 
 def _holder_of(tx: Tx, queue_id: int, dedup: str | None) -> int:

@@ -6,7 +6,6 @@ token finds nothing. All verbs take many deliveries at once.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,38 +46,39 @@ def complete(tx: Tx, deliveries: Sequence[Held]) -> None:
         "delete from message where id in ints($1)",
         (msgspec.json.encode([each.id for each in deliveries]).decode(),),
     )
-    _completed(tx, deliveries)
+    _ended(tx, deliveries, None)
+    _forget_errors(tx, [each.id for each in deliveries if each.lease_no > 1])
 
 
-def complete_held(tx: Tx, tokens: Sequence[Token]) -> None:
-    """Complete what `tokens` still hold, in one statement; a token that is void is passed over."""
+def complete_held(tx: Tx, queue_id: int, tokens: Sequence[tuple[int, int]]) -> None:
+    """Complete what `tokens` still hold of a queue; a token that is void is passed over."""
     rows = tx.execute(
         """
         delete from message
          where id in (select m.id from each($1) as e join message m on m.id = e.value ->> 0
-                       where m.state = 2 and m.lease_no = e.value ->> 1)
-        returning id, lease_no, queue_id, lane_id, priority, receives, job_id
+                       where m.state = 2 and m.lease_no = e.value ->> 1 and +m.queue_id = $2)
+        returning id, lease_no, lane_id
         """,
-        (msgspec.json.encode(tokens).decode(),),
+        (msgspec.json.encode(tokens).decode(), queue_id),
     )
-    if rows:
-        _completed(tx, [Held(*row) for row in rows])
-
-
-def _completed(tx: Tx, deliveries: Sequence[Held]) -> None:
-    _ended(tx, deliveries, None)
-    if any(each.lease_no > 1 for each in deliveries):
-        _forget_errors(tx, [each.id for each in deliveries])
+    _left(tx, queue_id, [row[2] for row in rows if row[2]], len(rows), None)
+    _forget_errors(tx, [row[0] for row in rows if row[1] > 1])
 
 
 def _ended(tx: Tx, deliveries: Sequence[Held], target: State | None) -> None:
-    numbers = Counter(each.queue_id for each in deliveries)
-    laned = [(each.lane_id, 0) for each in deliveries if each.lane_id]
-    for queue_id, number in numbers.items():
-        counts.moved(tx, queue_id, State.LEASED, target, number)
-        if laned:
-            tx.signal(f"queue:{queue_id}")
-    lanes.change(tx, lanes.tally(laned, ready=0, running=-1))
+    by_queue: dict[int, list[int]] = {}
+    for each in deliveries:
+        by_queue.setdefault(each.queue_id, []).append(each.lane_id)
+    for queue_id, of_lanes in by_queue.items():
+        _left(tx, queue_id, [each for each in of_lanes if each], len(of_lanes), target)
+
+
+def _left(tx: Tx, queue_id: int, lane_ids: Sequence[int], count: int, target: State | None) -> None:
+    """Count deliveries that are over; `lane_ids` are the lanes of those that have one."""
+    counts.moved(tx, queue_id, State.LEASED, target, count)
+    if lane_ids:
+        lanes.change(tx, lanes.tally(((each, 0) for each in lane_ids), ready=0, running=-1))
+        tx.signal(f"queue:{queue_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,8 @@ def _note_errors(tx: Tx, errors: Iterable[tuple[Held, str | None]]) -> None:
 
 
 def _forget_errors(tx: Tx, ids: Sequence[int]) -> None:
-    tx.execute(
-        "delete from delivery_error where message_id in ints($1)",
-        (msgspec.json.encode(ids).decode(),),
-    )
+    if ids:
+        tx.execute(
+            "delete from delivery_error where message_id in ints($1)",
+            (msgspec.json.encode(ids).decode(),),
+        )

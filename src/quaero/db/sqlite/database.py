@@ -54,6 +54,8 @@ class SqliteDatabase:
         self.path = path
         self._wall = wall
         self._lease_clock = clock
+        self.lease_now = clock.now
+        """The lease clock, microseconds."""
         self._turnstile = turnstile
         self._room = room
         self._readers = Readers(
@@ -173,7 +175,7 @@ class SqliteDatabase:
         """Call `callback` after each commit that signals `topic`, in whatever process."""
         return self._waker.subscribe(topic, callback)
 
-    def ride(self, topic: str, offer: Callable[[], Ride | None]) -> Callable[[], None]:
+    def ride(self, topic: str, offer: Callable[[bool], Ride | None]) -> Callable[[], None]:
         """Ask `offer` before each commit that signals `topic`."""
         return self._writer.add_rider(topic, offer)
 
@@ -198,10 +200,6 @@ class SqliteDatabase:
     def loops(self) -> list[Turned]:
         """How the writer's timers stand."""
         return self._writer.loops()
-
-    def lease_now(self) -> int:
-        """The lease clock, microseconds."""
-        return self._lease_clock.now()
 
     def exclusively(self, work: Callable[[apsw.Connection], R]) -> R:
         """Run `work` on the bare write connection, between transactions (backup, checks)."""
@@ -262,16 +260,15 @@ def _deliver(calls: list[Call]) -> None:
 
 def _resolve(calls: list[Call]) -> None:
     for call in calls:
-        if isinstance(call.waiter, Ride):
+        waiter: Any = call.waiter
+        if isinstance(waiter, Ride):
             if call.error is None:
-                call.waiter.done(call.result)
+                waiter.done(call.result)
+        elif waiter.done():
             continue
-        future: Any = call.waiter
-        if future.done():
-            continue
-        if isinstance(call.error, StopIteration):  # no future can hold it
-            future.set_exception(RuntimeError(f"the function raised {call.error!r}"))
-        elif call.error is not None:
-            future.set_exception(call.error)
+        elif call.error is None:
+            waiter.set_result(call.result)
+        elif isinstance(call.error, StopIteration):  # no future can hold it
+            waiter.set_exception(RuntimeError(f"the function raised {call.error!r}"))
         else:
-            future.set_result(call.result)
+            waiter.set_exception(call.error)

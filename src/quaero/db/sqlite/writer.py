@@ -10,6 +10,7 @@ its own thread when the writer is idle.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from asyncio import AbstractEventLoop
@@ -113,7 +114,8 @@ class Writer:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._rung = False
         self._timers: list[Timer] = []
-        self._riders: dict[str, list[Callable[[], Ride | None]]] = {}
+        self._next_timer = math.inf  # when, or a little before, one of them is due
+        self._riders: dict[str, list[Callable[[bool], Ride | None]]] = {}
         self._wal_pages = 0
         self._closing = False
         self.commits = 0
@@ -158,18 +160,21 @@ class Writer:
 
     def add_timer(self, timer: Timer) -> None:
         """Start doing a timer's work."""
-        self._timers = [*self._timers, timer]
+        with self._gate:
+            self._timers = [*self._timers, timer]
+            self._next_timer = min(self._next_timer, timer.due)
         self._ring()
 
     def drop_timer(self, timer: Timer) -> None:
         """Stop doing a timer's work."""
-        self._timers = [each for each in self._timers if each is not timer]
+        with self._gate:
+            self._timers = [each for each in self._timers if each is not timer]
 
     def loops(self) -> list[Turned]:
         """How the timers stand."""
         return [timer.loop.told() for timer in self._timers]
 
-    def add_rider(self, topic: str, offer: Callable[[], Ride | None]) -> Callable[[], None]:
+    def add_rider(self, topic: str, offer: Callable[[bool], Ride | None]) -> Callable[[], None]:
         """Ask `offer` before commits that signal `topic`; returns what ends this."""
         self._riders[topic] = [*self._riders.get(topic, ()), offer]
 
@@ -203,7 +208,7 @@ class Writer:
             stirred = self._wait()
             idle = not stirred and self._wal_pages > 0
             try:
-                if idle or self._inbox or self._due_timers():  # else the lock is left to others
+                if idle or self._inbox or self._has_timer_due():  # else the lock is left to others
                     self._work_off(idle=idle)
             except Exception:  # out of memory, say; whoever waits for a write needs this thread
                 log.exception("the writer stumbled, and goes on")
@@ -212,7 +217,7 @@ class Writer:
 
     def _work_off(self, *, idle: bool) -> None:
         with self._lock:
-            while self._inbox or self._due_timers():
+            while self._inbox or self._has_timer_due():
                 self._run_batch(self._inbox)
             if idle:
                 self._checkpoint()
@@ -234,16 +239,12 @@ class Writer:
         return True
 
     def _pause(self) -> float | None:
-        next_timer = min((timer.due for timer in self._timers), default=None)
-        idle = IDLE_SECONDS if self._wal_pages else None
-        if next_timer is None:
-            return idle
-        until = max(0.0, next_timer - time.monotonic())
-        return until if idle is None else min(until, idle)
+        idle = IDLE_SECONDS if self._wal_pages else math.inf
+        pause = min(idle, max(0.0, self._next_timer - time.monotonic()))
+        return pause if pause < math.inf else None
 
-    def _due_timers(self) -> list[Timer]:
-        now = time.monotonic()
-        return [timer for timer in self._timers if timer.due <= now]
+    def _has_timer_due(self) -> bool:
+        return self._next_timer <= time.monotonic()
 
     # -- one batch
 
@@ -263,10 +264,14 @@ class Writer:
 
     def _periodic(self) -> list[Call]:
         """The timers' work that is due, as calls nobody waits for."""
-        due = self._due_timers()
         now = time.monotonic()
-        for timer in due:
-            timer.due = now + timer.period
+        if now < self._next_timer:
+            return []
+        with self._gate:
+            due = [timer for timer in self._timers if timer.due <= now]
+            for timer in due:
+                timer.due = now + timer.period
+            self._next_timer = min((timer.due for timer in self._timers), default=math.inf)
         return [Call(timer.work, waiter=timer) for timer in due]
 
     def _transact(self, queue: deque[Call]) -> list[Call]:
@@ -298,6 +303,8 @@ class Writer:
     def _commit(self, queue: deque[Call], done: list[Call]) -> set[str]:
         """Run the head of `queue` in one transaction, moving each call to `done` before it runs."""
         signals: set[str] = set()
+        late: set[str] = set()
+        last: list[Call] = []
         alone = len(queue) == 1
         self._connection.execute("begin immediate")
         before = self._connection.total_changes()
@@ -305,14 +312,20 @@ class Writer:
         while queue and (not done or time.monotonic() < deadline):
             calls = _alike(queue)
             done += calls
+            if getattr(calls[0].fn, "last", False):
+                last += calls
+                continue
             if len(calls) > 1 and (told := self._run_together(calls)) is not None:
                 signals |= told
                 continue
             for call in calls:
                 signals |= self._run_one(call, savepoint=not alone)
+        for call in last:
+            late |= self._run_one(call, savepoint=not alone)
+        signals |= late
         for topic in signals & self._riders.keys():
             for offer in self._riders[topic]:
-                ride = offer()
+                ride = offer(topic in late)
                 if ride is not None:
                     done.append(Call(ride.work, loop=ride.loop, waiter=ride))
                     signals |= self._run_one(done[-1], savepoint=True)

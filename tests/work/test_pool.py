@@ -343,7 +343,9 @@ async def test_an_unknown_type_waits_visibly_until_a_worker_knows_it(db):
     assert job.summary.attempt == 1
 
 
-async def test_many_jobs_of_one_tree_are_counted_exactly(db):
+async def test_many_jobs_of_one_tree_are_counted_exactly(db, caplog):
+    caplog.set_level("INFO", "quaero.work.pool")
+
     @executor("many", N)
     async def many(job, payload):
         job.spawn(*(JobSpec("some", f'{{"n": {n}}}') for n in range(payload.n)))
@@ -357,6 +359,9 @@ async def test_many_jobs_of_one_tree_are_counted_exactly(db):
         job = await bench.run("many", {"n": 500})
     counts = job.summary.counts
     assert (counts.completed, counts.failed, job.summary.warnings) == (400, 100, 100)
+    many_line, some_line = caplog.messages  # a worker that stops says what it did
+    assert many_line.startswith("ran many: 1 completed; ")
+    assert some_line.startswith("ran some: 400 completed, 100 failed; ")
 
 
 def test_payloads_are_checked_with_the_place_of_each_fault():

@@ -288,7 +288,8 @@ class Pool:
                     task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await journal.flush()
-            log_of_pool.info("ran %s", dict(self.metrics.runs))
+            for line in self.metrics.lines():
+                log_of_pool.info("ran %s", line)
             await self._leave(holder, reporter)
 
     async def _tell(self, reporter: Reporter) -> None:

@@ -67,7 +67,7 @@ class Hub:
         self._stirred = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._rung = False
-        self._closing = False
+        self._ended = asyncio.Event()
         self._pace = LOOK_SECONDS
         self._fed = 0.0
         self._past: deque[tuple[float, int]] = deque()
@@ -89,7 +89,7 @@ class Hub:
         self._clients.add(client)
         # No cursor here: a client that is cut off before it resumes would keep one too new for it.
         client.outbox.put([("hello", messages.message("hello", reset=False))])
-        if self._closing:
+        if self._ended.is_set():
             client.close(GOING_AWAY)
         return client
 
@@ -155,7 +155,7 @@ class Hub:
         topics = (feed.TOPIC, logs.TOPIC, f"queue:{self._queue_id}")
         ends = [self._db.subscribe(topic, self._announced) for topic in topics]
         try:
-            while not self._closing:
+            while not self._ended.is_set():
                 await self._turn()
         finally:
             for end in ends:
@@ -163,7 +163,7 @@ class Hub:
 
     def close(self) -> None:
         """Stop looking, and let every client end: the server goes away."""
-        self._closing = True
+        self._ended.set()
         for client in list(self._clients):
             client.close(GOING_AWAY)
         self._stirred.set()
@@ -187,7 +187,9 @@ class Hub:
             log.exception("the live hub stumbled, and goes on")
             self.turns.failed(error)
         took = time.monotonic() - began
-        await asyncio.sleep(max(self._pace, SHARE * took) - took)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(self._pace, SHARE * took) - took):
+                await self._ended.wait()
 
     def _announced(self) -> None:
         """Something was committed; called on any thread, often."""

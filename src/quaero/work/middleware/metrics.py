@@ -27,3 +27,14 @@ class Metrics:
             return outcome
 
         return metrics
+
+    def lines(self) -> list[str]:
+        """What ran, a line for each type: how often with which outcome, and for how long."""
+        return [
+            f"{type_}: "
+            + ", ".join(
+                f"{n} {outcome}" for (of, outcome), n in sorted(self.runs.items()) if of == type_
+            )
+            + f"; {seconds:.1f} s"
+            for type_, seconds in sorted(self.seconds.items())
+        ]

@@ -264,6 +264,23 @@ def test_a_retry_in_portions_opens_first_what_hangs_together(jobs: Jobs, size: i
     assert jobs.look(root).status is COMPLETED
 
 
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_what_a_retry_runs_again_does_not_hang_on_the_size_of_its_portions(
+    jobs: Jobs, size: int
+) -> None:
+    root, a, b = run_of(jobs, JobSpec("t"), JobSpec("t"))
+    jobs.claim()
+    jobs.well(a, spawn=[JobSpec("item"), JobSpec("item")])
+    jobs.well(b, spawn=[JobSpec("item"), JobSpec("item")])
+    items = jobs.claim()
+    jobs.do(steer.fail, root, "too late")
+    portions = jobs.opened.read(reopen.portions, root, size)
+    for portion in portions:
+        jobs.do(reopen.reopen, portion)
+    assert (len(portions) > 1) is (size < 6)
+    assert sorted(jobs.claim()) == [a, b, *items]
+
+
 @pytest.mark.parametrize("needs", [(Need(0),), (Need(2),), (Need(-1),)])
 def test_only_what_was_created_before_can_be_needed(jobs: Jobs, needs: tuple[Need, ...]) -> None:
     root = jobs.root()

@@ -60,8 +60,9 @@ def portions(tx: ReadTx, job_id: int, size: int) -> list[list[int]]:
     """What `retryable` finds, to be opened in one transaction each, of up to `size` jobs.
 
     The first may be larger: it holds all that hangs together, so that nothing ends or starts for
-    want of what comes later. That is whatever waits for others or is waited for, and of the other
-    jobs the first below each parent.
+    want of what comes later. That is whatever waits for others, is waited for or has others below
+    it, which would open it without running it again, and of the other jobs the first below each
+    parent.
     """
     rows = tx.execute(
         """
@@ -74,8 +75,9 @@ def portions(tx: ReadTx, job_id: int, size: int) -> list[list[int]]:
     together: list[int] = []
     others: list[int] = []
     met: set[int | None] = set()
+    above = {parent_id for _, parent_id, _ in rows}
     for id_, parent_id, free in rows:
-        (others if free and parent_id in met else together).append(id_)
+        (others if free and parent_id in met and id_ not in above else together).append(id_)
         if free:
             met.add(parent_id)
     missing = max(0, size - len(together))

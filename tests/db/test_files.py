@@ -51,6 +51,15 @@ def test_a_new_database_is_made_with_its_folders_for_this_user_only(tmp_path):
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+def test_a_new_database_in_an_open_folder_is_its_owners_alone(tmp_path):
+    tmp_path.chmod(0o755)
+    with SqliteDatabase.open(tmp_path / "q.db") as db:
+        db.read_sync(faults)
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.glob("q.db*")}
+    assert {name for name, mode in modes.items() if mode & 0o077} == set()
+    assert {"q.db", "q.db-wal", "q.db-shm"} <= modes.keys()
+
+
 def test_commits_are_fully_synced_and_the_log_has_its_size(path):
     with SqliteDatabase.open(path) as db:
         pragma = db.exclusively(lambda c: [c.pragma("journal_mode"), c.pragma("synchronous")])

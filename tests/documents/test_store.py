@@ -515,11 +515,30 @@ def test_the_index_can_be_built_anew_in_slices(db: SqliteDatabase, page: Page) -
     db.write_sync(fulltext.clear)
     assert db.read_sync(search, "common").total == 0
     after: int | None = 0
+    counts = []
     while after is not None:
-        after = db.write_sync(fulltext.rebuild_some, after, 10)
+        after, count = db.write_sync(fulltext.rebuild_some, after, 10)
+        counts.append(count)
         save(db, page("p24", "common meanwhile"))
+    assert counts == [10, 10, 5]
     assert db.read_sync(search, "common").total == 25
     assert found(db, "meanwhile") == ["p24"]
+
+
+def test_large_documents_are_indexed_anew_few_at_a_time(
+    db: SqliteDatabase, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fulltext, "_BYTES_AT_ONCE", 1_000)
+    sizes = [100, 100, 5_000, 400, 400, 400, 100]
+    save(db, *[page(f"p{n}", f"common {'x' * (size - 7)}") for n, size in enumerate(sizes)])
+    db.write_sync(fulltext.clear)
+    after: int | None = 0
+    counts = []
+    while after is not None:
+        after, count = db.write_sync(fulltext.rebuild_some, after, 5)
+        counts.append(count)
+    assert counts == [2, 1, 2, 2]
+    assert db.read_sync(search, "common").total == 7
 
 
 async def test_the_index_is_merged_in_idle_times_and_then_left_alone(

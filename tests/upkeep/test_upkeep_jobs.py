@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,15 +12,14 @@ import apsw
 import pytest
 
 from quaero.db import SqliteDatabase
-from quaero.db.sqlite import upkeep
+from quaero.db.sqlite import readers, upkeep
 from quaero.documents import search, store
 from quaero.documents.model import NewDocument, content_hash
-from quaero.errors import StaleLease
+from quaero.errors import StaleLease, StorageError
 from quaero.jobs import actions
 from quaero.jobs.model import Status
 from quaero.testing.clock import FakeClock
 from quaero.testing.jobs import Bench, working
-from quaero.upkeep import backup
 from quaero.upkeep.backup import backup_type, backups
 from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.reindex import Reindex, reindex_type
@@ -142,34 +141,48 @@ async def test_a_backup_that_cannot_be_written_says_so(bench: Bench, tmp_path: P
     assert "no backup can be written" in str(job.summary.error)
 
 
-async def test_a_backup_that_is_cancelled_leaves_nothing(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def without_end(connection: Any, began: Callable[[], None]) -> list[str]:
+    """A statement that runs until something ends it."""
+    began()
+    endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
+    return [str(next(iter(connection.execute(endless))))]
+
+
+@pytest.mark.parametrize("type_", ["backup", "database_maintenance"])
+async def test_what_takes_long_ends_with_its_job_and_leaves_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, type_: str
 ) -> None:
-    copied, go_on = asyncio.Event(), threading.Event()
+    looking, ended = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
-    def looked_at(_: Any) -> list[str]:
-        loop.call_soon_threadsafe(copied.set)
-        go_on.wait(20)
-        return []
-
-    copying = backup._copied
-
-    async def until_it_is_told(*args: Any) -> int:
+    def look(connection: apsw.Connection, *_: Any) -> list[str]:
         try:
-            return await copying(*args)
+            return without_end(connection, lambda: loop.call_soon_threadsafe(looking.set))
         finally:
-            go_on.set()
+            ended.set()
 
-    monkeypatch.setattr(upkeep, "damage", looked_at)
-    monkeypatch.setattr(backup, "_copied", until_it_is_told)
-    id_ = await bench.create("backup")
-    await copied.wait()
+    monkeypatch.setattr(upkeep, "damage", look)
+    id_ = await bench.create(type_)
+    await looking.wait()
     await actions.cancel(bench.db, id_)
     assert (await bench.ended(id_)).summary.status is Status.CANCELLED
+    assert await asyncio.to_thread(ended.wait, 20), "its thread ends too"
     async with asyncio.timeout(20):
-        while list((tmp_path / "backups").iterdir()):
+        while [each for each in tmp_path.glob("backups/*") if each.exists()]:
             await asyncio.sleep(0.001)
+
+
+async def test_what_is_counted_anew_takes_as_long_as_it_takes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "READ_SECONDS", 0.0)
+    await save(bench, 200)
+    with pytest.raises(StorageError, match="longer than"):
+        await bench.db.read(without_end, lambda: None)
+    assert (await bench.run("database_maintenance")).summary.status is Status.COMPLETED
+    looks = iter([False, False, True])
+    with pytest.raises(StorageError, match="was ended"):
+        bench.db.read_long(lambda tx: without_end(tx, lambda: None), lambda: next(looks))
 
 
 async def test_a_backup_tells_how_far_it_is_and_is_its_owners_alone(bench: Bench) -> None:

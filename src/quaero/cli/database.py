@@ -19,14 +19,15 @@ def check(*, as_json: Json = False) -> None:
     Example: quaero db check
     """
     from quaero.cli.output import print_json
+    from quaero.db.sqlite.longread import long_read
     from quaero.db.sqlite.upkeep import damage
     from quaero.errors import CorruptDatabase
-    from quaero.jobs.check import faults
+    from quaero.jobs.check import checks
 
     with database() as db:
-        found = db.exclusively(damage)
-        if not found:
-            found = db.read_sync(faults)
+        found = long_read(db.path, damage)
+        for look in checks() if not found else ():
+            found += db.read_long(look)
         if as_json:
             print_json({"path": str(db.path), "sound": not found, "faults": found})
         elif not found:

@@ -95,10 +95,15 @@ def _apply(tx: Tx) -> None:
         )
 
 
+def of_all(tx: ReadTx) -> Count:
+    """The kept count of all documents."""
+    return _top(tx, "all", 1).get("", Count())
+
+
 def stats(tx: ReadTx, most: int = 100) -> Stats:
     """The kept counts; of each kind the `most` with the most documents."""
     return Stats(
-        _top(tx, "all", 1).get("", Count()),
+        of_all(tx),
         {int(key): count for key, count in _top(tx, "source", most).items()},
         _top(tx, "type", most),
         _top(tx, "site", most),

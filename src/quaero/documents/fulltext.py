@@ -23,6 +23,7 @@ _WORD = re.compile(r"[^\W_]+")
 _KEY = "documents.fulltext"
 _MERGED = 2
 _DELETED_PERCENT = 10
+_BYTES_AT_ONCE = 1_000_000
 MAX_WORDS = 64
 _SIGN = re.compile(f"[{_SIGNS}]")
 
@@ -119,20 +120,32 @@ def clear(tx: Tx) -> None:
     tx.execute("insert into document_fts(document_fts) values ('delete-all')")
 
 
-def rebuild_some(tx: Tx, after: int = 0, limit: int = 100) -> int | None:
-    """Index the next `limit` documents after id `after` anew. Returns where to go on, or None.
+def rebuild_some(tx: Tx, after: int = 0, limit: int = 100) -> tuple[int | None, int]:
+    """Index the next documents after id `after` anew: up to `limit`, of about a megabyte together.
 
-    Documents saved meanwhile are not disturbed.
+    Returns where to go on, None at the end, and how many they were. Documents saved meanwhile are
+    not disturbed.
     """
+    sizes = tx.execute(
+        "select id, bytes from document where id > $1 order by id limit $2", (after, limit)
+    )
+    ids: list[int] = []
+    room = _BYTES_AT_ONCE
+    for id_, size in sizes:
+        if ids and size > room:
+            break
+        ids.append(id_)
+        room -= size
     rows = tx.execute(
         """
         select d.id, d.title, t.text from document d join document_text t on t.document_id = d.id
-         where d.id > $1 order by d.id limit $2
+         where d.id in ints($1) order by d.id
         """,
-        (after, limit),
+        (_json(ids),),
     )
     put(tx, [(id_, title, text) for id_, title, text in rows], new=False)
-    return rows[-1][0] if len(rows) == limit else None
+    more = len(ids) < len(sizes) or len(sizes) == limit
+    return (ids[-1] if more else None), len(ids)
 
 
 # -- its language

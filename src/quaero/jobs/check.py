@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quaero.db.contract import ReadTx
 from quaero.queue import check as queue_check
+from quaero.queue.check import Check, named_check
 
 _CHECKS = {
     "runnable jobs without a message": """
@@ -124,13 +125,15 @@ _CHECKS = {
 }
 
 
+def checks(limit: int = 20) -> list[Check]:
+    """All checks; each says in words what is wrong, up to `limit` of a kind, and stands alone."""
+    named = [named_check(what, sql, limit) for what, sql in _CHECKS.items()]
+    return [*named, _kept_counts, *queue_check.checks(limit)]
+
+
 def faults(tx: ReadTx, limit: int = 20) -> list[str]:
     """What is wrong, in words; empty when everything agrees. Costs a pass over all rows."""
-    found = []
-    for what, sql in _CHECKS.items():
-        if rows := tx.execute(f"{sql} limit {limit}"):
-            found.append(f"{what}: {', '.join(str(row[0]) for row in rows)}")
-    return found + _kept_counts(tx) + queue_check.faults(tx, limit)
+    return [fault for check in checks(limit) for fault in check(tx)]
 
 
 def _kept_counts(tx: ReadTx) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from quaero.db.contract import ReadTx
 from quaero.queue.message import State
 
@@ -44,13 +46,27 @@ _CHECKS = {
 }
 
 
+Check = Callable[[ReadTx], list[str]]
+
+
+def named_check(what: str, sql: str, limit: int) -> Check:
+    """A check that finds up to `limit` of what `sql` selects, and calls them `what`."""
+
+    def check(tx: ReadTx) -> list[str]:
+        rows = tx.execute(f"{sql} limit {limit}")
+        return [f"{what}: {', '.join(str(row[0]) for row in rows)}"] if rows else []
+
+    return check
+
+
+def checks(limit: int = 20) -> list[Check]:
+    """The checks of queues; each says in words what is wrong."""
+    return [*(named_check(what, sql, limit) for what, sql in _CHECKS.items()), _counts]
+
+
 def faults(tx: ReadTx, limit: int = 20) -> list[str]:
     """What is wrong with the queues of a database, in words. Costs a pass over all messages."""
-    found = []
-    for what, sql in _CHECKS.items():
-        if rows := tx.execute(f"{sql} limit {limit}"):
-            found.append(f"{what}: {', '.join(str(row[0]) for row in rows)}")
-    return found + _counts(tx)
+    return [fault for check in checks(limit) for fault in check(tx)]
 
 
 def _counts(tx: ReadTx) -> list[str]:

@@ -7,16 +7,22 @@ one table at a time, on a connection of its own.
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from quaero.db.sqlite import upkeep
 from quaero.db.sqlite.database import SqliteDatabase
+from quaero.db.sqlite.longread import long_read
 from quaero.errors import Permanent
-from quaero.jobs.check import faults
+from quaero.jobs.check import checks
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
+R = TypeVar("R")
 PAUSE = 0.005
 
 
@@ -60,16 +66,30 @@ def maintenance_type(db: SqliteDatabase) -> JobType[DatabaseMaintenance]:
 
 
 async def _check(db: SqliteDatabase, job: JobContext) -> int:
-    """Check each table, then the counts. Raises `Permanent`."""
-    tables = await asyncio.to_thread(upkeep.tables, db.path)
+    """Check each table, then each count. Raises `Permanent`."""
+    tables = await _in_thread(partial(long_read, db.path, upkeep.tables))
+    counts = checks()
+    total = len(tables) + len(counts)
     for number, table in enumerate(tables):
-        job.progress(number, len(tables), f"checking {table}")
-        if found := await asyncio.to_thread(upkeep.damage_of, db.path, table):
+        job.progress(number, total, f"checking {table}")
+        look = partial(upkeep.damage_of, table)
+        if found := await _in_thread(partial(long_read, db.path, look)):
             raise Permanent(f"{db.path}, table {table}: {'; '.join(found)}")
-    job.progress(len(tables), len(tables), "counting anew")
-    if wrong := await db.read(faults):
-        raise Permanent(f"{db.path}: {'; '.join(wrong)}")
+    for number, check in enumerate(counts, len(tables)):
+        job.progress(number, total, "counting anew")
+        if wrong := await _in_thread(partial(db.read_long, check)):
+            raise Permanent(f"{db.path}: {'; '.join(wrong)}")
+    job.progress(total, total)
     return len(tables)
+
+
+async def _in_thread(look: Callable[[Callable[[], bool]], R]) -> R:
+    """Run `look`, which asks whether to go on, in a thread; it ends with the task that waits."""
+    ended = threading.Event()
+    try:
+        return await asyncio.to_thread(look, ended.is_set)
+    finally:
+        ended.set()
 
 
 async def _vacuum(db: SqliteDatabase, job: JobContext) -> int:

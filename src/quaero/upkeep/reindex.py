@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from quaero.db.contract import Database, ReadTx, Tx
-from quaero.documents import fulltext
+from quaero.db.contract import Database, Tx
+from quaero.documents import counts, fulltext
 from quaero.errors import DiskFull
 from quaero.jobs.model import JobRow
 from quaero.work.context import JobContext
@@ -31,16 +31,15 @@ def reindex_type(db: Database) -> JobType[Reindex]:
     """The job type."""
 
     async def run(job: JobContext, wanted: Reindex) -> Result:
-        total = await db.read(_number)
+        total = (await db.read(counts.of_all)).documents
         state = job.state or {"after": 0, "done": 0}
         if wanted.from_scratch and job.state is None:
             await job.checkpoint(state, [_clear])
         after: int | None = state["after"]
         done: int = state["done"]
         while after is not None:
-            place = await db.write(fulltext.rebuild_some, after, AT_ONCE)
-            done += AT_ONCE if place is not None else await db.read(_number_after, after)
-            after = place
+            after, some = await db.write(fulltext.rebuild_some, after, AT_ONCE)
+            done += some
             job.progress(done, max(done, total), "indexing documents")
             if after is not None:
                 await job.checkpoint({"after": after, "done": done})
@@ -65,14 +64,3 @@ async def merge(db: Database, job: JobContext) -> None:
             pass
     except DiskFull as error:
         job.log.warn(f"the full-text index is merged another time: {error}")
-
-
-def _number(tx: ReadTx) -> int:
-    return _number_after(tx, 0)
-
-
-def _number_after(tx: ReadTx, after: int) -> int:
-    ((count,),) = tx.execute(
-        "select count(*) from (select 1 from document where id > $1 order by id)", (after,)
-    )
-    return int(count)

@@ -14,7 +14,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -95,6 +95,9 @@ def open_writer(path: Path, vfs: str | None = None) -> apsw.Connection:
     It changes nothing in a file that is there; `tune_writer` does.
     """
     refuse_lost_file(path)
+    if vfs is None and not path.exists():
+        with suppress(OSError):  # SQLite says what is wrong
+            path.touch(mode=0o600)  # its owner's, whoever may enter the folder
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
     connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=256)
     _plan_once(connection)

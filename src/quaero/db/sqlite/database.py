@@ -24,6 +24,7 @@ from quaero.db.sqlite.connection import (
     tune_writer,
 )
 from quaero.db.sqlite.leaseclock import LeaseClock, join_clock
+from quaero.db.sqlite.longread import long_read
 from quaero.db.sqlite.readers import Readers
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
@@ -60,7 +61,7 @@ class SqliteDatabase:
         self._room = room
         self._readers = Readers(
             partial(open_reader, path, vfs),
-            lambda reader: SqliteReadTx(reader, wall.wall(), clock.now()),
+            self._read_tx,
             reader_threads,
         )
         self._waker = Waker(path)
@@ -200,6 +201,13 @@ class SqliteDatabase:
     def loops(self) -> list[Turned]:
         """How the writer's timers stand."""
         return self._writer.loops()
+
+    def read_long(self, fn: Callable[[ReadTx], R], ended: Callable[[], bool] = lambda: False) -> R:
+        """Run `fn` on a snapshot, on this thread and for as long as it takes; see `long_read`."""
+        return long_read(self.path, lambda reader: fn(self._read_tx(reader)), ended)
+
+    def _read_tx(self, reader: apsw.Connection) -> SqliteReadTx:
+        return SqliteReadTx(reader, self._wall.wall(), self.lease_now())
 
     def exclusively(self, work: Callable[[apsw.Connection], R]) -> R:
         """Run `work` on the bare write connection, between transactions (backup, checks)."""

@@ -15,6 +15,7 @@ from quaero.errors import BadInput, Conflict, CorruptDatabase
 Told = Callable[[int, int], None]
 PAGES_AT_ONCE = 1_000
 SHRINK_AT_ONCE = 200
+_STEPS_BETWEEN_LOOKS = 100_000
 _INCREMENTAL = 2
 
 # Only what searches and lists of documents join: the plans of the queue and of jobs are the same
@@ -22,10 +23,10 @@ _INCREMENTAL = 2
 ANALYZE = ("pragma analysis_limit = 1000", "analyze document", "analyze document_tag")
 
 
-def damage(connection: apsw.Connection) -> list[str]:
-    """What SQLite's own check finds wrong with the file; empty when it is sound."""
+def damage(connection: apsw.Connection, what: str = "20") -> list[str]:
+    """What SQLite's own check finds wrong with the file, or with one table; empty when sound."""
     try:
-        rows = connection.execute("pragma integrity_check(20)").fetchall()
+        rows = connection.execute(f"pragma integrity_check({what})").fetchall()
     except apsw.CorruptError as error:  # too damaged to be checked
         return [str(error)]
     return [str(row[0]) for row in rows if row[0] != "ok"]
@@ -35,9 +36,9 @@ def backup_to(source: Path, target: Path, told: Told = lambda _done, _total: Non
     """Copy a database that is in use to a new file, and check the copy; returns its bytes.
 
     The copy belongs to one moment. It gets its name only when it is complete and sound, and can be
-    read by its owner alone. `told` hears how many pages of how many are copied; what it raises ends
-    the copy, and nothing is left of it. Raises `BadInput` where the target exists or cannot be
-    made.
+    read by its owner alone. `told` hears how many pages of how many are copied, and goes on hearing
+    while the copy is checked; what it raises ends the copy, and nothing is left of it. Raises
+    `BadInput` where the target exists or cannot be made.
     """
     if target.exists():
         raise BadInput(f"{target} exists already; name another file")
@@ -58,6 +59,11 @@ def backup_to(source: Path, target: Path, told: Told = lambda _done, _total: Non
 def _copy(source: Path, target: Path, told: Told) -> None:
     reading = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
     writing = apsw.Connection(str(target))
+
+    def still_checking() -> bool:
+        told(total, total)
+        return False
+
     try:
         reading.execute("begin")  # one snapshot, however long the copy takes
         reading.execute("select count(*) from sqlite_schema").fetchall()
@@ -67,6 +73,7 @@ def _copy(source: Path, target: Path, told: Told) -> None:
                 total = copying.page_count
                 told(total - copying.remaining, total)
         writing.pragma("journal_mode", "delete")
+        writing.set_progress_handler(still_checking, _STEPS_BETWEEN_LOOKS)
         if found := damage(writing):
             raise CorruptDatabase(f"the copy of {source} is damaged: {found[0]}")
         told(total, total)
@@ -103,34 +110,21 @@ def checkpoint(connection: apsw.Connection) -> int:
     return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[1]
 
 
-def tables(path: Path) -> list[str]:
+def tables(connection: apsw.Connection) -> list[str]:
     """The tables of a database, by name."""
-    with storage_errors(path):
-        connection = _reading(path)
-        try:
-            rows = connection.execute(
-                """
-                select name from sqlite_schema where type = 'table' and rootpage > 0
-                   and sql not like 'create virtual%' order by name
-                """
-            ).fetchall()
-        finally:
-            connection.close()
+    rows = connection.execute(
+        """
+        select name from sqlite_schema where type = 'table' and rootpage > 0
+           and sql not like 'create virtual%' order by name
+        """
+    )
     return [str(row[0]) for row in rows]
 
 
-def damage_of(path: Path, table: str) -> list[str]:
+def damage_of(table: str, connection: apsw.Connection) -> list[str]:
     """What is wrong with one table and its indexes."""
-    with storage_errors(path):
-        connection = _reading(path)
-        try:
-            quoted = table.replace('"', '""')
-            rows = connection.execute(f'pragma integrity_check("{quoted}")').fetchall()
-        except apsw.CorruptError as error:
-            return [str(error)]
-        finally:
-            connection.close()
-    return [str(row[0]) for row in rows if row[0] != "ok"]
+    quoted = table.replace('"', '""')
+    return damage(connection, f'"{quoted}"')
 
 
 def restore_from(source: Path, target: Path, aside: Path) -> int:

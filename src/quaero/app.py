@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import resource
 import signal
@@ -18,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from quaero.clock import DAY, SECOND, SystemClock
+from quaero.collector import collect_rarely, leave_alone_what_is_there
 from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.errors import StorageError
@@ -349,14 +349,9 @@ def leave_no_core() -> None:
 
 
 def run(main: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine on uvloop, in a process that is Quaero's own.
-
-    Messages and rows live for a commit or two and hold no circles, so the collector looks through
-    them rarely: at its usual pace it took a tenth of the loop's time.
-    """
+    """Run a coroutine on uvloop, in a process that is Quaero's own."""
     import uvloop
 
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
-
+    collect_rarely()
+    leave_alone_what_is_there()
     return uvloop.run(main)

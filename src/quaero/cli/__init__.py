@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from quaero.cli.program import run
+from quaero.collector import collect_rarely
 
 
 def main() -> None:
     """Run the command line of this process, and exit."""
+    collect_rarely()
+    from quaero.cli.program import run
+
     sys.exit(run(sys.argv[1:]))

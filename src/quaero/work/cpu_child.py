@@ -28,6 +28,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from quaero.collector import collect_rarely
+
 OUT_OF_MEMORY = 86
 """The exit code of a helper that met its memory limit."""
 
@@ -43,6 +45,7 @@ def main(arguments: list[str]) -> None:
     """
     tasks_fd, results_fd, parent, memory, cpu_seconds, *modules = arguments
     _end_with(int(parent))
+    collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, int(memory))

@@ -7,9 +7,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from quaero.db import SqliteDatabase
+from quaero.db import SqliteDatabase, migrations
 from quaero.db.sqlite.upkeep import backup_to, restore_from
 from quaero.errors import BadInput, Conflict, CorruptDatabase, NewerDatabase
+from quaero.jobs.check import faults
 from quaero.queue.queue import open_queue
 
 
@@ -64,8 +65,23 @@ def test_without_room_nothing_is_restored_and_no_half_copy_is_left(
 
 def test_a_backup_can_be_restored_where_there_is_nothing(tmp_path: Path, there: Path) -> None:
     restore_from(tmp_path / "b.db", tmp_path / "new.db", tmp_path / "old.db")
+    assert (tmp_path / "new.db").stat().st_mode & 0o777 == 0o600
     assert names(tmp_path / "new.db") == ["before"]
     assert not (tmp_path / "old.db").exists()
+
+
+def test_a_backup_of_an_earlier_version_is_restored_and_brought_up_to_date(
+    there: Path, tmp_path: Path
+) -> None:
+    earlier = apsw.Connection(str(tmp_path / "earlier.db"))
+    migrations.migrate(earlier, to=migrations.newest() - 3)
+    earlier.execute("insert into queue(name) values('of long ago')")
+    earlier.close()
+    restore_from(tmp_path / "earlier.db", there, tmp_path / "old.db")
+    assert names(there) == ["of long ago"]
+    with SqliteDatabase.open(there) as db:
+        assert db.exclusively(migrations.version) == migrations.newest()
+        assert db.read_sync(faults) == []
 
 
 def test_a_database_is_not_restored_from_itself(there: Path, tmp_path: Path) -> None:

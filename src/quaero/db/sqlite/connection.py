@@ -83,6 +83,16 @@ def refuse_lost_file(path: Path) -> None:
         )
 
 
+def keep_private(path: Path) -> None:
+    """Let a database that is not there yet be its owner's alone, whoever may enter its folder.
+
+    SQLite gives its other files the same mode. Where this cannot be, SQLite says what is wrong.
+    """
+    if not path.exists():
+        with suppress(OSError):
+            path.touch(mode=0o600)
+
+
 def wait_for_lock(count: int, patience: float = BUSY_PATIENCE) -> bool:
     """The busy handler: `count` earlier calls have been made for this one lock."""
     time.sleep(BUSY_STEP)
@@ -95,9 +105,8 @@ def open_writer(path: Path, vfs: str | None = None) -> apsw.Connection:
     It changes nothing in a file that is there; `tune_writer` does.
     """
     refuse_lost_file(path)
-    if vfs is None and not path.exists():
-        with suppress(OSError):  # SQLite says what is wrong
-            path.touch(mode=0o600)  # its owner's, whoever may enter the folder
+    if vfs is None:
+        keep_private(path)
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
     connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=256)
     _plan_once(connection)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import apsw
 
 from quaero.db import migrations
-from quaero.db.sqlite.connection import storage_errors
+from quaero.db.sqlite.connection import keep_private, storage_errors
 from quaero.errors import BadInput, Conflict, CorruptDatabase
 
 Told = Callable[[int, int], None]
@@ -161,7 +161,7 @@ def _ready_for_restore(target: Path, aside: Path) -> tuple[apsw.Connection, int]
     One that is too damaged to be copied is moved aside as it is, with its log.
     """
     there = target.exists() and target.stat().st_size > 0
-    writing = apsw.Connection(str(target))
+    writing = _writing(target)
     try:
         last = _alone(writing, target)
         if there:
@@ -174,7 +174,7 @@ def _ready_for_restore(target: Path, aside: Path) -> tuple[apsw.Connection, int]
             damaged = target.with_name(target.name + ending)
             if damaged.exists():
                 damaged.rename(aside.with_name(aside.name + ending))
-        return apsw.Connection(str(target)), 0
+        return _writing(target), 0
     except BaseException:
         writing.close()
         raise
@@ -239,6 +239,11 @@ def _copy_whole(source: apsw.Connection, target: Path) -> None:
         raise
     finally:
         writing.close()
+
+
+def _writing(path: Path) -> apsw.Connection:
+    keep_private(path)
+    return apsw.Connection(str(path))
 
 
 def _reading(path: Path) -> apsw.Connection:

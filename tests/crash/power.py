@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 
 SECTOR = 512
+FILES = {"db": "", "wal": "-wal", "journal": "-journal"}
 
 
 @dataclass
@@ -39,7 +40,16 @@ class Recorder(apsw.VFS):
             kind = "db"
         elif flags[0] & apsw.SQLITE_OPEN_WAL:
             kind = "wal"
+        elif flags[0] & apsw.SQLITE_OPEN_MAIN_JOURNAL:
+            kind = "journal"
         return RecordedFile(self, kind, name, flags)
+
+    def xDelete(self, name, syncdir):
+        super().xDelete(name, syncdir)
+        if name.endswith("-journal"):
+            self.note("truncate", "journal")
+            if syncdir:
+                self.note("sync", "journal")
 
     def note(self, what, file="", at=0, data=b""):
         if self.on:
@@ -47,7 +57,10 @@ class Recorder(apsw.VFS):
 
 
 class RecordedFile(apsw.VFSFile):
-    """An open file of a `Recorder`; other kinds than database and log are not noted."""
+    """An open file of a `Recorder`; other kinds than database, log and journal are not noted.
+
+    The journal guards the first writes of a new file, before it has a log.
+    """
 
     def __init__(self, recorder, kind, name, flags):
         super().__init__("", name, flags)
@@ -72,7 +85,7 @@ class Disk:
     """The files as they are for sure, what has been asked for since, and the last commit told."""
 
     sure: dict[str, bytearray]
-    pending: dict[str, list] = field(default_factory=lambda: {"db": [], "wal": []})
+    pending: dict[str, list] = field(default_factory=lambda: {name: [] for name in FILES})
     acknowledged: int = 0
 
     def hear(self, note):
@@ -132,10 +145,12 @@ def states(before, notes, count, rng):
 
 def content(path: Path) -> dict[str, bytes]:
     """The files of a database as they are."""
-    return {"db": path.read_bytes(), "wal": path.with_name(path.name + "-wal").read_bytes()}
+    files = {name: path.with_name(path.name + ending) for name, ending in FILES.items()}
+    return {name: each.read_bytes() if each.exists() else b"" for name, each in files.items()}
 
 
 def lay(files, path: Path) -> None:
     """Write files of a state as a database at `path`."""
-    path.write_bytes(files["db"])
-    path.with_name(path.name + "-wal").write_bytes(files["wal"])
+    for name, ending in FILES.items():
+        if files[name] or name != "journal":
+            path.with_name(path.name + ending).write_bytes(files[name])

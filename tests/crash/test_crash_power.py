@@ -22,7 +22,7 @@ from quaero.db.sqlite.upkeep import damage
 from quaero.errors import QuaeroError
 
 from ..soak import campaigns  # noqa: TID252
-from .power import Recorder, content, lay, states
+from .power import FILES, Recorder, content, lay, states
 
 ROWS = 60
 _names = itertools.count()
@@ -161,7 +161,7 @@ def test_a_power_cut_while_the_database_is_made_leaves_one_to_go_on_with(folder,
     with opened(folder / "q.db", recorder.name) as db:
         db.write_sync(prepare)
         recorder.note("ack", at=1)
-    nothing = {"db": b"", "wal": b""}
+    nothing = dict.fromkeys(FILES, b"")
     for n, (files, acknowledged) in enumerate(states(nothing, recorder.notes, 60, rng)):
         state = folder / "state" / "q.db"
         state.parent.mkdir()

@@ -33,7 +33,10 @@ def app(make_app: Callable[..., FastAPI], tmp_path: Path) -> FastAPI:
     (tmp_path / "secret.txt").write_text("not for browsers")
     for name, text in BUNDLE.items():
         (folder / name).write_text(text)
-    with mock.patch.object(pages.pages, "__defaults__", (folder,)):
+    with (
+        mock.patch.object(pages.pages, "__defaults__", (folder,)),
+        mock.patch.object(pages.missing_page, "__defaults__", (folder,)),
+    ):
         return make_app()
 
 
@@ -49,6 +52,22 @@ async def test_every_address_of_the_ui_is_the_one_page(web, path):
     assert answer.status_code == 200
     assert answer.text == BUNDLE["index.html"]
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+async def test_an_address_of_no_page_is_one_for_people_and_a_problem_for_programs(web):
+    for path in ("/nowhere", "/jobs/x", "/favicon.ico"):
+        answer = await web.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert answer.status_code == 404
+        assert answer.text == BUNDLE["index.html"]
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        for accept in ("*/*", "application/json"):
+            answer = await web.get(path, headers={"Accept": accept})
+            assert answer.status_code == 404
+            assert answer.json()["detail"] == f"there is nothing at {path}"
+    for method, path in (("GET", "/api/nowhere"), ("POST", "/nowhere")):
+        answer = await web.request(method, path, headers={"Accept": "text/html"})
+        assert answer.json()["status"] == 404
 
 
 async def test_a_page_is_asked_for_again_and_answered_with_304_while_it_is_the_same(web):

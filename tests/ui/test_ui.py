@@ -129,6 +129,13 @@ def serious_faults(page: Page) -> list[tuple[str, list[str]]]:
     ]
 
 
+def test_a_mistyped_address_says_so_on_a_page_that_leads_on(new_page) -> None:
+    page = new_page("/nowhere", REFUSED)
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    page.get_by_role("link", name="Go to the queue").click()
+    expect(page.get_by_role("button", name="New job")).to_be_visible()
+
+
 def test_keys_move_open_and_leave(new_page, server, site) -> None:
     job_id = crawl(server, site, max_pages=1)
     page = new_page("/queue")

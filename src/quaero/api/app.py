@@ -17,7 +17,7 @@ from quaero.api.heads import Heads
 from quaero.api.live import socket
 from quaero.api.live.running import live
 from quaero.api.openapi import describe
-from quaero.api.pages import pages
+from quaero.api.pages import missing_page, pages
 from quaero.api.parts import WebParts
 from quaero.api.pictures import views
 from quaero.api.routes import (
@@ -85,6 +85,7 @@ def create_app(parts: WebParts) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(socket.router)
     app.include_router(pages())
+    app.state.missing_page = missing_page()
     server = parts.settings.server
     app.middleware_stack = Security(  # around everything, the answers to our own faults too
         app.build_middleware_stack(),

@@ -71,6 +71,21 @@ def pages(folder: Path = STATIC) -> APIRouter:
     return router
 
 
+def missing_page(folder: Path = STATIC) -> bytes | None:
+    """The page for an address of no page, which says so; None where the bundle was not built."""
+    path = folder / PAGE
+    return path.read_bytes() if path.is_file() else None
+
+
+def is_for_people(request: Request) -> bool:
+    """Whether a person typed this address: a browser asks for a page, and not from the API."""
+    return (
+        request.method in {"GET", "HEAD"}
+        and "text/html" in request.headers.get("accept", "")
+        and not request.url.path.startswith(("/api/", "/static/"))
+    )
+
+
 def has(header: str, tag: str) -> bool:
     """Whether an If-None-Match names this tag, compared weakly (RFC 9110, section 13.1.2)."""
     named = [each.strip() for each in header.split(",")]

@@ -15,10 +15,11 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from quaero.api.bodies import BadBody
+from quaero.api.pages import is_for_people
 from quaero.errors import Conflict, QuaeroError
 
 MEDIA_TYPE = "application/problem+json"
@@ -113,6 +114,8 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return _not_allowed(request, _methods(request))
     if error.status_code == HTTPStatus.NOT_FOUND:
+        if request.app.state.missing_page is not None and is_for_people(request):
+            return HTMLResponse(request.app.state.missing_page, 404, headers)
         detail = f"there is nothing at {request.url.path}"
         return problem(404, "not-found", detail, instance=request.url.path, headers=headers)
     if isinstance(error, BadBody):

@@ -18,7 +18,7 @@ GROWING = {
     "message", "delivery_error", "job", "job_attempt", "job_log", "event", "idempotency", "crawl",
     "crawl_url", "crawl_waiting", "page_links", "document", "document_text", "document_tag",
     "document_version", "document_reference", "document_name", "document_note", "model_call",
-    "need", "run",
+    "need", "run", "body", "document_body",
 }  # fmt: skip
 LOOK_AT_ALL = {
     "quaero.queue.check",

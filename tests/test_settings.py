@@ -52,6 +52,7 @@ EXAMPLES: dict[str, tuple[str, str, Any]] = {
     "crawl.respect_robots": ("false", "false", False),
     "crawl.max_depth": ("0", "0", 0),
     "crawl.max_pages": ("100000", "100000", 100_000),
+    "crawl.keep_bodies": ("0s", '"0s"', 0.0),
     "work.grace": ("0s", '"0s"', 0.0),
     "work.default_timeout": ("1d", '"1d"', 86_400.0),
     "work.memory": ("512MB", '"512MB"', 512_000_000),

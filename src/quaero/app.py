@@ -33,6 +33,7 @@ from quaero.upkeep.backup import backup_type
 from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.cleanup import Kept, cleanup_type
 from quaero.upkeep.document_bulk import document_action_type
+from quaero.upkeep.kinds import TRANSFORM
 from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.merging import merge_when
 from quaero.upkeep.reindex import reindex_type
@@ -104,6 +105,7 @@ async def worker(
     from quaero.summarize.executors import Summaries
     from quaero.summarize.makers import Makers
     from quaero.summarize.making import Making
+    from quaero.upkeep.transform import Transforming
 
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
@@ -119,7 +121,10 @@ async def worker(
         logins = open_logins(settings, db, prober, clock)
         stack.push_async_callback(logins.close)
         crawls = Crawls(db, fetcher, settings.crawl.allow_networks, login, logins.login)
-        crawler = CrawlExecutors(db, crawls, fetcher, helpers, clock, crawl_validation)
+        crawler = CrawlExecutors(
+            db, crawls, fetcher, helpers, clock, crawl_validation,
+            keep_bodies=settings.crawl.keep_bodies > 0,
+        )  # fmt: skip
         registry = Registry(crawler.job_types())
         registry.add(Validator(db, crawls, fetcher, helpers, clock, logins).job_type())
         registry.add(folder_type(db, helpers, clock))
@@ -129,6 +134,7 @@ async def worker(
         making = Making(db, helpers, settings)
         registry.add(Summaries(db, makers, making, settings).job_type())
         registry.add(Corpus(db, makers, making).job_type())
+        registry.add(Transforming(db, helpers, fetcher.user_agent).job_type())
         for job_type in _upkeep(settings, db):
             registry.add(job_type)
         for job_type in WorkflowExecutors(db, registry, items.rows).job_types():
@@ -205,6 +211,7 @@ def registry_without_worker(settings: Settings, db: SqliteDatabase) -> Registry:
             COLLECT,
             SUMMARIZER,
             CORPUS,
+            TRANSFORM,
             RUN_TYPE,
             STEP_TYPE,
         )
@@ -238,6 +245,7 @@ def _cleanup(settings: Settings, db: SqliteDatabase) -> JobType[Any]:
             dead_letters=settings.upkeep.dead_letters / a_day,
             versions=settings.documents.versions,
             model_calls=settings.summarize.audit_retention / a_day,
+            bodies=settings.crawl.keep_bodies / a_day,
         ),
     )
 

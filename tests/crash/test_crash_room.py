@@ -207,7 +207,8 @@ async def test_a_delayed_cleanup_runs_to_its_end_below_the_mark_and_other_work_w
         types = [
             *TYPES,
             cleanup_type(
-                db, Kept(logs=30, minutes=30, dead_letters=30, versions=1, model_calls=30)
+                db,
+                Kept(logs=30, minutes=30, dead_letters=30, versions=1, model_calls=30, bodies=30),
             ),
         ]
         async with working(db, types, PROMPT) as bench:

@@ -25,7 +25,9 @@ A_DAY = DAY / SECOND
 
 
 def kept(dead_letters: float) -> Kept:
-    return Kept(logs=30, minutes=30, dead_letters=dead_letters, versions=1, model_calls=30)
+    return Kept(
+        logs=30, minutes=30, dead_letters=dead_letters, versions=1, model_calls=30, bodies=30
+    )
 
 
 async def give_up(opened: Opened, many: int) -> list[int]:

@@ -7,6 +7,7 @@ the counters against endless variants are kept in the helper between pages of a 
 from __future__ import annotations
 
 import functools
+import hashlib
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -20,22 +21,44 @@ from quaero.crawl.headers import robots_words
 from quaero.crawl.scope import CrawlScope, LinkChoice, TrapCounter, select_links
 from quaero.crawl.sitemap import parse_sitemap
 from quaero.crawl.urls import canonical
+from quaero.documents.model import HASH_BYTES
 from quaero.documents.references import Reference, find
 from quaero.errors import BadUrl
 
 ScopeArgs = tuple[Any, ...]
 CRAWLS_KEPT = 64
 PRODUCT_VARIANTS = 100_000
+LARGEST_BODY = 4 * 1024 * 1024
+"""The most bytes that a body may take, compressed, to be kept."""
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """A body to keep: its hash, its size compressed, and itself so; None where it is too large."""
+
+    hash: bytes
+    size: int
+    data: bytes | None
 
 
 class Digest(msgspec.Struct, frozen=True):
-    """A page, the choice among its links, its links packed for recrawls, and its references."""
+    """A page, the choice among its links, its links packed for recrawls, and its references.
+
+    `body` is what to keep of its body, None for a page that becomes no document.
+    """
 
     page: Page
     admitted: list[str]
     refused: dict[str, int]
     samples: dict[str, list[str]]
     packed: bytes
+    references: tuple[Reference, ...]
+    body: Packed | None = None
+
+
+class ReadAgain(msgspec.Struct, frozen=True):
+    """What a body that was kept says: its page, without links, and its references."""
+
+    page: Page
     references: tuple[Reference, ...]
 
 
@@ -65,29 +88,55 @@ def digest(
     body: bytes, url: str, content_type: str | None, robots: Sequence[str], agent: str,
     scope: bytes, root_id: int, depth: int,
     follow: bool,  # noqa: FBT001 - the arguments cross a pipe
+    keep: bool,  # noqa: FBT001
 ) -> Any:  # fmt: skip
     """Read a page and choose among its links; `depth` is the page's own.
 
     `robots` are the values of its `X-Robots-Tag` headers, which say what `meta robots` may say too,
-    and `agent` is who reads them. Returns a `Digest` as plain data. Raises `Refused` for a type
-    that is not read.
+    and `agent` is who reads them. With `keep` the body of what may become a document is packed too.
+    Returns a `Digest` as plain data. Raises `Refused` for a type that is not read.
     """
-    page = extract(body, url, content_type)
-    said = robots_words(robots, agent)
+    page, said = _read(body, url, content_type, robots, agent)
     links = [] if page.nofollow or said & {"nofollow", "none"} else page.links
     choice = _choose(links, page.base, url, scope, root_id, depth, follow=follow)
     packed = zlib.compress(msgspec.msgpack.encode((page.base, links)), 1)
-    noindex = page.noindex or bool(said & {"noindex", "none"})
-    bare = msgspec.structs.replace(page, links=[], noindex=noindex)
+    keep = keep and not (page.noindex or page.denied or page.looks_like_login)
     made = Digest(
-        bare,
+        msgspec.structs.replace(page, links=[]),
         choice.admitted,
         choice.refused,
         choice.samples,
         packed,
         find(page.markdown, _scope(scope).source_type),
+        _packed(body) if keep else None,
     )
     return msgspec.to_builtins(made, builtin_types=(bytes,))
+
+
+def read_again(
+    packed: bytes, url: str, content_type: str | None, robots: Sequence[str], agent: str,
+    source_type: str,
+) -> Any:  # fmt: skip
+    """Read a body again that was kept. Returns a `ReadAgain` as plain data; raises `Refused`."""
+    page, _ = _read(zlib.decompress(packed), url, content_type, robots, agent)
+    made = ReadAgain(msgspec.structs.replace(page, links=[]), find(page.markdown, source_type))
+    return msgspec.to_builtins(made, builtin_types=(bytes,))
+
+
+def _read(
+    body: bytes, url: str, content_type: str | None, robots: Sequence[str], agent: str
+) -> tuple[Page, set[str]]:
+    """The page that a body is, and what the headers say to robots; `noindex` may come of both."""
+    page = extract(body, url, content_type)
+    said = robots_words(robots, agent)
+    noindex = page.noindex or bool(said & {"noindex", "none"})
+    return msgspec.structs.replace(page, noindex=noindex), said
+
+
+def _packed(body: bytes) -> Packed:
+    data = zlib.compress(body, 1)
+    digest = hashlib.blake2b(body, digest_size=HASH_BYTES).digest()
+    return Packed(digest, len(data), data if len(data) <= LARGEST_BODY else None)
 
 
 def choose_again(

@@ -3,7 +3,8 @@
 A page that shows the session it was asked with, or a redirect with it in the address, would put a
 secret into documents, logs and errors. Which parts of a request are secret is told by their names
 and their form: what a header for a token holds, and what looks as if it had been drawn by lot. A
-name, a language, a date or a version is what a page may well be about, and stays.
+name, a language, a date or a version is what a page may well be about, and stays; where such a
+value came under a secret's name the answer is marked as doubtful.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ SHORTEST_DRAWN = 16
 FEWEST_CHANGES = 5
 _OPEN = frozenset({"cookie", "user-agent", "accept", "if-none-match", "if-modified-since"})
 _FOR_TOKENS = re.compile(r"auth|token|key|secret|session", re.IGNORECASE)
+_FOR_SESSIONS = re.compile(r"auth|token|key|secret|sess|sid\b|jwt|pass", re.IGNORECASE)
+_ESCAPED = ("<>&'=", "<>&'=+/")
+_WIDE = ("utf-8", "utf-16-le", "utf-16-be")
 _DIGIT = re.compile(r"[0-9]")
 _DRAWN = re.compile(r"[A-Za-z0-9+/=_.~%!-]+")
 _CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[a-z0-9])|(?<=[0-9])(?=[A-Za-z])")
@@ -31,9 +35,11 @@ class Echoes:
     """The secrets of one exchange, each in the spellings in which a site may repeat it."""
 
     def __init__(self, sent: Mapping[str, str], set_cookie: Iterable[str] = ()) -> None:
-        found = {*_tokens(sent), *_cookies(sent, set_cookie)}
-        spelled = {spelling for secret in found for spelling in _spellings(secret)}
-        self._texts = sorted(spelled, key=len, reverse=True)
+        cookies = _cookies(sent, set_cookie)
+        found = {*_tokens(sent), *(value for _, value in cookies if _is_drawn(value))}
+        plain = {*_plain_tokens(sent), *(v for n, v in cookies if _may_be_secret(n, v))} - found
+        self._texts = _all_spellings(found)
+        self._doubtful = _all_spellings(plain)
 
     def without(self, text: str) -> str:
         """The text without them."""
@@ -43,19 +49,25 @@ class Echoes:
 
     def left_out(self, result: FetchResult) -> FetchResult:
         """The same answer without them; what a site sets is kept, as that is what is sent next."""
-        if not self._texts:
+        if not self._texts and not self._doubtful:
             return result
         body = result.body
-        for each in self._texts:
-            body = body.replace(each.encode(), LEFT_OUT.encode())
+        encodings = _WIDE if b"\0" in body else _WIDE[:1]
+        for encoding in encodings:
+            for each in self._texts:
+                body = body.replace(each.encode(encoding), LEFT_OUT.encode(encoding))
         return replace(
             result,
             body=body,
+            doubtful=any(
+                each.encode(encoding) in body for each in self._doubtful for encoding in encodings
+            ),
             location=self._without(result.location),
             content_type=self._without(result.content_type),
             etag=self._without(result.etag),
             last_modified=self._without(result.last_modified),
             canonical=self._without(result.canonical),
+            robots=tuple(map(self.without, result.robots)),
         )
 
     def _without(self, text: str | None) -> str | None:
@@ -71,11 +83,26 @@ def _tokens(sent: Mapping[str, str]) -> Iterator[str]:
             yield word
 
 
-def _cookies(sent: Mapping[str, str], set_cookie: Iterable[str]) -> Iterator[str]:
+def _plain_tokens(sent: Mapping[str, str]) -> Iterator[str]:
+    """The last words of headers that are called as those for tokens are."""
+    for name, value in sent.items():
+        word = value.strip().rpartition(" ")[2]
+        if name.lower() not in _OPEN and _FOR_TOKENS.search(name) and len(word) >= SHORTEST_TOKEN:
+            yield word
+
+
+def _cookies(sent: Mapping[str, str], set_cookie: Iterable[str]) -> list[tuple[str, str]]:
+    """Names and values of the cookies that are sent or set."""
     pairs = [each for n, v in sent.items() if n.lower() == "cookie" for each in v.split(";")]
     pairs += [each.partition(";")[0] for each in set_cookie]
-    values = (pair.partition("=")[2].strip().strip('"') for pair in pairs)
-    yield from filter(_is_drawn, values)
+    parts = (pair.partition("=") for pair in pairs)
+    return [(name.strip(), value.strip().strip('"')) for name, _, value in parts]
+
+
+def _may_be_secret(name: str, value: str) -> bool:
+    """Whether a cookie is called as sessions and tokens are, and is no plain word."""
+    named = _FOR_SESSIONS.search(name) is not None
+    return named and len(value) >= SHORTEST_TOKEN and _DIGIT.search(value) is not None
 
 
 def _is_drawn(text: str) -> bool:
@@ -85,5 +112,18 @@ def _is_drawn(text: str) -> bool:
     return len(_CHANGE.findall(text)) >= max(FEWEST_CHANGES, len(text) // 5)
 
 
+def _all_spellings(secrets: Iterable[str]) -> list[str]:
+    """The secrets in each spelling, the longest first."""
+    spelled = {spelling for secret in secrets for spelling in _spellings(secret)}
+    return sorted(spelled, key=len, reverse=True)
+
+
 def _spellings(secret: str) -> set[str]:
-    return {secret, quote(secret, safe=""), unquote(secret), escape(secret)}
+    """As it is, in addresses, in markup, and in scripts (RFC 8259, 7)."""
+    escaped = {_in_script(secret, signs, form) for signs in _ESCAPED for form in ("04x", "04X")}
+    written = {secret, quote(secret, safe=""), unquote(secret), escape(secret)}
+    return {*written, secret.replace("/", "\\/"), *escaped}
+
+
+def _in_script(secret: str, signs: str, form: str) -> str:
+    return "".join(f"\\u{ord(sign):{form}}" if sign in signs else sign for sign in secret)

@@ -74,7 +74,8 @@ class FetchResult:
     `body` is unpacked, and empty for the latter two; `wire` is its size as it was sent, `elapsed`
     is in seconds, `remote` is the address that answered. `location` and `canonical` (of the `Link`
     header) are absolute. `robots` and `set_cookie` are the values of `X-Robots-Tag` and
-    `Set-Cookie`, one a header.
+    `Set-Cookie`, one a header. The body of a `doubtful` answer may repeat a secret that was sent or
+    set, and that is too plain to be taken out of what people read.
     """
 
     url: str
@@ -90,6 +91,7 @@ class FetchResult:
     canonical: str | None = None
     robots: tuple[str, ...] = ()
     set_cookie: tuple[str, ...] = field(default=(), repr=False)
+    doubtful: bool = False
 
     @property
     def not_modified(self) -> bool:

@@ -18,7 +18,8 @@ import msgspec
 from quaero.clock import Clock
 from quaero.crawl import frontier
 from quaero.crawl.convoy import Convoy
-from quaero.crawl.digest import Digest
+from quaero.crawl.digest import LARGEST_BODY, Digest, Packed
+from quaero.crawl.drafts import document_of
 from quaero.crawl.effects import (
     PageDone,
     admit_seeds,
@@ -50,7 +51,7 @@ from quaero.crawl.verdicts import (
 )
 from quaero.db.contract import Database, ReadTx
 from quaero.documents import store
-from quaero.documents.model import DetailLevel, NewDocument
+from quaero.documents.model import Body, DetailLevel, NewDocument
 from quaero.documents.store import Seen, Validators
 from quaero.errors import BadKey, BadUrl, Permanent, Refused
 from quaero.jobs.model import JobSpec
@@ -72,15 +73,19 @@ class CrawlExecutors:
 
     def __init__(
         self, db: Database, crawls: Crawls, fetcher: Fetcher, helpers: CpuHelpers, clock: Clock,
-        validation: Callable[[Crawl], JobSpec] | None = None,
+        validation: Callable[[Crawl], JobSpec] | None = None, *, keep_bodies: bool = True,
     ) -> None:  # fmt: skip
-        """`validation` makes the job that is to end well before a source's crawl fetches."""
+        """`validation` makes the job that is to end well before a source's crawl fetches.
+
+        With `keep_bodies` documents can be read again from what they were read from.
+        """
         self._db = db
         self._crawls = crawls
         self._fetcher = fetcher
         self._helpers = helpers
         self._clock = clock
         self._validation = validation
+        self._keep_bodies = keep_bodies
         self._robots = RobotsRules(fetcher, clock)
         self._convoy = Convoy()
         self._sitemaps = SitemapReader(fetcher, helpers, self._robots, clock, self._by_robots)
@@ -262,7 +267,7 @@ class CrawlExecutors:
         reading = self._helpers.run(
             _DIGEST, result.body, url, result.content_type, result.robots,
             self._fetcher.user_agent, crawl.packed_scope, crawl.root_id, page.depth,
-            crawl.settings.follow_links,
+            crawl.settings.follow_links, self._may_keep(job, crawl, url, result),
         )  # fmt: skip
         raw = await self._convoy.along(reading)
         made = msgspec.convert(raw, Digest, builtin_types=(bytes,))
@@ -282,6 +287,15 @@ class CrawlExecutors:
         done = replace(done, document=_document(job, crawl, url, result, made))
         value = {"outcome": "saved", "status": result.status, "words": made.page.words}
         return _result(value, done)
+
+    def _may_keep(self, job: JobContext, crawl: ActiveCrawl, url: str, result: FetchResult) -> bool:
+        """Whether the body of a page is to be kept, should it become a document."""
+        wanted = self._keep_bodies and _level(crawl) is DetailLevel.FULL
+        if not wanted or crawl.scope.is_list(url):
+            return False
+        if result.doubtful:
+            job.log.info("the body is not kept: what may be a secret of the login stands in it")
+        return not result.doubtful
 
     async def _unchanged(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage, outcome: str,
@@ -353,34 +367,45 @@ def _level(crawl: ActiveCrawl) -> DetailLevel:
 def _document(
     job: JobContext, crawl: ActiveCrawl, url: str, result: FetchResult, made: Digest
 ) -> NewDocument:
-    page = made.page
     level = _level(crawl)
-    return NewDocument(
-        source_id=crawl.settings.source,
+    said = document_of(
+        made.page,
+        made.references,
         url=url,
-        title=page.title,
-        text=page.markdown if level is DetailLevel.FULL else "",
-        description=page.description,
-        language=page.language,
-        author=page.author,
-        published=page.published,
-        modified=page.modified,
+        source_id=crawl.settings.source,
+        source_type=crawl.settings.source_type,
+        entity_type=crawl.settings.entity_type,
+        canonical=result.canonical,
+    )
+    return replace(
+        said,
+        text=said.text if level is DetailLevel.FULL else "",
+        detail_level=level,
         etag=result.etag,
         last_modified=result.last_modified,
-        content_hash=page.content_hash,
-        words=page.words,
-        detail_level=level,
-        source_type=crawl.settings.source_type,
-        entity_type=page.entity or crawl.settings.entity_type,
-        references=made.references,
-        metadata={
-            "canonical": page.canonical or result.canonical,
-            "headings": page.headings,
-            "open_graph": page.open_graph,
-            "json_ld": page.json_ld,
-            **page.fields,
-        },
         tags=tuple(crawl.settings.tags),
+        body=_body(job, crawl, result, made.body),
         job_id=job.id,
         root_id=job.root_id,
+    )
+
+
+def _body(
+    job: JobContext, crawl: ActiveCrawl, result: FetchResult, packed: Packed | None
+) -> Body | None:
+    """What to keep of a document's body."""
+    if packed is None:
+        return None
+    if packed.data is None:
+        job.log.info(
+            f"the body is not kept: {packed.size} bytes compressed, at most {LARGEST_BODY} are kept"
+        )
+        return None
+    return Body(
+        hash=packed.hash,
+        packed=packed.data,
+        content_type=result.content_type,
+        robots=result.robots,
+        canonical=result.canonical,
+        entity_type=crawl.settings.entity_type,
     )

@@ -15,6 +15,9 @@ from typing import Any
 from quaero.documents.notes import Kind, Note
 from quaero.documents.references import Reference
 
+HASH_BYTES = 16
+"""The bytes of the hashes of texts and bodies."""
+
 
 class DetailLevel(IntEnum):
     """How much of a page is kept; never lowered by a later crawl."""
@@ -36,13 +39,31 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What a page was read from, compressed by zlib, and what else reading it depends on.
+
+    `hash` is BLAKE2b of the bytes before; `robots` are the values of `X-Robots-Tag`,
+    `canonical` is the address of the `Link` header; `entity_type` is what the page is about where
+    it does not say so itself.
+    """
+
+    hash: bytes
+    packed: bytes = field(repr=False)
+    content_type: str | None
+    robots: tuple[str, ...] = ()
+    canonical: str | None = None
+    entity_type: str = "page"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewDocument:
     """A page as it was just collected.
 
     `url` is canonical; `content_hash` covers title and text (see `content_hash`) and decides
     whether the page has changed. `tags` are added to those the document has. `metadata` holds what
     else is known: Open Graph, JSON-LD, headings, fields of an issue. `entity_type` says what the
-    page is about. `references` are found in `text` where they are not given.
+    page is about. `references` are found in `text` where they are not given. `body` is what it was
+    read from, None where that is not to be kept.
     """
 
     url: str
@@ -64,6 +85,7 @@ class NewDocument:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     references: tuple[Reference, ...] | None = None
+    body: Body | None = None
     job_id: int | None = None
     root_id: int | None = None
 
@@ -144,7 +166,7 @@ class Filter:
 def content_hash(title: str, text: str) -> str:
     """The hash by which a page is known to have changed: BLAKE2b, 16 bytes, in hexadecimal."""
     data = f"{title}\n{text}".encode("utf-8", "replace")
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return hashlib.blake2b(data, digest_size=HASH_BYTES).hexdigest()
 
 
 def normal_tag(tag: str) -> str:

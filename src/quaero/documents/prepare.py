@@ -38,6 +38,7 @@ class Prepared:
     title: str
     text: str
     metadata: str
+    content_hash: str
     words: int
     bytes: int
     particulars: Row
@@ -69,7 +70,7 @@ def prepare(new: NewDocument, now: int) -> Prepared:
     references = find(text, new.source_type) if new.references is None else new.references
     return Prepared(
         new.source_id, new.url, site, new.source_type, title, text, _as_object(new.metadata),
-        new.words, size, particulars, row,
+        new.content_hash, new.words, size, particulars, row,
         tuple(each for each in references if each[:2] not in names), names,
     )  # fmt: skip
 

@@ -28,6 +28,7 @@ class Known(NamedTuple):
     words: int
     bytes: int
     gone: int
+    fetched_at: int
     changed_at: int
 
 
@@ -37,7 +38,7 @@ def find(tx: ReadTx, keys: Iterable[Key]) -> dict[Key, Known]:
         """
         select d.id, d.source_id, d.url, d.source_type, d.site, d.content_hash, d.detail_level,
                d.version, d.words, d.bytes, case when d.gone_at is null then 0 else 1 end,
-               d.changed_at
+               d.fetched_at, d.changed_at
           from each($1) as e
           join document d on d.source_id = e.value ->> 0 and d.url = e.value ->> 1
         """,
@@ -51,7 +52,7 @@ def load(tx: ReadTx, ids: Sequence[int]) -> list[Known]:
     rows = tx.execute(
         """
         select id, source_id, url, source_type, site, content_hash, detail_level, version, words,
-               bytes, case when gone_at is null then 0 else 1 end, changed_at
+               bytes, case when gone_at is null then 0 else 1 end, fetched_at, changed_at
           from document where id in ints($1) order by source_id, url
         """,
         (as_json(ids),),

@@ -1,4 +1,4 @@
-"""Documents as a crawl brings them: save, touch, mark gone; and delete.
+"""Documents as a crawl brings them: save, touch, mark gone; as they are read again; and delete.
 
 All verbs take many documents at once and work through them sorted by (source id, address). An
 unchanged page costs its row and nothing else; a changed one keeps the text it had (`versions`).
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from quaero.db.contract import ReadTx, Row, Tx
-from quaero.documents import counts, fulltext, notes, referring, versions
-from quaero.documents.model import DetailLevel, Filter, NewDocument, Outcome, Saved
+from quaero.documents import bodies, counts, fulltext, notes, referring, versions
+from quaero.documents.model import Body, DetailLevel, Filter, NewDocument, Outcome, Saved
 from quaero.documents.prepare import Prepared, optional, prepare
 from quaero.documents.read import ids_after
 from quaero.documents.referring import Said
@@ -79,13 +79,13 @@ def save(tx: Tx, documents: Sequence[NewDocument]) -> list[Saved]:
 
     Where an address is given twice the last one counts. A document whose hash is the one kept is
     unchanged: its text and index stay untouched. One given with `METADATA` never replaces a full
-    one. Any answer makes a gone document present again.
+    one, nor the body this was read from. Any answer makes a gone document present again.
     """
     wanted = {(each.source_id, each.url): each for each in documents}
     known = find(tx, wanted)
     saved: dict[Key, Saved] = {}
     created: list[Prepared] = []
-    changed: list[tuple[Prepared, Known]] = []
+    changed: list[_Change] = []
     same: list[tuple[NewDocument, Known]] = []
     kept: list[tuple[NewDocument, Known]] = []
     for key, new in sorted(wanted.items()):
@@ -97,12 +97,44 @@ def save(tx: Tx, documents: Sequence[NewDocument]) -> list[Saved]:
         elif new.content_hash == old.content_hash and new.detail_level == old.detail_level:
             same.append((new, old))
         else:
-            changed.append((prepare(new, tx.now), old))
+            changed.append(_Change(prepare(new, tx.now), old, tx.now, tx.now))
     _create(tx, created, saved)
     _change(tx, changed, saved)
     _keep(tx, same, kept, saved)
     add_tags(tx, ((saved[key].id, tag) for key, new in sorted(wanted.items()) for tag in new.tags))
+    _keep_bodies(tx, [(saved[key], new.body) for key, new in sorted(wanted.items())])
     return [saved[each.source_id, each.url] for each in documents]
+
+
+def _keep_bodies(tx: Tx, read: Sequence[tuple[Saved, Body | None]]) -> None:
+    """Keep what a new text was read from; what gave the same text before stays."""
+    new = [(s.id, body) for s, body in read if s.outcome in (Outcome.CREATED, Outcome.CHANGED)]
+    same = [(s.id, body) for s, body in read if s.outcome is Outcome.UNCHANGED and body is not None]
+    bodies.put(tx, new, same)
+
+
+def rewrite(tx: Tx, documents: Sequence[NewDocument]) -> None:
+    """Save documents as they were read again from the bodies they were read from.
+
+    Nothing was fetched, so the time of that, tags and body stay. A text that is another now leaves
+    a version; where only the rest is, the document is still the same one. They must be there.
+    """
+    known = find(tx, {(each.source_id, each.url) for each in documents})
+    changes = []
+    for new in sorted(documents, key=lambda each: (each.source_id, each.url)):
+        old = known[new.source_id, new.url]
+        changed_at = old.changed_at if new.content_hash == old.content_hash else tx.now
+        changes.append(_Change(prepare(new, changed_at), old, old.fetched_at, changed_at))
+    _change(tx, changes, {})
+
+
+class _Change(NamedTuple):
+    """A document to write in place of one that is there, and since when it has been so."""
+
+    new: Prepared
+    old: Known
+    fetched_at: int
+    changed_at: int
 
 
 def _create(tx: Tx, documents: Sequence[Prepared], saved: dict[Key, Saved]) -> None:
@@ -139,12 +171,13 @@ def _create(tx: Tx, documents: Sequence[Prepared], saved: dict[Key, Saved]) -> N
         counts.add(tx, groups, 1, 0, each.words, each.bytes)
 
 
-def _change(tx: Tx, documents: Sequence[tuple[Prepared, Known]], saved: dict[Key, Saved]) -> None:
+def _change(tx: Tx, documents: Sequence[_Change], saved: dict[Key, Saved]) -> None:
     if not documents:
         return
-    ids = [old.id for _, old in documents]
-    archived = versions.archive(tx, ids)
-    numbers = {old.id: old.version + (old.id in archived) for _, old in documents}
+    ids = [each.old.id for each in documents]
+    others = [old.id for new, old, *_ in documents if new.content_hash != old.content_hash]
+    archived = versions.archive(tx, others)
+    numbers = {each.old.id: each.old.version + (each.old.id in archived) for each in documents}
     tx.execute(
         """
         update document
@@ -156,24 +189,24 @@ def _change(tx: Tx, documents: Sequence[tuple[Prepared, Known]], saved: dict[Key
                detail_level = d.value ->> 17, job_id = coalesce(d.value ->> 18, job_id),
                root_id = coalesce(d.value ->> 19, root_id), entity_type = d.value ->> 20,
                version = d.value ->> 21,
-               fetched_at = $2, changed_at = $2, gone_at = null
+               fetched_at = d.value ->> 22, changed_at = d.value ->> 23, gone_at = null
           from each($1) as d
          where document.id = d.value ->> 0
         """,
-        (as_json([(old.id, *new.row, numbers[old.id]) for new, old in documents]), tx.now),
+        (as_json([(old.id, *new.row, numbers[old.id], *at) for new, old, *at in documents]),),
     )
     tx.execute(
         """
         update document_text set text = d.value ->> 1, metadata = d.value ->> 2
           from each($1) as d where document_id = d.value ->> 0
         """,
-        (as_json([(old.id, new.text, new.metadata) for new, old in documents]),),
+        (as_json([(old.id, new.text, new.metadata) for new, old, *_ in documents]),),
     )
-    fulltext.put(tx, [(old.id, new.title, new.text) for new, old in documents], new=False)
-    said = [Said(old.id, new.references, new.names) for new, old in documents]
+    fulltext.put(tx, [(old.id, new.title, new.text) for new, old, *_ in documents], new=False)
+    said = [Said(old.id, new.references, new.names) for new, old, *_ in documents]
     referring.put(tx, said, new=False)
     tags = tags_of(tx, ids)
-    for new, old in documents:
+    for new, old, *_ in documents:
         saved[new.key] = Saved(old.id, *new.key, Outcome.CHANGED, numbers[old.id])
         count(tx, old, tags[old.id], -1)
         groups = counts.keys_of(new.source_id, new.source_type, new.site)
@@ -289,7 +322,8 @@ def _revive(tx: Tx, documents: Iterable[Known]) -> None:
 def delete(tx: Tx, ids: Sequence[int]) -> int:
     """Delete documents with their versions, tags and notes; returns how many there were.
 
-    One transaction: give at most `SLICE` ids at a time.
+    Their bodies stay until a cleanup finds that no other document has them. One transaction: give
+    at most `SLICE` ids at a time.
     """
     known = load(tx, ids)
     if not known:
@@ -299,6 +333,7 @@ def delete(tx: Tx, ids: Sequence[int]) -> int:
     fulltext.remove(tx, there)
     referring.remove(tx, there)
     notes.forget(tx, there)
+    bodies.forget(tx, there)
     for table in ("document_version", "document_tag", "document_text"):
         tx.execute(f"delete from {table} where document_id in ints($1)", (as_json(there),))
     tx.execute("delete from document where id in ints($1)", (as_json(there),))

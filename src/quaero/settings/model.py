@@ -95,6 +95,12 @@ class CrawlSettings(Section):
         le=1_000_000_000,
         description="pages of one crawl, at most; 0 is no limit",
     )
+    keep_bodies: Duration = Field(
+        default=30 * DAY,
+        ge=0,
+        le=3650 * DAY,
+        description="how long what a page was read from is kept after that; 0s keeps none",
+    )
 
 
 class WorkSettings(Section):

@@ -29,7 +29,7 @@ from quaero.summarize.kinds import SUMMARIZER, of_one_document
 from quaero.summarize.makers import Maker, Makers
 from quaero.summarize.making import Making
 from quaero.summarize.payloads import Summarizer
-from quaero.summarize.selection import next_ids
+from quaero.summarize.selection import named_ids
 from quaero.work.context import JobContext, describe
 from quaero.work.registry import JobType, Later, Result
 
@@ -79,7 +79,7 @@ class Summaries:
         place: int | None = 0
         up_to = await self._db.read(newest)
         while place is not None:
-            ids, place = await self._db.read(_slice, wanted, place, up_to)
+            ids, place = await self._db.read(named_ids, wanted, place, up_to)
             for kind, name in (
                 (Kind.SUMMARY, "to_summarize"),
                 (Kind.KEYWORDS, "to_extract_keywords"),
@@ -101,7 +101,7 @@ class Summaries:
             "queued": 0,
         }  # fmt: skip
         while state["place"] is not None:
-            ids, place = await self._db.read(_slice, wanted, state["place"], state["up_to"])
+            ids, place = await self._db.read(named_ids, wanted, state["place"], state["up_to"])
             state["documents"] += len(ids)
             if not wanted.again:
                 ids = await self._db.read(_wanting, ids, wanted.action, maker)
@@ -191,12 +191,6 @@ class Summaries:
 def kind_of(action: str) -> Kind:
     """The kind of note that an action makes."""
     return Kind.KEYWORDS if action == "extract_keywords" else Kind.SUMMARY
-
-
-def _slice(tx: ReadTx, wanted: Summarizer, place: int, up_to: int) -> tuple[list[int], int | None]:
-    if wanted.document_ids is None:
-        return next_ids(tx, wanted, place, up_to)
-    return sorted(set(wanted.document_ids)), None
 
 
 def _wanting(tx: ReadTx, ids: Sequence[int], action: str, maker: Maker) -> list[int]:

@@ -1,4 +1,4 @@
-"""What the jobs that summarise are told."""
+"""What the jobs that summarise are told; by which words any job may name documents."""
 
 from __future__ import annotations
 
@@ -36,7 +36,19 @@ class Chosen(BaseModel):
         return any(each is not None for each in named)
 
 
-class Summarizer(Chosen):
+class Named(Chosen):
+    """Which documents: those with `document_ids`, or those chosen; all where nothing is named."""
+
+    document_ids: Annotated[list[Id] | None, Field(min_length=1, max_length=MOST_IDS)] = None
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> Self:
+        if self.document_ids is not None and self.narrowed:
+            raise ValueError("document_ids stands alone; leave the others out")
+        return self
+
+
+class Summarizer(Named):
     """Summarise documents, or find their keywords: those with `document_ids`, or those chosen.
 
     `scan` only counts what would be done. What was done before to the same text by the same maker
@@ -46,16 +58,9 @@ class Summarizer(Chosen):
     """
 
     action: Literal["scan", "summarize", "extract_keywords"] = "summarize"
-    document_ids: Annotated[list[Id] | None, Field(min_length=1, max_length=MOST_IDS)] = None
     batch_size: Annotated[int | None, Field(ge=1, le=1_000)] = None
     model: Maker = "default"
     again: bool = False
-
-    @model_validator(mode="after")
-    def _check_choice(self) -> Self:
-        if self.document_ids is not None and self.narrowed:
-            raise ValueError("document_ids stands alone; leave the others out")
-        return self
 
 
 class CorpusSummary(Chosen):

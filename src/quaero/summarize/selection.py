@@ -13,9 +13,16 @@ from quaero.documents.model import Filter
 from quaero.documents.read import ids_after, narrowed
 from quaero.errors import Permanent
 from quaero.sources.names import names
-from quaero.summarize.payloads import Chosen
+from quaero.summarize.payloads import Chosen, Named
 
 PAGE = 1_000
+
+
+def named_ids(tx: ReadTx, named: Named, after: int, up_to: int) -> tuple[list[int], int | None]:
+    """`next_ids`, where documents may be named one by one: then all of them are one slice."""
+    if named.document_ids is None:
+        return next_ids(tx, named, after, up_to)
+    return sorted({id_ for id_ in named.document_ids if id_ > after}), None
 
 
 def next_ids(tx: ReadTx, chosen: Chosen, after: int, up_to: int) -> tuple[list[int], int | None]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from quaero.clock import DAY
 from quaero.crawl import frontier
 from quaero.db.contract import Database, ReadTx, Tx
-from quaero.documents import fulltext, versions
+from quaero.documents import bodies, fulltext, versions
 from quaero.errors import DiskFull
 from quaero.jobs import actions, feed, idempotency, logs, minutes, steer
 from quaero.jobs.model import Status
@@ -56,13 +56,15 @@ class Kept:
     dead_letters: float
     versions: int
     model_calls: float
+    bodies: float
 
 
 def cleanup_type(db: Database, kept: Kept) -> JobType[Cleanup]:
     """The job type.
 
     Besides trees what is older than `kept` goes: log entries, the figures of minutes, letters that
-    were given up, records of model calls, and all but the newest earlier texts of each document.
+    were given up, records of model calls, what pages were read from, with what is left of deleted
+    documents, and all but the newest earlier texts of each document.
     """
 
     async def run(job: JobContext, wanted: Cleanup) -> Result:
@@ -83,6 +85,7 @@ def cleanup_type(db: Database, kept: Kept) -> JobType[Cleanup]:
         rest["dead_letters"] = await _old_letters(db, job.id, kept.dead_letters)
         rest["model_calls"] = await _old_calls(db, kept.model_calls)
         rest["versions"] = await _old_versions(db, kept.versions)
+        rest["bodies"] = await _old_bodies(db, kept.bodies)
         await _merge_index(db, job)
         job.log.info(f"deleted {trees} trees with {jobs} jobs", **rest)
         return Result({"dry_run": False, "trees": trees, "jobs": jobs, **rest})
@@ -116,6 +119,7 @@ async def _preview(
     found.add("dead_letters", letters)
     found.add("model_calls", await preview.old_calls(db, now - int(kept.model_calls * DAY)))
     found.add("versions", await preview.old_versions(db, kept.versions))
+    found.add("bodies", await preview.old_bodies(db, now - int(kept.bodies * DAY)))
     return found
 
 
@@ -249,6 +253,23 @@ async def _old_versions(db: Database, keep: int) -> int:
         if place is None:
             return total
         after = place
+
+
+async def _old_bodies(db: Database, days: float) -> int:
+    """Delete the bodies whose time is over, and those that no document has any more."""
+    while await db.write(_forget_bodies, days):
+        pass
+    total = 0
+    place: bytes | None = b""
+    while place is not None:
+        found, place = await db.read(bodies.unused, 0, place)
+        for some in bodies.by_size(found):
+            total += await db.write(bodies.drop, some)
+    return total
+
+
+def _forget_bodies(tx: Tx, days: float) -> int:
+    return bodies.forget_old(tx, tx.now - int(days * DAY))
 
 
 async def _merge_index(db: Database, job: JobContext) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from quaero.db.contract import Database, ReadTx
+from quaero.documents import bodies
 
 TREES = 50
 ROWS = 5_000
@@ -198,3 +199,13 @@ def _versions(tx: ReadTx, keep: int, after: int) -> tuple[int, int, int | None]:
         (msgspec.json.encode(ids).decode(), keep),
     )
     return rows, size, ids[-1] if len(ids) == DOCUMENTS else None
+
+
+async def old_bodies(db: Database, until: int) -> Cut:
+    """Bodies that no document was read from after a wall time."""
+    rows, size = 0, 0
+    place: bytes | None = b""
+    while place is not None:
+        found, place = await db.read(bodies.unused, until, place)
+        rows, size = rows + len(found), size + sum(length for _, length in found)
+    return rows, size

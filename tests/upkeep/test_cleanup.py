@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import zlib
 from random import Random
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 
 from quaero.clock import DAY, SECOND
 from quaero.db.contract import Tx
+from quaero.documents import bodies, store
+from quaero.documents.model import Body, NewDocument
 from quaero.jobs import actions, check, run
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
@@ -24,10 +28,11 @@ from ..opening import Opened  # noqa: TID252
 A_DAY = DAY / SECOND
 
 
-def kept(dead_letters: float) -> Kept:
+def kept(dead_letters: float, body_days: float = 30) -> Kept:
     return Kept(
-        logs=30, minutes=30, dead_letters=dead_letters, versions=1, model_calls=30, bodies=30
-    )
+        logs=30, minutes=30, dead_letters=dead_letters, versions=1, model_calls=30,
+        bodies=body_days,
+    )  # fmt: skip
 
 
 async def give_up(opened: Opened, many: int) -> list[int]:
@@ -142,3 +147,80 @@ async def test_a_preview_counts_the_old_entries_of_the_feed(
     assert [await preview.old_events(opened.db, before) for before in (1, 3, 4, 10)] == [
         (0, 0), (2, 6), (3, 9), (4, 12),
     ]  # fmt: skip
+
+
+def read_from(number: int, body: str | None) -> NewDocument:
+    """A document that was read from a body."""
+    made = None
+    if body is not None:
+        digest = hashlib.blake2b(body.encode(), digest_size=16).digest()
+        packed = zlib.compress(body.encode())
+        made = Body(hash=digest, packed=packed, content_type="text/html")
+    return NewDocument(
+        url=f"https://x.org/{number}", title="t", text="x", content_hash=f"{body}", body=made
+    )
+
+
+def bodies_left(opened: Opened) -> list[str]:
+    """The bodies that are stored, and how many documents refer to each."""
+    rows = opened.sql(
+        """
+        select b.bytes, (select count(*) from document_body d where d.hash = b.hash) from body b
+        """
+    )
+    return sorted(f"{zlib.decompress(packed).decode()} {documents}" for packed, documents in rows)
+
+
+@pytest.mark.parametrize(
+    ("days", "after"),
+    [(9, ["new 1", "old 1", "shared 2"]), (5, ["new 1", "shared 1"]), (1, []), (0, [])],
+)
+async def test_bodies_go_when_their_time_is_over_and_with_their_documents(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, days: float, after: list[str]
+) -> None:
+    """Read eight days ago: `old`, `shared`; four days ago: `shared` by another, `new`."""
+    monkeypatch.setattr(bodies, "LOOKED_AT", 1)
+    monkeypatch.setattr(bodies, "MOST_AT_ONCE", 1)
+    await opened.db.write(open_queue, "quaero_jobs")
+    await opened.db.write(
+        store.save, [read_from(1, "old"), read_from(2, "shared"), read_from(3, None)]
+    )
+    opened.clock.pass_time(4 * A_DAY)
+    later = [read_from(4, "shared"), read_from(5, "new"), read_from(6, "deleted")]
+    (*_, last) = await opened.db.write(store.save, later)
+    opened.clock.pass_time(4 * A_DAY)
+    await opened.db.write(store.delete, [last.id])
+    before = ["deleted 0", "new 1", "old 1", "shared 2"]
+    assert bodies_left(opened) == before
+    ((total,),) = opened.sql("select sum(octet_length(bytes)) from body")
+    no_jobs = {"age_threshold_days": 1_000}
+    async with working(opened.db, [cleanup_type(opened.db, kept(30, days))]) as bench:
+        told = (await bench.run("cleanup", {**no_jobs, "dry_run": True})).result
+        assert bodies_left(opened) == before
+        done = (await bench.run("cleanup", no_jobs)).result
+        again = (await bench.run("cleanup", no_jobs)).result
+    assert bodies_left(opened) == after
+    ((left,),) = opened.sql("select coalesce(sum(octet_length(bytes)), 0) from body")
+    assert told["bodies"] == done["bodies"] == len(before) - len(after)
+    assert told["bytes"]["bodies"] == total - left
+    assert again["bodies"] == 0
+    assert opened.sql("select count(*) from document") == [(5,)]
+
+
+async def test_a_body_that_is_wanted_again_while_a_cleanup_looks_stays(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened.db.write(open_queue, "quaero_jobs")
+    (saved,) = await opened.db.write(store.save, [read_from(1, "wanted")])
+    await opened.db.write(store.delete, [saved.id])
+    drop = bodies.drop
+
+    def crawled_and_dropped(tx: Tx, wanted: Any) -> int:
+        if wanted:
+            store.save(tx, [read_from(2, "wanted")])
+        return drop(tx, wanted)
+
+    monkeypatch.setattr(bodies, "drop", crawled_and_dropped)
+    async with working(opened.db, [cleanup_type(opened.db, kept(30))]) as bench:
+        assert (await bench.run("cleanup", {})).result["bodies"] == 0
+    assert bodies_left(opened) == ["wanted 1"]

@@ -12,6 +12,7 @@ const KINDS = [
   ["log_entries", "Log entries"],
   ["dead_letters", "Dead letters"],
   ["versions", "Earlier texts of documents"],
+  ["bodies", "Bodies of pages"],
   ["model_calls", "Records of model calls"],
 ];
 

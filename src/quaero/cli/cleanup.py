@@ -25,9 +25,10 @@ def cleanup(
 ) -> None:
     """Delete old, ended jobs with their logs; running and pending ones are never touched.
 
-    Log entries, dead letters, earlier texts of documents and records of model calls go as the
-    settings logs.retention, upkeep.dead_letters, documents.versions and summarize.audit_retention
-    say; entries of the feed, which pages that were away catch up with, after a day.
+    Log entries, dead letters, earlier texts of documents, bodies of pages and records of model
+    calls go as the settings logs.retention, upkeep.dead_letters, documents.versions,
+    crawl.keep_bodies and summarize.audit_retention say; bodies also with their documents; entries
+    of the feed, which pages that were away catch up with, after a day.
 
     Example: quaero cleanup --age 90 --dry-run
     """
@@ -64,8 +65,10 @@ def cleanup(
         letters = count(result["dead_letters"], "dead letter")
         events = count(result["events"], "entry of the feed", "entries of the feed")
         calls = count(result["model_calls"], "record of a model call", "records of model calls")
+        bodies = count(result["bodies"], "body of a page", "bodies of pages")
         typer.echo(
-            f"deleted {trees} with {jobs}, {entries}, {events}, {letters}, {calls}, and {texts}"
+            f"deleted {trees} with {jobs}, {entries}, {events}, {letters}, {calls}, {bodies}, "
+            f"and {texts}"
         )
 
 
@@ -80,6 +83,7 @@ def _preview(found: dict[str, Any]) -> str:
         (count(found["events"], "entry of the feed", "entries of the feed"), sizes["events"]),
         (count(found["dead_letters"], "dead letter"), sizes["dead_letters"]),
         (count(found["versions"], "earlier text", "earlier texts"), sizes["versions"]),
+        (count(found["bodies"], "body of a page", "bodies of pages"), sizes["bodies"]),
         (count(found["model_calls"], "record of a model call", "records of model calls"),
          sizes["model_calls"]),
     ]  # fmt: skip

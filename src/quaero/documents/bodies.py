@@ -1,10 +1,9 @@
 """The bodies that documents were read from, kept so that they can be read again.
 
 A body is kept once however many documents have it, and is written by the transaction that saves
-the first of them. What a document refers to is what its present text was made of: one that is
-changed and comes without a body loses the one it had, and as long as it says the same the one it
-has stays. A body that no document refers to any more stays until `drop` takes it. Nothing that
-shows, exports or logs documents looks here.
+the first of them. What a document refers to is what it was last read from in full, whatever came of
+that: one that comes without a body loses the one it had. Nothing that shows, exports or logs
+documents looks here.
 """
 
 from __future__ import annotations
@@ -20,9 +19,14 @@ from quaero.documents.prepare import optional, storable
 from quaero.documents.rows import as_json
 
 LOOKED_AT = 1_000
+"""How many rows one statement of a cleanup goes through."""
 MOST_AT_ONCE = 200
 AT_ONCE = 8 * 1024 * 1024
 """How many bytes of bodies one statement writes or deletes, unless a single one has more."""
+
+
+Read = tuple[int, Body | None]
+"""The id of a document, and what it was just read from; None where that is not kept."""
 
 
 class Kept(NamedTuple):
@@ -36,20 +40,23 @@ class Kept(NamedTuple):
     entity_type: str
 
 
-def put(
-    tx: Tx, read: Sequence[tuple[int, Body | None]], same: Sequence[tuple[int, Body]] = ()
-) -> None:
-    """Keep what documents were just read from, by id, in place of what was kept of them.
+def put(tx: Tx, new: Sequence[Read], again: Sequence[Read] = ()) -> None:
+    """Keep what documents were just read from: `new` ones, and those that are read `again`.
 
-    Of those that say the `same` as before what is kept stays, and counts as read just now.
+    What only these had before is deleted.
     """
-    forget(tx, [id_ for id_, body in read if body is None])
-    there = _confirm(tx, [id_ for id_, _ in same])
-    given = [(id_, body) for id_, body in read if body is not None]
-    given += [(id_, body) for id_, body in same if id_ not in there]
-    if not given:
-        return
-    _write(tx, {body.hash: body.packed for _, body in given})
+    before = hashes(tx, [id_ for id_, _ in again])
+    forget(tx, [id_ for id_, body in again if body is None and id_ in before])
+    given = [(id_, body) for id_, body in (*new, *again) if body is not None]
+    if given:
+        _write(tx, {body.hash: body.packed for _, body in given})
+        _refer(tx, given)
+    now = {body.hash for _, body in given}
+    drop(tx, [hash_ for hash_ in before.values() if hash_ not in now])
+
+
+def _refer(tx: Tx, given: Sequence[tuple[int, Body]]) -> None:
+    """Note which documents these bodies are of."""
     rows = [
         (id_, body.hash.hex(), optional(body.content_type),
          as_json([storable(each) for each in body.robots]), optional(body.canonical),
@@ -70,19 +77,6 @@ def put(
         """,
         (as_json(rows), tx.now),
     )
-
-
-def _confirm(tx: Tx, ids: Sequence[int]) -> set[int]:
-    """Note the bodies of documents as read now; returns which of them have one."""
-    if not ids:
-        return set()
-    rows = tx.execute(
-        """
-        update document_body set read_at = $2 where document_id in ints($1) returning document_id
-        """,
-        (as_json(ids), tx.now),
-    )
-    return {id_ for (id_,) in rows}
 
 
 def _write(tx: Tx, packed: dict[bytes, bytes]) -> None:
@@ -153,6 +147,8 @@ def of_documents(tx: ReadTx, ids: Sequence[int]) -> dict[int, Kept]:
 
 def hashes(tx: ReadTx, ids: Sequence[int]) -> dict[int, bytes]:
     """The hashes of the bodies that documents refer to, by id."""
+    if not ids:
+        return {}
     return dict(
         tx.execute(
             "select document_id, hash from document_body where document_id in ints($1)",
@@ -164,26 +160,23 @@ def hashes(tx: ReadTx, ids: Sequence[int]) -> dict[int, bytes]:
 # -- letting go
 
 
-def forget_old(tx: Tx, until: int, limit: int = LOOKED_AT) -> int:
-    """Let go of up to `limit` bodies last read at a wall time or before; returns how many."""
+def forget_old(tx: Tx, until: int) -> int:
+    """Let go of some bodies last read at a wall time or before; returns of how many documents."""
     rows = tx.execute(
         """
         delete from document_body where document_id in
             (select document_id from document_body where read_at <= $1 order by read_at limit $2)
         returning 1
         """,
-        (until, limit),
+        (until, LOOKED_AT),
     )
     return len(rows)
 
 
-def unused(
-    tx: ReadTx, until: int, after: bytes, limit: int = LOOKED_AT
-) -> tuple[list[tuple[bytes, int]], bytes | None]:
-    """Bodies that no document was read from after a wall time: hashes and bytes they take.
+def unused(tx: ReadTx, until: int, after: bytes) -> tuple[list[tuple[bytes, int]], bytes | None]:
+    """Bodies that no document was read from after a wall time: hashes and the bytes they take.
 
-    Looks at up to `limit` bodies behind the hash `after`; returns also where to go on, None at the
-    end.
+    Looks at some behind the hash `after`; returns also where to go on, None at the end.
     """
     rows = tx.execute(
         """
@@ -191,14 +184,16 @@ def unused(
                exists (select 1 from document_body d where d.hash = body.hash and d.read_at > $2)
           from body where hash > $1 order by hash limit $3
         """,
-        (after, until, limit),
+        (after, until, LOOKED_AT),
     )
     found = [(hash_, size) for hash_, size, used in rows if not used]
-    return found, rows[-1][0] if len(rows) == limit else None
+    return found, rows[-1][0] if len(rows) == LOOKED_AT else None
 
 
 def drop(tx: Tx, wanted: Sequence[bytes]) -> int:
     """Delete those of these bodies that no document refers to; returns how many."""
+    if not wanted:
+        return 0
     rows = tx.execute(
         """
         delete from body where hash in (select unhex(value) from each($1))

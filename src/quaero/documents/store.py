@@ -107,10 +107,10 @@ def save(tx: Tx, documents: Sequence[NewDocument]) -> list[Saved]:
 
 
 def _keep_bodies(tx: Tx, read: Sequence[tuple[Saved, Body | None]]) -> None:
-    """Keep what a new text was read from; what gave the same text before stays."""
-    new = [(s.id, body) for s, body in read if s.outcome in (Outcome.CREATED, Outcome.CHANGED)]
-    same = [(s.id, body) for s, body in read if s.outcome is Outcome.UNCHANGED and body is not None]
-    bodies.put(tx, new, same)
+    """Keep what was read, as far as it took the place of what was there."""
+    new = [(each.id, body) for each, body in read if each.outcome is Outcome.CREATED]
+    again = (Outcome.CHANGED, Outcome.UNCHANGED)
+    bodies.put(tx, new, [(each.id, body) for each, body in read if each.outcome in again])
 
 
 def rewrite(tx: Tx, documents: Sequence[NewDocument]) -> None:

@@ -5,11 +5,11 @@ create table body(
     bytes blob not null
 );
 
--- The body that a document's present text was made of, and what else reading it depends on.
+-- The body that a document was last read from in full, and what else reading it depends on.
 --   content_type: as the server said; robots: the values of X-Robots-Tag, a JSON array
 --   canonical: the address that a Link header gave; entity_type: what the page is about where it
 --   does not say so itself
---   read_at: when the page was last read anew, though it may have said the same
+--   read_at: when that was
 create table document_body(
     document_id integer primary key,
     hash blob not null,

@@ -93,6 +93,10 @@ async def test_job_types_tell_the_schema_of_their_payloads(web: httpx.AsyncClien
     assert {"crawler", "cleanup", "bulk_action"} <= set(types)
     assert types["crawler"]["schema"]["required"] == ["seeds"]
     assert types["crawler"]["timeout"] == 600
+    assert types["transform"]["timeout"] == 6 * 3_600
+    assert {"document_ids", "source", "tag", "query", "dry_run"} <= set(
+        types["transform"]["schema"]["properties"]
+    )
 
 
 async def test_every_operation_is_described_with_its_problems(app: FastAPI) -> None:

@@ -131,6 +131,19 @@ def test_a_cleanup_leaves_as_many_earlier_texts_as_are_set_and_merges_the_index(
     assert [each["number"] for each in versions] == [6, 5]
 
 
+def test_bodies_of_pages_are_kept_until_they_are_not_wanted_any_more(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = ("--data-dir", tmp_path / "new")
+    with SiteServer({"/": "<p>one</p><a href=/a>a</a>", "/a": "<p>two"}) as site:
+        assert cli(*there, "crawl", site.url).code == 0
+    assert "0 bodies of pages" in cli(*there, "cleanup").out
+    monkeypatch.setenv("QUAERO_CRAWL_KEEP_BODIES", "0s")
+    assert "2 bodies of pages" in cli(*there, "cleanup", "--dry-run").out
+    assert "2 bodies of pages" in cli(*there, "cleanup").out
+    assert "0 bodies of pages" in cli(*there, "cleanup", "--dry-run").out
+
+
 def test_a_backup_is_restored_and_what_was_there_is_kept(
     on: Cli, data: Path, tmp_path: Path
 ) -> None:

@@ -16,7 +16,10 @@ SID = "6F1d0cA9b8E7=fe/03+21"
 FRESH = "9c1185a5c5e9fc54612808977ee8f548"
 TOKEN = "glpat-canary7"
 SENT = {"Cookie": f"theme=dark; sid={SID}", "Authorization": f"Bearer {TOKEN}"}
-SECRETS = (SID, "6F1d0cA9b8E7%3Dfe%2F03%2B21", FRESH, TOKEN)
+SECRETS = (
+    SID, "6F1d0cA9b8E7%3Dfe%2F03%2B21", "6F1d0cA9b8E7=fe\\/03+21",
+    "6F1d0cA9b8E7\\u003dfe/03+21", "6F1d0cA9b8E7\\u003Dfe\\u002F03\\u002B21", FRESH, TOKEN,
+)  # fmt: skip
 
 
 async def test_no_part_of_an_answer_repeats_what_was_sent_or_set() -> None:
@@ -24,6 +27,7 @@ async def test_no_part_of_an_answer_repeats_what_was_sent_or_set() -> None:
         "Set-Cookie": f"sid={FRESH}; Path=/",
         "ETag": f'"{SID}"',
         "Link": f"</{SID}>; rel=canonical",
+        "X-Robots-Tag": f"noindex, {SID}",
     }
     said = " ".join(SECRETS)
     pages = {
@@ -46,10 +50,35 @@ async def test_no_part_of_an_answer_repeats_what_was_sent_or_set() -> None:
     left = " ".join([LEFT_OUT] * len(SECRETS))
     assert page.body.decode() == f"<title>{left}</title><p>dark, {left}."
     assert page.set_cookie == (f"sid={FRESH}; Path=/",)
+    assert page.robots == (f"noindex, {LEFT_OUT}",)
     assert moved.location == f"{site.url}/next?ticket={LEFT_OUT}&theme=dark"
     told = [repr(page), repr(moved), str(kind.value), str(refused.value)]
     assert LEFT_OUT in told[3]
     assert not [each for each in told for secret in SECRETS if secret in each]
+
+
+DOUBTFUL = [
+    ({"Cookie": "PHPSESSID=archer1985"}, True),
+    ({"Cookie": "a=1; xsrf-token=archer1985"}, True),
+    ({"Cookie": "user=archer1985"}, False),
+    ({"Cookie": "session=archer"}, False),
+    ({"X-Api-Key": "archery-and-more"}, True),
+    ({"X-Team": "archery-and-more"}, False),
+    ({}, False),
+]
+
+
+@pytest.mark.parametrize(("sent", "doubtful"), DOUBTFUL)
+async def test_what_is_too_plain_to_be_taken_out_makes_an_answer_doubtful(sent, doubtful) -> None:
+    said = "by archer1985 of archery-and-more"
+    pages = {"/": said, "/wide": Page(body=said.encode("utf-16-le")), "/else": "by nobody"}
+    async with SiteServer(pages) as site, Fetcher() as fetcher:
+        found = [
+            await fetcher.fetch(FetchRequest(url=site.url + path, policy=HERE, headers=sent))
+            for path in ("/", "/wide", "/else")
+        ]
+    assert found[0].body.decode() == said
+    assert [each.doubtful for each in found] == [doubtful, doubtful, False]
 
 
 @pytest.mark.parametrize(

@@ -288,7 +288,8 @@ def test_what_a_cleanup_would_delete_is_seen_in_rows_and_bytes_before(
     dialog.get_by_label("Ended more than").fill("36500")
     dialog.get_by_role("button", name="Preview").click()
     expect(dialog.get_by_text("0 job trees would go")).to_be_visible(timeout=ENDS_MS)
-    for kind in ("Jobs", "Log entries", "Dead letters", "Earlier texts", "Records of model"):
+    kinds = ("Jobs", "Log entries", "Dead letters", "Earlier texts", "Bodies", "Records of model")
+    for kind in kinds:
         expect(dialog.get_by_role("row", name=re.compile(f"^{kind}.* 0 "))).to_be_visible()
     page.evaluate(axe)
     assert serious_faults(page) == []

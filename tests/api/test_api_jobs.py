@@ -112,6 +112,19 @@ async def test_what_is_not_json_is_refused(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+async def test_a_transform_is_told_which_documents_in_one_way_or_the_other(
+    web: httpx.AsyncClient,
+) -> None:
+    payload: dict[str, Any] = {"source": "handbook", "tag": "sea", "dry_run": True}
+    made = await web.post("/api/jobs", json={"type": "transform", "payload": payload})
+    assert made.status_code == 201
+    assert made.json()["payload"].items() >= payload.items()
+    payload["document_ids"] = [1]
+    refused = await web.post("/api/jobs", json={"type": "transform", "payload": payload})
+    assert refused.status_code == 422
+    assert "document_ids stands alone" in refused.text
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

@@ -221,6 +221,8 @@ DRAWN = "6F1d0cA9b8E7=fe/03+21"
 SHOWN = [
     DRAWN, "6F1d0cA9b8E7%3Dfe%2F03%2B21", "6F1d0cA9b8E7=fe\\/03+21",
     "6F1d0cA9b8E7\\u003dfe/03+21", "6F1d0cA9b8E7\\u003Dfe\\u002F03\\u002B21",
+    "6F1d0cA9b8E7&#61;fe&#47;03&#43;21", "6F1d0cA9b8E7&#x3D;fe&#x2F;03&#x2B;21",
+    "6F1d0cA9b8E7%3dfe%2f03%2b21",
 ]  # fmt: skip
 
 

@@ -24,7 +24,9 @@ FEWEST_CHANGES = 5
 _OPEN = frozenset({"cookie", "user-agent", "accept", "if-none-match", "if-modified-since"})
 _FOR_TOKENS = re.compile(r"auth|token|key|secret|session", re.IGNORECASE)
 _FOR_SESSIONS = re.compile(r"auth|token|key|secret|sess|sid\b|jwt|pass", re.IGNORECASE)
-_ESCAPED = ("<>&'=", "<>&'=+/")
+_SIGN = re.compile(r"[<>&'\"=+/]")
+_SIGN_OF_MARKUP = re.compile(r"[<>&'\"=]")
+_ESCAPES = ("\\u{:04x}", "\\u{:04X}", "&#{};", "&#x{:x};", "&#x{:X};", "%{:02x}")
 _WIDE = ("utf-8", "utf-16-le", "utf-16-be")
 _DIGIT = re.compile(r"[0-9]")
 _DRAWN = re.compile(r"[A-Za-z0-9+/=_.~%!-]+")
@@ -119,11 +121,15 @@ def _all_spellings(secrets: Iterable[str]) -> list[str]:
 
 
 def _spellings(secret: str) -> set[str]:
-    """As it is, in addresses, in markup, and in scripts (RFC 8259, 7)."""
-    escaped = {_in_script(secret, signs, form) for signs in _ESCAPED for form in ("04x", "04X")}
+    """As it is, in addresses, in markup, and in scripts, where not all signs need be escaped."""
     written = {secret, quote(secret, safe=""), unquote(secret), escape(secret)}
-    return {*written, secret.replace("/", "\\/"), *escaped}
+    if _SIGN.search(secret) is None:
+        return written
+    written.add(secret.replace("/", "\\/"))
+    for signs in (_SIGN, _SIGN_OF_MARKUP):
+        written.update(_escaped(secret, signs, form) for form in _ESCAPES)
+    return written
 
 
-def _in_script(secret: str, signs: str, form: str) -> str:
-    return "".join(f"\\u{ord(sign):{form}}" if sign in signs else sign for sign in secret)
+def _escaped(secret: str, signs: re.Pattern[str], form: str) -> str:
+    return signs.sub(lambda sign: form.format(ord(sign[0])), secret)

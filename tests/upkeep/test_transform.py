@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,14 @@ from quaero.jobs.read import Job, get
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
 from quaero.settings.model import WorkSettings
+from quaero.testing.confluence_site import ConfluenceSite
+from quaero.testing.jira_site import JiraSite
 from quaero.testing.jobs import Bench
 from quaero.upkeep import transform
 from quaero.upkeep.kinds import TRANSFORM
 from quaero.upkeep.transform import Transforming
 
+from ..crawl.crawler import SESSION, crawl, login  # noqa: TID252
 from ..processes import kill_session  # noqa: TID252
 
 ORIGINAL = "https://docs.example.org/"
@@ -45,16 +49,22 @@ def settings(folder: Path) -> Settings:
     return Settings(data_dir=folder, work=WorkSettings(grace="500ms"))
 
 
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+@asynccontextmanager
+async def working_in(folder: Path) -> AsyncIterator[Bench]:
     """A worker as the program has it."""
-    async with worker(settings(tmp_path)) as made, asyncio.timeout(60):
+    async with worker(settings(folder)) as made, asyncio.timeout(60):
         working = asyncio.create_task(made.pool.run())
         try:
             yield Bench(made.db, made.queue_id, made.registry, made.pool)
         finally:
             made.pool.stop()
             await working
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with working_in(tmp_path) as bench:
+        yield bench
 
 
 def body(html: str, content_type: str = "text/html", **given: Any) -> Body:
@@ -203,6 +213,22 @@ async def test_bodies_are_read_under_the_type_and_address_that_they_came_with(be
     await bench.run("transform")
     assert (await one(bench, 1)).summary.title == "Größe"
     assert (await one(bench, 2)).text.strip() == "# Title\n\n<b>as it is</b>"
+
+
+@pytest.mark.parametrize("make", [JiraSite, ConfluenceSite])
+async def test_all_of_a_crawl_is_read_again_as_it_was_read(
+    tmp_path: Path, make: type[JiraSite | ConfluenceSite]
+) -> None:
+    site = make()
+    async with site.server:
+        ran = await crawl(
+            tmp_path, site.home, with_login=login([site.gate.captured("one")]), private=SESSION,
+            max_pages=0, source_type="jira" if make is JiraSite else "confluence", entity_type="thing",
+        )  # fmt: skip
+    assert len(ran.documents) > 10
+    async with working_in(tmp_path) as bench:
+        job = await bench.run("transform")
+    assert job.result == counted(unchanged=len(ran.documents))
 
 
 # -- what is not

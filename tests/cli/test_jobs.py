@@ -267,7 +267,8 @@ def test_a_purge_cancels_what_waits(on: Cli) -> None:
 def test_cleanup_says_what_it_would_do_and_does_it(on: Cli) -> None:
     assert on("cleanup").out == (
         "deleted 0 job trees with 0 jobs, 0 old log entries, 0 entries of the feed, "
-        "0 dead letters, 0 records of model calls, and 0 earlier texts of documents\n"
+        "0 dead letters, 0 records of model calls, 0 bodies of pages, "
+        "and 0 earlier texts of documents\n"
     )
     done = on("cleanup", "--age", "0", "--status", "failed", "--dry-run", "--json")
     assert (done.json["trees"], done.json["dry_run"]) == (0, True)

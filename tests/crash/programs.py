@@ -33,7 +33,8 @@ def configure(folder: Path, job_types: str, **settings) -> Path:
 @contextlib.contextmanager
 def worker(folder: Path, *arguments):
     """A `quaero work` with its supervisor; killed with its children if it is left running."""
-    environ = os.environ | {"PYTHONPATH": str(HERE)}
+    places = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
     config = ["--config", str(folder / "quaero.toml")]
     with (folder / "worker.log").open("ab") as log:
         process = subprocess.Popen(

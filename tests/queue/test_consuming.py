@@ -1,9 +1,18 @@
 """A handler over a queue's messages."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from threading import Event
 
-from quaero.queue import Delivery, NewMessage, Queue
-from quaero.queue.handler import consuming
+import pytest
+
+from quaero.db.sqlite import writer
+from quaero.queue import Delivery, NewMessage, Queue, consumer
+from quaero.queue.consumer import Consumer
+from quaero.queue.handler import Ended, consuming
+from quaero.queue.queue import open_queue
 
 from ..opening import Opened  # noqa: TID252
 
@@ -102,3 +111,75 @@ async def test_whatever_is_sent_while_others_end_is_taken_without_waiting(opened
         async with asyncio.timeout(10):
             done = [await handled.get() for ids in sent for _ in ids]
     assert sorted(done) == sorted(id_ for ids in sent for id_ in ids)
+
+
+class Held:
+    """A consumer whose handler waits for `end`, once it has looked after everything else."""
+
+    def __init__(self, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(consumer, "SWEEP_SECONDS", 60)
+        monkeypatch.setattr(writer, "BATCH_SECONDS", 0)  # each call has a commit of its own
+        self.db = opened.db
+        self.queue = Queue(opened.write(open_queue, "mail"), "mail")
+        self.handled = asyncio.Queue[int]()
+        self.end = asyncio.Event()
+        self.go_on = Event()
+
+    async def handle(self, message: Delivery) -> None:
+        self.handled.put_nowait(message.id)
+        if message.payload == '"long"':
+            await self.end.wait()
+
+    async def next(self) -> int:
+        return await asyncio.wait_for(self.handled.get(), 5)
+
+    @asynccontextmanager
+    async def consuming(self) -> AsyncIterator[Consumer[Delivery, Ended]]:
+        async with consuming(
+            self.db, self.queue, self.handle, concurrency=2, poll_interval=60
+        ) as made:
+            await self.db.write(self.queue.send)
+            await self.next()
+            while not made.settled:
+                await asyncio.sleep(0.001)
+            yield made
+
+    def hold_writer(self) -> None:
+        """Nothing more is written until `go_on`."""
+        self.holding = asyncio.ensure_future(self.db.write(lambda _: self.go_on.wait(30)))
+
+
+@pytest.fixture
+def held(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> Held:
+    return Held(opened, monkeypatch)
+
+
+async def test_what_is_sent_before_the_loop_knows_of_a_claim_is_not_left_lying(held: Held) -> None:
+    async with held.consuming() as consumer:
+        first = await held.db.write(held.queue.send, "long")
+        assert await held.next() == first
+        while not all(each.shown for each in consumer.running()):
+            await asyncio.sleep(0.001)
+        await held.db.write(lambda _: None)
+        held.hold_writer()
+        held.end.set()
+        while not consumer.idle:
+            await asyncio.sleep(0)  # the end is to be written, and more to be claimed
+        held.go_on.set()
+        with ThreadPoolExecutor(1) as thread:  # and the loop learns of nothing
+            thread.submit(held.db.write_sync, lambda _: None).result(30)
+            second = thread.submit(held.db.write_sync, held.queue.send).result(30)
+        assert await held.next() == second
+
+
+async def test_what_is_sent_while_only_a_start_is_to_be_noted_is_not_left_lying(held: Held) -> None:
+    async with held.consuming() as consumer:
+        first = await held.db.write(held.queue.send, "long")
+        held.hold_writer()
+        sending = asyncio.ensure_future(held.db.write(held.queue.send))
+        assert await held.next() == first
+        while not all(each.shown for each in consumer.running()):
+            await asyncio.sleep(0.001)
+        held.go_on.set()
+        assert await held.next() == await sending
+        held.end.set()

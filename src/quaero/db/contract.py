@@ -12,7 +12,7 @@ a list for `in`.
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
@@ -29,6 +29,9 @@ class Ride:
     work: Callable[[Tx], Any]
     done: Callable[[Any], None]
     loop: AbstractEventLoop
+
+
+Offer: TypeAlias = Callable[[Collection[Callable[..., Any]]], Ride | None]
 
 
 def together(many: Callable[..., list[Any]]) -> Callable[[F], F]:
@@ -119,11 +122,12 @@ class Database(Protocol):
         Returns what ends the subscription.
         """
 
-    def ride(self, topic: str, offer: Callable[[bool], Ride | None]) -> Callable[[], None]:
+    def ride(self, topic: str, offer: Offer) -> Callable[[], None]:
         """Ask `offer`, on the writer's thread, before each commit that signals `topic`.
 
-        It is told whether any function that runs `last` may have missed the signal. What it returns
-        rides along in that transaction; None lets the commit go as it is. Returns what ends this.
+        It is told which functions that run `last` were in this commit and saw all that was
+        signalled. What it returns rides along in that transaction; None lets the commit go as it
+        is. Returns what ends this.
         """
 
     def every(self, seconds: float, work: Callable[[Tx], None]) -> Callable[[], None]:

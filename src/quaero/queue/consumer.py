@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any, Generic
@@ -94,7 +94,7 @@ class Consumer(Generic[W, O]):
         self._hungry = True
         self._writing = False
         self._begun = False  # this write has run in the writer
-        self._left = 0  # what it would have claimed besides
+        self._left = 0  # what it will claim, and then what it would have claimed besides
         self._stopping = False
         self._ahead = Ahead(concurrency)
         self._swept = 0.0
@@ -209,7 +209,7 @@ class Consumer(Generic[W, O]):
         for each in fresh:
             each.shown = True
         starts = [(each.work, each.started_at, each.lease_at) for each in fresh]
-        self._hungry, self._begun, self._left = False, False, 0
+        self._hungry, self._begun, self._left = False, False, want
         self._writing = True
         try:
             works, due = await self._db.write(self._transact, outcomes, starts, want)
@@ -300,16 +300,18 @@ class Consumer(Generic[W, O]):
             self._renew(tx)
         self._backend.sweep(tx)
 
-    def _free(self, late: bool) -> int | None:  # noqa: FBT001 - the rider's one argument
+    def _free(self, seen_by: Collection[Callable[..., Any]]) -> int | None:
         """How much a claim may bring that rides along; None where the pump claims anyway."""
         if self._stopping:
             return 0
         if not self._writing:
             return self._local.spare()
-        if not self._begun:
+        if not self._left:
+            return 0
+        if not self._begun or self._transact in seen_by:
             return None
         left, self._left = self._left, 0
-        return left if late or not left else None  # it runs last, so it saw what became ready
+        return left
 
     def _alight(self, works: list[W], due: int | None) -> None:
         """What a ride has claimed, and when to look again."""

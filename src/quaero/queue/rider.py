@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import Generic
+from typing import Any, Generic
 
 from quaero.db.contract import Ride, Tx
 from quaero.queue.backend import W
@@ -21,7 +21,7 @@ from quaero.queue.backend import W
 class Rider(Generic[W]):
     """One consumer's claims of this kind.
 
-    `free(late)` says how much may be claimed, in any thread, None where that will be done or has
+    `free(seen_by)` says how much may be claimed, in any thread, None where that will be done or has
     just been done without a ride; `claim(tx, want)` claims, `due(tx)` says
     when to look again where that was all; `alight` gets both, and `look` is called, in `loop`.
     """
@@ -29,7 +29,7 @@ class Rider(Generic[W]):
     def __init__(
         self,
         loop: AbstractEventLoop,
-        free: Callable[[bool], int | None],
+        free: Callable[[Collection[Callable[..., Any]]], int | None],
         claim: Callable[[Tx, int], list[W]],
         due: Callable[[Tx], int | None],
         alight: Callable[[list[W], int | None], None],
@@ -43,9 +43,9 @@ class Rider(Generic[W]):
         self._look = look
         self._sated_in = 0  # the thread in which a ride has just claimed all there was
 
-    def offer(self, late: bool) -> Ride | None:  # noqa: FBT001 - the writer's one argument
+    def offer(self, seen_by: Collection[Callable[..., Any]]) -> Ride | None:
         """Asked on the writer's thread before a commit that makes work ready."""
-        want = self._free(late)
+        want = self._free(seen_by)
         self._sated_in = threading.get_ident() if want is None else 0
         if not want or want < 0:
             return None

@@ -15,7 +15,7 @@ import apsw
 
 from quaero.clock import Clock, SystemClock
 from quaero.db import migrations
-from quaero.db.contract import ReadTx, Ride, Tx
+from quaero.db.contract import Offer, ReadTx, Ride, Tx
 from quaero.db.sqlite.connection import (
     fill_wal,
     open_reader,
@@ -176,7 +176,7 @@ class SqliteDatabase:
         """Call `callback` after each commit that signals `topic`, in whatever process."""
         return self._waker.subscribe(topic, callback)
 
-    def ride(self, topic: str, offer: Callable[[bool], Ride | None]) -> Callable[[], None]:
+    def ride(self, topic: str, offer: Offer) -> Callable[[], None]:
         """Ask `offer` before each commit that signals `topic`."""
         return self._writer.add_rider(topic, offer)
 

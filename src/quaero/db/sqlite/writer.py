@@ -21,7 +21,7 @@ from typing import Any
 
 import apsw
 
-from quaero.db.contract import Ride
+from quaero.db.contract import Offer, Ride
 from quaero.db.sqlite.connection import as_full, wait_for_lock
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
@@ -115,7 +115,7 @@ class Writer:
         self._rung = False
         self._timers: list[Timer] = []
         self._next_timer = math.inf  # when, or a little before, one of them is due
-        self._riders: dict[str, list[Callable[[bool], Ride | None]]] = {}
+        self._riders: dict[str, list[Offer]] = {}
         self._wal_pages = 0
         self._closing = False
         self.commits = 0
@@ -174,7 +174,7 @@ class Writer:
         """How the timers stand."""
         return [timer.loop.told() for timer in self._timers]
 
-    def add_rider(self, topic: str, offer: Callable[[bool], Ride | None]) -> Callable[[], None]:
+    def add_rider(self, topic: str, offer: Offer) -> Callable[[], None]:
         """Ask `offer` before commits that signal `topic`; returns what ends this."""
         self._riders[topic] = [*self._riders.get(topic, ()), offer]
 
@@ -324,8 +324,9 @@ class Writer:
             late |= self._run_one(call, savepoint=not alone)
         signals |= late
         for topic in signals & self._riders.keys():
+            seen_by = [each.fn for each in last if each.error is None and topic not in late]
             for offer in self._riders[topic]:
-                ride = offer(topic in late)
+                ride = offer(seen_by)
                 if ride is not None:
                     done.append(Call(ride.work, loop=ride.loop, waiter=ride))
                     signals |= self._run_one(done[-1], savepoint=True)

@@ -343,6 +343,20 @@ async def test_timers_run_while_the_event_loop_is_blocked(db):
     end()
 
 
+async def test_timers_do_not_wait_for_the_end_of_what_is_queued(db, monkeypatch):
+    monkeypatch.setattr(writer, "BATCH_SECONDS", 0)
+    ran = []
+    end = db.every(0.01, ran.append)
+
+    def slow(tx):
+        time.sleep(0.02)
+        return len(ran)
+
+    before, after = await asyncio.gather(db.write(slow), db.write(lambda tx: len(ran)))
+    assert after > before
+    end()
+
+
 async def test_a_timer_that_fails_is_logged_and_goes_on(db, caplog):
     ran = threading.Semaphore(0)
 

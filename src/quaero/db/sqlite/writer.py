@@ -261,6 +261,7 @@ class Writer:
             self._deliver(batch)
             if self._wal_pages >= PASSIVE_PAGES:
                 self._checkpoint()
+            queue.extendleft(self._periodic())  # while others write, the row may never end
 
     def _periodic(self) -> list[Call]:
         """The timers' work that is due, as calls nobody waits for."""

@@ -1,7 +1,9 @@
 """What the pool promises of a run: outcomes, retries, effects, logs, timeouts, stopping."""
 
 import asyncio
+import contextlib
 from pathlib import Path
+from threading import Event
 
 import pytest
 from pydantic import BaseModel
@@ -15,7 +17,7 @@ from quaero.queue.message import COMMANDS
 from quaero.queue.queue import Queue, open_queue
 from quaero.testing.jobs import working
 from quaero.upkeep.bulk import bulk_type
-from quaero.work.pool import PoolOptions
+from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import Later, Registry, Result, executor
 
 
@@ -268,6 +270,36 @@ async def test_progress_is_shown_while_running_and_at_the_end(db):
         go_on.set()
         job = await bench.ended(id_)
     assert (job.summary.progress_current, job.summary.progress_total) == (3, 3)
+
+
+async def test_a_pool_that_is_cancelled_leaves_after_its_last_transaction(db):
+    begun, end = asyncio.Event(), asyncio.Event()
+
+    @executor("held", N)
+    async def held(job, payload):
+        begun.set()
+        await end.wait()
+
+    pool = Pool(db, await db.write(open_queue, "quaero_jobs"), Registry([held]))
+    running = asyncio.create_task(pool.run())
+    (id_,) = await db.write(create, 1, [JobSpec("held", "{}")])
+    await begun.wait()
+    while not all(each.shown for each in pool.consumer.running()):
+        await asyncio.sleep(0.001)
+    await db.write(lambda tx: None)
+    go_on = Event()
+    holding = asyncio.ensure_future(db.write(lambda tx: go_on.wait(30)))
+    end.set()
+    while not pool.consumer.idle:
+        await asyncio.sleep(0)  # what has ended waits to be written
+    running.cancel()
+    while "_leave" not in {each.fn.__name__ for each in db._writer._inbox}:
+        await asyncio.sleep(0.001)
+    go_on.set()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await holding
+    assert (await db.read(read.get, id_)).summary.status is Status.COMPLETED
 
 
 async def test_cancelling_ends_a_running_executor_and_commits_nothing_of_it(db):

@@ -16,7 +16,7 @@ from functools import partial
 from random import Random
 
 from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
-from quaero.db.contract import ReadTx, Tx
+from quaero.db.contract import ReadTx, Tx, last
 from quaero.db.processes import Reporter
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.errors import QuaeroError, StaleLease, StorageError
@@ -332,6 +332,7 @@ class Pool:
             holder.close()
 
 
+@last  # after the consumer's own last transaction, which may be in the same commit
 def _leave(tx: Tx, holder_id: int, max_receive: int, reporter: Reporter) -> None:
     """Give back what could not be settled, and remove the holder."""
     held = held_by(tx, holder_id)

@@ -302,11 +302,9 @@ class Consumer(Generic[W, O]):
 
     def _free(self, seen_by: Collection[Callable[..., Any]]) -> int | None:
         """How much a claim may bring that rides along; None where the pump claims anyway."""
-        if self._stopping:
-            return 0
-        if not self._writing:
+        if not self._writing and not self._stopping:
             return self._local.spare()
-        if not self._left:
+        if self._stopping or not self._left:
             return 0
         if not self._begun or self._transact in seen_by:
             return None

@@ -40,6 +40,12 @@ def retry(jobs: Jobs, id_: int) -> int:
     return asyncio.run(actions.retry(jobs.opened.db, id_))
 
 
+def reopen_and_spawn(tx: Any, id_: int) -> None:
+    """As a crawl does that goes on."""
+    job = reopen.reopen_parent(tx, id_)
+    insert(tx, job.queue_id, [JobSpec("item")], job)
+
+
 def chain(*, any_end: bool = False, **each: Any) -> list[JobSpec]:
     """a, b that needs a, c that needs b."""
     a = JobSpec("t", name="a", **each)
@@ -262,6 +268,38 @@ def test_a_retry_in_portions_opens_first_what_hangs_together(jobs: Jobs, size: i
         assert jobs.claim() == [expected]
         jobs.well(expected)
     assert jobs.look(root).status is COMPLETED
+
+
+def test_a_job_waits_anew_for_one_it_needs_that_is_opened_for_one_below_it(jobs: Jobs) -> None:
+    pre, a = JobSpec("t", phase=Phase.PRE), JobSpec("t", phase=Phase.PRE)
+    root, late, a, b = run_of(jobs, pre, a, JobSpec("t", needs=(Need(1),)))
+    assert jobs.claim() == [late, a]
+    jobs.well(a, spawn=[JobSpec("item"), JobSpec("item")])
+    bad, good = jobs.claim()
+    jobs.badly(bad)
+    jobs.well(good)
+    assert jobs.statuses(a, b) == [COMPLETED, PENDING]
+    jobs.do(reopen.reopen, [bad])
+    jobs.well(late)
+    assert jobs.statuses(a, b) == [RUNNING, PENDING]
+    assert jobs.claim() == [bad], "what it needs has not ended"
+    jobs.well(bad)
+    assert jobs.claim() == [b]
+    jobs.well(b)
+    assert jobs.look(root).status is COMPLETED
+
+
+def test_a_job_waits_anew_for_one_it_needs_that_takes_children_again(jobs: Jobs) -> None:
+    pre = JobSpec("t", phase=Phase.PRE)
+    _, late, a, b = run_of(jobs, pre, pre, JobSpec("t", needs=(Need(1),)))
+    jobs.claim()
+    jobs.well(a)
+    jobs.do(reopen_and_spawn, a)
+    jobs.well(late)
+    (more,) = jobs.claim()
+    assert jobs.statuses(a, b) == [RUNNING, PENDING]
+    jobs.well(more)
+    assert jobs.claim() == [b]
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])

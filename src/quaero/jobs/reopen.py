@@ -217,8 +217,10 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
     """Reopen the ended ancestors of jobs that are not among those which are reopened anyway.
 
     Returns those whose own run failed, or was stopped by another failure: they are to run again.
+    What needs one of the others, and has not begun, waits for it once more.
     """
     again: list[JobRow] = []
+    opened: list[JobRow] = []
     above = {job.parent_id for job in jobs if job.parent_id is not None} - among
     while above:
         parents = list(load(tx, above).values())
@@ -236,8 +238,10 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
             logs.say(tx, parent, Level.INFO, f"reopened, round {parent.round}")
         _time_again(tx, ended)
         transition(tx, ended, Status.RUNNING)
+        opened += ended
         among = among | above
         above = {parent.parent_id for parent in parents if parent.parent_id is not None} - among
+    recount_needs(tx, _needing(tx, opened))
     return again
 
 
@@ -294,6 +298,7 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
     job.stopping, job.warnings = Stopping.NO, 0
     _time_again(tx, [job])
     transition(tx, [job], Status.RUNNING)
+    recount_needs(tx, _needing(tx, [job]))
     logs.say(tx, job, Level.INFO, f"reopened, round {job.round}")
     examine(tx, job)
     return job

@@ -13,6 +13,7 @@ from quaero.clock import SECOND
 from quaero.db import SqliteDatabase
 from quaero.db.contract import last
 from quaero.db.sqlite import writer
+from quaero.db.sqlite.calls import Call
 from quaero.errors import StorageError
 from quaero.testing.clock import FakeClock
 
@@ -419,6 +420,26 @@ async def test_what_runs_last_sees_the_others_of_its_commit_and_riders_know(db, 
     _, found, *_ = await asyncio.gather(*writes)
     assert (found, db.commits - before) == ([1, 2], 1)
     assert [list(seen_by) for seen_by in offers] == [[] if again else [look]]
+
+
+async def test_what_wants_the_bare_connection_gets_it_though_others_write_without_pause(db):
+    stop = threading.Event()
+
+    async def keep_writing():
+        while not stop.is_set():
+            await db.write(put, 1)
+
+    writers = [asyncio.create_task(keep_writing()) for _ in range(50)]
+    async with asyncio.timeout(20):
+        for _ in range(20):
+            look = asyncio.to_thread(db.exclusively, lambda c: c.in_transaction)
+            assert await look is False, "between two transactions"
+        with pytest.raises(Oops):
+            await asyncio.to_thread(db.exclusively, lambda c: put_and_fail(c, 2))
+    stop.set()
+    await asyncio.gather(*writers)
+    with pytest.raises(RuntimeError, match="would wait for itself"):
+        db.exclusively(lambda c: db._writer.run(Call(put, (3,))))
 
 
 # -- closing

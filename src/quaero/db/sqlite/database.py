@@ -16,6 +16,7 @@ import apsw
 from quaero.clock import Clock, SystemClock
 from quaero.db import migrations
 from quaero.db.contract import Offer, ReadTx, Ride, Tx
+from quaero.db.sqlite.calls import Call, Timer
 from quaero.db.sqlite.connection import (
     fill_wal,
     open_reader,
@@ -29,7 +30,7 @@ from quaero.db.sqlite.readers import Readers
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteReadTx, SqliteTx
-from quaero.db.sqlite.writer import Call, Timer, Writer
+from quaero.db.sqlite.writer import Writer
 from quaero.db.wake import Waker
 from quaero.loops import Turned
 

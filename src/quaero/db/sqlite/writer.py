@@ -13,21 +13,21 @@ import logging
 import math
 import threading
 import time
-from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import apsw
 
 from quaero.db.contract import Offer, Ride
+from quaero.db.sqlite.calls import Call, Timer, alike, name_of
 from quaero.db.sqlite.connection import as_full, wait_for_lock
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteTx
 from quaero.errors import StorageError
-from quaero.loops import Loop, Turned
+from quaero.loops import Turned
 
 log = logging.getLogger(__name__)
 
@@ -38,55 +38,6 @@ RESTART_PAGES = 16_384  # 64 MiB of log
 RESTART_PATIENCE = 0.02
 IDLE_SECONDS = 0.25
 COMMITS_TIMED = 200
-TOGETHER = 500
-_NO_KEYWORDS: Mapping[str, Any] = {}
-
-
-class Call:
-    """One function to run in the writer, and who waits for its outcome.
-
-    `waiter` is a future of `loop`, or a `threading.Event` where there is no loop, or nobody.
-    """
-
-    __slots__ = ("args", "error", "fn", "kwargs", "loop", "result", "waiter")
-
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] = _NO_KEYWORDS,
-        loop: AbstractEventLoop | None = None,
-        waiter: Any = None,
-    ) -> None:
-        self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
-        self.loop = loop
-        self.waiter = waiter
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-
-class Timer:
-    """Work that the writer does by itself from time to time."""
-
-    __slots__ = ("due", "loop", "period", "work")
-
-    def __init__(self, period: float, work: Callable[[SqliteTx], None]) -> None:
-        self.period = period
-        self.work = work
-        self.loop = Loop(_name(work), period)
-        self.due = time.monotonic() + period
-
-    def turned(self, error: BaseException | None) -> None:
-        """Note how its work went."""
-        if isinstance(error, Exception):
-            self.loop.failed(error)
-        else:
-            self.loop.turn()
-
-    def set(self) -> None:
-        """It waits for the outcome of its own work; nobody else does."""
 
 
 class Writer:
@@ -111,6 +62,7 @@ class Writer:
         self._gate = threading.Lock()
         self._owner = 0
         self._inbox: deque[Call] = deque()
+        self._guests: deque[Call] = deque()  # what is run between transactions
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._rung = False
         self._timers: list[Timer] = []
@@ -184,12 +136,18 @@ class Writer:
         return end
 
     def exclusively(self, work: Callable[[apsw.Connection], Any]) -> Any:
-        """Run `work` on the bare connection, between transactions."""
+        """Run `work` on the bare connection, in the writer, before its next transaction."""
         self._refuse_nesting()
-        with self._lock:
+        call = Call(work, waiter=threading.Event())
+        with self._gate:
             if self._closing:
                 raise StorageError("the database is closed")
-            return work(self._connection)
+            self._guests.append(call)
+        self._ring()
+        call.waiter.wait()
+        if call.error is not None:
+            raise call.error
+        return call.result
 
     def close(self) -> None:
         """Run what is queued, then end the thread and close the connection."""
@@ -208,16 +166,20 @@ class Writer:
             stirred = self._wait()
             idle = not stirred and self._wal_pages > 0
             try:
-                if idle or self._inbox or self._has_timer_due():  # else the lock is left to others
+                if idle or self._has_work():  # else the lock is left to others
                     self._work_off(idle=idle)
             except Exception:  # out of memory, say; whoever waits for a write needs this thread
                 log.exception("the writer stumbled, and goes on")
-            if self._closing and not self._inbox:
+            if self._closing and not self._inbox and not self._guests:
                 return
+
+    def _has_work(self) -> bool:
+        return bool(self._inbox or self._guests) or self._has_timer_due()
 
     def _work_off(self, *, idle: bool) -> None:
         with self._lock:
-            while self._inbox or self._has_timer_due():
+            while self._has_work():
+                self._serve_guests()
                 self._run_batch(self._inbox)
             if idle:
                 self._checkpoint()
@@ -231,7 +193,7 @@ class Writer:
     def _wait(self) -> bool:
         """Sleep until somebody rings or something is due; whether it was rung."""
         try:
-            self._bell.get(timeout=0 if self._inbox else self._pause())
+            self._bell.get(timeout=0 if self._inbox or self._guests else self._pause())
         except Empty:
             return False
         finally:
@@ -262,6 +224,20 @@ class Writer:
             if self._wal_pages >= PASSIVE_PAGES:
                 self._checkpoint()
             queue.extendleft(self._periodic())  # while others write, the row may never end
+            self._serve_guests()
+
+    def _serve_guests(self) -> None:
+        """Run what wants the bare connection, between two transactions."""
+        while self._guests:
+            call = self._guests.popleft()
+            self._owner = threading.get_ident()
+            try:
+                call.result = call.fn(self._connection)
+            except BaseException as error:  # noqa: BLE001 - its caller's
+                call.error = error
+            finally:
+                self._owner = 0
+                call.waiter.set()
 
     def _periodic(self) -> list[Call]:
         """The timers' work that is due, as calls nobody waits for."""
@@ -311,7 +287,7 @@ class Writer:
         before = self._connection.total_changes()
         deadline = time.monotonic() + BATCH_SECONDS
         while queue and (not done or time.monotonic() < deadline):
-            calls = _alike(queue)
+            calls = alike(queue)
             done += calls
             if getattr(calls[0].fn, "last", False):
                 last += calls
@@ -376,7 +352,7 @@ class Writer:
         if savepoint:
             connection.execute("release s")
         if (took := time.monotonic() - started) > SLOW_SECONDS:
-            log.info("slow write: %s took %.0f ms", _name(call.fn), took * 1000)
+            log.info("slow write: %s took %.0f ms", name_of(call.fn), took * 1000)
         return tx.signals
 
     def _roll_back(self) -> None:
@@ -420,17 +396,3 @@ class Writer:
             return self._connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_RESTART)
         finally:
             self._connection.set_busy_handler(wait_for_lock)
-
-
-def _alike(queue: deque[Call]) -> list[Call]:
-    """Take the head of the queue, and with it what follows and can be done together with it."""
-    calls = [queue.popleft()]
-    fn = calls[0].fn
-    if getattr(fn, "together", None) is not None:
-        while queue and queue[0].fn == fn and len(calls) < TOGETHER:
-            calls.append(queue.popleft())
-    return calls
-
-
-def _name(fn: Callable[..., Any]) -> str:
-    return getattr(fn, "__qualname__", repr(fn))

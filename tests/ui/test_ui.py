@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -69,6 +71,32 @@ def test_errors_of_a_payload_stand_on_their_field(new_page) -> None:
     page = new_page("/queue", REFUSED)
     fill_in(page, "not an address")
     expect(page.locator('[data-field="seeds"].has-error')).to_be_visible()
+
+
+def test_a_form_that_needs_nothing_is_sent_as_it_stands(new_page, server) -> None:
+    page = new_page("/queue")
+    every = httpx.get(f"{server.url}/api/job-types").json()
+    free = [each["name"] for each in every if not each["schema"].get("required")]
+    assert {"summarizer", "transform", "cleanup", "reindex"} <= set(free)
+    for name in free:
+        page.get_by_role("button", name="New job").click()
+        page.get_by_role("dialog").get_by_role("combobox").first.select_option(name)
+        with page.expect_response("**/api/jobs") as made:
+            page.get_by_role("button", name="Create").click()
+        assert made.value.status == 201, f"{name}: {made.value.text()}"
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_source_is_named_by_its_number_or_its_name(new_page) -> None:
+    page = new_page("/queue", REFUSED)
+    for typed, sent in (("7", 7), ("handbook", "handbook"), ("", None)):
+        page.get_by_role("button", name="New job").click()
+        page.get_by_role("dialog").get_by_role("combobox").first.select_option("transform")
+        page.get_by_label("Source", exact=True).fill(typed)
+        with page.expect_request("**/api/jobs") as asked:
+            page.get_by_role("button", name="Create").click()
+        assert json.loads(asked.value.post_data or "")["payload"].get("source") == sent
+        page.reload()
 
 
 def test_a_selection_is_deleted_after_a_question_that_names_its_number(

@@ -99,7 +99,7 @@ function makeField(name, part, { required, given }) {
 }
 
 function limits(part) {
-  const { minimum, maximum } = part;
+  const [minimum, maximum] = [part.minimum, part.maximum].map((each) => (Number.isSafeInteger(each) || each % 1 ? each : null));
   if (part.type === "array") return "One a line.";
   if (minimum == null && maximum == null) return "";
   if (maximum == null) return `At least ${minimum}.`;
@@ -115,6 +115,7 @@ function control(part, context) {
     return lines(part, context);
   }
   if (part.type === "string" || part.const !== undefined) return line(part, context);
+  if (isNumberOrName(part)) return numberOrName(context);
   return json(context);
 }
 
@@ -157,8 +158,27 @@ function lines(part, { id, start }) {
   const area = h("textarea.textarea.mono", { id, rows: 2, spellcheck: "false" });
   area.value = (start ?? []).join("\n");
   const cast = part.items.type === "string" ? String : Number;
-  const read = () => area.value.split("\n").map((each) => each.trim()).filter(Boolean).map(cast);
+  const read = () => {
+    const found = area.value.split("\n").map((each) => each.trim()).filter(Boolean).map(cast);
+    return part.optional && !found.length ? undefined : found;
+  };
   return { element: area, read };
+}
+
+/** Whether a thing may be given by its number or by its name. */
+function isNumberOrName(part) {
+  const types = (part.anyOf ?? part.oneOf ?? []).map((each) => each.type).filter((type) => type !== "null");
+  return types.length === 2 && types.includes("integer") && types.includes("string");
+}
+
+function numberOrName({ id, start, required }) {
+  const input = h("input.input", { id, type: "text", value: start ?? "", required });
+  const read = () => {
+    const text = input.value.trim();
+    if (text === "") return required ? text : undefined;
+    return /^\d{1,15}$/.test(text) ? Number(text) : text;
+  };
+  return { element: input, read };
 }
 
 function json({ id, start }) {

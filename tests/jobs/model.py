@@ -92,9 +92,9 @@ class Job:
     @property
     def may_run(self) -> bool:
         """Whether the phase of the job has begun, and what it needs has ended."""
+        if self.for_pre:  # it has begun, whatever its phase and what it needed are now
+            return not any(job.status.open for job in self.of_phase(Phase.PRE))
         if any(needed.status.open for needed, _ in self.needs) or self.never_can:
-            return False
-        if self.for_pre and any(job.status.open for job in self.of_phase(Phase.PRE)):
             return False
         if self.parent is None or self.spec.phase is Phase.PRE:
             return True

@@ -25,6 +25,7 @@ from quaero.documents.names import file_name
 from quaero.documents.read import documents, ids_after
 from quaero.documents.record import Record, file_time, record_of
 from quaero.documents.referring import of_documents
+from quaero.documents.rows import that_fit
 from quaero.errors import BadInput
 
 SourceNames = Callable[[ReadTx, Sequence[int]], Mapping[int, str]]
@@ -118,13 +119,7 @@ def _page(
         "select id, bytes from document where id in ints($1) order by id",
         (msgspec.json.encode(ids_after(tx, wanted, after, PAGE)).decode(),),
     )
-    ids: list[int] = []
-    room = PAGE_BYTES
-    for id_, size in sizes:
-        if ids and size > room:
-            break
-        ids.append(id_)
-        room -= size
+    ids = that_fit(sizes, PAGE_BYTES)
     refers = of_documents(tx, ids)
     found = documents(tx, ids)
     called = names(tx, [each.summary.source_id for each in found])

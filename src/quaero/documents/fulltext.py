@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from quaero.db.contract import ReadTx, Tx
+from quaero.documents.rows import that_fit
 
 # Thai and Lao, kana, CJK ideographs: each sign is a word of its own.
 _SIGNS = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -129,13 +130,7 @@ def rebuild_some(tx: Tx, after: int = 0, limit: int = 100) -> tuple[int | None, 
     sizes = tx.execute(
         "select id, bytes from document where id > $1 order by id limit $2", (after, limit)
     )
-    ids: list[int] = []
-    room = _BYTES_AT_ONCE
-    for id_, size in sizes:
-        if ids and size > room:
-            break
-        ids.append(id_)
-        room -= size
+    ids = that_fit(sizes, _BYTES_AT_ONCE)
     rows = tx.execute(
         """
         select d.id, d.title, t.text from document d join document_text t on t.document_id = d.id

@@ -19,7 +19,7 @@ from quaero.documents.model import Document, NewDocument
 from quaero.documents.prepare import prepare, storable
 from quaero.documents.read import documents
 from quaero.documents.references import Reference
-from quaero.documents.rows import as_json
+from quaero.documents.rows import as_json, that_fit
 from quaero.errors import Conflict
 
 
@@ -56,13 +56,7 @@ def some(tx: ReadTx, ids: Sequence[int], most: int) -> Some:
     Those that are gone or do not exist are looked at, and not found.
     """
     sizes = bodies.sizes(tx, ids)
-    total, number = 0, 0
-    for id_ in ids:
-        total += sizes.get(id_, 0)
-        if number and total > most:
-            break
-        number += 1
-    looked = ids[:number]
+    looked = that_fit(((id_, sizes.get(id_, 0)) for id_ in ids), most)
     there = [each for each in documents(tx, looked) if each.summary.gone_at is None]
     refer, kept = referring.of_documents(tx, looked), bodies.of_documents(tx, looked)
     found = [

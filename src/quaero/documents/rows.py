@@ -32,6 +32,17 @@ class Known(NamedTuple):
     changed_at: int
 
 
+def that_fit(sizes: Iterable[tuple[int, int]], room: int) -> list[int]:
+    """The first of some (id, bytes) that take no more than `room` bytes together, one at least."""
+    ids: list[int] = []
+    for id_, size in sizes:
+        if ids and size > room:
+            break
+        ids.append(id_)
+        room -= size
+    return ids
+
+
 def find(tx: ReadTx, keys: Iterable[Key]) -> dict[Key, Known]:
     """The documents with these keys, in order of key."""
     rows = tx.execute(

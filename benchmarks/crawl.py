@@ -2,6 +2,8 @@
 
 Both obey robots.txt, convert each page with the same function, and store Markdown with a full-text
 index in SQLite. CPU is that of all processes of the contestant, memory the largest sum over them.
+What this conversion leaves to win shows a bare loop: it fetches, converts, stores and indexes with
+the same libraries in one process, and knows no robots, rules, jobs, logs, hashes or kept bodies.
 The site is a Debian package's HTML, served by a process of its own that is not counted. That server
 keeps the log by which it is told what a contestant that was killed twice missed and what it fetched
 again.
@@ -90,16 +92,18 @@ class Contestant:
         return int(count)
 
 
-def contestants(folder: Path, url: str) -> tuple[Contestant, Contestant]:
-    """Quaero as its command line runs it, and Scrapy."""
-    ours, theirs = folder / "quaero", folder / "scrapy"
+def contestants(folder: Path, url: str) -> tuple[Contestant, Contestant, Contestant]:
+    """Quaero as its command line runs it, Scrapy, and what is left of a crawl without a crawler."""
+    ours, theirs, bare = folder / "quaero", folder / "scrapy", folder / "bare"
     start = f"{url}index.html"
     options = ["--max-pages", "0", "--max-depth", "1000"]
     command = [sys.executable, "-m", "quaero", "--data-dir", str(ours), "crawl", start, *options]
     other = [sys.executable, __file__, "scrapy", start, str(theirs)]
+    least = [sys.executable, __file__, "bare", start, str(bare)]
     return (
         Contestant("quaero", ours, command, "quaero.db", "document"),
         Contestant("Scrapy with JOBDIR", theirs, other, "pages.db", "page"),
+        Contestant("bare loop", bare, least, "pages.db", "page"),
     )
 
 
@@ -150,18 +154,20 @@ def run(folder: Path) -> list[str]:
     """The tables: a crawl, and one that is killed twice."""
     server = Server(fetch_site(folder))
     try:
-        ours, theirs = contestants(folder, server.url)
-        return [*undisturbed(ours, theirs), *interrupted(ours, theirs, server)]
+        ours, theirs, bare = contestants(folder, server.url)
+        return [*undisturbed(ours, theirs, bare), *interrupted(ours, theirs, server)]
     finally:
         server.stop()
 
 
-def undisturbed(ours: Contestant, theirs: Contestant, rounds: int = 3) -> list[str]:
-    """Both in turns, after one run each that is not counted; the round with the median ratio."""
+def undisturbed(
+    ours: Contestant, theirs: Contestant, bare: Contestant, rounds: int = 3
+) -> list[str]:
+    """All in turns, after one run each that is not counted; the round with the median ratio."""
     rows = []
     for turn in range(rounds + 1):
         row = []
-        for each in (ours, theirs):
+        for each in (ours, theirs, bare):
             seconds = measured(each.fresh().command)
             row.append((each.pages(), *seconds))
         print(json.dumps(row), flush=True)
@@ -173,12 +179,17 @@ def undisturbed(ours: Contestant, theirs: Contestant, rounds: int = 3) -> list[s
         "| | pages | wall s | pages per CPU second | most memory |", "|---|---:|---:|---:|---:|",
     ]  # fmt: skip
     for each, (pages, wall, _, memory), rate in zip(
-        (ours, theirs), rows[middle], rates[middle], strict=True
+        (ours, theirs, bare), rows[middle], rates[middle], strict=True
     ):
         lines.append(f"| {each.name} | {pages} | {wall:.1f} | {rate:.0f} | {memory:.0f} MB |")
-    faster = rates[middle][0] / rates[middle][1]
+    rate_of_ours, rate_of_theirs, rate_of_bare = rates[middle]
     smaller = rows[middle][0][3] / rows[middle][1][3]
-    return [*lines, f"| ours is | | | {faster:.1f}x | {smaller:.2f} of it |", ""]
+    return [
+        *lines,
+        f"| quaero against Scrapy | | | {rate_of_ours / rate_of_theirs:.1f}x | {smaller:.2f} |",
+        f"| bare loop against Scrapy | | | {rate_of_bare / rate_of_theirs:.1f}x | |",
+        "",
+    ]
 
 
 def interrupted(ours: Contestant, theirs: Contestant, server: Server) -> list[str]:
@@ -287,8 +298,65 @@ def _scrapy(url: str, place: Path) -> None:
     process.start()
 
 
+def _bare(start: str, place: Path) -> None:
+    import aiohttp
+
+    from quaero.app import run
+    from quaero.crawl.addresses import Addresses
+    from quaero.crawl.extract import extract
+
+    db = sqlite3.connect(place / "pages.db", isolation_level=None)
+    db.executescript(
+        """
+        pragma journal_mode = wal;
+        pragma synchronous = full;
+        create table page(url text primary key, title text, text text);
+        create virtual table page_text using fts5(title, text);
+        """
+    )
+    below = start.rpartition("/")[0] + "/"
+    seen, row = {start}, [start]
+
+    def store(pages) -> None:
+        db.execute("begin")
+        db.executemany("insert into page values(?, ?, ?)", pages)
+        db.executemany("insert into page_text values(?2, ?3)", pages)
+        db.execute("commit")
+
+    async def fetch(session: aiohttp.ClientSession, url: str):
+        async with session.get(url) as answer:
+            return url, answer.status, answer.headers["Content-Type"], await answer.read()
+
+    def read(url: str, kind: str, body: bytes):
+        page, addresses = extract(body, url, kind), Addresses(url)
+        for href, _ in page.links:
+            link = (addresses.of(href.partition("#")[0]) or "") if href[0] != "#" else ""
+            if link.startswith(below) and link not in seen:
+                seen.add(link)
+                row.append(link)
+        return url, page.title, page.markdown
+
+    async def main() -> None:
+        async with aiohttp.ClientSession() as session:
+            while row:
+                urls = [row.pop() for _ in range(min(CONCURRENCY, len(row)))]
+                answers = await asyncio.gather(*(fetch(session, url) for url in urls))
+                store(
+                    [
+                        read(url, kind, body)
+                        for url, status, kind, body in answers
+                        if status == 200 and kind.startswith("text/html")
+                    ]
+                )
+
+    run(main())
+    db.close()
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         _serve(Path(sys.argv[2]))
+    elif sys.argv[1] == "bare":
+        _bare(sys.argv[2], Path(sys.argv[3]))
     else:
         _scrapy(sys.argv[2], Path(sys.argv[3]))

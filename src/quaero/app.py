@@ -58,11 +58,8 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
-PRELOAD = (
-    "quaero.crawl.digest",
-    "quaero.sources.folder_reading",
-    "quaero.summarize.extractive",
-)
+PRELOAD = ("quaero.crawl.digest",)
+"""What most helpers are started for; other tasks bring their modules with them."""
 
 
 def open_database(settings: Settings, *, upgrade: bool = True) -> SqliteDatabase:

@@ -89,3 +89,102 @@ async def test_a_page_that_is_cancelled_while_it_waits_changes_nothing_for_the_o
     await third.is_read()
     assert second.task.done()
     assert third.task.done()
+
+
+class Answers:
+    """A site that answers after as long as the test says, by a clock of the test's own."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.convoy = Convoy(most=9, patience=0.02, clock=lambda: self.now)
+
+    async def after(self, seconds: float, times: int = 30) -> None:
+        """Fetch some pages that take so long."""
+        for _ in range(times):
+            fetch = Fetch(self.convoy)
+            await settled()
+            self.now += seconds
+            await fetch.is_fetched()
+
+
+class Fetch:
+    """A fetch that ends when the test says so."""
+
+    def __init__(self, convoy: Convoy) -> None:
+        self._fetched: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.task = asyncio.create_task(convoy.fetch(self._fetched))
+
+    async def is_fetched(self) -> None:
+        self._fetched.set_result("body")
+        await settled()
+
+    async def fails(self) -> None:
+        self._fetched.set_exception(OSError("no route"))
+        await settled()
+
+
+async def test_a_page_waits_for_one_that_is_fetched_where_sites_answer_at_once() -> None:
+    site = Answers()
+    await site.after(0.001)
+    fetch = Fetch(site.convoy)
+    (page,) = await pages(site.convoy, 1)
+    await page.is_read()
+    assert not page.task.done()
+    await fetch.is_fetched()  # and is no page to be read
+    assert page.task.done()
+
+
+async def test_a_page_that_was_fetched_is_waited_for_until_it_is_read() -> None:
+    site = Answers()
+    await site.after(0.001)
+
+    async def visit(fetching: asyncio.Future[str], reading: asyncio.Future[str]) -> str:
+        await site.convoy.fetch(fetching)
+        return await site.convoy.along(reading)
+
+    loop = asyncio.get_running_loop()
+    fetching, reading = loop.create_future(), loop.create_future()
+    visiting = asyncio.create_task(visit(fetching, reading))
+    (page,) = await pages(site.convoy, 1)
+    await page.is_read()
+    fetching.set_result("body")
+    await settled()
+    assert not page.task.done()
+    reading.set_result("text")
+    await settled()
+    assert page.task.done()
+    assert visiting.done()
+
+
+async def test_no_page_waits_for_one_that_is_fetched_where_a_site_takes_its_time() -> None:
+    site = Answers()
+    await site.after(0.001)
+    await site.after(0.2, times=3)
+    fetch = Fetch(site.convoy)
+    (page,) = await pages(site.convoy, 1)
+    await page.is_read()
+    assert page.task.done()
+    await fetch.is_fetched()
+
+
+async def test_one_slow_answer_is_soon_forgotten() -> None:
+    site = Answers()
+    await site.after(60, times=1)
+    await site.after(0.001, times=12)
+    fetch = Fetch(site.convoy)
+    (page,) = await pages(site.convoy, 1)
+    await page.is_read()
+    assert not page.task.done()
+    await fetch.is_fetched()
+
+
+async def test_a_page_that_cannot_be_fetched_keeps_no_other_waiting() -> None:
+    site = Answers()
+    await site.after(0.001)
+    fetch = Fetch(site.convoy)
+    (page,) = await pages(site.convoy, 1)
+    await page.is_read()
+    await fetch.fails()
+    assert page.task.done()
+    with pytest.raises(OSError, match="no route"):
+        fetch.task.result()

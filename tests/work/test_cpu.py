@@ -16,6 +16,7 @@ from typing import Any, cast
 import pytest
 import uvloop
 
+from quaero.app import PRELOAD
 from quaero.errors import BadUrl, HelperDied, Permanent, Refused, RetryLater, TaskFailed
 from quaero.work.cpu import CpuHelpers
 
@@ -390,6 +391,16 @@ def test_modules_are_imported_beforehand(run: Run) -> None:
             assert await cpu.run("sys:modules.__contains__", "colorsys")
         async with helpers() as cpu:
             assert not await cpu.run("sys:modules.__contains__", "colorsys")
+
+    run(scenario())
+
+
+def test_a_helper_for_pages_loads_neither_database_nor_network(run: Run) -> None:
+    async def scenario() -> None:
+        async with helpers(preload=PRELOAD) as cpu:
+            assert await cpu.run("sys:modules.__contains__", "quaero.crawl.digest")
+            for module in ("quaero.db", "apsw", "asyncio", "ssl", "aiohttp", "pydantic"):
+                assert not await cpu.run("sys:modules.__contains__", module), module
 
     run(scenario())
 

@@ -1,31 +1,55 @@
 """Pages that were read at about the same time go on together, so that one commit completes them.
 
 A commit costs about as much as reading a page, however many pages it completes. So a page that was
-read waits for the one that is being read meanwhile; never for one that is still to be fetched, for
-no more than `MOST` in all, and no longer than `PATIENCE`.
+read waits for those that are being read meanwhile, and while sites answer at once also for those
+that are being fetched; for no more than `MOST` in all, and no longer than `PATIENCE`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import TypeVar
 
 R = TypeVar("R")
-MOST = 3
+MOST = 4
 PATIENCE = 0.02
 """Seconds; a page takes some two milliseconds to read."""
+AT_ONCE = 0.005
+"""Seconds; a page that takes longer to fetch is not worth waiting for."""
+WEIGHT = 0.2  # of the newest fetch in the mean
 
 
 class Convoy:
-    """The pages of one event loop that are being read, and those that wait for them."""
+    """The pages of one event loop that are under way, and those that wait for them."""
 
-    def __init__(self, most: int = MOST, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        most: int = MOST,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
         self._most = most
         self._patience = patience
+        self._clock = clock
+        self._fetching = 0
         self._reading = 0
+        self._fetch_seconds = patience  # the mean, no fetch counted as longer than this
         self._waiting: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    async def fetch(self, fetching: Awaitable[R]) -> R:
+        """Await the fetching of a page."""
+        began = self._clock()
+        self._fetching += 1
+        try:
+            return await fetching
+        finally:
+            self._fetching -= 1
+            took = min(self._clock() - began, self._patience)
+            self._fetch_seconds += WEIGHT * (took - self._fetch_seconds)
+            asyncio.get_running_loop().call_soon(self._look)  # when it may be being read already
 
     async def along(self, reading: Awaitable[R]) -> R:
         """Await the reading of a page, and then for a little while those under way beside it."""
@@ -34,12 +58,22 @@ class Convoy:
             result = await reading
         finally:
             self._reading -= 1
-            complete = not self._reading or len(self._waiting) + 1 >= self._most
+            complete = self._is_last or len(self._waiting) + 1 >= self._most
             if complete:
                 self._go()
         if not complete:
             await self._wait()
         return result
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether no page comes that is worth waiting for."""
+        answers_at_once = self._fetch_seconds <= AT_ONCE
+        return not self._reading and not (answers_at_once and self._fetching)
+
+    def _look(self) -> None:
+        if self._waiting and self._is_last:
+            self._go()
 
     async def _wait(self) -> None:
         loop = asyncio.get_running_loop()

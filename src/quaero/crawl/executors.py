@@ -215,7 +215,7 @@ class CrawlExecutors:
             interval=interval(crawl, self._robots.known(url), self._fetcher.user_agent),
         )
         try:
-            result = await self._fetcher.fetch(request)
+            result = await self._convoy.fetch(self._fetcher.fetch(request))
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
                 await job.checkpoint(job.state, [partial(note_gone, crawl=crawl, url=url)])

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from quaero.db.contract import ReadTx, Tx
+if TYPE_CHECKING:  # the helpers that read pages know the words of documents, and no database
+    from quaero.db.contract import ReadTx, Tx
 
 
 class Kind(IntEnum):

@@ -32,13 +32,13 @@ from quaero.queue.leases import Leases
 from quaero.queue.local import LocalRow
 from quaero.queue.message import WITHOUT_ROOM, Token
 from quaero.queue.rider import Rider
+from quaero.queue.starts import Starts
 
 log = logging.getLogger(__name__)
 
 _STOPS = "the worker stops"
 WAITED_TOO_LONG = 0.5
 UNBROKEN_SECONDS = 0.002
-SHOW_START_AFTER = 0.01
 SWEEP_SECONDS = 0.5
 LONGEST_PAUSE = 1.0  # between attempts to write what cannot be written now
 OVERDUE = SECOND // 50  # until the next look where what is due waits for a sweep
@@ -88,9 +88,8 @@ class Consumer(Generic[W, O]):
         self._lost: set[Token] = set()
         self._renewed = 0
         self._alarm = Alarm(self._look)
-        self._show_alarm = Alarm(self._show)
-        self._show_due = False
         self._stir = asyncio.Event()
+        self._starts = Starts(self._running, self._stir.set)
         self._hungry = True
         self._writing = False
         self._begun = False  # this write has run in the writer
@@ -126,7 +125,7 @@ class Consumer(Generic[W, O]):
             for end in ends:
                 end()
             self._alarm.cancel()
-            self._show_alarm.cancel()
+            self._starts.close()
             for slot in slots:
                 slot.cancel()
             await asyncio.wait(slots, timeout=UNDO_SECONDS)
@@ -176,7 +175,7 @@ class Consumer(Generic[W, O]):
 
     async def _cycle(self) -> None:
         want = self._want()
-        if self._outcomes or self._show_due or (want and self._hungry):
+        if self._outcomes or self._starts.are_due or (want and self._hungry):
             self._next_look = None
             self._look_at(await self._write(want if self._hungry or self._outcomes else 0))
         elif self._hungry:
@@ -204,10 +203,7 @@ class Consumer(Generic[W, O]):
     async def _write(self, want: int) -> int | None:
         """One transaction of the pump; returns when to look again by itself, in lease time."""
         outcomes, self._outcomes = self._outcomes, []
-        fresh = [each for each in self._running.values() if not each.shown]
-        self._show_due = False
-        for each in fresh:
-            each.shown = True
+        fresh = self._starts.take()
         starts = [(each.work, each.started_at, each.lease_at) for each in fresh]
         self._hungry, self._begun, self._left = False, False, want
         self._writing = True
@@ -254,9 +250,7 @@ class Consumer(Generic[W, O]):
 
     async def _begin_again(self, fresh: list[Running[W]], *, pause: bool) -> None:
         """What a failed transaction was to show and to claim is for the next one."""
-        for each in fresh:
-            each.shown = False
-        self._show_due = bool(fresh)
+        self._starts.put_back(fresh)
         self._hungry = True
         if pause:
             await asyncio.sleep(min(self._poll_interval, LONGEST_PAUSE))
@@ -334,8 +328,7 @@ class Consumer(Generic[W, O]):
 
     def _take(self, works: Sequence[W]) -> None:
         self.largest_claim = max(self.largest_claim, len(works))
-        for work in works:
-            self._leases.hold(self._backend.delivery(work).token)
+        self._leases.hold(self._backend.delivery(work).token for work in works)
         self._local.put(works)
         if self._stopping:
             self._return_local()
@@ -367,17 +360,12 @@ class Consumer(Generic[W, O]):
     async def _run_one(self, number: int, work: W, task: asyncio.Task[None]) -> None:
         delivery = self._backend.delivery(work)
         token = delivery.token
-        running = Running(work, self._clock.wall(), self._lease_now(), task)
+        began = perf_counter()
+        running = Running(work, self._clock.wall(), self._lease_now(), began, task)
         self._running[number] = running
         if self._holder is not None:
             self._holder.note(number, token.id)
-        if delivery.paced:
-            self._show_due = True  # an interval counts from the start as it is written
-            self._stir.set()
-        else:
-            self._show_alarm.set(SHOW_START_AFTER)
-        began = perf_counter()
-        self._leases.hold_for(token, self._backend.renew_until(work))
+        self._starts.begun(paced=delivery.paced)
         try:
             outcome = await self._backend.handle(work, running.started_at)
         except asyncio.CancelledError:
@@ -394,22 +382,24 @@ class Consumer(Generic[W, O]):
             self._lost.discard(token)
             self._leases.drop([token])
         else:
-            self._leases.hold(token)  # until it is settled, however long that takes
             self._outcomes.append(outcome)
         self._stir.set()
-
-    def _show(self) -> None:
-        if any(not each.shown for each in self._running.values()):
-            self._show_due = True
-            self._stir.set()
 
     # -- leases
 
     def _renew(self, tx: Tx) -> None:
         """Runs in the writer's thread, so a blocked event loop does not lose its leases."""
-        lost = self._leases.renew(tx)
+        lost = self._leases.renew(tx, but=self._too_long(perf_counter()))
         if lost:
             self._call_soon(self._cancel, lost)
+
+    def _too_long(self, now: float) -> list[Token]:
+        """What has run for longer than its lease is to be renewed."""
+        return [
+            self._backend.delivery(each.work).token
+            for each in self.running()
+            if now > each.began + self._backend.renew_until(each.work)
+        ]
 
     def _cancel(self, gone: set[Token]) -> None:
         """Stop what is running under leases that were lost; settled work is not concerned."""

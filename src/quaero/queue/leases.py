@@ -6,8 +6,7 @@ for as long as its backend says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from time import perf_counter
+from collections.abc import Collection, Iterable
 
 from quaero.db.contract import Tx
 from quaero.queue import settle
@@ -19,24 +18,17 @@ class Leases:
 
     def __init__(self, length: int) -> None:
         self._length = length
-        self._until: dict[Token, float | None] = {}
+        self._held: set[Token] = set()
 
-    def hold(self, token: Token) -> None:
-        """Renew this lease until it is dropped."""
-        self._until[token] = None
-
-    def hold_for(self, token: Token, seconds: float) -> None:
-        """Renew this lease for so long and no longer."""
-        self._until[token] = perf_counter() + seconds
+    def hold(self, tokens: Iterable[Token]) -> None:
+        """Renew these leases until they are dropped."""
+        self._held.update(tokens)
 
     def drop(self, tokens: Iterable[Token]) -> None:
         """These are settled or lost."""
-        for token in tokens:
-            self._until.pop(token, None)
+        self._held.difference_update(tokens)
 
-    def renew(self, tx: Tx) -> set[Token]:
-        """Renew what is held; returns the leases that turned out to be lost."""
-        now = perf_counter()
-        held = self._until.copy()
-        tokens = [token for token, until in held.items() if until is None or now < until]
-        return set(tokens) - settle.extend(tx, tokens, self._length) if tokens else set()
+    def renew(self, tx: Tx, but: Collection[Token]) -> set[Token]:
+        """Renew what is held `but` these; returns the leases that turned out to be lost."""
+        tokens = self._held.copy().difference(but)
+        return tokens - settle.extend(tx, tokens, self._length) if tokens else set()

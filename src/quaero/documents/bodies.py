@@ -111,6 +111,15 @@ def by_size(sized: Iterable[tuple[bytes, int]]) -> Iterator[list[bytes]]:
         yield group
 
 
+def confirm(tx: Tx, ids: Sequence[int]) -> None:
+    """Documents are what their bodies say still: the time that these are kept begins anew."""
+    if ids:
+        tx.execute(
+            "update document_body set read_at = $2 where document_id in ints($1)",
+            (as_json(ids), tx.now),
+        )
+
+
 def forget(tx: Tx, ids: Sequence[int]) -> None:
     """Let go of the bodies of documents."""
     if ids:
@@ -161,7 +170,10 @@ def hashes(tx: ReadTx, ids: Sequence[int]) -> dict[int, bytes]:
 
 
 def forget_old(tx: Tx, until: int) -> int:
-    """Let go of some bodies last read at a wall time or before; returns of how many documents."""
+    """Let go of some bodies last read or confirmed at a wall time or before.
+
+    Returns of how many documents.
+    """
     rows = tx.execute(
         """
         delete from document_body where document_id in

@@ -277,9 +277,11 @@ def touch(tx: Tx, pages: Sequence[Seen]) -> list[int]:
         for key, old in known.items()
         for seen in [by_key[key]]
     ]
+    ids = [row[0] for row in rows]
     _visit(tx, rows)
+    bodies.confirm(tx, ids)
     _revive(tx, known.values())
-    return [row[0] for row in rows]
+    return ids
 
 
 def mark_gone(tx: Tx, source_id: int, urls: Sequence[str]) -> list[int]:

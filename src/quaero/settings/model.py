@@ -99,7 +99,7 @@ class CrawlSettings(Section):
         default=30 * DAY,
         ge=0,
         le=3650 * DAY,
-        description="how long what a page was read from is kept after that; 0s keeps none",
+        description="how long after the last look at a page its body is kept; 0s keeps none",
     )
 
 

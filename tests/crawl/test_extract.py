@@ -350,6 +350,16 @@ NASTY = {
     "frameset": b"<frameset><frame src=a></frameset>",
     "names": b"<a<b c\"=1 d'=2 =e>x</a<b><p/=>y",
     "plaintext": b"<plaintext><b>x</plaintext>",
+    "open comments": b"<!--" * 300_000,
+    "open scripts": b"<p><script " * 200_000,
+    "opened scripts": b"<script>" * 200_000,
+    "opened noscripts": b"<noscript>" * 50_000,
+    "open heads in a large page": b"<head " * 2_000_000,
+    "open titles in a large page": b"<title " * 2_000_000,
+    "open links in a large page": b"x" * 11_000_000 + b"<a " * 3_000_000,
+    "blanks in a refresh": b"<head><meta http-equiv=refresh content='" + b" " * 2_000_000 + b"'>",
+    "empty bold": b"<p>" + b"<b> </b>" * 100_000,
+    "blank lines": b"<pre>" + b"\n" * 2_000_000 + b"x</pre>",
 }
 
 
@@ -380,6 +390,7 @@ def test_a_page_too_large_for_a_tree_becomes_plain_text():
     assert found.markdown.startswith("x\n\nword\n\nword\n")
 
 
+COPIED = "".join(f"<b id={n}><p>" for n in range(2000))
 TREACHEROUS = [
     ("<div>" * 16_000, True),
     ("<div>" * 300 + "</div>" * 300 + "<p>x" * 5000, False),
@@ -389,12 +400,30 @@ TREACHEROUS = [
     ("<b>" * 300 + "<p>x" * 10000, True),
     ("<script>" + "<div>" * 5000 + "</script>", False),
     ("<!--" + "<div>" * 5000 + "-->", False),
+    ("<script>" + "<div>" * 5000, False),
+    ("<!--" + "<div>" * 5000, False),
+    ("<svg><title>x</title></svg><p>y</p>" * 3000, False),
+    (COPIED, True),
+    (f"<!-->{COPIED}-->", True),
+    (f"<!--->{COPIED}-->", True),
+    (f"<!-- --!>{COPIED}-->", True),
+    (f"<title-x>{COPIED}</title-x>", True),
+    (f"<svg><title>{COPIED}</title></svg>", True),
+    (f"<math><style>{COPIED}</style></math>", True),
+    (f"<select><title></select>{COPIED}</title>", True),
 ]
 
 
 @pytest.mark.parametrize(("markup", "expected"), TREACHEROUS)
 def test_markup_is_judged_before_a_tree_is_built(markup, expected):
     assert nesting.is_treacherous(markup) is expected
+
+
+def test_a_heading_of_plain_text_is_read_in_linear_time():
+    begun = time.process_time()
+    found = extract(b"# a" + b" " * 300_000 + b"b\n\n# c ##  \n# d#\n# #\n", URL, "text/plain")
+    assert time.process_time() - begun < 10
+    assert [text for _, text in found.headings[1:]] == ["c", "d#", "#"]
 
 
 PIECES = """

@@ -17,11 +17,12 @@ MAX_LINKS = 10_000
 _ALL = "a[href], area[href], frame[src], iframe[src]"
 # What occurs in the source of a page with any but the first; few pages have them.
 _RARE = ("<area", "frame ", "<AREA", "FRAME ")
-_REFRESH = re.compile(r"^\s*[\d.]*\s*[;,]?\s*url\s*=\s*[\"']?([^\"']+)", re.IGNORECASE)
+_REFRESH = re.compile(r"\s*+[\d.]*+\s*+[;,]?\s*+url\s*+=\s*+[\"']?([^\"']+)", re.IGNORECASE)
 _FOLLOWED_RELATIONS = frozenset({"next", "prev"})
 _EMBEDDED_ONLY = ("about:", "data:", "blob:", "javascript:")
 _IN_TEXT = re.compile(
-    r"""<(?:a|area)\s[^>]{0,2000}?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""", re.IGNORECASE
+    r"""<(?:a|area)\s[^<>]{0,2000}?\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""",
+    re.IGNORECASE,
 )
 _IN_MARKDOWN = re.compile(
     r"\]\(\s*<?([^\s()<>]+(?:\([^\s()]*\)[^\s()<>]*)*)>?|(https?://[^\s<>\"'`\])}]+)"

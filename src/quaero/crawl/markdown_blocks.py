@@ -120,8 +120,8 @@ def code_block(text: str, language: str) -> Block | None:
     Blank lines around it and invisible spaces at the ends of lines are left out.
     """
     lines = [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    while lines and not lines[0]:
-        lines.pop(0)
+    first = next((place for place, line in enumerate(lines) if line), len(lines))
+    lines = lines[first:]
     while lines and not lines[-1]:
         lines.pop()
     if not lines:

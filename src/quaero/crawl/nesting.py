@@ -10,6 +10,7 @@ too few tags to cost much is not looked at.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 
 from quaero.crawl.name_sets import names
 
@@ -21,7 +22,13 @@ _FEW_OPEN = 700
 _MAX_COPIES = 500_000
 
 _RAW = "script|style|textarea|title|xmp|iframe|noembed|noframes|noscript"
-_TAG = re.compile(rf"<!--.*?-->|<({_RAW})\b.*?</\1|<(/?[a-z][^\s/>]*)", re.DOTALL | re.IGNORECASE)
+# A comment, or an element of raw text, that is not closed goes on to the end (WHATWG HTML 13.2.5).
+_TAG = re.compile(
+    rf"<!--(?:-?>|.*?(?:--!?>|\Z))|<({_RAW})(?=[\s/>])(.*?)(?:</\1(?=[\s/>])|\Z)|<(/?[a-z][^\s/>]*)",
+    re.DOTALL | re.IGNORECASE,
+)
+_ANY_TAG = re.compile(r"<(/?[a-z][^\s/>]*)", re.IGNORECASE)
+_NOTHING_RAW = names("svg math select")  # within these `<title>` and the like hold markup
 _FORMATTING = names("b big code em font i s small strike strong tt u")
 _FORMATTING_START = re.compile(rf"<(?:{'|'.join(sorted(_FORMATTING))})[\s/>]", re.IGNORECASE)
 _CELLS = names("td th tr")
@@ -52,18 +59,15 @@ def _exceeds(markup: str) -> bool:
     opened: list[str] = []
     formatting = copies = 0
     outside: list[int] = []  # formatting left open outside of each open table
-    for raw, written in _TAG.findall(markup):
-        if raw or not written:
-            continue
-        name = written.lower()
+    for name in _tags(markup, opened):
         copies += formatting
         if name[0] == "/":
-            name = name[1:]
-            if name in _FORMATTING:
+            ended = name[1:]
+            if ended in _FORMATTING:
                 formatting = max(0, formatting - 1)
-            elif name == "table" and outside:
+            elif ended == "table" and outside:
                 formatting = outside.pop()
-            _close(opened, name)
+            _close(opened, ended)
         elif name in _CELLS and outside:
             formatting = 0  # what the last cell left open ends with it
             while opened[-1] != "table":
@@ -79,6 +83,15 @@ def _exceeds(markup: str) -> bool:
             if len(opened) > MAX_DEPTH:
                 return True
     return copies > _MAX_COPIES
+
+
+def _tags(markup: str, opened: Sequence[str]) -> Iterator[str]:
+    """The tags in lower case, those in comments and raw text left out."""
+    for raw, within, written in _TAG.findall(markup):
+        if written:
+            yield written.lower()
+        elif raw and not _NOTHING_RAW.isdisjoint(opened):
+            yield from (tag.lower() for tag in _ANY_TAG.findall(within))
 
 
 def _close(opened: list[str], name: str) -> None:

@@ -11,7 +11,8 @@ from html import unescape
 from quaero.crawl.markdown import without_controls
 
 _INVISIBLE = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|template|noscript|svg|head)\b[^>]*>.*?(?:</\1\s*>|\Z)",
+    r"<!--.*?(?:-->|\Z)"
+    r"|<(script|style|template|noscript|svg|head)\b(?:[^>]*>.*?(?:</\1\s*>|\Z)|[^>]*\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _BLOCK = re.compile(
@@ -21,8 +22,8 @@ _BLOCK = re.compile(
 )
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[!?][^<>]*>")
 _SPACES = re.compile(r"[ \t\f\v\xa0]+")
-_TITLE = re.compile(r"<title\b[^>]*>([^<]{1,2000})", re.IGNORECASE)
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(\S.*?)(?:[ \t]+#+)?[ \t]*$")
+_TITLE = re.compile(r"<title\b[^<>]*>([^<]{1,2000})", re.IGNORECASE)
+_HEADING = re.compile(r"(#{1,6})[ \t]+(?=\S)")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 
 
@@ -59,5 +60,12 @@ def headings_of(text: str) -> list[tuple[int, str]]:
         if mark and (not fence or mark[1].startswith(fence)):
             fence = "" if fence else mark[1]
         elif not fence and (heading := _HEADING.match(line)):
-            found.append((len(heading[1]), heading[2]))
+            found.append((len(heading[1]), _without_closing(line[heading.end() :])))
     return found
+
+
+def _without_closing(heading: str) -> str:
+    """Take the `#`s that may end an ATX heading from it (CommonMark 0.31, 4.2)."""
+    text = heading.rstrip(" \t")
+    shorter = text.rstrip("#")
+    return shorter.rstrip(" \t") if shorter[-1:] in {" ", "\t"} else text

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,17 @@ async def test_retry_after_is_obeyed_and_the_host_left_alone_until_then(tmp_path
         later = [hit.started - refused.ended for hit in each.hits if hit.started > refused.ended]
         assert min(later) >= 1.0 - JITTER
     assert (ran.root.counts.completed, ran.root.warnings) == (14, 0)
+
+
+async def test_a_busy_site_that_names_no_wait_is_given_one(tmp_path: Path) -> None:
+    past = formatdate(0, usegmt=True)  # by a clock that is slow, say
+    busy = [Page(status=429, headers={"Retry-After": when}) for when in ("0", past)]
+    async with SiteServer({"/": [*busy, Page(body="now")]}) as site:
+        ran = await crawl(tmp_path, site.url)
+    first, second, third = (hit.started for hit in site.hits if hit.path == "/")
+    assert second - first >= 0.7
+    assert third - second >= 1.4
+    assert ran.root.warnings == 0
 
 
 async def test_passing_failures_are_tried_three_times_and_others_once(tmp_path: Path) -> None:

@@ -173,11 +173,11 @@ async def test_a_status_that_may_pass_is_worth_another_attempt(fetcher, status):
     [
         (None, None),
         ("7", 7.0),
-        (" 0 ", 0.0),
+        (" 0 ", None),
         ("999999", 3600.0),
         ("9" * 400, 3600.0),
         (formatdate(NOW + 90, usegmt=True), 90.0),
-        (formatdate(NOW - 90, usegmt=True), 0.0),
+        (formatdate(NOW - 90, usegmt=True), None),
         (formatdate(NOW + 9999, usegmt=True), 3600.0),
         ("Friday, 15-Jan-27 08:00:30 GMT", 30.0),
         ("soon", None),

@@ -138,7 +138,7 @@ def _refusal(response: ClientResponse, flight: Flight, clock: Clock, reason: str
     said += f": {reason}" if reason else ""
     if status in _OVERLOADED:
         after = retry_after(response.headers.get(hdrs.RETRY_AFTER), clock.wall())
-        return RetryLater(said, after=after, hold=True)
+        return RetryLater(said, after=after or None, hold=True)  # "at once" is no time to wait
     if status in _PASSING or 500 <= status < 600:
         return RetryLater(said)
     return HttpStatus(said, status)

@@ -1,6 +1,7 @@
 """How a crawl treats hosts, judged in their own logs: lanes, waits asked for, robots.txt."""
 
 import asyncio
+import gzip
 import subprocess
 import sys
 from email.utils import formatdate
@@ -237,8 +238,10 @@ async def test_an_absurd_crawl_delay_does_no_harm(tmp_path: Path) -> None:
         root_id = await begin(made, [site.url])
         paces = await _until(made, "select pace from lane where pace > 0")
         failed = (await made.db.read(summaries, [root_id]))[0].counts.failed
+        log = await made.db.read(read, Query(root_id, tree=True))
     assert (paces, failed) == ([(3_600_000_000,)], 0)
     assert LARGEST_ID > 3_600_000_000
+    assert any("asks for 3600 s between requests" in line.message for line in log)
 
 
 async def _until(made: Any, sql: str) -> list[tuple[Any, ...]]:
@@ -277,6 +280,31 @@ async def test_rules_are_found_behind_a_redirect(tmp_path: Path) -> None:
         ran = await crawl(tmp_path, site.url)
     assert ran.refused == {"robots": 1}
     assert "/private/a" not in site.paths()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_of_rules_that_are_too_large_the_beginning_is_obeyed(
+    tmp_path: Path,
+    packed: bool,
+) -> None:
+    body = RULES.encode() + b"# and so on\n" * 4_000_000
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    rules = Page(
+        body=gzip.compress(body) if packed else body, headers=headers, content_type="text/plain"
+    )
+    async with SiteServer({ROBOTS: rules, "/": links("/private/a")}) as site:
+        ran = await crawl(tmp_path, site.url)
+    assert ran.urls == [site.url + "/"]
+    assert ran.refused == {"robots": 1}
+
+
+async def test_where_rules_cannot_be_read_nothing_is_asked_for(tmp_path: Path) -> None:
+    rules = Page(body=b"\x0b\x02\x80/\x03", headers={"Content-Encoding": "br"})
+    async with SiteServer({ROBOTS: rules, "/": "home"}) as site:
+        ran = await crawl(tmp_path, site.url)
+    assert set(site.paths()) == {ROBOTS}
+    error = str(ran.page(site.url + "/").error)
+    assert error.startswith("robots.txt cannot be had: the body comes in the encoding")
 
 
 @pytest.mark.parametrize("answer", [Page(status=500), Page(status=429), Page(drop=True)])

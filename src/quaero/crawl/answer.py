@@ -69,19 +69,20 @@ async def _wanted_body(
             f"{flight.url} is of the type {named}, which is not collected",
             reason="content-type",
         )
-    decoder = BodyDecoder(",".join(_headers(response, hdrs.CONTENT_ENCODING)), flight.limits)
-    if (response.content_length or 0) > flight.limits.wire:
+    encoding = ",".join(_headers(response, hdrs.CONTENT_ENCODING))
+    decoder = BodyDecoder(encoding, flight.limits, request.first)
+    if request.first is None and (response.content_length or 0) > flight.limits.wire:
         raise too_large(flight.limits)
     await _read(response, decoder, flight)
     return decoder
 
 
 async def _read(response: ClientResponse, decoder: BodyDecoder, flight: Flight) -> None:
-    """Feed the whole body to the decoder, at no less than the least rate."""
+    """Feed the decoder what is wanted of the body, at no less than the least rate."""
     limits, content = flight.limits, response.content
     quota = limits.rate * limits.rate_window
     due = 0.0
-    while not content.at_eof():
+    while not content.at_eof() and not decoder.full:
         if decoder.wire >= due and not content.is_eof():
             due = decoder.wire + quota
             flight.wait("the body", limits.rate_window)

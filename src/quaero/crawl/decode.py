@@ -21,21 +21,30 @@ GZIP_START = b"\x1f\x8b"
 
 
 class BodyDecoder:
-    """Collects one body: `feed` what arrives, then `finish`.
+    """Collects one body: `feed` what arrives, until it is `full` where only its first bytes are
+    wanted, then `finish`.
 
     Raises `Permanent` for an encoding that was not offered or data that is not in it, `Refused`
     ("size") for a body over the limits, and `RetryLater` for one that ends too early.
     """
 
-    def __init__(self, content_encoding: str, limits: FetchLimits) -> None:
+    def __init__(
+        self, content_encoding: str, limits: FetchLimits, first: int | None = None
+    ) -> None:
         self._encoding = _known(content_encoding)
         self._limits = limits
+        self._first = first
         self._parts: list[bytes] = []
         self._head = b""
         self._inflater: zlib._Decompress | None = None
         self._members = 0
         self.wire = 0
         self.decoded = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether all that is wanted of the body is here."""
+        return self._first is not None and self.decoded >= self._first
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
@@ -50,12 +59,12 @@ class BodyDecoder:
     def finish(self) -> bytes:
         """The whole body, at the end of the data."""
         packed = self._encoding != "identity" and self.wire > 0
-        if packed and (self._inflater is not None or not self._members):
+        if packed and not self.full and (self._inflater is not None or not self._members):
             raise RetryLater("the body ended in the middle of its compressed data")
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     def _unpack(self, data: bytes) -> None:
-        while data:
+        while data and not self.full:
             if self._inflater is None:
                 data = self._head + data
                 if len(data) < len(GZIP_START):
@@ -69,15 +78,15 @@ class BodyDecoder:
 
     def _inflate(self, inflater: zlib._Decompress, data: bytes) -> bytes:
         """Unpack up to the end of a member; return what follows it."""
-        full = True
-        while data or full:
+        more = True
+        while (data or more) and not self.full:
             try:
                 part = inflater.decompress(data, _STEP)
             except zlib.error as error:
                 raise self._broken() from error
             self._keep(part)
             data = inflater.unconsumed_tail
-            full = len(part) == _STEP
+            more = len(part) == _STEP
             if inflater.eof:
                 self._inflater = None
                 self._members += 1
@@ -97,6 +106,8 @@ class BodyDecoder:
         return Permanent(f"the body is said to be {self._encoding} and is not")
 
     def _keep(self, part: bytes) -> None:
+        if self._first is not None:
+            part = part[: self._first - self.decoded]
         if not part:
             return
         self._parts.append(part)

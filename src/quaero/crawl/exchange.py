@@ -53,7 +53,8 @@ class FetchRequest:
     make the request conditional. `accept` is asked with the content type of a successful answer
     (None if it has none) before its body is read. `interval` is how many seconds there should be
     between this request and the one written before it to the same host. With a `body` the request
-    is a POST, which is never sent twice, and a refusal says what the server says of it.
+    is a POST, which is never sent twice, and a refusal says what the server says of it. With
+    `first` no more than so many unpacked bytes of the answer's body are read, however long it is.
     """
 
     url: str
@@ -65,6 +66,7 @@ class FetchRequest:
     limits: FetchLimits = STANDARD
     interval: float = 0.0
     body: bytes | None = field(default=None, repr=False)
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

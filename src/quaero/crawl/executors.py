@@ -186,7 +186,7 @@ class CrawlExecutors:
     async def _ask_robots(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Later:
         """Spend this start of the lane on robots.txt; the page comes at the next."""
         rules = await self._robots.fetch(url, crawl)
-        return Later(state=job.state, effects=[pace(url, rules, self._fetcher.user_agent)])
+        return Later(state=job.state, effects=[pace(url, rules, self._fetcher.user_agent, job.log)])
 
     async def _known(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Validators | None:
         """What is stored of a page; a crawl that began on a blank site need not look."""

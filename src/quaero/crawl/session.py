@@ -19,14 +19,15 @@ from quaero.crawl.login import Login, OpenLogin
 from quaero.crawl.payloads import Crawl
 from quaero.crawl.policy import NetworkPolicy
 from quaero.crawl.resolve import inside_seeds
-from quaero.crawl.robots import Robots
+from quaero.crawl.robots import MAX_BYTES, Robots
 from quaero.crawl.scope import CrawlScope
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Database, ReadTx, Tx
-from quaero.errors import BadUrl, JobError, NotFound, Permanent, RetryLater
+from quaero.errors import BadUrl, HttpStatus, NotFound, Permanent, Refused, RetryLater
 from quaero.jobs.model import JobRow
 from quaero.jobs.run import Effect
 from quaero.queue import lanes
+from quaero.work.context import JobLog
 
 CRAWLS_KEPT = 256
 ROBOTS_SECONDS = 86_400
@@ -34,6 +35,9 @@ ROBOTS_RETRY_SECONDS = 1.5
 ROBOTS_HOPS = 5
 HOSTS_KEPT = 10_000
 LONGEST_PACE = 3_600.0
+SLOW_PACE = 10.0
+"""Seconds between requests from which on a person should know why a crawl stands still."""
+_CANNOT_BE_HAD = "robots.txt cannot be had"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +193,9 @@ class RobotsRules:
     async def fetch(self, url: str, crawl: ActiveCrawl) -> Robots:
         """Fetch the rules for an address.
 
-        Raises `RetryLater` while the host cannot say what it allows (RFC 9309, 2.3.1.4): nothing
-        is fetched from it then. The host is asked again after a while, or when it said; pages that
-        come sooner are told to wait as long.
+        Raises `RetryLater` while the host cannot say what it allows (RFC 9309, 2.3.1.4), and
+        `Permanent` where what it says cannot be read: nothing is fetched from it then. The host is
+        asked again after a while, or when it said; pages that come sooner are told to wait as long.
         """
         origin = _origin(url)
         async with self._locks.setdefault(origin, asyncio.Lock()):
@@ -203,7 +207,7 @@ class RobotsRules:
                 rules = await self._read(f"{origin}/robots.txt", crawl)
             except RetryLater as error:
                 wait = error.after or ROBOTS_RETRY_SECONDS
-                told = RetryLater(f"robots.txt cannot be had: {error}", wait, hold=error.hold)
+                told = RetryLater(f"{_CANNOT_BE_HAD}: {error}", wait, hold=error.hold)
                 self._troubles[origin] = _Trouble(told, self._clock.boot() + int(wait * SECOND))
                 raise told from error
             self._troubles.pop(origin, None)
@@ -229,13 +233,16 @@ class RobotsRules:
                 policy=crawl.policy,
                 headers=crawl.credentials.headers_for(url, self._clock.wall()),
                 interval=crawl.settings.delay,
+                first=MAX_BYTES + 1,  # one more shows that there is more
             )
             try:
                 result = await self._fetcher.fetch(request)
-            except RetryLater:
-                raise
-            except JobError as error:
-                return Robots.from_status(getattr(error, "code", 404))
+            except HttpStatus as error:
+                return Robots.from_status(error.code)
+            except Refused:
+                return Robots.from_status(404)
+            except Permanent as error:
+                raise Permanent(f"{_CANNOT_BE_HAD}: {error}") from error
             if result.location is None:
                 return Robots.from_status(result.status, result.body)
             try:
@@ -250,9 +257,15 @@ def interval(crawl: ActiveCrawl, rules: Robots | None, agent: str) -> float:
     return max(crawl.settings.delay, _asked(rules, agent) if rules is not None else 0.0)
 
 
-def pace(url: str, rules: Robots, agent: str) -> Effect:
-    """The effect that has the host of an address keep the delay that its robots.txt asks for."""
-    return partial(_set_pace, key=host_key(url), pace=int(_asked(rules, agent) * SECOND))
+def pace(url: str, rules: Robots, agent: str, log: JobLog) -> Effect:
+    """The effect that has the host of an address keep the delay that its robots.txt asks for.
+
+    A long one is told in the log.
+    """
+    asked = _asked(rules, agent)
+    if asked >= SLOW_PACE:
+        log.warn(f"robots.txt of {host_key(url)} asks for {asked:.0f} s between requests")
+    return partial(_set_pace, key=host_key(url), pace=int(asked * SECOND))
 
 
 def _asked(rules: Robots, agent: str) -> float:

@@ -105,7 +105,7 @@ class SitemapReader:
         rules = self._robots.known(url)
         if rules is None:
             rules = await self._robots.fetch(url, crawl)
-            effects.append(pace(url, rules, self._fetcher.user_agent))
+            effects.append(pace(url, rules, self._fetcher.user_agent, job.log))
             if not plan.hosts:
                 return
         if plan.hosts:

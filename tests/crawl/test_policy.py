@@ -222,11 +222,15 @@ async def test_seeds_are_found_where_they_are_inside_and_left_out_where_they_are
         "http://[::1]/",
         "http://meta.corp/",
         "http://8.8.8.8/",
+        "http://0.0.0.0:8000/",
+        "http://[::]/",
     ]
     assert await inside_seeds(urls, lookup) == {
         "wiki.corp": ["10.1.2.3"],
         "127.0.0.1": ["127.0.0.1"],
         "[::1]": ["::1"],
+        "0.0.0.0": ["0.0.0.0", "127.0.0.1"],  # where the system connects to for it
+        "[::]": ["::", "::1"],
     }
 
 

@@ -23,6 +23,8 @@ from quaero.errors import Refused, RetryLater
 Lookup = Callable[[str], Awaitable[Sequence[str]]]
 """Finds the addresses of a host name: none if there is no such name, `OSError` if unknown now."""
 
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens there
+"""Where the system connects to for an address that names none (servers print it as their own)."""
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
@@ -81,6 +83,7 @@ async def inside_seeds(urls: Iterable[str], lookup: Lookup) -> dict[str, list[st
     for host in hosts:
         addresses = [literal] if (literal := literal_address(host)) else await _seed(host, lookup)
         own = [address for address in addresses if kind(address) is Kind.INSIDE]
+        own += [_LOOPBACK[address] for address in own if address in _LOOPBACK]
         if own:
             inside[host] = own
     return inside

@@ -264,6 +264,13 @@ async def test_an_encoding_that_was_not_asked_for_is_permanent(fetcher, encoding
     assert len(str(caught.value)) < 200
 
 
+async def test_a_transfer_coding_that_was_not_asked_for_is_permanent(fetcher):
+    data = gzip.compress(b"abc")
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+    with pytest.raises(Permanent, match="not asked for"):
+        await get(fetcher, head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 async def test_data_that_is_not_in_its_encoding_is_permanent(fetcher, encoding):
     with pytest.raises(Permanent, match="is not"):

@@ -69,6 +69,9 @@ async def _wanted_body(
             f"{flight.url} is of the type {named}, which is not collected",
             reason="content-type",
         )
+    codings = ",".join(_headers(response, hdrs.TRANSFER_ENCODING)).lower()
+    if codings.replace(" ", "") not in ("", "chunked"):
+        raise Permanent(f"{flight.url} was sent in a form that was not asked for")  # RFC 9112, 7.4
     encoding = ",".join(_headers(response, hdrs.CONTENT_ENCODING))
     decoder = BodyDecoder(encoding, flight.limits, request.first)
     if request.first is None and (response.content_length or 0) > flight.limits.wire:

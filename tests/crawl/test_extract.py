@@ -1,5 +1,7 @@
 """A body becomes one page: text, metadata and links, whatever the bytes are."""
 
+import subprocess
+import sys
 import time
 
 import msgspec
@@ -391,6 +393,22 @@ def test_a_page_too_large_for_a_tree_becomes_plain_text():
 
 
 COPIED = "".join(f"<b id={n}><p>" for n in range(2000))
+LARGEST = """
+import resource, sys
+from quaero.crawl.extract import extract
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+line = b" ".join(b"%x" % n for n in range(16, 4_096)) + b" "
+body = (line * 4000)[: 49 * 2**20]
+print(extract(body, "http://site.example/", sys.argv[1]).words > 5_000_000)
+"""
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_the_largest_page_is_read_in_the_memory_that_a_helper_has(kind):
+    ran = subprocess.run([sys.executable, "-c", LARGEST, kind], capture_output=True, check=False)
+    assert (ran.stdout, ran.stderr) == (b"True\n", b"")
+
+
 TREACHEROUS = [
     ("<div>" * 16_000, True),
     ("<div>" * 300 + "</div>" * 300 + "<p>x" * 5000, False),

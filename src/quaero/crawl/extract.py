@@ -11,6 +11,7 @@ Pages of Jira and Confluence are read by their own readers (`products`), whateve
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -44,6 +45,9 @@ _MARKS = {
 # text of few bytes a sign is not searched for them.
 _MANY_BYTES = 1.2
 _UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_SPACE = re.compile(r"\s")
+_SPACE_OR_SIGN = re.compile(rf"[\s{_UNSPACED}]")
+_PART = 1024 * 1024
 _WORD_OR_SIGN = re.compile(rf"[{_UNSPACED}]|\w[^\s{_UNSPACED}]*")
 
 
@@ -168,9 +172,20 @@ def count_words(text: str) -> int:
     """Count the words of a text, every sign of a script without spaces as one."""
     data = text.encode("utf-8", "replace")
     if len(data) > _MANY_BYTES * len(text):
-        return len(_WORD_OR_SIGN.findall(text))
+        return sum(len(_WORD_OR_SIGN.findall(part)) for part in _parts(text, _SPACE_OR_SIGN))
     marks = [mark for sign, of_sign in _MARKS.items() if sign in data for mark in of_sign]
-    return len(text.split()) - sum(map(data.count, marks))
+    words = sum(len(part.split()) for part in _parts(text, _SPACE))
+    return words - sum(map(data.count, marks))
+
+
+def _parts(text: str, at: re.Pattern[str]) -> Iterator[str]:
+    """A text in parts whose words may be in memory at once, divided only where `at` matches."""
+    start = 0
+    while start < len(text):
+        found = at.search(text, start + _PART)
+        end = found.start() if found is not None else len(text)
+        yield text[start:end]
+        start = end
 
 
 def _media_type(body: bytes, content_type: str | None) -> str:

@@ -21,7 +21,7 @@ _BLOCK = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[!?][^<>]*>")
-_SPACES = re.compile(r"[ \t\f\v\xa0]+")
+_SPACES = re.compile(r"[ \t\f\v\xa0]{2,}|[\t\f\v\xa0]")  # whatever is not one blank already
 _TITLE = re.compile(r"<title\b[^<>]*>([^<]{1,2000})", re.IGNORECASE)
 _HEADING = re.compile(r"(#{1,6})[ \t]+(?=\S)")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")

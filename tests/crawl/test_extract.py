@@ -360,7 +360,7 @@ NASTY = {
     "open titles in a large page": b"<title " * 2_000_000,
     "open links in a large page": b"x" * 11_000_000 + b"<a " * 3_000_000,
     "blanks in a refresh": b"<head><meta http-equiv=refresh content='" + b" " * 2_000_000 + b"'>",
-    "empty bold": b"<p>" + b"<b> </b>" * 100_000,
+    "empty bold": b"<p>" + b"<b> </b>" * 200_000,
     "blank lines": b"<pre>" + b"\n" * 2_000_000 + b"x</pre>",
 }
 

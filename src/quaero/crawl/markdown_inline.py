@@ -112,8 +112,8 @@ def _tidy(text: str) -> str:
         text = _OPENERS.sub(r"\2\1", text)
         text = _CLOSERS.sub(r"\2\1", text)
         text = _ADJACENT.sub("", _EMPTY.sub("", text))
-    text = _AROUND_BREAK.sub(BREAK, text)
-    return " ".join(text.split()).strip(BREAK)
+    text = _AROUND_BREAK.sub(BREAK, " ".join(text.split()))
+    return text.strip(BREAK)
 
 
 def _render_marks(text: str) -> str:

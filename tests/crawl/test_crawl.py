@@ -339,6 +339,20 @@ async def test_what_is_no_text_is_refused_by_its_type(tmp_path: Path) -> None:
     assert ran.root.counts.failed == 0
 
 
+async def test_an_answer_without_content_takes_no_text_away(tmp_path: Path) -> None:
+    pages = {"/": links("/a", "/b", "/c"), **{f"/{name}": f"<p>text of {name}" for name in "abc"}}
+    async with SiteServer(pages) as site:
+        await crawl(tmp_path, site.url)
+        for path, status in (("/a", 204), ("/b", 205), ("/c", 206)):
+            site.pages[path] = Page(body="" if status != 206 else "<p>text", status=status)
+        ran = await crawl(tmp_path, site.url)
+        texts = {each.summary.url.rpartition("/")[2]: each.text.strip() for each in ran.documents}
+    assert ran.refused == {"no-content": 2}
+    assert ran.root.counts.failed == 1
+    assert ran.said("sent a part of the page")
+    assert {name: texts[name] for name in "abc"} == {name: f"text of {name}" for name in "abc"}
+
+
 async def test_a_seed_that_is_no_text_fails_the_crawl(tmp_path: Path) -> None:
     async with SiteServer({"/": Page(body=b"\x00", content_type="image/png")}) as site:
         ran = await crawl(tmp_path, site.url)

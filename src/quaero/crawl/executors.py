@@ -230,6 +230,7 @@ class CrawlExecutors:
                 url, crawl.settings.source, result.etag, result.last_modified, job.id, job.root_id
             )
             return await self._unchanged(job, crawl, url, page, "unchanged", seen)
+        _check_whole(url, result.status)
         return await self._read(job, crawl, url, page, result, redirected=bool(trail))
 
     async def _redirected(
@@ -354,6 +355,14 @@ def _look_up(tx: ReadTx, source: int, url: str, site: str, level: DetailLevel) -
 
 def _result(value: dict[str, Any], done: PageDone) -> Result:
     return Result(value, [partial(finish_page, done=done)])
+
+
+def _check_whole(url: str, status: int) -> None:
+    """Refuse an answer that is good and yet no page (RFC 9110, 15.3)."""
+    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT):
+        raise Refused(f"{url} answered {status}, which has no content", "no-content")
+    if status == HTTPStatus.PARTIAL_CONTENT:
+        raise Permanent(f"{url} sent a part of the page, though all of it was asked for")
 
 
 def _readable(content_type: str | None) -> bool:

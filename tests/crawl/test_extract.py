@@ -82,6 +82,21 @@ def test_the_heading_outside_of_the_content_is_put_first_if_the_title_confirms_i
     assert page(html.format("Acme")).markdown == "Text\n"
 
 
+DOCTYPES = [
+    '<!DOCTYPE html SYSTEM "about:legacy-compat">',
+    '<!DOCTYPE html PUBLIC "-//W3C//DTD HTML 4.01//EN">',
+    "<!DOCTYPE>",
+    "",
+]
+
+
+@pytest.mark.parametrize("doctype", DOCTYPES)
+def test_a_page_is_read_whatever_type_it_declares(doctype):
+    assert (
+        page(f"{doctype}<body><div><h1>Plan</h1><p>Text</p></div>").markdown == "# Plan\n\nText\n"
+    )
+
+
 ROBOTS = [
     ("noindex", True, False),
     ("nofollow", False, True),

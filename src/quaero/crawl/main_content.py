@@ -46,7 +46,7 @@ _PAGE_PARTS = "nav, body > header, body > footer, body > div > header, body > di
 def main_node(tree: LexborHTMLParser, source: str) -> LexborNode | None:
     """Return the element that holds the page's content; None for a page without a body.
 
-    `source` is the text the tree was built from. The node may be of a copy of the tree.
+    `source` is the text the tree was built from. The node may be a copy of one of the tree.
     """
     body = tree.body
     if body is None:
@@ -56,8 +56,7 @@ def main_node(tree: LexborHTMLParser, source: str) -> LexborNode | None:
             return found
     if any(mark in source for mark in _WHOLE_BODY):
         return body
-    copy = tree.clone().body
-    return body if copy is None else _by_statistics(copy)
+    return _by_statistics(body.clone())
 
 
 def _declared(tree: LexborHTMLParser, source: str) -> Iterator[LexborNode]:

@@ -30,7 +30,8 @@ _CLASSES = names(
     " octicon-link zeroclipboard-container mw-editsection viewcode-link viewcode-back edit-page"
     " edit-this-page theme-edit-this-page edit-page-link edit-link edit-on-github"
     " md-content__button btn-clipboard copybtn copy-button copy-btn clipboard-copy code-copy"
-    " toolbar-item github-edit page-actions"
+    " toolbar-item github-edit page-actions link-seesrc srclink sub-logo-container"
+    " method-click-advice section-click-top"
     # where one is and where one can go
     " breadcrumb breadcrumbs wy-breadcrumbs theme-doc-breadcrumbs breadcrumb-nav sphinxsidebar"
     " sphinxsidebarwrapper bd-toc bd-sidebar bd-sidebar-primary bd-sidebar-secondary sidebar-toc"
@@ -40,7 +41,9 @@ _CLASSES = names(
     " top-nav sub-nav navbox vertical-navbox catlinks mw-indicators printfooter noprint"
     " page-metadata-breadcrumbs theme-doc-toc-mobile theme-doc-toc-desktop table-of-contents-nav"
     " bread-crumbs aui-nav-breadcrumbs mw-cite-backlink"
-    " sidebar-nav side-nav sidenav sidebar-nav-fixed nav-menu menu-bar menubar"
+    " sidebar-nav side-nav sidenav sidebar-nav-fixed nav-menu menu-bar menubar navigationbar"
+    " navpath nav-panel nav_table spirit-nav t-navbar toplang bottomlang chlinktop chlinkbot"
+    " chlinkprevnexttop chlinkprevnextbot"
     # banners, sharing, feedback
     " cookie-banner cookie-notice cookie-consent cookie-bar cookiebanner cookieconsent cc-window"
     " cc-banner gdpr-banner consent-banner share-buttons sharing-buttons social-share addtoany"
@@ -58,17 +61,19 @@ _IDS = names(
     "skip-link skip-nav breadcrumbs breadcrumb-section breadcrumb-nav cookie-banner cookie-notice"
     " cookie-consent cookieConsent onetrust-consent-sdk CybotCookiebotDialog siteSub contentSub"
     " jump-to-nav catlinks mw-navigation mw-head mw-panel footer site-footer page-footer"
-    " site-header navbar top-nav sphinxsidebar likes-and-labels-container"
+    " site-header navbar top-nav sphinxsidebar likes-and-labels-container global-nav titlearea"
+    " nav-path main-nav nav-tree package-header mathjaxlink toggle-all-docs"
     " stalker opsbar-opsbar-operations sidebar-container"
 )
 
 # Names that are furniture on these elements only.
 _ON_TAG = {
-    "a": frozenset({"srclink", "src"}),
+    "a": frozenset({"src"}),
     "td": frozenset({"gutter"}),
     "th": frozenset({"gutter"}),
     "pre": frozenset({"lineno", "gutter"}),
-    "div": frozenset({"related", "line-numbers"}),
+    "div": frozenset({"related", "line-numbers", "navigation", "nav"}),
+    "table": frozenset({"navigation"}),
     "span": frozenset({"aui-icon", "line-number", "ln", "lnt"}),
     "button": frozenset({"anchor"}),
 }

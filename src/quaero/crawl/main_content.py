@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from quaero.crawl.name_sets import names
+
 # (what must occur in the source, selector), the more specific first.
 _CONTAINERS = (
     ("mw-content-text", "#mw-content-text"),  # MediaWiki
@@ -24,6 +26,8 @@ _CONTAINERS = (
     ("rst-content", ".rst-content"),  # Read the Docs
     ('class="body"', "div.documentwrapper div.body"),  # Sphinx
     ("doc-content", "#doc-content"),  # Doxygen
+    ("page-content", "#page-content"),  # Apache
+    ("apicontent", "#apicontent"),  # Node.js
     ("main-outlet", "#main-outlet"),  # Discourse
     ("manual-text", ".manual-text"),  # mandoc
     ("articleBody", "[itemprop=articleBody]"),
@@ -41,6 +45,14 @@ _HOLDS = 0.8  # of the text that is not link text, to be worth going into
 _LEVELS = 40
 _UNSEEN = ["script", "style", "noscript", "template", "svg", "head"]
 _PAGE_PARTS = "nav, body > header, body > footer, body > div > header, body > div > footer, aside"
+_BARS = ".sidebar, #sidebar, #leftnav, #tocframe, #column2, .mainmenu, .submenu, .navigationbar"
+# A link to the next, the previous or the upper page says so in its `rel` or by its key (HTML 4.01,
+# 6.12 and 17.11.2); a part in which there is little but such links is a navigation bar.
+_STEPS = (("accesskey=", "a[accesskey]"), ("rel=", "a[rel]"))
+_STEP_NAMES = names("next prev previous up start top first last contents index home")
+_STEP_KEYS = names("n p u h t")
+_BAR_WORDS = 100  # characters of text in a bar that are not of its links
+_NOT_IN_BARS = "h1, h2, h3, h4, pre, dl, ol"
 
 
 def main_node(tree: LexborHTMLParser, source: str) -> LexborNode | None:
@@ -56,7 +68,7 @@ def main_node(tree: LexborHTMLParser, source: str) -> LexborNode | None:
             return found
     if any(mark in source for mark in _WHOLE_BODY):
         return body
-    return _by_statistics(body.clone())
+    return _by_statistics(body.clone(), source)
 
 
 def _declared(tree: LexborHTMLParser, source: str) -> Iterator[LexborNode]:
@@ -106,15 +118,20 @@ def _link_length(node: LexborNode) -> int:
     return sum(len(link.text(strip=True)) for link in node.css("a"))
 
 
-def _by_statistics(body: LexborNode) -> LexborNode:
+def _by_statistics(body: LexborNode, source: str) -> LexborNode:
     """Drop link-dense parts beside the one that holds the text; keep the body else."""
     body.strip_tags(_UNSEEN)
     whole = len(body.text(strip=True))
-    if _prose_length(body) < whole / 3:
-        return body  # a page of links: they are its content
     for part in body.css(_PAGE_PARTS):
         if not _holds_most(part, whole):
             part.decompose()
+    for bar in _outermost(body.css(_BARS)):
+        if _is_mostly_links(bar):
+            bar.decompose()
+    for bar in _step_bars(body, source):
+        bar.decompose()
+    if _prose_length(body) < len(body.text(strip=True)) / 3:
+        return body  # a page of links: they are its content
     node = body
     for _ in range(_LEVELS):
         inner = _heaviest(node)
@@ -125,6 +142,45 @@ def _by_statistics(body: LexborNode) -> LexborNode:
                 beside.decompose()
         node = inner
     return body
+
+
+def _step_bars(body: LexborNode, source: str) -> list[LexborNode]:
+    """Return the outermost parts that hold links to neighbouring pages and hardly a word else."""
+    bars: dict[int, LexborNode] = {}
+    judged: dict[int, bool] = {}
+    for mark, selector in _STEPS:
+        for link in filter(_is_step, body.css(selector) if mark in source else ()):
+            bar = _bar_around(link, judged)
+            if bar is not None:
+                bars[bar.mem_id] = bar
+    return list(bars.values())
+
+
+def _is_step(link: LexborNode) -> bool:
+    said = link.attributes
+    names_it = not _STEP_NAMES.isdisjoint((said.get("rel") or "").lower().split())
+    return names_it or (said.get("accesskey") or "").lower() in _STEP_KEYS
+
+
+def _bar_around(link: LexborNode, judged: dict[int, bool]) -> LexborNode | None:
+    """Return the largest part around the link that may be a bar, None if it stands in a text.
+
+    Each part is judged once, so that many links cost no more than a few.
+    """
+    bar, above = None, link.parent
+    while above is not None and above.tag != "body":
+        if above.mem_id not in judged:
+            judged[above.mem_id] = _may_be_bar(above)
+        if not judged[above.mem_id]:
+            break
+        bar, above = above, above.parent
+    return bar
+
+
+def _may_be_bar(node: LexborNode) -> bool:
+    if len(node.text_lexbor()) > _AMPLE or _prose_length(node) > _BAR_WORDS:
+        return False
+    return node.css_first(_NOT_IN_BARS) is None
 
 
 def _holds_most(part: LexborNode, whole: int) -> bool:
@@ -153,8 +209,11 @@ def _is_furniture(node: LexborNode) -> bool:
     """Say whether a part beside the content is navigation: links, and hardly any text else."""
     if node.tag in {"h1", "h2", "h3", "p", "pre", "table", "blockquote", "dl", "figure"}:
         return False
-    links = len(node.css("a"))
-    return links >= 3 and _prose_length(node) < _link_length(node) / 2 and not _has_h1(node)
+    return _is_mostly_links(node) and not _has_h1(node)
+
+
+def _is_mostly_links(node: LexborNode) -> bool:
+    return len(node.css("a")) >= 3 and _prose_length(node) < _link_length(node) / 2
 
 
 def _has_h1(node: LexborNode) -> bool:

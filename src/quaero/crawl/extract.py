@@ -36,6 +36,9 @@ MAX_MARKUP = 10 * 1024 * 1024
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _TEXT = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
 _TITLE_END = re.compile(r"\s*[-–—|·•:»/\\]\s")
+_SITE_LAST = re.compile(r"\s[-–—|·•»]\s| \((?=.*\)$)")
+_SITE_FIRST = re.compile(r": | -- ")
+_HIGHEST = 2  # level of headings that may be a page's title
 # Markdown that stands alone as words do, by a sign that must occur for it.
 _MARKS = {
     b"|": (b"| ", b"|\n"), b">": (b"\n> ",), b"#": (b"# ",), b"`": (b"\n```",),
@@ -232,12 +235,24 @@ def _as_markup(text: str) -> str:
 
 
 def _own_title(title: str, headings: list[tuple[int, str]]) -> str:
-    """Return the title without the site's name, where the first heading shows where it ends."""
-    heading = headings[0][1] if headings else ""
-    if not title:
-        return one_line(heading)
-    if heading and title.startswith(heading) and _TITLE_END.match(title, len(heading)):
-        return heading
+    """Return the title without the site's name, where a heading shows where it ends.
+
+    The first heading may be longer than the name ("Class Reader" for "Reader (Acme)"); of others,
+    as the first may be the site's, only those that are the whole name are believed.
+    """
+    if not title or not headings:
+        return title or one_line(headings[0][1] if headings else "")
+    first = headings[0][1]
+    if title == first:
+        return title
+    if title.startswith(first) and _TITLE_END.match(title, len(first)):
+        return first
+    names = [title[: end.start()] for end in _SITE_LAST.finditer(title)]
+    names += [title[end.end() :] for end in _SITE_FIRST.finditer(title)]
+    whole = {text for level, text in headings if level <= _HIGHEST}
+    for name in names:
+        if name in whole or f" {first}".endswith(f" {name}"):
+            return name
     return title
 
 

@@ -15,7 +15,7 @@ from quaero.crawl.markup import Element
 from quaero.crawl.name_sets import names
 
 _PERMALINKS = names("¶ # § 🔗 ↩ ↩︎ ↑ ⤴ ⏎ ∞ [top] Permalink Anchor")
-_FOOTNOTES = names("footnote-reference footnote-ref fnref")
+_FOOTNOTES = names("footnote footnote-reference footnote-ref fnref")
 _NOT_RAISED = names("st nd rd th e er tm sm r c")
 _RAISED = re.compile(r"[\w+−-][\w +−*/=().,-]*")
 _TEX_DELIMITERS = re.compile(r"^\\[(\[]|\\[)\]]$")
@@ -84,7 +84,10 @@ def _is_permalink(writer: Writer) -> bool:
 
 def _fragment_link(writer: Writer, found: Element) -> Opened:
     """Write a link into the page as its text, the reference to a footnote in brackets."""
-    if found.classes.isdisjoint(_FOOTNOTES) and found.attributes.get("role") != "doc-noteref":
+    named = found.attributes.get("role") == "doc-noteref" or not found.classes.isdisjoint(
+        _FOOTNOTES
+    )
+    if not named and not _is_raised_number(writer):
         return None
     start = len(writer.line)
 
@@ -94,6 +97,15 @@ def _fragment_link(writer: Writer, found: Element) -> Opened:
             writer.line[start:] = [f"[{text}]"]
 
     return close
+
+
+def _is_raised_number(writer: Writer) -> bool:
+    """Say whether the link is a raised number: what refers to a footnote, and no power."""
+    pieces, at = writer.pieces, writer.at
+    tag, text = pieces[at + 2 : at + 4]
+    if tag == "/a" and at > 1:
+        tag, text = pieces[at - 2], pieces[at - 1] + pieces[at + 1]
+    return tag.partition(" ")[0] == "sup" and text.strip().isdigit()
 
 
 def code(writer: Writer, found: Element) -> Opened:

@@ -55,6 +55,8 @@ _CLASSES = names(
     # line numbers beside code
     " linenos lineno linenodiv line-numbers-rows blob-num js-line-number"
     " react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter"
+    # what is shown when the pointer is over a name
+    " ttc"
 )
 
 _IDS = names(
@@ -72,9 +74,9 @@ _ON_TAG = {
     "td": frozenset({"gutter"}),
     "th": frozenset({"gutter"}),
     "pre": frozenset({"lineno", "gutter"}),
-    "div": frozenset({"related", "line-numbers", "navigation", "nav"}),
+    "div": frozenset({"related", "line-numbers", "navigation", "nav", "ingroups"}),
     "table": frozenset({"navigation"}),
-    "span": frozenset({"aui-icon", "line-number", "ln", "lnt"}),
+    "span": frozenset({"aui-icon", "line-number", "ln", "lnt", "permalink"}),
     "button": frozenset({"anchor"}),
 }
 

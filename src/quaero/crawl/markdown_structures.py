@@ -18,7 +18,7 @@ from quaero.crawl.markdown_blocks import (
     quote_block,
 )
 from quaero.crawl.markdown_spans import strong, write_code
-from quaero.crawl.markdown_tables import Cell, Row, is_layout, to_table
+from quaero.crawl.markdown_tables import Cell, Row, is_layout, sections, to_table
 from quaero.crawl.markdown_writer import Frame, Opened, Writer
 from quaero.crawl.markup import Element
 
@@ -53,7 +53,7 @@ def heading(writer: Writer, found: Element) -> Opened:
     """
     if writer.frames[-1].kind == "quote" and any("title" in name for name in found.classes):
         return title(writer, found)
-    level = int(found.name[1])
+    level = int(found.name[1]) if found.name[0] == "h" else 1
     writer.push("heading")
 
     def close() -> None:
@@ -106,6 +106,12 @@ def pre(writer: Writer, found: Element) -> Opened:
     around = writer.languages[-1] if writer.languages else ""
     writer.add(code_block(text.replace("\xa0", " "), language or around))
     return False
+
+
+def fragment(writer: Writer, found: Element) -> Opened:
+    """Write code of which each line is a `div`, as Doxygen has it; other parts of that name not."""
+    is_code = 'class="line"' in writer.pieces[writer.at + 2]
+    return pre(writer, found) if is_code else block(writer, found)
 
 
 def raw(writer: Writer, _: Element) -> Opened:
@@ -250,13 +256,14 @@ def _end_table(writer: Writer, frame: Frame) -> None:
     rows = [row for row in frame.rows if any(cell.blocks for cell in row.cells)]
     for caption in frame.blocks:
         writer.add(caption)
-    if frame.is_layout or is_layout(rows):
-        for row in rows:
-            for content in row.cells:
-                for inner in content.blocks:
-                    writer.add(inner)
-    else:
-        writer.add(Block(BlockKind.TABLE, to_table(rows)))
+    for part in [rows] if frame.is_layout else sections(rows):
+        if frame.is_layout or is_layout(part):
+            for row in part:
+                for content in row.cells:
+                    for inner in content.blocks:
+                        writer.add(inner)
+        else:
+            writer.add(Block(BlockKind.TABLE, to_table(part)))
 
 
 def head_rows(writer: Writer, _: Element) -> Opened:
@@ -330,6 +337,7 @@ STRUCTURES: dict[str, Callable[[Writer, Element], Opened]] = {
     "title": title,
     "rule": rule,
     "pre": pre,
+    "fragment": fragment,
     "raw": raw,
     "list": list_,
     "item": item,

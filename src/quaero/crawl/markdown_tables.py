@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from quaero.crawl.markdown_blocks import Block, BlockKind
 from quaero.crawl.markdown_inline import code_span
 
 _MAX_SPAN = 50
 _MAX_SPREAD = 20
+_FEW_BLOCKS = 2
 _BLOCKS_OF_LAYOUT = frozenset({BlockKind.TABLE, BlockKind.HEADING, BlockKind.RULE})
 _PIPE = re.compile(r"\|")
 
@@ -52,6 +54,24 @@ def is_layout(rows: Sequence[Row]) -> bool:
         for cell in cells
         for block in cell.blocks
     )
+
+
+def sections(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    """Part a table at the rows that are a heading over those below, as Doxygen lists members.
+
+    A table that holds more than a few words in a cell is not parted: it only arranges.
+    """
+    starts = [place for place, row in enumerate(rows) if _is_heading(row)]
+    others = (cell for row in rows if not _is_heading(row) for cell in row.cells)
+    if not starts or any(len(cell.blocks) > _FEW_BLOCKS for cell in others):
+        return [rows]
+    ends = sorted({0, *starts, *(place + 1 for place in starts), len(rows)})
+    return [rows[start:end] for start, end in pairwise(ends)]
+
+
+def _is_heading(row: Row) -> bool:
+    blocks = row.cells[0].blocks
+    return len(row.cells) == 1 and bool(blocks) and blocks[0].kind is BlockKind.HEADING
 
 
 def to_table(rows: Sequence[Row]) -> str:

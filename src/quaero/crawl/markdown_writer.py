@@ -31,6 +31,8 @@ _PLAIN_ENDS = frozenset(
 )
 # What follows these is the white space between rows of a table that holds lines of code.
 _BETWEEN_CELLS = frozenset({"tr", "/tr", "/td", "/th", "tbody", "/tbody", "thead", "/thead"})
+# Outside of `<pre>` also what follows these.
+_BETWEEN_LINES = _BETWEEN_CELLS | {"/div"}
 
 
 @dataclass(slots=True)
@@ -184,6 +186,7 @@ class Writer:
 
     def _take_lines(self, end: int, language: str) -> tuple[str, str]:
         pieces = self.pieces
+        between = _BETWEEN_CELLS if pieces[self.at].startswith("pre") else _BETWEEN_LINES
         texts = [pieces[self.at + 1]]
         self.at += 2
         while self.at < end:
@@ -200,7 +203,7 @@ class Writer:
                     texts.append("\n")
                 elif inner.name == "code":
                     language = language or inner.language
-            if tag not in _BETWEEN_CELLS:
+            if tag not in between:
                 texts.append(pieces[self.at + 1])
             self.at += 2
         self.at = end

@@ -45,6 +45,7 @@ _TITLES = names(
     " admonition-heading title topic-title sidebar-title"
 )
 _TOCS = names("toc table-of-contents toctree localtoc contents page-toc toc-macro")
+_DOXYGEN = {"headertitle": "heading", "memproto": "signature", "fragment": "fragment"}
 _CODE_TABLES = frozenset({"js-file-line-container", "hljs-ln"})
 
 _KINDS = {
@@ -148,6 +149,8 @@ def _kind_by_class(name: str, attributes: dict[str, str], classes: frozenset[str
             return "formula"
         if "syntaxhighlighter" in classes:
             return "pre"
+        if not classes.isdisjoint(_DOXYGEN):
+            return next(kind for known, kind in _DOXYGEN.items() if known in classes)
     if name == "dt" and "sig" in classes:
         return "signature"
     if name in {"div", "p"} and (

@@ -1,0 +1,57 @@
+"""What generators of documentation write in ways of their own becomes what it means."""
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+from quaero.crawl.addresses import Addresses
+from quaero.crawl.markdown import to_markdown
+
+
+def convert(html):
+    node = LexborHTMLParser(html, scripting=True).body
+    return to_markdown(node.html, Addresses("https://docs.example.org/guide/page.html")).text
+
+
+DOXYGEN_CODE = """<div class="fragment"><div class="line"><span class="lineno">    1</span>\
+<span class="keyword">if</span> (x) {</div>
+<div class="line"><a id="l00002"></a><span class="lineno">    2</span>  y();</div>
+<div class="line"><span class="lineno">    3</span> </div>
+<div class="line"><span class="lineno">    4</span>}</div>
+<div class="ttc" id="x"><div class="ttname">y</div></div></div>"""
+DOXYGEN_TITLE = """<div class="headertitle"><div class="title">Map Class Reference
+<div class="ingroups"><a href="g.html">Core</a></div></div></div>"""
+DOXYGEN_MEMBER = """<h2 class="memtitle"><span class="permalink"><a href="#a">◆ </a></span>run()</h2>
+<div class="memproto"><table class="memname"><tr><td class="memname">int run </td><td>(</td>
+<td class="paramtype">char *&nbsp;</td><td class="paramname"><em>x</em></td><td>)</td></tr></table>
+</div>"""
+DOXYGEN_LIST = """<table class="memberdecls"><tr><td colspan="2"><h2>Functions</h2></td></tr>
+<tr><td>int</td><td><a href="a.html">run</a> (char *x)</td></tr>
+<tr><td colspan="2">&nbsp;</td></tr>
+<tr><td colspan="2"><h2>Types</h2></td></tr><tr><td>typedef int</td><td>Size</td></tr></table>"""
+DOXYGEN_TABLES = """## Functions
+
+| | |
+| --- | --- |
+| int | [run](https://docs.example.org/guide/a.html) (char \\*x) |
+
+## Types
+
+| | |
+| --- | --- |
+| typedef int | Size |
+"""
+ARRANGED = """<table><tr><td><h1>T</h1></td></tr>
+<tr><td>menu</td><td><p>1</p><p>2</p><p>3</p></td></tr></table>"""
+GENERATORS = [
+    (DOXYGEN_CODE, "```\nif (x) {\n  y();\n\n}\n```\n"),
+    (DOXYGEN_TITLE, "# Map Class Reference\n"),
+    (DOXYGEN_MEMBER, "## run()\n\n`int run (char * x)`\n"),
+    (DOXYGEN_LIST, DOXYGEN_TABLES),
+    ('<div class="fragment"><p>One</p><p>Two</p></div>', "One\n\nTwo\n"),
+    (ARRANGED, "# T\n\nmenu\n\n1\n\n2\n\n3\n"),
+]
+
+
+@pytest.mark.parametrize(("html", "markdown"), GENERATORS)
+def test_what_generators_write_becomes(html, markdown):
+    assert convert(html) == markdown

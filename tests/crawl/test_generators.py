@@ -40,6 +40,8 @@ DOXYGEN_TABLES = """## Functions
 | --- | --- |
 | typedef int | Size |
 """
+CODE_IN_CELL = """<table><tr><th>Code</th><th>Shows</th></tr>
+<tr><td><pre>if x:\n    y()</pre></td></tr></table>"""
 ARRANGED = """<table><tr><td><h1>T</h1></td></tr>
 <tr><td>menu</td><td><p>1</p><p>2</p><p>3</p></td></tr></table>"""
 GENERATORS = [
@@ -47,6 +49,15 @@ GENERATORS = [
     (DOXYGEN_TITLE, "# Map Class Reference\n"),
     (DOXYGEN_MEMBER, "## run()\n\n`int run (char * x)`\n"),
     (DOXYGEN_LIST, DOXYGEN_TABLES),
+    ('<pre class="rust fn">fn x()</pre>', "```rust\nfn x()\n```\n"),
+    ('<pre><code class="python">x</code></pre>', "```python\nx\n```\n"),
+    ('<pre class="line-numbers"><span>1</span>\n<span>2</span>\n</pre>x', "x\n"),
+    ('<pre class="line-numbers"><code>1\n3\n</code></pre>', "```\n1\n3\n```\n"),
+    ("<pre>1\n2\n</pre>", "```\n1\n2\n```\n"),
+    (
+        CODE_IN_CELL,
+        "| Code | Shows |\n| --- | --- |\n| `if x:`<br>`    y()` | |\n",
+    ),
     ('<div class="fragment"><p>One</p><p>Two</p></div>', "One\n\nTwo\n"),
     (ARRANGED, "# T\n\nmenu\n\n1\n\n2\n\n3\n"),
 ]

@@ -13,10 +13,15 @@ _CLASS = re.compile(
     r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-text-|highlight-"
     r"|mw-highlight-lang-|brush:\s*)([A-Za-z0-9][\w+#.-]*)"
 )
-_SECOND = re.compile(r"(?:^|\s)(?:sourceCode|hljs|src|rust)\s+([a-z][\w+#-]*)")
+_SECOND = re.compile(r"(?:^|\s)(?:sourceCode|hljs|src)\s+([a-z][\w+#-]*)")
 _JIRA = re.compile(r"(?:^|\s)code-([a-z][\w+#-]*)")
 _BRUSH = re.compile(r"brush:\s*([\w+#-]+)")
 
+# Names that say by themselves what a block of code is (rustdoc, older highlighters).
+_BARE = names(
+    "bash cpp css go haskell html java javascript json kotlin lua perl php python ruby rust scala"
+    " sql swift typescript xml yaml"
+)
 _NO_LANGUAGE = names(
     "text txt plain plaintext none nohighlight no-highlight default undefined literal output auto"
     " block container wrapper code language line lines numbers rust-example-rendered"
@@ -57,4 +62,6 @@ def _from_class(name: str, classes: str) -> str:
         found = _SECOND.search(classes)
     if found is None and name == "pre":
         found = _JIRA.search(classes)
+    if found is None and name in {"pre", "code"}:
+        return next((word for word in classes.split() if word in _BARE), "")
     return found[1] if found else ""

@@ -103,9 +103,18 @@ def pre(writer: Writer, found: Element) -> Opened:
     """Write preformatted text as fenced code."""
     writer.flush()
     text, language = writer.take_code(found)
+    if "line" in found.attributes.get("class", "") and _is_gutter(text):
+        return False
     around = writer.languages[-1] if writer.languages else ""
     writer.add(code_block(text.replace("\xa0", " "), language or around))
     return False
+
+
+def _is_gutter(text: str) -> bool:
+    """Say whether a text is the numbers of the lines that stand beside it."""
+    numbers = text.split()
+    first = _number(numbers[0], 0) if numbers else 0
+    return first > 0 and numbers == [str(first + place) for place in range(len(numbers))]
 
 
 def fragment(writer: Writer, found: Element) -> Opened:

@@ -81,7 +81,8 @@ def to_table(rows: Sequence[Row]) -> str:
     width = max(len(line) for line in grid)
     head = grid.pop(0) if headed else []
     lines = [_line(head + [""] * (width - len(head))), "|" + " --- |" * width]
-    lines.extend(_line(line) for line in grid if any(line))
+    full = width if width * len(grid) <= _MAX_SPREAD * sum(map(len, grid)) else 0
+    lines.extend(_line(line + [""] * (full - len(line))) for line in grid if any(line))
     return "\n".join(lines)
 
 
@@ -133,7 +134,7 @@ def _cell_text(blocks: Sequence[Block]) -> str:
 def _one_line(block: Block) -> str:
     if block.kind is BlockKind.CODE:
         lines = block.text.split("\n")[1:-1]
-        return "<br>".join(code_span(line.strip()) for line in lines if line.strip())
+        return "<br>".join(code_span(line.rstrip()) for line in lines if line.strip())
     if "\n" not in block.text:
         return block.text
     lines = [line.removesuffix("\\").strip() for line in block.text.split("\n")]

@@ -74,8 +74,9 @@ _ON_TAG = {
     "td": frozenset({"gutter"}),
     "th": frozenset({"gutter"}),
     "pre": frozenset({"lineno", "gutter"}),
-    "div": frozenset({"related", "line-numbers", "navigation", "nav", "ingroups"}),
-    "table": frozenset({"navigation"}),
+    "div": frozenset({"related", "line-numbers", "navigation", "nav", "ingroups", "topbar"}),
+    "table": frozenset({"navigation", "header"}),
+    "address": frozenset({"footer"}),
     "span": frozenset({"aui-icon", "line-number", "ln", "lnt", "permalink"}),
     "button": frozenset({"anchor"}),
 }

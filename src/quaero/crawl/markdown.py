@@ -17,7 +17,7 @@ import re
 from typing import NamedTuple
 
 from quaero.crawl.addresses import Addresses
-from quaero.crawl.markdown_blocks import join
+from quaero.crawl.markdown_blocks import Block, BlockKind, join
 from quaero.crawl.markdown_spans import SPANS
 from quaero.crawl.markdown_structures import STRUCTURES
 from quaero.crawl.markdown_writer import Writer
@@ -39,8 +39,18 @@ class Markdown(NamedTuple):
 def to_markdown(markup: str, addresses: Addresses) -> Markdown:
     """Convert markup as lexbor serialises it; references in it are resolved by `addresses`."""
     writer = Writer(split(without_controls(markup)), addresses)
-    text = join(writer.walk(_HANDLERS))
+    text = join(_without_outer_rules(writer.walk(_HANDLERS)))
     return Markdown(f"{text}\n" if text else "", writer.headings)
+
+
+def _without_outer_rules(blocks: list[Block]) -> list[Block]:
+    """Leave out thematic breaks that nothing precedes or follows: what they part is left out."""
+    start, end = 0, len(blocks)
+    while start < end and blocks[start].kind is BlockKind.RULE:
+        start += 1
+    while start < end and blocks[end - 1].kind is BlockKind.RULE:
+        end -= 1
+    return blocks[start:end]
 
 
 def without_controls(text: str) -> str:

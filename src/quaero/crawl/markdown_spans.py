@@ -15,6 +15,7 @@ from quaero.crawl.markup import Element
 from quaero.crawl.name_sets import names
 
 _PERMALINKS = names("¶ # § 🔗 ↩ ↩︎ ↑ ⤴ ⏎ ∞ [top] Permalink Anchor")
+_STEPS = names("prev previous next up home contents index top")
 _FOOTNOTES = names("footnote footnote-reference footnote-ref fnref")
 _NOT_RAISED = names("st nd rd th e er tm sm r c")
 _RAISED = re.compile(r"[\w+−-][\w +−*/=().,-]*")
@@ -66,7 +67,7 @@ def link(writer: Writer, found: Element) -> Opened:
     href = found.attributes.get("href")
     if href is None:
         return None
-    if "#" in href and _is_permalink(writer):
+    if ("#" in href and _is_permalink(writer)) or _is_step(writer):
         return writer.skip(found)
     if href.startswith("#"):
         return _fragment_link(writer, found)
@@ -80,6 +81,14 @@ def link(writer: Writer, found: Element) -> Opened:
 def _is_permalink(writer: Writer) -> bool:
     text, tag = writer.pieces[writer.at + 1 : writer.at + 3]
     return tag == "/a" and text.strip() in _PERMALINKS
+
+
+def _is_step(writer: Writer) -> bool:
+    """Say whether the link is an arrow to the next page or the like, as older generators draw."""
+    pieces, at = writer.pieces, writer.at
+    if not pieces[at + 2].startswith("img ") or pieces[at + 4] != "/a":
+        return False
+    return writer.read(pieces[at + 2]).attributes.get("alt", "").lower() in _STEPS
 
 
 def _fragment_link(writer: Writer, found: Element) -> Opened:

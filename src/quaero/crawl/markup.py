@@ -151,6 +151,8 @@ def _kind_by_class(name: str, attributes: dict[str, str], classes: frozenset[str
             return "pre"
         if not classes.isdisjoint(_DOXYGEN):
             return next(kind for known, kind in _DOXYGEN.items() if known in classes)
+        if name == "div" and "footer" in classes:
+            return "footer"
     if name == "dt" and "sig" in classes:
         return "signature"
     if name in {"div", "p"} and (

@@ -53,6 +53,21 @@ def test_a_list_of_links_larger_than_its_introduction_stays():
     assert found.count("- [Class number") == 400
 
 
+SECTION = "<div class=refsect1><a name=x></a><h2>{}</h2>{}</div>"
+ENTRY = "<div class=top>{}</div>"
+SIGNATURES = "".join(f"<a href={n}.html>Type{n}</a> → " for n in range(9))
+ALIKE = [
+    SECTION.format("Functions", SIGNATURES) + SECTION.format("Description", TEXT * 9),
+    ENTRY.format(TEXT * 9) + ENTRY.format(SIGNATURES) + ENTRY.format("Entry") * 3,
+    f"<div>{TEXT}</div><div class=synopsis><pre>{SIGNATURES}</pre></div>",
+]
+
+
+@pytest.mark.parametrize("html", ALIKE)
+def test_a_section_that_is_mostly_links_stays_among_those_of_its_kind(html):
+    assert markdown(f"<div><h1>T</h1><div>{html}</div></div>").count("Type") == 9
+
+
 def test_a_side_bar_of_text_stays():
     found = markdown(f"<div><h1>T</h1>{TEXT}</div><div class=sidebar><p>A note of some words.</p>")
     assert "A note of some words." in found

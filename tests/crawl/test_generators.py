@@ -53,6 +53,13 @@ GENERATORS = [
     ('<pre><code class="python">x</code></pre>', "```python\nx\n```\n"),
     ('<pre class="line-numbers"><span>1</span>\n<span>2</span>\n</pre>x', "x\n"),
     ('<pre class="line-numbers"><code>1\n3\n</code></pre>', "```\n1\n3\n```\n"),
+    (
+        '<pre><span class="source-line-no">001</span><span>int x;</span></pre>',
+        "```\nint x;\n```\n",
+    ),
+    ("<code>sig<br>\n&nbsp;&nbsp;val x<br>\nend</code>", "```\nsig\n  val x\nend\n```\n"),
+    ("<p>so <code>a<br>b</code> is</p>", "so `a b` is\n"),
+    ("<h2><code>a<br>b</code></h2>", "## `a b`\n"),
     ("<pre>1\n2\n</pre>", "```\n1\n2\n```\n"),
     (
         CODE_IN_CELL,

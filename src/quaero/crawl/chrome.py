@@ -55,6 +55,7 @@ _CLASSES = names(
     # line numbers beside code
     " linenos lineno linenodiv line-numbers-rows blob-num js-line-number"
     " react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter"
+    " source-line-no"
     # what is shown when the pointer is over a name
     " ttc"
 )

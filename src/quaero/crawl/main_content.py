@@ -43,6 +43,7 @@ _AMPLE = 1500  # with all its white space: more is believed at once
 _SHARE = 4  # a scarce container is not believed if the rest has this many times its text
 _HOLDS = 0.8  # of the text that is not link text, to be worth going into
 _LEVELS = 40
+_MANY = 5  # parts called the same are entries of one text
 _UNSEEN = ["script", "style", "noscript", "template", "svg", "head"]
 _PAGE_PARTS = "nav, body > header, body > footer, body > div > header, body > div > footer, aside"
 _BARS = ".sidebar, #sidebar, #leftnav, #tocframe, #column2, .mainmenu, .submenu, .navigationbar"
@@ -137,8 +138,9 @@ def _by_statistics(body: LexborNode, source: str) -> LexborNode:
         inner = _heaviest(node)
         if inner is None:
             break
+        kept = _alike(inner)
         for beside in list(_children(node)):
-            if beside.mem_id != inner.mem_id and _is_furniture(beside):
+            if beside.mem_id not in kept and _is_furniture(beside):
                 beside.decompose()
         node = inner
     return body
@@ -205,16 +207,32 @@ def _children(node: LexborNode) -> Iterator[LexborNode]:
         child = following
 
 
+def _alike(node: LexborNode) -> set[int]:
+    """Return the node and what stands beside it as it does: sections, or entries of a reference.
+
+    They have its name and its class, and begin with headings as it does or are many.
+    """
+    name = node.attributes.get("class")
+    others = _children(node.parent) if name and node.parent is not None else ()
+    alike = [
+        each for each in others if each.tag == node.tag and each.attributes.get("class") == name
+    ]
+    if len(alike) < _MANY and not all(map(_begins_with_heading, alike)):
+        return {node.mem_id}
+    return {node.mem_id, *(each.mem_id for each in alike)}
+
+
+def _begins_with_heading(node: LexborNode) -> bool:
+    first = next((child for child in _children(node) if child.tag not in {"a", "span"}), None)
+    return first is not None and first.tag in {"h1", "h2", "h3", "h4"}
+
+
 def _is_furniture(node: LexborNode) -> bool:
     """Say whether a part beside the content is navigation: links, and hardly any text else."""
     if node.tag in {"h1", "h2", "h3", "p", "pre", "table", "blockquote", "dl", "figure"}:
         return False
-    return _is_mostly_links(node) and not _has_h1(node)
+    return _is_mostly_links(node) and node.css_first("h1, pre") is None
 
 
 def _is_mostly_links(node: LexborNode) -> bool:
     return len(node.css("a")) >= 3 and _prose_length(node) < _link_length(node) / 2
-
-
-def _has_h1(node: LexborNode) -> bool:
-    return node.css_first("h1") is not None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from quaero.crawl import markdown_inline as inline
-from quaero.crawl.markdown_blocks import Block, BlockKind
+from quaero.crawl.markdown_blocks import Block, BlockKind, code_block
 from quaero.crawl.markdown_writer import Opened, Writer
 from quaero.crawl.markup import Element
 from quaero.crawl.name_sets import names
@@ -118,17 +118,29 @@ def _is_raised_number(writer: Writer) -> bool:
 
 
 def code(writer: Writer, found: Element) -> Opened:
-    """Write a code span, as a link if one link is all that is in it."""
+    """Write a code span, as a link if one link is all that is in it.
+
+    Lines of code that begin a paragraph are a block; line ends in the markup are no blank lines.
+    """
     start, pieces = writer.at, writer.pieces
     if pieces[start + 2] == "/" + found.name:
         writer.at = start + 2
         text = pieces[start + 1]
         writer.line.append(f"{inline.CODE}{text}{inline.CODE_END}" if text.strip() else text)
         return False
-    text, _ = writer.take_code(found)
+    text, language = writer.take_code(found)
+    if "br" in pieces[start : writer.at : 2] and _begins_block(writer):
+        lines = (line for line in text.replace("\xa0", " ").split("\n") if line.strip())
+        writer.add(code_block("\n".join(lines), language))
+        return False
     href = _only_link(pieces, start, writer.at) if "/a" in pieces[start : writer.at : 2] else ""
     write_code(writer, text, href)
     return False
+
+
+def _begins_block(writer: Writer) -> bool:
+    """Say whether nothing is open here but what may hold a block of code."""
+    return not "".join(writer.line).strip() and writer.frames[-1].kind in {"page", "item", "quote"}
 
 
 def _only_link(pieces: Sequence[str], start: int, end: int) -> str:

@@ -2,9 +2,10 @@
 
 First what the page says of itself: the containers of known systems, `<main>`, `role=main`,
 `<article>`. Each is looked for only if its mark occurs in the source at all. If nothing says so,
-statistics on the tree: from the body downwards into the one part that holds nearly all text that
-is not link text, leaving out link-dense and banner-like parts beside it. When in doubt, more is
-kept: `chrome` drops the furniture inside of what is chosen.
+statistics on the tree: without side bars and bars of links to neighbouring pages, from the body
+downwards into the one part that holds nearly all text that is not link text, leaving out link-dense
+and banner-like parts beside it, but no section of the same text. When in doubt, more is kept:
+`chrome` drops the furniture inside of what is chosen.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ _LEVELS = 40
 _MANY = 5  # parts called the same are entries of one text
 _UNSEEN = ["script", "style", "noscript", "template", "svg", "head"]
 _PAGE_PARTS = "nav, body > header, body > footer, body > div > header, body > div > footer, aside"
+# Side bars by name: left out if they are mostly links, however large they are beside the text.
 _BARS = ".sidebar, #sidebar, #leftnav, #tocframe, #column2, .mainmenu, .submenu, .navigationbar"
 # A link to the next, the previous or the upper page says so in its `rel` or by its key (HTML 4.01,
 # 6.12 and 17.11.2); a part in which there is little but such links is a navigation bar.

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from quaero.crawl.article import is_article, text_of_article
 from quaero.crawl.name_sets import names
 
 # (what must occur in the source, selector), the more specific first.
@@ -66,12 +67,14 @@ def main_node(tree: LexborHTMLParser, source: str) -> LexborNode | None:
     body = tree.body
     if body is None:
         return None
+    of_article = is_article(source)
     for found in _declared(tree, source):
         if _is_believable(found, body):
-            return found
-    if any(mark in source for mark in _WHOLE_BODY):
+            return text_of_article(found.clone()) if of_article else found
+    if not of_article and any(mark in source for mark in _WHOLE_BODY):
         return body
-    return _by_statistics(body.clone(), source)
+    node = _by_statistics(body.clone(), source)
+    return text_of_article(node) if of_article else node
 
 
 def _declared(tree: LexborHTMLParser, source: str) -> Iterator[LexborNode]:

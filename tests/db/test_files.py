@@ -205,6 +205,19 @@ def test_a_folder_in_place_of_the_file_is_an_error_in_words(path):
         SqliteDatabase.open(path)
 
 
+@pytest.mark.parametrize("name", ["q.db-turn", "q.db-hold"])
+def test_a_file_beside_it_that_cannot_be_opened_is_an_error_in_words(path, name):
+    path.with_name(name).mkdir()
+    with pytest.raises(StorageError, match=f"{path} cannot be opened: .*{name}: .*may write to"):
+        SqliteDatabase.open(path)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_in_words(path):
+    path.touch()
+    with pytest.raises(StorageError, match=r"cannot be opened: .*may write to"):
+        SqliteDatabase.open(path / "below" / "q.db")
+
+
 def test_a_second_opening_in_one_process_takes_no_locks_away(path):
     """Closing any descriptor of a file drops all locks that the process holds on it."""
     script = (
@@ -246,6 +259,8 @@ def test_a_backup_overwrites_nothing(path, tmp_path):
     assert target.read_text() == "mine"
     with pytest.raises(BadInput, match="does not exist"):
         backup_to(path, tmp_path / "nowhere" / "copy.db")
+    with pytest.raises(BadInput, match=r"cannot be made: .*name another place"):
+        backup_to(path, tmp_path / f"{'x' * 250}.db")
 
 
 def test_a_full_disk_has_its_own_error(path):

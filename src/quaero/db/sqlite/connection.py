@@ -36,9 +36,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except apsw.FullError as error:
-        raise DiskFull(
-            f"no room left to write {path}; free some space, work goes on by itself"
-        ) from error
+        raise no_room(path) from error
     except apsw.NotADBError as error:
         raise CorruptDatabase(
             f"{path} is not a SQLite database, or its beginning is damaged; it was left as it is. "
@@ -61,6 +59,25 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"{path} is read-only for this user") from error
     except apsw.NoMemError as error:
         raise MemoryError(f"no memory left to work with {path}") from error
+
+
+@contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn what the system refuses beside a database into Quaero's errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise no_room(path) from error
+        raise StorageError(
+            f"{path} cannot be opened: {error.filename or path}: {error.strerror or error}; "
+            "choose a folder that this user may write to"
+        ) from error
+
+
+def no_room(path: Path) -> DiskFull:
+    """The error of a file that there is no room left to write."""
+    return DiskFull(f"no room left to write {path}; free some space, work goes on by itself")
 
 
 def as_full(connection: apsw.Connection, error: BaseException) -> BaseException:

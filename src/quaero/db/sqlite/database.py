@@ -18,6 +18,7 @@ from quaero.db import migrations
 from quaero.db.contract import Offer, ReadTx, Ride, Tx
 from quaero.db.sqlite.calls import Call, Timer
 from quaero.db.sqlite.connection import (
+    file_errors,
     fill_wal,
     open_reader,
     open_writer,
@@ -94,8 +95,9 @@ class SqliteDatabase:
         Raises `NewerDatabase`, `CorruptDatabase`, `DiskFull` or `StorageError`.
         """
         wall = clock or SystemClock()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        turnstile = Turnstile(path)
+        with file_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            turnstile = Turnstile(path)
         with contextlib.ExitStack() as undo, storage_errors(path):
             undo.callback(turnstile.close)
             turnstile.enter()

@@ -45,15 +45,25 @@ def backup_to(source: Path, target: Path, told: Told = lambda _done, _total: Non
     if not target.parent.is_dir():
         raise BadInput(f"the folder {target.parent} does not exist")
     partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)
+    _make(partial, target)
     with storage_errors(target):
         try:
-            partial.touch(mode=0o600)
             _copy(source, partial, told)
             partial.rename(target)
         finally:
             partial.unlink(missing_ok=True)
     return target.stat().st_size
+
+
+def _make(partial: Path, target: Path) -> None:
+    """An empty file for the copy, in place of what a copy that was killed left there."""
+    try:
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+    except OSError as error:
+        raise BadInput(
+            f"{target} cannot be made: {error.strerror or error}; name another place"
+        ) from error
 
 
 def _copy(source: Path, target: Path, told: Told) -> None:

@@ -174,6 +174,8 @@ CASES: list[tuple[str, int, list[str]]] = [
     (f"crawl {U} --config {{dir}}/range.toml", 2, ["queue.concurrency = 0"]),
     (f"crawl {U} --data-dir {{dir}}/a-file", 2, ["a-file", "is a file", "name a folder"]),
     ("jobs list --data-dir {dir}/a-file", 2, ["a-file", "name a folder"]),
+    (f"crawl {U} --data-dir {{dir}}/a-file/below", 5, ["a-file/below", "may write to"]),
+    ("work --data-dir {dir}/a-file/below", 5, ["a-file/below", "may write to"]),
     ("work --concurrency 0", 2, ["--concurrency", "1 to 1000"]),
     ("work --concurrency 1001", 2, ["--concurrency", "1 to 1000"]),
     ("work --concurrency x", 2, ["--concurrency 'x'", "whole number"]),

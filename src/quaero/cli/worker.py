@@ -29,8 +29,10 @@ def work(
         own += ["--concurrency", str(concurrency)]
     if alone is None and not inner:
         from quaero.cli.output import count, safe, say
+        from quaero.db.sqlite.database import SqliteDatabase
         from quaero.work.supervisor import END_SECONDS, Supervisor, own_command
 
+        SqliteDatabase.open(settings.database_file).close()  # what is wrong with it is said here
         slots = count(settings.queue.concurrency, "job")
         say(f"working on {safe(settings.queue.name)} in {settings.database_file}, up to {slots} "
             "at once; Ctrl-C stops")  # fmt: skip

@@ -149,7 +149,11 @@ def list_documents(
 
 def _filter(site: str | None, tag: str | None, crawl: int | None) -> Filter:
     from quaero.documents.model import Filter
+    from quaero.errors import BadInput
 
+    for option, value in (("--site", site), ("--tag", tag)):
+        if value is not None and not value.strip():
+            raise BadInput(f"{option} is empty; name one, or leave the option out for all")
     return Filter(site=None if site is None else site.lower(), tag=tag, root_id=crawl)
 
 
@@ -404,8 +408,9 @@ def export(
         raise BadInput(f"{target} is a file; name a folder, or a file ending in .jsonl or .zip")
     if write is not export_folder and target.is_dir():
         raise BadInput(f"{target} is a folder; name a file, or a folder without {target.suffix}")
+    wanted = _filter(site, tag, crawl)
     with database() as db:
-        done = write(db, target, _filter(site, tag, crawl), names_of)
+        done = write(db, target, wanted, names_of)
     typer.echo(f"{count(done.documents, 'document')} written to {target}, "
                f"{size(done.bytes)} of text")  # fmt: skip
 

@@ -257,6 +257,20 @@ def test_wrong_input_is_refused_in_one_sentence_and_nothing_is_written(
     assert {path.name for path in folder.iterdir()} == {*FILES, "folder.zip"}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "documents list --site {}", "documents tag 2 {}", "jobs list --type {}",
+        "jobs logs 1 --text {}", "jobs update 1 --name {}", "definitions show {}",
+        "schedules pause {}", "sources show {}",
+    ],
+)  # fmt: skip
+def test_words_that_are_no_text_are_refused_by_every_command(on: Cli, line: str) -> None:
+    done = on(*line.format("caf\udce9").split())
+    assert (done.code, done.out) == (2, "")
+    assert re.fullmatch(r"error: '\\udce9' is no text: [^\n]+ UTF-8\n", done.err), done.err
+
+
 def test_there_are_at_least_a_hundred_of_them() -> None:
     assert len({line for line, *_ in CASES}) == len(CASES) >= 100
 

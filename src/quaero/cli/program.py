@@ -132,6 +132,12 @@ def _run(arguments: Sequence[str]) -> int:
     except QuaeroError as error:
         _complain(str(error))
         return error.exit_code
+    except UnicodeEncodeError as error:
+        lone = error.object[error.start : error.end]
+        if not any(lone in word for word in rest):
+            raise
+        _complain(f"{lone!r} is no text: the command line is not in UTF-8 there; write it in UTF-8")
+        return BadInput.exit_code
     except SystemExit as end:
         if sys.stdout is not out:  # typer's way to end when nobody reads
             sys.stdout = out

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from quaero.crawl.login import Login
     from quaero.settings import Settings
 
-_PATTERN = "of the address: a glob such as '/docs/*', or re:EXPRESSION; repeatable."
+_PATTERN = "whose address matches: a glob such as '/docs/*', or re:EXPRESSION; repeatable."
 
 
 def crawl(
@@ -39,10 +39,10 @@ def crawl(
         ),
     ] = None,
     include: Annotated[
-        list[str] | None, typer.Option(help=f"Only pages that match {_PATTERN}", metavar="PATTERN")
+        list[str] | None, typer.Option(help=f"Only pages {_PATTERN}", metavar="PATTERN")
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help=f"No pages that match {_PATTERN}", metavar="PATTERN")
+        list[str] | None, typer.Option(help=f"No pages {_PATTERN}", metavar="PATTERN")
     ] = None,
     source_type: Annotated[
         str | None,

@@ -28,7 +28,10 @@ STILL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A crawl at one moment; `trouble` is its newest warning with the entry's id."""
+    """A crawl at one moment; `trouble` is its newest warning with the entry's id.
+
+    A failure is none: what has failed is not waited for.
+    """
 
     job: Summary
     crawl: CrawlReport | None
@@ -46,7 +49,7 @@ def look(tx: ReadTx, root_id: int, queue_id: int) -> Look:
     found = summaries(tx, [root_id])
     if not found:
         raise NotFound(f"crawl {root_id} was deleted meanwhile")
-    newest = read(tx, Query(root_id, tree=True, at_least=Level.WARN, limit=1))
+    newest = read(tx, Query(root_id, tree=True, levels=frozenset([Level.WARN]), limit=1))
     trouble = (newest[0].id, newest[0].message) if newest else (0, "")
     paused = bool(tx.execute("select 1 from queue where id = $1 and paused", (queue_id,)))
     return Look(found[0], report(tx, root_id), trouble, paused)

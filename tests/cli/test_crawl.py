@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from quaero.cli import crawling
-from quaero.cli.progress import is_lively
+from quaero.cli.progress import is_lively, look
+from quaero.cli.summary import conclude
+from quaero.db import SqliteDatabase
 from quaero.testing.jira_site import JiraSite
 from quaero.testing.site import Page, SiteServer, redirect
 
@@ -300,6 +302,35 @@ def interrupted(site: SiteServer, folder: Path, *options: str, hits: int = 6) ->
     until(lambda: len(site.hits) >= hits or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     return finish(process)
+
+
+def test_an_option_that_differs_is_said_as_it_would_be_given(cli: Cli, tmp_path: Path) -> None:
+    with SiteServer(star(9)) as site:
+        interrupted(site, tmp_path, "--delay", "300ms", hits=2)
+        other = cli("--data-dir", tmp_path, "crawl", site.url, "--delay", "1s")
+        assert (other.code, "begun with --delay 300ms;" in other.err) == (4, True)
+
+
+async def test_what_cannot_go_on_is_not_said_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with SiteServer(star(40, delay=0.1)) as site:
+        interrupted(site, tmp_path)
+    wish = crawling.Wish((site.url,), {}, None, False, None, False, lasting=False)
+    with SqliteDatabase.open(tmp_path / "quaero.db") as db:
+        assert await conclude(db, 1, wish, finished=False) == 130
+    said = capsys.readouterr().err
+    assert "is paused at" in said
+    assert "the site ends with this program" in said
+    assert "  go on:" not in said
+    assert "jobs cancel" not in said
+
+
+def test_a_page_that_has_failed_is_nothing_to_wait_for(data: Path) -> None:
+    with SqliteDatabase.open(data / "quaero.db") as db:
+        seen = db.read_sync(look, 1, 1)
+    assert seen.job.counts.failed == 1
+    assert "failed" not in seen.trouble[1]
 
 
 def test_ctrl_c_pauses_and_the_same_command_goes_on(cli: Cli, tmp_path: Path) -> None:

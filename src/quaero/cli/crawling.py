@@ -44,7 +44,10 @@ _FLAGS: dict[str, tuple[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the command line asked for; `options` are those that were named."""
+    """What the command line asked for; `options` are those that were named.
+
+    With `lasting` False the site is served by this program, so nothing can go on after it.
+    """
 
     urls: tuple[str, ...]
     options: Mapping[str, Any]
@@ -52,6 +55,7 @@ class Wish:
     new: bool
     go_on: int | None
     as_json: bool
+    lasting: bool = True
 
 
 def check(settings: Settings, wish: Wish) -> None:
@@ -198,10 +202,12 @@ def _as_given(name: str, value: Any) -> str:
     if name in _FLAGS:
         flag, when = _FLAGS[name]
         return f"{'with' if value == when else 'without'} {flag}"
+    from quaero.settings.units import format_duration
+
     option = "--" + name.replace("_", "-")
     if isinstance(value, list):
         return f"with {option} {', '.join(value)}" if value else f"without {option}"
-    return f"with {option} {value}"
+    return f"with {option} {format_duration(value) if name == 'delay' else value}"
 
 
 def _refuse_other_login(root_id: int, stored: Mapping[str, Any], wish: Wish) -> None:

@@ -106,7 +106,8 @@ async def _watched(settings: Settings, site: SiteServer, pages: str) -> int:
     options = {"max_pages": 0, **({"delay": WATCHED_DELAY, "concurrency": 1} if watched else {})}
     if watched and _has_browser():
         await asyncio.to_thread(webbrowser.open, f"{pages}/queue")
-    code = await crawl_site(settings, Wish((site.url,), options, None, False, None, False))
+    wish = Wish((site.url,), options, None, False, None, False, lasting=False)
+    code = await crawl_site(settings, wish)
     if code == 0:
         await _look(settings)
         if watched:

@@ -95,9 +95,12 @@ def _tell_paused(job: Summary, wish: Wish) -> None:
     again = ["--continue", str(wish.go_on)] if wish.go_on else list(wish.urls)
     say(f"crawl {job.id} is paused at {job.counts.done} of {count(job.counts.total, 'page')}; "
         "nothing is lost")  # fmt: skip
+    if not wish.lasting:
+        say("  the site ends with this program; begin anew with the same command")
+        return
     say(f"  go on:   {suggest('crawl', *again)}" + (" and the login" if wish.login else ""))
     say(f"  give up: {suggest('jobs', 'cancel', str(job.id))}")
-    say("  `quaero work`, or another crawl on the same data, goes on with it as well")
+    say(f"  `{suggest('work')}`, or another crawl on the same data, goes on with it as well")
 
 
 def _tell(ending: _Ending) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,9 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+_QUERY = re.compile(r"""[":]|(?:^|\s)[+-]\S|\*(?:\s|$)|\sOR\s""")
+"""What in a text of several words shows that it is a query, and no phrase."""
 
 Id = Annotated[
     int, typer.Argument(help="The id of the document.", min=1, max=LARGEST_ID, metavar="ID")
@@ -82,8 +86,8 @@ def search(
 
 
 def _quoted(word: str) -> str:
-    """A phrase that the shell took the quotes of gets them back."""
-    return f'"{word}"' if " " in word and '"' not in word and ":" not in word else word
+    """A phrase that the shell took the quotes of gets them back; a query in quotes is none."""
+    return f'"{word}"' if " " in word and not _QUERY.search(word) else word
 
 
 def _marked(snippet: Snippet) -> str:

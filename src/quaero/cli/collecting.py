@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from quaero.cli.options import global_arguments, suggest
-from quaero.cli.output import print_json, safe, say
+from quaero.cli.output import count, print_json, safe, say
 
 if TYPE_CHECKING:
     from quaero.jobs.read import Job
@@ -70,7 +70,7 @@ def _tell(source: Source, job: Job, *, finished: bool) -> None:
     if summary.error:
         say(f"  {safe(summary.error)}")
     if summary.warnings:
-        say(f"  {summary.warnings} pages failed")
+        say(f"  {count(summary.warnings, 'page')} failed")
     say("next:")
     say(f"  find its documents:   {suggest('search', f'source:{source.name}')}")
     say(f"  see what came of it:  {suggest('jobs', 'show', str(summary.id))}")

@@ -27,6 +27,7 @@ from quaero.cli import (
     jobs,
     queue,
     schedules,
+    search,
     serve,
     sources,
     steering,
@@ -59,7 +60,7 @@ app.command("crawl")(crawl.crawl)
 app.command("demo")(crawl.demo)
 app.command("serve")(serve.serve)
 app.command("work")(worker.work)
-app.command("search", context_settings={"ignore_unknown_options": True})(documents.search)
+app.command("search", context_settings={"ignore_unknown_options": True})(search.search)
 app.command("cleanup")(cleanup.cleanup)
 for command in steering.COMMANDS:
     jobs.app.command()(command)

@@ -183,3 +183,36 @@ async def test_what_is_sent_while_only_a_start_is_to_be_noted_is_not_left_lying(
         held.go_on.set()
         assert await held.next() == await sending
         held.end.set()
+
+
+class Panic(BaseException):
+    """As native code raises that is wrapped for Python."""
+
+
+async def test_a_handler_that_ends_in_no_usual_way_failed_and_its_slot_goes_on(
+    opened: Opened,
+) -> None:
+    queue = await asyncio.to_thread(Queue.open, opened.db, "mail", max_receive=1)
+    ends: list[BaseException | None] = [Panic("native"), asyncio.CancelledError(), None]
+    ended = asyncio.Semaphore(0)
+
+    async def handle(_: object) -> None:
+        ended.release()
+        match ends.pop(0):
+            case asyncio.CancelledError():
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                await asyncio.Event().wait()
+            case Panic() as panic:
+                raise panic
+
+    await opened.db.write(queue.send_many, [NewMessage("t")] * 3)
+    async with asyncio.timeout(20), consuming(opened.db, queue, handle, concurrency=1):
+        for _ in range(3):
+            await ended.acquire()
+    dead = await opened.db.read(queue.dead)
+    assert [error for each in dead for _, _, error in each.errors] == [
+        "Panic: native", "CancelledError",
+    ]  # fmt: skip
+    assert (await opened.db.read(queue.stats)).in_flight == 0

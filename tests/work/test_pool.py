@@ -433,3 +433,60 @@ async def test_commands_run_though_every_slot_is_taken_by_work_that_does_not_end
     assert done.summary.status is Status.COMPLETED
     assert done.result["done"] == 3
     assert ends == [Status.CANCELLED] * 3
+
+
+ONE_TRY = PoolOptions(concurrency=1, max_receive=1)
+
+
+class Panic(BaseException):
+    """As native code raises that is wrapped for Python."""
+
+
+@executor("panics", N)
+async def panics(job, payload):
+    raise Panic("native code gave up")
+
+
+@executor("cancels_itself", N)
+async def cancels_itself(job, payload):
+    asyncio.current_task().cancel()
+    await asyncio.Event().wait()
+
+
+@executor("closes", N)
+async def closes(job, payload):
+    raise GeneratorExit
+
+
+@pytest.mark.parametrize(
+    ("type_", "error"),
+    [
+        (panics, "Panic: native code gave up"),
+        (cancels_itself, "CancelledError"),
+        (closes, "GeneratorExit"),
+    ],
+)
+async def test_a_run_that_ends_in_no_usual_way_failed_and_its_slot_goes_on(db, type_, error):
+    async with asyncio.timeout(20), working(db, [note, type_], ONE_TRY) as bench:
+        failed = await bench.run(type_.name)
+        assert (await bench.run("note", {"n": 1})).summary.status is Status.COMPLETED
+    assert failed.summary.status is Status.FAILED
+    assert failed.summary.error == error
+
+
+async def test_what_a_run_did_to_its_task_is_nothing_to_the_next(db):
+    @executor("leaves_a_cancel", N)
+    async def leaves(job, payload):
+        asyncio.current_task().cancel()
+
+    @executor("looks", N)
+    async def looks(job, payload):
+        cancelled = job.cancelled
+        await asyncio.sleep(0)
+        return Result(cancelled)
+
+    async with asyncio.timeout(20), working(db, [leaves, looks], ONE_TRY) as bench:
+        specs = [JobSpec("leaves_a_cancel"), JobSpec("looks")]
+        ids = await bench.db.write(create, bench.queue_id, specs)
+        ended = [await bench.ended(id_) for id_ in ids]
+    assert [(each.summary.attempt, each.result) for each in ended] == [(1, None), (1, False)]

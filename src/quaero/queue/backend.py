@@ -48,7 +48,7 @@ class Backend(Protocol[W, O]):
     def give_back(self, work: W, reason: str) -> O:
         """The outcome of work that was not done."""
 
-    def failed(self, outcome: O, error: Exception) -> O:
+    def failed(self, outcome: O, error: BaseException) -> O:
         """The outcome in place of one that could not be committed."""
 
     def renew_until(self, work: W) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any, Generic
@@ -95,6 +95,7 @@ class Consumer(Generic[W, O]):
         self._begun = False  # this write has run in the writer
         self._left = 0  # what it will claim, and then what it would have claimed besides
         self._stopping = False
+        self._ended = False
         self._ahead = Ahead(concurrency)
         self._swept = 0.0
         self._checked = True
@@ -126,6 +127,7 @@ class Consumer(Generic[W, O]):
                 end()
             self._alarm.cancel()
             self._starts.close()
+            self._ended = True
             for slot in slots:
                 slot.cancel()
             await asyncio.wait(slots, timeout=UNDO_SECONDS)
@@ -346,16 +348,26 @@ class Consumer(Generic[W, O]):
         task = asyncio.current_task()
         assert task is not None
         unbroken = perf_counter()
-        while True:
+        while not self._ended:
             work = self._local.next()
             if work is None:
-                await self._local.some()
+                await self._undisturbed(self._local.some(), task)
                 unbroken = perf_counter()
                 continue
             await self._run_one(number, work, task)
-            if perf_counter() - unbroken > UNBROKEN_SECONDS:
-                await asyncio.sleep(0)
+            if task.cancelling() or perf_counter() - unbroken > UNBROKEN_SECONDS:
+                await self._undisturbed(asyncio.sleep(0), task)
                 unbroken = perf_counter()
+
+    async def _undisturbed(self, pause: Awaitable[None], task: asyncio.Task[None]) -> None:
+        """Pause between two runs; what one has done to the slot's task is nothing to the next."""
+        try:
+            await pause
+        except asyncio.CancelledError:
+            if self._ended:
+                raise
+        while not self._ended and task.cancelling():
+            task.uncancel()
 
     async def _run_one(self, number: int, work: W, task: asyncio.Task[None]) -> None:
         delivery = self._backend.delivery(work)
@@ -368,11 +380,12 @@ class Consumer(Generic[W, O]):
         self._starts.begun(paced=delivery.paced)
         try:
             outcome = await self._backend.handle(work, running.started_at)
-        except asyncio.CancelledError:
-            if token not in self._lost and not self._stopping:
+        except asyncio.CancelledError as error:
+            if self._ended:
                 raise
-            task.uncancel()
             outcome = self._backend.give_back(work, _STOPS)
+            if token not in self._lost and not self._stopping:  # it has cancelled itself
+                outcome = self._backend.failed(outcome, error)
         finally:
             if self._holder is not None:
                 self._holder.note(number, 0)

@@ -108,20 +108,22 @@ class HandlerBackend:
         """Call the handler."""
         try:
             await self._handler(work)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may fail in any way
-            return Ended(work, error)
+        except KeyboardInterrupt:
+            raise
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             return Ended(work, error)  # not ours: something it waited for was cancelled
+        except BaseException as error:  # noqa: BLE001 - a handler may fail in any way
+            return Ended(work, error)
         return Ended(work)
 
     def give_back(self, work: Delivery, reason: str) -> Ended:  # noqa: ARG002
         """Not done: released uncharged."""
         return Ended(work, given_back=True)
 
-    def failed(self, outcome: Ended, error: Exception) -> Ended:
+    def failed(self, outcome: Ended, error: BaseException) -> Ended:
         """The settling itself failed."""
         return Ended(outcome.work, error)
 

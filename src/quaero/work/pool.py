@@ -168,7 +168,7 @@ class JobBackend:
         """Not done: no attempt is charged."""
         return GivenBack(work, self._clock.wall(), reason=reason)
 
-    def failed(self, outcome: Outcome, error: Exception) -> Outcome:
+    def failed(self, outcome: Outcome, error: BaseException) -> Outcome:
         """What cannot be committed is the job's failure."""
         job_log = JobLog(outcome.work, self._clock, lambda _: None)
         job_log.pending = list(outcome.log)

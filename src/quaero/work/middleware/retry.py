@@ -15,16 +15,18 @@ LONGEST_WAIT = 1e9  # seconds; some thirty years
 
 
 async def retry(run: Run, go_on: Next) -> Outcome:
-    """Turn whatever a run raises into its outcome; only cancellation passes."""
+    """Turn whatever a run raises into its outcome; only cancellation and Ctrl-C pass."""
     try:
         return await go_on()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - an executor may fail in any way
-        return outcome_of(run, error)
+    except KeyboardInterrupt:
+        raise
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
         return outcome_of(run, error)  # not ours: something it waited for was cancelled
+    except BaseException as error:  # noqa: BLE001 - an executor may fail in any way
+        return outcome_of(run, error)
 
 
 def outcome_of(run: Run, error: BaseException) -> Outcome:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -58,6 +60,7 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005
+LEFT_SECONDS = 0.5
 PRELOAD = ("quaero.crawl.digest",)
 """What most helpers are started for; other tasks bring their modules with them."""
 
@@ -360,3 +363,31 @@ def run(main: Coroutine[Any, Any, R]) -> R:
     collect_rarely()
     leave_alone_what_is_there()
     return uvloop.run(main)
+
+
+def run_worker(main: Coroutine[Any, Any, None]) -> None:
+    """As `run`, where code of jobs shall neither end the process in order nor keep it from ending.
+
+    What a task that a job has made raises to exit stops the loop; it is set going again. Once
+    `main` has ended, tasks and threads that jobs have left behind get `LEFT_SECONDS` to end.
+    """
+    import uvloop
+
+    collect_rarely()
+    leave_alone_what_is_there()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        task = runner.get_loop().create_task(main)
+        while not task.done():
+            try:
+                runner.run(_ended(task))
+            except (SystemExit, KeyboardInterrupt):
+                if task.done():
+                    raise
+                log.exception("a job's task wants this process to end; it goes on")
+        last = threading.Timer(LEFT_SECONDS, os._exit, (0,))
+        last.daemon = True
+        last.start()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    await task

@@ -1,6 +1,7 @@
 """Job types that do harm, and one that does none, for `work.job_types` of a worker."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -54,6 +55,26 @@ async def cancels(job, payload):
     raise asyncio.CancelledError
 
 
+@executor("interrupts", Harm)
+async def interrupts(job, payload):
+    raise KeyboardInterrupt
+
+
+@executor("ends_itself", Harm)
+async def ends_itself(job, payload):
+    asyncio.current_task().cancel()
+    await asyncio.sleep(3_600)
+
+
+@executor("exits_in_a_task", Harm)
+async def exits_in_a_task(job, payload):
+    async def leave():
+        raise SystemExit(0)
+
+    await asyncio.sleep(TOGETHER)
+    await asyncio.create_task(leave())
+
+
 @executor("killed", Harm)
 async def killed(job, payload):
     await asyncio.sleep(TOGETHER)
@@ -93,6 +114,14 @@ async def stays(job, payload):
         await asyncio.sleep(0.2)
 
 
+@executor("never_ends", Harm, timeout=0.3)
+async def never_ends(job, payload):
+    """Takes no notice of its cancellation at all."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3_600)
+
+
 @executor("eats", Harm)
 async def eats(job, payload):
     await asyncio.sleep(TOGETHER)
@@ -107,14 +136,18 @@ ERRORS = {
     "nameless": "Mute",
     "exits": "SystemExit: 0",
     "cancels": "CancelledError",
+    "interrupts": "KeyboardInterrupt",
+    "ends_itself": "CancelledError",
+    "exits_in_a_task": "SystemExit: 0",
     "killed": "it ended its worker, alone (signal 9)",
     "leaves": "it ended its worker, alone (exit code 0)",
     "faults": "it ended its worker, alone (signal 11)",
     "blocks": "it ended its worker, alone (exit code 70)",
     "sleeps": "timed out after 0.3 s",
     "stays": "timed out after 0.3 s",
+    "never_ends": "it ended its worker, alone (exit code 70)",
     "eats": "MemoryError",
 }
 POISONS = list(ERRORS)
-job_types = [good, raises, unprintable, nameless, exits, cancels, killed, leaves, faults, blocks,
-             sleeps, stays, eats]  # fmt: skip
+job_types = [good, raises, unprintable, nameless, exits, cancels, interrupts, ends_itself,
+             exits_in_a_task, killed, leaves, faults, blocks, sleeps, stays, never_ends, eats]  # fmt: skip

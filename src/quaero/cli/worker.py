@@ -50,4 +50,4 @@ def _run(settings: object, alone: int | None, own: list[str]) -> None:
     assert isinstance(settings, Settings)
     log_to_stderr(settings, unless_set=None if alone is None else "warn")
     isolate = () if alone is not None else tuple(own_command(*own))
-    app.run(app.work(settings, isolate=isolate, alone_for=alone))
+    app.run_worker(app.work(settings, isolate=isolate, alone_for=alone))

@@ -117,11 +117,13 @@ class Consumer(Generic[W, O]):
             self._db.every(self._lease / SECOND / 3, self._renew),
             self._db.ride(topic, rider.offer),
         ]
-        slots = [asyncio.create_task(self._slot(number)) for number in self._slots]
+        slots = {asyncio.create_task(self._slot(number)) for number in self._slots}
+        hopeless: set[asyncio.Task[None]] = set()
         try:
             while not self._stopping:
                 await self._cycle()
             await self._wind_down(grace)
+            hopeless = {each.task for each in self._running.values()}
         finally:
             for end in ends:
                 end()
@@ -130,7 +132,8 @@ class Consumer(Generic[W, O]):
             self._ended = True
             for slot in slots:
                 slot.cancel()
-            await asyncio.wait(slots, timeout=UNDO_SECONDS)
+            if slots > hopeless:
+                await asyncio.wait(slots - hopeless, timeout=UNDO_SECONDS)
 
     def stop(self) -> None:
         """Claim nothing more and let `run` end."""

@@ -15,11 +15,9 @@ LONGEST_WAIT = 1e9  # seconds; some thirty years
 
 
 async def retry(run: Run, go_on: Next) -> Outcome:
-    """Turn whatever a run raises into its outcome; only cancellation and Ctrl-C pass."""
+    """Turn whatever a run raises into its outcome; only cancellation passes."""
     try:
         return await go_on()
-    except KeyboardInterrupt:
-        raise
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():

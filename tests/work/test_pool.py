@@ -490,3 +490,24 @@ async def test_what_a_run_did_to_its_task_is_nothing_to_the_next(db):
         ids = await bench.db.write(create, bench.queue_id, specs)
         ended = [await bench.ended(id_) for id_ in ids]
     assert [(each.summary.attempt, each.result) for each in ended] == [(1, None), (1, False)]
+
+
+@pytest.mark.parametrize(
+    "error", [Panic("deep down"), asyncio.CancelledError(), KeyboardInterrupt()]
+)
+async def test_an_effect_that_ends_in_no_usual_way_fails_its_job_and_no_neighbour(db, error):
+    def broken(tx, job):
+        tx.execute("insert into done values(99)")
+        raise error
+
+    @executor("broken", N)
+    async def bad(job, payload):
+        return Result(None, [broken])
+
+    async with asyncio.timeout(20), working(db, [note, bad], PoolOptions(max_receive=1)) as bench:
+        specs = [JobSpec("note", '{"n": 1}'), JobSpec("broken"), JobSpec("note", '{"n": 2}')]
+        ids = await db.write(create, bench.queue_id, specs)
+        ended = [(await bench.ended(id_)).summary for id_ in ids]
+    assert [each.status for each in ended] == [Status.COMPLETED, Status.FAILED, Status.COMPLETED]
+    assert type(error).__name__ in ended[1].error
+    assert await done(db) == [1, 2]

@@ -219,7 +219,9 @@ class Consumer(Generic[W, O]):
             self._outcomes = outcomes + self._outcomes
             await self._begin_again(fresh, pause=True)
             return None
-        except Exception as error:  # noqa: BLE001 - an effect's fault; found out one by one
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an effect's fault; found out one by one
             log.warning("settling %d together failed: %s", len(outcomes), error)
             await self._settle_singly(outcomes)
             await self._begin_again(fresh, pause=not outcomes)
@@ -267,7 +269,9 @@ class Consumer(Generic[W, O]):
             except StorageError:
                 self._outcomes.append(outcome)
                 continue
-            except Exception as error:  # noqa: BLE001 - becomes the job's error
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - becomes the job's error
                 self._outcomes.append(self._backend.failed(outcome, error))
                 continue
             self._leases.drop([self._token_of(outcome)])

@@ -279,7 +279,7 @@ def _resolve(calls: list[Call]) -> None:
             continue
         elif call.error is None:
             waiter.set_result(call.result)
-        elif isinstance(call.error, StopIteration):  # no future can hold it
+        elif isinstance(call.error, StopIteration | asyncio.CancelledError):  # means something else
             waiter.set_exception(RuntimeError(f"the function raised {call.error!r}"))
         else:
             waiter.set_exception(call.error)

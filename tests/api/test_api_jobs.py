@@ -36,7 +36,7 @@ async def end(opened: Opened, *, fail: tuple[int, ...] = (), spawn: int = 0) -> 
 
     def settle(tx: Tx) -> None:
         works = run.claim(tx, 1, Claim(1_000, 60 * SECOND))
-        run.started(tx, [(work, tx.now, tx.lease_now) for work in works])
+        run.started(tx, [(work, tx.now) for work in works])
         outcomes = [
             Failed(work, tx.now, error="no such host", permanent=True)
             if work.job_id in fail

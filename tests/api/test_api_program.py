@@ -32,7 +32,7 @@ async def test_the_queue_shows_its_numbers_workers_and_lanes(
 
     def start(tx: Tx) -> None:
         works = run.claim(tx, 1, Claim(1, 10**9, holder.id))
-        run.started(tx, [(work, tx.now, tx.lease_now) for work in works])
+        run.started(tx, [(work, tx.now) for work in works])
 
     await opened.db.write(start)
     found = (await web.get("/api/queue")).json()

@@ -1,7 +1,7 @@
 """A handler over a queue's messages."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from threading import Event
@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from quaero.db.sqlite import writer
-from quaero.queue import Delivery, NewMessage, Queue, consumer
+from quaero.queue import Delivery, Lane, NewMessage, Queue, consumer
 from quaero.queue.consumer import Consumer
 from quaero.queue.handler import Ended, consuming
 from quaero.queue.queue import open_queue
@@ -216,3 +216,29 @@ async def test_a_handler_that_ends_in_no_usual_way_failed_and_its_slot_goes_on(
         "Panic: native", "CancelledError",
     ]  # fmt: skip
     assert (await opened.db.read(queue.stats)).in_flight == 0
+
+
+async def test_the_interval_of_a_lane_counts_from_a_start_that_ended_before_it_was_noted(
+    opened: Opened,
+) -> None:
+    queue = await asyncio.to_thread(Queue.open, opened.db, "mail")
+    starts: list[int] = []
+
+    async def handle(_: object) -> None:
+        starts.append(opened.db.lease_now())
+
+    async with consuming(opened.db, queue, handle, concurrency=1) as consumer:
+        take = consumer._take
+
+        def take_later(works: Sequence[Delivery]) -> None:
+            opened.clock.pass_time(4)
+            take(works)
+
+        consumer._take = take_later  # type: ignore[method-assign]
+        lane = Lane("slow", max_running=1, min_interval=10_000_000)
+        await opened.db.write(queue.send, None, lane=lane)
+        async with asyncio.timeout(10):
+            while not (starts and consumer.idle):
+                await asyncio.sleep(0.001)
+    ((next_start,),) = await opened.db.read(lambda tx: tx.execute("select next_start from lane"))
+    assert next_start == starts[0] + lane.min_interval

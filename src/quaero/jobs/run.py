@@ -23,7 +23,7 @@ from quaero.jobs.rows import deepest_first, load
 from quaero.jobs.rows import stopping as stopping  # noqa: PLC0414 - workers ask it too
 from quaero.jobs.transition import examine, gains, stop, transition, try_again
 from quaero.queue import claim as claims
-from quaero.queue import lanes, settle
+from quaero.queue import settle
 from quaero.queue.backoff import backoff
 from quaero.queue.message import Delivery, Held, Lane, Token
 
@@ -143,14 +143,11 @@ def _end_stopped(tx: Tx, job_ids: Iterable[int]) -> set[int]:
     return stopped
 
 
-def started(tx: Tx, starts: Sequence[tuple[Work, int, int]]) -> None:
-    """Show jobs as running; each has been since a wall time and a lease time."""
-    good = settle.held(tx, (work.delivery.token for work, *_ in starts))
+def started(tx: Tx, starts: Sequence[tuple[Work, int]]) -> None:
+    """Show jobs as running; each has been since a wall time."""
+    good = settle.held(tx, (work.delivery.token for work, _ in starts))
     held = [start for start in starts if settle.stands(good, start[0].delivery.token)]
-    lanes.started(
-        tx, ((work.delivery.lane_id, lease) for work, _, lease in held if work.delivery.paced)
-    )
-    at = {work.job_id: (moment, work.attempt) for work, moment, _ in held}
+    at = {work.job_id: (moment, work.attempt) for work, moment in held}
     jobs = [job for job in load(tx, at).values() if job.own_run == OwnRun.OPEN]
     for job in jobs:
         moment, job.attempt = at[job.id]

@@ -30,8 +30,8 @@ class Backend(Protocol[W, O]):
     def claim(self, tx: Tx, want: Claim) -> list[W]:
         """Lease up to `want.limit` pieces of work."""
 
-    def started(self, tx: Tx, starts: Sequence[tuple[W, int, int]]) -> None:
-        """Note work that has begun, each with its wall and lease time."""
+    def started(self, tx: Tx, starts: Sequence[tuple[W, int]]) -> None:
+        """Note work that has begun, each with its wall time."""
 
     def settle(self, tx: Tx, outcomes: Sequence[O]) -> None:
         """Commit how work ended."""

@@ -23,6 +23,7 @@ from typing import Any, Generic
 from quaero.clock import SECOND, Clock, SystemClock
 from quaero.db.contract import Database, Tx, last
 from quaero.errors import StorageError
+from quaero.queue import lanes
 from quaero.queue.ahead import Ahead
 from quaero.queue.alarm import Alarm
 from quaero.queue.backend import Backend, O, Running, W
@@ -85,6 +86,7 @@ class Consumer(Generic[W, O]):
         self._running: dict[int, Running[W]] = {}
         self._leases = Leases(lease)
         self._outcomes: list[O] = []
+        self._paced: list[tuple[int, int]] = []  # starts that their lanes do not know yet
         self._lost: set[Token] = set()
         self._renewed = 0
         self._alarm = Alarm(self._look)
@@ -209,14 +211,16 @@ class Consumer(Generic[W, O]):
         """One transaction of the pump; returns when to look again by itself, in lease time."""
         outcomes, self._outcomes = self._outcomes, []
         fresh = self._starts.take()
-        starts = [(each.work, each.started_at, each.lease_at) for each in fresh]
+        starts = [(each.work, each.started_at) for each in fresh]
+        paced, self._paced = self._paced, []
         self._hungry, self._begun, self._left = False, False, want
         self._writing = True
         try:
-            works, due = await self._db.write(self._transact, outcomes, starts, want)
+            works, due = await self._db.write(self._transact, paced, outcomes, starts, want)
         except StorageError as error:
             log.warning("cannot write, trying again: %s", error)
             self._outcomes = outcomes + self._outcomes
+            self._paced = paced + self._paced
             await self._begin_again(fresh, pause=True)
             return None
         except asyncio.CancelledError:
@@ -224,6 +228,7 @@ class Consumer(Generic[W, O]):
         except BaseException as error:  # noqa: BLE001 - an effect's fault; found out one by one
             log.warning("settling %d together failed: %s", len(outcomes), error)
             await self._settle_singly(outcomes)
+            self._paced = paced + self._paced
             await self._begin_again(fresh, pause=not outcomes)
             return None
         finally:
@@ -237,9 +242,12 @@ class Consumer(Generic[W, O]):
 
     @last
     def _transact(
-        self, tx: Tx, outcomes: Sequence[O], starts: Sequence[tuple[W, int, int]], want: int
-    ) -> tuple[list[W], int | None]:
+        self, tx: Tx, paced: Sequence[tuple[int, int]], outcomes: Sequence[O],
+        starts: Sequence[tuple[W, int]], want: int,
+    ) -> tuple[list[W], int | None]:  # fmt: skip
         self._begun = True
+        if paced:  # before what has ended already opens its lane
+            lanes.started(tx, paced)
         if outcomes:
             self._backend.settle(tx, outcomes)
         if starts:
@@ -384,6 +392,8 @@ class Consumer(Generic[W, O]):
         self._running[number] = running
         if self._holder is not None:
             self._holder.note(number, token.id)
+        if delivery.paced:
+            self._paced.append((delivery.lane_id, running.lease_at))
         self._starts.begun(paced=delivery.paced)
         try:
             outcome = await self._backend.handle(work, running.started_at)

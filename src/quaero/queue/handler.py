@@ -22,7 +22,7 @@ from quaero.clock import SECOND
 from quaero.db.contract import ReadTx, Tx
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.errors import Permanent, RetryLater
-from quaero.queue import holders, lanes, settle
+from quaero.queue import holders, settle
 from quaero.queue.backoff import backoff
 from quaero.queue.claim import Claim, claim
 from quaero.queue.consumer import Consumer
@@ -59,9 +59,8 @@ class HandlerBackend:
         """Lease messages."""
         return claim(tx, self.queue_id, want)
 
-    def started(self, tx: Tx, starts: Sequence[tuple[Delivery, int, int]]) -> None:
-        """Count lanes' intervals from the real starts."""
-        lanes.started(tx, ((work.lane_id, lease) for work, _, lease in starts if work.paced))
+    def started(self, tx: Tx, starts: Sequence[tuple[Delivery, int]]) -> None:
+        """A message does not tell that it is being handled."""
 
     def settle(self, tx: Tx, outcomes: Sequence[Ended]) -> None:
         """Complete, release or bury; what was lost is passed over."""

@@ -98,7 +98,7 @@ class JobBackend:
         """Lease jobs."""
         return run.claim(tx, self.queue_id, want)
 
-    def started(self, tx: Tx, starts: Sequence[tuple[Work, int, int]]) -> None:
+    def started(self, tx: Tx, starts: Sequence[tuple[Work, int]]) -> None:
         """Show jobs as running."""
         run.started(tx, starts)
 

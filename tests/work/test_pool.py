@@ -511,3 +511,21 @@ async def test_an_effect_that_ends_in_no_usual_way_fails_its_job_and_no_neighbou
     assert [each.status for each in ended] == [Status.COMPLETED, Status.FAILED, Status.COMPLETED]
     assert type(error).__name__ in ended[1].error
     assert await done(db) == [1, 2]
+
+
+@pytest.mark.parametrize("statement", ["commit", " ROLLBACK", "savepoint mine", "end;"])
+async def test_an_effect_cannot_end_the_transaction_of_its_neighbours(db, statement):
+    def ends(tx, job):
+        tx.execute(statement)
+
+    @executor("ends", N)
+    async def ending(job, payload):
+        return Result(None, [ends])
+
+    async with asyncio.timeout(20), working(db, [note, ending]) as bench:
+        specs = [JobSpec("note", '{"n": 1}'), JobSpec("ends"), JobSpec("note", '{"n": 2}')]
+        ids = await db.write(create, bench.queue_id, specs)
+        ended = [(await bench.ended(id_)).summary for id_ in ids]
+    assert [each.status for each in ended] == [Status.COMPLETED, Status.FAILED, Status.COMPLETED]
+    assert [each.attempt for each in ended] == [1, 1, 1]
+    assert await done(db) == [1, 2]

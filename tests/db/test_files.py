@@ -270,3 +270,15 @@ def test_a_full_disk_has_its_own_error(path):
         with pytest.raises(DiskFull, match="free some space"):
             db.write_sync(lambda tx: tx.execute("insert into item values(zeroblob(100000))"))
         assert db.read_sync(lambda tx: tx.execute("select count(*) from item")) == [(0,)]
+
+
+def test_nothing_is_acknowledged_once_the_file_is_gone_and_all_goes_on_when_it_is_back(tmp_path):
+    path, aside = tmp_path / "q.db", tmp_path / "aside.db"
+    with SqliteDatabase.open(path) as db:
+        db.write_sync(lambda tx: tx.execute("create table kept(n)"))
+        path.rename(aside)
+        with pytest.raises(StorageError, match="moved, replaced or deleted"):
+            db.write_sync(lambda tx: tx.execute("insert into kept values(1)"))
+        aside.rename(path)
+        db.write_sync(lambda tx: tx.execute("insert into kept values(2)"))
+        assert db.read_sync(lambda tx: tx.execute("select n from kept")) == [(2,)]

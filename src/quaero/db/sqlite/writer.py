@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -72,6 +73,7 @@ class Writer:
         self._closing = False
         self.commits = 0
         self.commit_times: deque[float] = deque(maxlen=COMMITS_TIMED)
+        self._file = _identity(connection.filename)
         connection.set_wal_hook(self._note_wal)
         self._thread = threading.Thread(target=self._loop, name="quaero-writer", daemon=True)
         self._thread.start()
@@ -283,6 +285,7 @@ class Writer:
         late: set[str] = set()
         last: list[Call] = []
         alone = len(queue) == 1
+        self._refuse_if_moved()
         self._connection.execute("begin immediate")
         before = self._connection.total_changes()
         deadline = time.monotonic() + BATCH_SECONDS
@@ -312,6 +315,14 @@ class Writer:
         if self._connection.total_changes() != before:  # one without a change writes nothing
             self.commit_times.append(time.perf_counter() - began)
         return signals
+
+    def _refuse_if_moved(self) -> None:
+        """Acknowledge nothing that nobody finds again; SQLite would write on to what is no more."""
+        if _identity(self._connection.filename) != self._file:
+            raise StorageError(
+                f"{self._connection.filename} was moved, replaced or deleted while it was in use; "
+                "put it back, or end this program before it is exchanged"
+            )
 
     def _run_together(self, calls: list[Call]) -> set[str] | None:
         """Run calls of one function as one; None, and nothing done, where that fails."""
@@ -396,3 +407,12 @@ class Writer:
             return self._connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_RESTART)
         finally:
             self._connection.set_busy_handler(wait_for_lock)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells a file from another that takes its place; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - before each commit; a Path doubles its cost
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

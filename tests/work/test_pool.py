@@ -453,6 +453,15 @@ async def cancels_itself(job, payload):
     await asyncio.Event().wait()
 
 
+@executor("unsayable", N)
+async def unsayable(job, payload):
+    class Unsayable(Exception):
+        def __str__(self):
+            raise Panic
+
+    raise Unsayable
+
+
 @executor("closes", N)
 async def closes(job, payload):
     raise GeneratorExit
@@ -463,6 +472,7 @@ async def closes(job, payload):
     [
         (panics, "Panic: native code gave up"),
         (cancels_itself, "CancelledError"),
+        (unsayable, "Unsayable: <Unsayable that cannot be shown: Panic>"),
         (closes, "GeneratorExit"),
     ],
 )

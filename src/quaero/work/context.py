@@ -87,7 +87,7 @@ def clean(message: Any) -> str:
     """Any message as text a database can hold."""
     try:
         text = str(message)[:LONGEST_MESSAGE]
-    except Exception as error:  # noqa: BLE001 - some objects cannot be shown
+    except BaseException as error:  # noqa: BLE001 - some objects cannot be shown
         text = f"<{type(message).__name__} that cannot be shown: {type(error).__name__}>"
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any, Generic
@@ -23,15 +23,16 @@ from typing import Any, Generic
 from quaero.clock import SECOND, Clock, SystemClock
 from quaero.db.contract import Database, Tx, last
 from quaero.errors import StorageError
-from quaero.queue import lanes
 from quaero.queue.ahead import Ahead
 from quaero.queue.alarm import Alarm
 from quaero.queue.backend import Backend, O, Running, W
 from quaero.queue.claim import Claim, next_due
 from quaero.queue.holders import Holder
-from quaero.queue.leases import Leases
+from quaero.queue.lanes import Paced, started
+from quaero.queue.leases import Leases, too_long
 from quaero.queue.local import LocalRow
 from quaero.queue.message import WITHOUT_ROOM, Token
+from quaero.queue.pause import undisturbed
 from quaero.queue.rider import Rider
 from quaero.queue.starts import Starts
 
@@ -86,7 +87,7 @@ class Consumer(Generic[W, O]):
         self._running: dict[int, Running[W]] = {}
         self._leases = Leases(lease)
         self._outcomes: list[O] = []
-        self._paced: list[tuple[int, int]] = []  # starts that their lanes do not know yet
+        self._paced: Paced = []  # starts that their lanes do not know yet
         self._lost: set[Token] = set()
         self._renewed = 0
         self._alarm = Alarm(self._look)
@@ -97,14 +98,13 @@ class Consumer(Generic[W, O]):
         self._begun = False  # this write has run in the writer
         self._left = 0  # what it will claim, and then what it would have claimed besides
         self._stopping = False
-        self._ended = False
+        self._ended = asyncio.Event()
         self._ahead = Ahead(concurrency)
         self._swept = 0.0
         self._checked = True
         self._next_look: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.settled = 0
-        self.largest_claim = 0
+        self.settled = self.largest_claim = 0
 
     # -- life
 
@@ -120,18 +120,17 @@ class Consumer(Generic[W, O]):
             self._db.ride(topic, rider.offer),
         ]
         slots = {asyncio.create_task(self._slot(number)) for number in self._slots}
-        hopeless: set[asyncio.Task[None]] = set()
         try:
             while not self._stopping:
                 await self._cycle()
             await self._wind_down(grace)
-            hopeless = {each.task for each in self._running.values()}
         finally:
             for end in ends:
                 end()
             self._alarm.cancel()
             self._starts.close()
-            self._ended = True
+            self._ended.set()
+            hopeless = {each.task for each in self.running() if self._stopping}
             for slot in slots:
                 slot.cancel()
             if slots > hopeless:
@@ -220,16 +219,14 @@ class Consumer(Generic[W, O]):
         except StorageError as error:
             log.warning("cannot write, trying again: %s", error)
             self._outcomes = outcomes + self._outcomes
-            self._paced = paced + self._paced
-            await self._begin_again(fresh, pause=True)
+            await self._begin_again(fresh, paced, pause=True)
             return None
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - an effect's fault; found out one by one
             log.warning("settling %d together failed: %s", len(outcomes), error)
             await self._settle_singly(outcomes)
-            self._paced = paced + self._paced
-            await self._begin_again(fresh, pause=not outcomes)
+            await self._begin_again(fresh, paced, pause=not outcomes)
             return None
         finally:
             self._writing = False
@@ -242,12 +239,16 @@ class Consumer(Generic[W, O]):
 
     @last
     def _transact(
-        self, tx: Tx, paced: Sequence[tuple[int, int]], outcomes: Sequence[O],
-        starts: Sequence[tuple[W, int]], want: int,
-    ) -> tuple[list[W], int | None]:  # fmt: skip
+        self,
+        tx: Tx,
+        paced: Paced,
+        outcomes: Sequence[O],
+        starts: Sequence[tuple[W, int]],
+        want: int,
+    ) -> tuple[list[W], int | None]:
         self._begun = True
         if paced:  # before what has ended already opens its lane
-            lanes.started(tx, paced)
+            started(tx, paced)
         if outcomes:
             self._backend.settle(tx, outcomes)
         if starts:
@@ -263,9 +264,10 @@ class Consumer(Generic[W, O]):
         due = next_due(tx, self._backend.queue_id)
         return due if due is None or due > tx.lease_now else tx.lease_now + OVERDUE
 
-    async def _begin_again(self, fresh: list[Running[W]], *, pause: bool) -> None:
+    async def _begin_again(self, fresh: list[Running[W]], paced: Paced, *, pause: bool) -> None:
         """What a failed transaction was to show and to claim is for the next one."""
         self._starts.put_back(fresh)
+        self._paced = paced + self._paced
         self._hungry = True
         if pause:
             await asyncio.sleep(min(self._poll_interval, LONGEST_PAUSE))
@@ -276,14 +278,13 @@ class Consumer(Generic[W, O]):
                 await self._db.write(self._backend.settle, [outcome])
             except StorageError:
                 self._outcomes.append(outcome)
-                continue
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001 - becomes the job's error
                 self._outcomes.append(self._backend.failed(outcome, error))
-                continue
-            self._leases.drop([self._token_of(outcome)])
-            self.settled += 1
+            else:
+                self._leases.drop([self._token_of(outcome)])
+                self.settled += 1
 
     def _token_of(self, outcome: O) -> Token:
         work: W = outcome.work  # type: ignore[attr-defined]
@@ -363,45 +364,33 @@ class Consumer(Generic[W, O]):
         task = asyncio.current_task()
         assert task is not None
         unbroken = perf_counter()
-        while not self._ended:
+        while not self._ended.is_set():
             work = self._local.next()
             if work is None:
-                await self._undisturbed(self._local.some(), task)
+                await undisturbed(self._local.some(), self._ended)
                 unbroken = perf_counter()
                 continue
             await self._run_one(number, work, task)
             if task.cancelling() or perf_counter() - unbroken > UNBROKEN_SECONDS:
-                await self._undisturbed(asyncio.sleep(0), task)
+                await undisturbed(asyncio.sleep(0), self._ended)
                 unbroken = perf_counter()
 
-    async def _undisturbed(self, pause: Awaitable[None], task: asyncio.Task[None]) -> None:
-        """Pause between two runs; what one has done to the slot's task is nothing to the next."""
-        try:
-            await pause
-        except asyncio.CancelledError:
-            if self._ended:
-                raise
-        while not self._ended and task.cancelling():
-            task.uncancel()
-
     async def _run_one(self, number: int, work: W, task: asyncio.Task[None]) -> None:
-        delivery = self._backend.delivery(work)
+        delivery, began = self._backend.delivery(work), perf_counter()
         token = delivery.token
-        began = perf_counter()
         running = Running(work, self._clock.wall(), self._lease_now(), began, task)
         self._running[number] = running
         if self._holder is not None:
             self._holder.note(number, token.id)
-        if delivery.paced:
-            self._paced.append((delivery.lane_id, running.lease_at))
+        self._paced += [(delivery.lane_id, running.lease_at)] * delivery.paced
         self._starts.begun(paced=delivery.paced)
         try:
             outcome = await self._backend.handle(work, running.started_at)
         except asyncio.CancelledError as error:
-            if self._ended:
+            if self._ended.is_set():
                 raise
             outcome = self._backend.give_back(work, _STOPS)
-            if token not in self._lost and not self._stopping:  # it has cancelled itself
+            if not (self._stopping or token in self._lost):  # it has cancelled itself
                 outcome = self._backend.failed(outcome, error)
         finally:
             if self._holder is not None:
@@ -419,17 +408,9 @@ class Consumer(Generic[W, O]):
 
     def _renew(self, tx: Tx) -> None:
         """Runs in the writer's thread, so a blocked event loop does not lose its leases."""
-        lost = self._leases.renew(tx, but=self._too_long(perf_counter()))
+        lost = self._leases.renew(tx, but=too_long(self.running(), self._backend, perf_counter()))
         if lost:
             self._call_soon(self._cancel, lost)
-
-    def _too_long(self, now: float) -> list[Token]:
-        """What has run for longer than its lease is to be renewed."""
-        return [
-            self._backend.delivery(each.work).token
-            for each in self.running()
-            if now > each.began + self._backend.renew_until(each.work)
-        ]
 
     def _cancel(self, gone: set[Token]) -> None:
         """Stop what is running under leases that were lost; settled work is not concerned."""

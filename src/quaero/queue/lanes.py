@@ -144,8 +144,12 @@ def claimed(tx: Tx, queue_id: int, taken: Mapping[int, int], *, ready: Mapping[i
     )
 
 
-def started(tx: Tx, starts: Iterable[tuple[int, int]]) -> None:
-    """Count intervals from the real starts, given as (lane id, lease time)."""
+Paced = list[tuple[int, int]]
+"""Starts in lanes that keep an interval, as (lane id, lease time)."""
+
+
+def started(tx: Tx, starts: Paced) -> None:
+    """Count intervals from the real starts."""
     for lane_id, at in sorted(starts):
         tx.execute(
             """

@@ -7,9 +7,11 @@ for as long as its backend says.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from quaero.db.contract import Tx
 from quaero.queue import settle
+from quaero.queue.backend import Backend, Running, W
 from quaero.queue.message import Token
 
 
@@ -32,3 +34,12 @@ class Leases:
         """Renew what is held `but` these; returns the leases that turned out to be lost."""
         tokens = self._held.copy().difference(but)
         return tokens - settle.extend(tx, tokens, self._length) if tokens else set()
+
+
+def too_long(running: Iterable[Running[W]], backend: Backend[W, Any], now: float) -> list[Token]:
+    """What has run for longer than its lease is to be renewed; `now` is of `perf_counter`."""
+    return [
+        backend.delivery(each.work).token
+        for each in running
+        if now > each.began + backend.renew_until(each.work)
+    ]

@@ -11,7 +11,7 @@ from quaero.queue.starts import SHOWN_AFTER, Starts
 def begun_at(began: float) -> Running[Any]:
     task = asyncio.current_task()
     assert task is not None
-    return Running(None, 0, 0, began, task)
+    return Running(None, 0, began, task)
 
 
 async def test_work_is_shown_once_it_has_run_for_a_while_and_not_earlier() -> None:

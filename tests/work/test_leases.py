@@ -63,6 +63,7 @@ async def test_a_machine_that_slept_takes_no_running_job_for_lost(db, clock):
         while not await db.read(renewed):
             await asyncio.sleep(0.01)
         assert db.commits - before < 100, "it waits for the sweep, and does not spin"
+        assert not bench.pool.overdue(), "the watchdog would end this process"
         awake.set()
         job = await bench.ended(id_)
     assert (job.summary.status, job.result) == (Status.COMPLETED, {"attempt": 1})

@@ -56,14 +56,13 @@ class Backend(Protocol[W, O]):
 
 
 class Running(msgspec.Struct, Generic[W]):
-    """What a slot is doing; times of the wall and of the lease clock, in microseconds.
+    """What a slot is doing, since a wall time in microseconds.
 
-    `began` is the moment that `started_at` tells, in seconds of `perf_counter`.
+    `began` is the same moment in seconds of `perf_counter`.
     """
 
     work: W
     started_at: int
-    lease_at: int
     began: float
     task: asyncio.Task[None]
     shown: bool = False

@@ -376,13 +376,13 @@ class Consumer(Generic[W, O]):
                 unbroken = perf_counter()
 
     async def _run_one(self, number: int, work: W, task: asyncio.Task[None]) -> None:
-        delivery, began = self._backend.delivery(work), perf_counter()
-        token = delivery.token
-        running = Running(work, self._clock.wall(), self._lease_now(), began, task)
+        delivery = self._backend.delivery(work)
+        token, running = delivery.token, Running(work, self._clock.wall(), perf_counter(), task)
         self._running[number] = running
         if self._holder is not None:
             self._holder.note(number, token.id)
-        self._paced += [(delivery.lane_id, running.lease_at)] * delivery.paced
+        if delivery.paced:
+            self._paced.append((delivery.lane_id, self._lease_now()))
         self._starts.begun(paced=delivery.paced)
         try:
             outcome = await self._backend.handle(work, running.started_at)
@@ -396,7 +396,7 @@ class Consumer(Generic[W, O]):
             if self._holder is not None:
                 self._holder.note(number, 0)
             del self._running[number]
-        self._ahead.took(perf_counter() - began)
+        self._ahead.took(perf_counter() - running.began)
         if token in self._lost:
             self._lost.discard(token)
             self._leases.drop([token])

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from time import perf_counter
 
 from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
 from quaero.db.contract import ReadTx, Tx, last
@@ -308,13 +309,16 @@ class Pool:
             self._isolating.cancel()  # its child ends beside us, not after us
 
     def overdue(self) -> bool:
-        """Whether something runs past its timeout and grace; safe to ask from any thread."""
-        consumer, backend, now = self.consumer, self._backend, self._db.lease_now()
+        """Whether something runs past its timeout and grace; safe to ask from any thread.
+
+        Time in which the machine slept does not count: the timeouts did not come round either.
+        """
+        consumer, backend, now = self.consumer, self._backend, perf_counter()
         if consumer is None or backend is None:
             return False
         besides = self._reserve.running() if self._reserve is not None else []
         return any(
-            now > each.lease_at + backend.renew_until(each.work) * SECOND
+            now > each.began + backend.renew_until(each.work)
             for each in [*consumer.running(), *besides]
         )
 

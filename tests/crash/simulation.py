@@ -13,7 +13,7 @@ from quaero.clock import SECOND
 from quaero.jobs import JobSpec, Status, run, steer
 from quaero.jobs.create import create
 from quaero.jobs.run import Completed, Deferred, Failed, GivenBack
-from quaero.queue import settle
+from quaero.queue import lanes, settle
 from quaero.queue.claim import Claim
 from quaero.queue.holders import held_by, split
 from quaero.queue.message import Lane
@@ -95,7 +95,9 @@ class Simulation:
             if now - last < lane.min_interval:
                 self.violations.append(f"lane {lane.key}: started {now - last} µs after another")
             self.last_start[lane.key] = now
-        self.opened.write(run.started, [(work, self.opened.wall, now)])
+        if work.delivery.paced:
+            self.opened.write(lanes.started, [(work.delivery.lane_id, now)])
+        self.opened.write(run.started, [(work, self.opened.wall)])
 
     def _lane_of(self, work):
         rows = self.opened.sql("select key from lane where id = $1", work.delivery.lane_id)

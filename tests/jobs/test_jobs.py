@@ -196,7 +196,7 @@ def test_a_worker_that_lost_its_lease_can_change_nothing(jobs: Jobs, late: str) 
         GivenBack(stale, 0, [entry], reason="late"),
     ):
         jobs.settle(outcome)
-    jobs.do(run.started, [(stale, 0, 0)])
+    jobs.do(run.started, [(stale, 0)])
     jobs.do(run.progress, [(stale, 1, 2, "late")])
     assert jobs.do(run.checkpoint, stale, '"late"', (), [entry]) is False
     assert [jobs.sql(f"select * from {table}") for table in tables] == before

@@ -193,7 +193,7 @@ class JobsMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def start(self, data: st.DataObject) -> None:
         works = data.draw(st.lists(st.sampled_from(self.works[:-9:-1]), max_size=4, unique=True))
-        self.do(run.started, [(work, self.opened.wall, self.now) for work in works])
+        self.do(run.started, [(work, self.opened.wall) for work in works])
         self.model.started(works)
 
     @precondition(lambda self: self.works)

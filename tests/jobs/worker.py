@@ -45,8 +45,7 @@ class Jobs:
         return [work.job_id for work in works]
 
     def start(self, *ids: int) -> None:
-        at = (self.opened.wall, self.opened.lease_now)
-        self.do(run.started, [(self.works[id_], *at) for id_ in ids])
+        self.do(run.started, [(self.works[id_], self.opened.wall) for id_ in ids])
 
     def settle(self, *outcomes: Outcome, max_receive: int = 3) -> None:
         self.do(run.settle_all, outcomes, max_receive, Random(1))

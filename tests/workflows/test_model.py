@@ -171,7 +171,7 @@ class Life:
     def start(self) -> None:
         works = self.current()
         works = self.random.sample(works, self.random.randint(0, len(works)))
-        self.opened.write(run.started, [(work, self.opened.wall, self.now) for work in works])
+        self.opened.write(run.started, [(work, self.opened.wall) for work in works])
         self.model.started(works)
 
     def execute(self, *, calmly: bool = False) -> None:

@@ -167,6 +167,34 @@ async def test_no_page_waits_for_one_that_is_fetched_where_a_site_takes_its_time
     await fetch.is_fetched()
 
 
+async def test_no_page_waits_for_one_that_a_slow_site_has_not_sent_yet() -> None:
+    site = Answers()
+    await site.after(0.001)
+    slow = Fetch(site.convoy)
+    await settled()
+    site.now += 0.006
+    first, second = await pages(site.convoy, 2)
+    await first.is_read()
+    assert not first.task.done(), "the other is being read"
+    await second.is_read()
+    assert first.task.done()
+    assert second.task.done()
+    await slow.is_fetched()
+
+
+async def test_a_fetch_that_takes_longer_than_most_is_given_up_soon() -> None:
+    site = Answers()
+    site.convoy = Convoy(most=9, patience=60, clock=lambda: site.now)
+    await site.after(0.001, times=60)
+    slow = Fetch(site.convoy)
+    (page,) = await pages(site.convoy, 1)
+    await page.is_read()
+    site.now += 0.006
+    async with asyncio.timeout(10):
+        await page.task
+    await slow.is_fetched()
+
+
 async def test_one_slow_answer_is_soon_forgotten() -> None:
     site = Answers()
     await site.after(60, times=1)

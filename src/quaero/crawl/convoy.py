@@ -2,7 +2,8 @@
 
 A commit costs about as much as reading a page, however many pages it completes. So a page that was
 read waits for those that are being read meanwhile, and while sites answer at once also for those
-that are being fetched; for no more than `MOST` in all, and no longer than `PATIENCE`.
+whose fetching has just begun; for no more than `MOST` in all, and no longer than `PATIENCE`. A slow
+site holds up nobody.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Convoy:
         self._most = most
         self._patience = patience
         self._clock = clock
-        self._fetching = 0
+        self._fetching: dict[object, float] = {}  # when each fetch has begun
         self._reading = 0
         self._fetch_seconds = patience  # the mean, no fetch counted as longer than this
         self._waiting: list[asyncio.Future[None]] = []
@@ -41,12 +42,12 @@ class Convoy:
 
     async def fetch(self, fetching: Awaitable[R]) -> R:
         """Await the fetching of a page."""
-        began = self._clock()
-        self._fetching += 1
+        this, began = object(), self._clock()
+        self._fetching[this] = began
         try:
             return await fetching
         finally:
-            self._fetching -= 1
+            del self._fetching[this]
             took = min(self._clock() - began, self._patience)
             self._fetch_seconds += WEIGHT * (took - self._fetch_seconds)
             asyncio.get_running_loop().call_soon(self._look)  # when it may be being read already
@@ -68,8 +69,11 @@ class Convoy:
     @property
     def _is_last(self) -> bool:
         """Whether no page comes that is worth waiting for."""
+        if self._reading:
+            return False
+        since = self._clock() - AT_ONCE
         answers_at_once = self._fetch_seconds <= AT_ONCE
-        return not self._reading and not (answers_at_once and self._fetching)
+        return not (answers_at_once and any(began > since for began in self._fetching.values()))
 
     def _look(self) -> None:
         if self._waiting and self._is_last:
@@ -81,6 +85,8 @@ class Convoy:
         self._waiting.append(turn)
         if self._timer is None:
             self._timer = loop.call_later(self._patience, self._go)
+        if not self._reading:  # then by fetches alone, which are soon not worth it any more
+            loop.call_later(AT_ONCE, self._look)
         await turn
 
     def _go(self) -> None:

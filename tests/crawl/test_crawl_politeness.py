@@ -89,7 +89,8 @@ async def test_a_redirect_waits_for_its_turn_at_the_host_it_leads_to(tmp_path: P
 
 async def test_limits_and_the_page_limit_hold_over_two_worker_processes(tmp_path: Path) -> None:
     names = [f"/{n}" for n in range(60)]
-    pages: dict[str, Any] = {name: Page(body=links(*names), delay=0.03) for name in ["/", *names]}
+    # Longer than what is claimed ahead, which one process alone might hold for a while.
+    pages: dict[str, Any] = {name: Page(body=links(*names), delay=0.15) for name in ["/", *names]}
     command = [sys.executable, "-m", "quaero", "--data-dir", str(tmp_path), "work", "--inner"]
     command += ["--concurrency", "2"]
     async with SiteServer(pages) as site, worker(settings(tmp_path)) as made:

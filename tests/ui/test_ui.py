@@ -145,7 +145,7 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_is_wider_than_a_phone(
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     assert serious_faults(page) == []
     page.set_viewport_size({"width": 390, "height": 900})
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")  # charts follow
+    page.wait_for_function("() => document.documentElement.scrollWidth <= 390")  # charts follow
 
 
 def serious_faults(page: Page) -> list[tuple[str, list[str]]]:

@@ -169,7 +169,7 @@ def test_a_workflow_and_its_run_are_at_hand_for_everybody(
     assert serious_faults(page) == []
     assert page.locator("main img, main script").count() == 0
     page.set_viewport_size({"width": 390, "height": 900})
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
 
 
 def test_a_workflow_is_scheduled_and_its_next_runs_are_seen(new_page, server, text) -> None:

@@ -11,10 +11,11 @@ they are articles, and are not looked at here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 
 from selectolax.lexbor import LexborNode
+
+from quaero.crawl.tree_parts import children, link_length
 
 _MARKS = ("og:type", "Article", "BlogPosting")
 _SAYS_SO = re.compile(
@@ -124,7 +125,7 @@ def _clear(way: list[LexborNode], most: float) -> None:
     """Leave out what stands beside the way to the text and does not belong to it."""
     for trunk, inner in pairwise(way):
         before = True
-        for beside in list(_children(trunk)):
+        for beside in list(children(trunk)):
             if beside.mem_id == inner.mem_id:
                 before = False
             elif not _belongs(beside, most, before=before):
@@ -161,11 +162,7 @@ def _prune(node: LexborNode, way: list[LexborNode]) -> None:
 
 def _own_length(node: LexborNode) -> int:
     """Count the characters of text that is no link's."""
-    return len(node.text(strip=True)) - _link_length(node)
-
-
-def _link_length(node: LexborNode) -> int:
-    return sum(len(link.text(strip=True)) for link in node.css("a"))
+    return len(node.text(strip=True)) - link_length(node)
 
 
 def _direct_length(node: LexborNode) -> int:
@@ -183,15 +180,6 @@ def _is_named(node: LexborNode) -> bool:
 
 def _is_links(node: LexborNode) -> bool:
     """Say whether a part is links, and hardly a word else."""
-    links = _link_length(node)
+    links = link_length(node)
     length = len(node.text(strip=True))
     return links > 0 and length - links < links / 2 and len(node.css("a")) >= 2
-
-
-def _children(node: LexborNode) -> Iterator[LexborNode]:
-    child = node.first_child
-    while child is not None:
-        following = child.next
-        if child.is_element_node:
-            yield child
-        child = following

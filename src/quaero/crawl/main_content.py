@@ -16,6 +16,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from quaero.crawl.article import is_article, text_of_article
 from quaero.crawl.name_sets import names
+from quaero.crawl.tree_parts import children, link_length
 
 # (what must occur in the source, selector), the more specific first.
 _CONTAINERS = (
@@ -117,11 +118,7 @@ def _is_believable(found: LexborNode, body: LexborNode) -> bool:
 def _prose_length(node: LexborNode) -> int:
     """Count the characters of text that are neither link text nor unseen."""
     unseen = sum(len(part.text(strip=True)) for part in node.css("script, style, nav, noscript"))
-    return len(node.text(strip=True)) - _link_length(node) - unseen
-
-
-def _link_length(node: LexborNode) -> int:
-    return sum(len(link.text(strip=True)) for link in node.css("a"))
+    return len(node.text(strip=True)) - link_length(node) - unseen
 
 
 def _by_statistics(body: LexborNode, source: str) -> LexborNode:
@@ -144,7 +141,7 @@ def _by_statistics(body: LexborNode, source: str) -> LexborNode:
         if inner is None:
             break
         kept = _alike(inner)
-        for beside in list(_children(node)):
+        for beside in list(children(node)):
             if beside.mem_id not in kept and _is_furniture(beside):
                 beside.decompose()
         node = inner
@@ -197,19 +194,10 @@ def _holds_most(part: LexborNode, whole: int) -> bool:
 def _heaviest(node: LexborNode) -> LexborNode | None:
     """Return the child that holds nearly all of the node's prose, if one does."""
     total = _prose_length(node)
-    for child in _children(node):
+    for child in children(node):
         if _prose_length(child) > _HOLDS * total:
             return child
     return None
-
-
-def _children(node: LexborNode) -> Iterator[LexborNode]:
-    child = node.first_child
-    while child is not None:
-        following = child.next
-        if child.is_element_node:
-            yield child
-        child = following
 
 
 def _alike(node: LexborNode) -> set[int]:
@@ -218,7 +206,7 @@ def _alike(node: LexborNode) -> set[int]:
     They have its name and its class, and begin with headings as it does or are many.
     """
     name = node.attributes.get("class")
-    others = _children(node.parent) if name and node.parent is not None else ()
+    others = children(node.parent) if name and node.parent is not None else ()
     alike = [
         each for each in others if each.tag == node.tag and each.attributes.get("class") == name
     ]
@@ -228,7 +216,7 @@ def _alike(node: LexborNode) -> set[int]:
 
 
 def _begins_with_heading(node: LexborNode) -> bool:
-    first = next((child for child in _children(node) if child.tag not in {"a", "span"}), None)
+    first = next((child for child in children(node) if child.tag not in {"a", "span"}), None)
     return first is not None and first.tag in {"h1", "h2", "h3", "h4"}
 
 
@@ -240,4 +228,4 @@ def _is_furniture(node: LexborNode) -> bool:
 
 
 def _is_mostly_links(node: LexborNode) -> bool:
-    return len(node.css("a")) >= 3 and _prose_length(node) < _link_length(node) / 2
+    return len(node.css("a")) >= 3 and _prose_length(node) < link_length(node) / 2

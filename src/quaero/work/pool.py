@@ -32,6 +32,7 @@ from quaero.queue import settle
 from quaero.queue.claim import Claim
 from quaero.queue.consumer import SWEEP_SECONDS, UNDO_SECONDS, Consumer
 from quaero.queue.holders import Holder, Holders, forget, held_by, split
+from quaero.queue.leases import too_long
 from quaero.queue.message import COMMANDS, Delivery
 from quaero.queue.stats import sample_depth
 from quaero.work.context import JobContext, JobLog
@@ -313,14 +314,11 @@ class Pool:
 
         Time in which the machine slept does not count: the timeouts did not come round either.
         """
-        consumer, backend, now = self.consumer, self._backend, perf_counter()
-        if consumer is None or backend is None:
+        if self.consumer is None or self._backend is None:
             return False
         besides = self._reserve.running() if self._reserve is not None else []
-        return any(
-            now > each.began + backend.renew_until(each.work)
-            for each in [*consumer.running(), *besides]
-        )
+        running = [*self.consumer.running(), *besides]
+        return bool(too_long(running, self._backend, perf_counter()))
 
     def _told(self, holder_id: int) -> dict[str, int]:
         return {"holder": holder_id, "slots": self._options.concurrency}

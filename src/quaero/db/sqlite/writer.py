@@ -410,9 +410,9 @@ class Writer:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """What tells a file from another that takes its place; None where there is none."""
+    """What tells a file from another that takes its place; None where it cannot be reached."""
     try:
         found = os.stat(path)  # noqa: PTH116 - before each commit; a Path doubles its cost
-    except FileNotFoundError:
+    except OSError:
         return None
     return found.st_dev, found.st_ino

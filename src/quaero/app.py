@@ -109,6 +109,8 @@ async def worker(
 
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
+    for place in settings.work.job_types:
+        Registry().add_module(place)  # what is wrong with it is said before a database is made
     db = open_database(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(db.close)
@@ -358,11 +360,14 @@ def leave_no_core() -> None:
 
 def run(main: Coroutine[Any, Any, R]) -> R:
     """Run a coroutine on uvloop, in a process that is Quaero's own."""
-    import uvloop
+    try:
+        import uvloop
 
-    collect_rarely()
-    leave_alone_what_is_there()
-    return uvloop.run(main)
+        collect_rarely()
+        leave_alone_what_is_there()
+        return uvloop.run(main)
+    finally:
+        main.close()  # an interrupt may come before it has begun
 
 
 def run_worker(main: Coroutine[Any, Any, None]) -> None:

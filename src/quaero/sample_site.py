@@ -11,6 +11,7 @@ until interrupted.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -271,23 +272,22 @@ def _page(title: str, summary: str, body: str) -> str:
     )
 
 
-async def _serve_until_stopped() -> None:
+async def _serve_until_interrupted() -> None:
+    """A handler of the loop wakes it; asyncio's own is not seen by a loop about to sleep."""
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
     site = await serve()
     sys.stdout.write(f"{site.url}/\n")
     sys.stdout.flush()
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await site.close()
+    await interrupted.wait()
+    await site.close()
 
 
 def main() -> None:
     """Serve the site and print its address; an interrupt ends it."""
     watch_lifeline(1.0)
-    try:
-        asyncio.run(_serve_until_stopped())
-    except KeyboardInterrupt:
-        sys.stdout.write("stopped\n")
+    asyncio.run(_serve_until_interrupted())
+    sys.stdout.write("stopped\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 
 from quaero.clock import DAY, MINUTE, SECOND
 from quaero.crawl.cookies import Cookie
+from quaero.errors import DiskFull
 from quaero.testing.site import Page, SiteServer, redirect
 
 from ..opening import Opened  # noqa: TID252
@@ -309,6 +310,17 @@ async def test_an_extension_is_paired_by_a_code_and_hands_over_logins(web, opene
     assert known["used_at"] is not None
     kept = opened.folder / "q.db-wal"
     assert token.encode() not in kept.read_bytes() + (opened.folder / "q.db").read_bytes()
+
+
+async def test_an_extension_is_told_that_there_is_no_room(web, opened, monkeypatch) -> None:
+    token = await paired(web)
+
+    async def full(*_: Any) -> None:
+        raise DiskFull("there is no room")
+
+    monkeypatch.setattr(opened.db, "write", full)
+    refused = await web.post("/api/auth", json=login(), headers=by(token))
+    assert (refused.status_code, refused.json()["detail"]) == (507, "there is no room")
 
 
 OTHERS = [

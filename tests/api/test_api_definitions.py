@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from quaero.testing.jobs import working
 from quaero.upkeep.cleanup import Cleanup
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry
-from quaero.workflows import folder, items, shipped
+from quaero.workflows import folder, items, shipped, text
 from quaero.workflows.executors import WorkflowExecutors
 
 from ..opening import Opened  # noqa: TID252
@@ -111,6 +112,33 @@ async def test_what_is_wrong_is_told_by_line_and_field(
     assert (refused.status_code, refused.json()["type"]) == (422, "/api/docs#bad-definition")
     assert refused.json()["errors"] == verdict["faults"]
     assert (await web.get("/api/definitions")).json()["items"] == []
+
+
+@pytest.mark.parametrize("path", ["/validate", "/upload", "/upload?replace=true"])
+async def test_no_text_is_read_where_it_would_hold_up_other_requests(
+    web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    read, threads = text._parse, set()
+
+    def reading(*given: Any) -> Any:
+        threads.add(threading.get_ident())
+        return read(*given)
+
+    monkeypatch.setattr(text, "_parse", reading)
+    told = await web.post(f"/api/definitions{path}", content=TEXT, headers=TOML)
+    assert told.status_code in (200, 201)
+    assert (await web.get("/api/definitions")).status_code == 200
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+async def test_a_text_that_is_too_long_is_not_read_at_all(
+    web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text.tomllib, "loads", None)
+    long = TEXT + "#" * text.MOST_BYTES
+    told = await web.post("/api/definitions/validate", content=long, headers=TOML)
+    assert "more than 1000000 bytes" in told.text
 
 
 async def test_a_value_is_written_into_the_text_that_was_there(web: httpx.AsyncClient) -> None:

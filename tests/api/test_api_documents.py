@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -9,14 +14,17 @@ import pytest
 
 from quaero.api.markdown import LONGEST, render
 from quaero.documents import notes, tags
+from quaero.documents.importing import import_path
 from quaero.documents.model import NewDocument
 from quaero.documents.notes import Kind, NewNote
 from quaero.documents.store import save
+from quaero.errors import StaleLease
 from quaero.jobs.read import Job
 from quaero.summarize.audit import Call, note
 from quaero.testing.jobs import working
 from quaero.upkeep import document_bulk
-from quaero.upkeep.document_bulk import document_action_type
+from quaero.upkeep.document_bulk import DocumentAction, document_action_type
+from quaero.work.context import JobContext
 
 from ..opening import Opened  # noqa: TID252
 
@@ -25,8 +33,8 @@ async def store(opened: Opened, *texts: str, **more: Any) -> list[int]:
     """Save pages with these texts; returns their ids."""
     pages = [
         NewDocument(
-            url=f"https://docs.example.org/{number}", title=f"Page {number}", text=text,
-            content_hash=text, **more,
+            **{"url": f"https://docs.example.org/{number}", "title": f"Page {number}", "text": text,
+               "content_hash": text, **more},
         )
         for number, text in enumerate(texts)
     ]  # fmt: skip
@@ -51,6 +59,32 @@ async def test_documents_are_listed_read_and_deleted(
     assert (await web.delete(f"/api/documents/{ids[0]}")).status_code == 204
     for path in ("", "/html", "/versions", "/versions/1"):
         assert (await web.get(f"/api/documents/{ids[0]}{path}")).status_code == 404
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "zip"])
+async def test_documents_are_taken_out_as_a_file_that_can_be_read_in_again(
+    web: httpx.AsyncClient, opened: Opened, tmp_path: Path, format_: str
+) -> None:
+    await store(opened, *(f"# Number {n}\n\nß" for n in range(250)), tags=("guide",))
+    await store(opened, "# Another", url="https://docs.example.org/other")
+    asked = await web.get(f"/api/documents/export?tag=guide&format={format_}")
+    assert asked.headers["Content-Disposition"] == f'attachment; filename="documents.{format_}"'
+    file = tmp_path / f"documents.{format_}"
+    file.write_bytes(asked.content)
+    with Opened() as other:
+        done = await asyncio.to_thread(import_path, other.db, file)
+        assert (done.created, done.refusals) == (250, 0)
+        both = "select url, title, text from document d join document_text on document_id = d.id"
+        assert other.sql(f"{both} order by url") == opened.sql(
+            f"{both} where url not like '%other' order by url"
+        )
+
+
+async def test_nothing_to_take_out_is_an_empty_file(web: httpx.AsyncClient) -> None:
+    assert (await web.get("/api/documents/export?tag=none")).content == b""
+    archive = (await web.get("/api/documents/export?tag=none&format=zip")).content
+    assert zipfile.ZipFile(io.BytesIO(archive)).namelist() == []
+    assert (await web.get("/api/documents/export?format=pdf")).status_code == 422
 
 
 async def test_tags_are_replaced_unless_somebody_was_faster(
@@ -123,6 +157,21 @@ async def test_documents_are_deleted_and_untagged_by_a_job(
     job = await done(opened, await web.post("/api/documents/bulk", json=wish))
     assert job.result == {"action": "delete", "matched": many, "changed": many}
     assert (await web.get("/api/documents/stats")).json()["all"]["documents"] == 0
+
+
+async def test_an_action_whose_job_was_lost_deletes_nothing_more(opened: Opened) -> None:
+    ids = await store(opened, "one", "two")
+
+    async def lost(*_: Any) -> None:
+        raise StaleLease("lost")
+
+    gone: Any = SimpleNamespace(state=None)
+    run = document_action_type(opened.db).run
+    assert run is not None
+    wanted = DocumentAction(action="delete", ids=ids, up_to=max(ids))
+    with pytest.raises(StaleLease):
+        await run(JobContext(gone, gone, lost), wanted)
+    assert opened.sql("select count(*) from document") == [(2,)]
 
 
 async def test_a_delayed_action_that_is_cancelled_does_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from random import Random
 from typing import Any
 
@@ -63,6 +64,44 @@ async def test_a_job_is_created_and_found_at_its_address(web: httpx.AsyncClient)
     assert job["logs_count"] == {"debug": 0, "info": 1, "warn": 0, "error": 0}
 
 
+async def test_a_child_is_created_in_the_phase_of_its_parent(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    (root,) = await make(opened)
+    made = [
+        (await web.post("/api/jobs", json={**CRAWL, "parent_id": root, "phase": phase})).json()
+        for phase in ("pre", "core", "post")
+    ]
+    assert [(job["parent_id"], job["root_id"], job["phase"]) for job in made] == [
+        (root, root, "pre"), (root, root, "core"), (root, root, "post")
+    ]  # fmt: skip
+    assert [job["waiting"] for job in made] == [False, False, False]
+    parent = (await web.get(f"/api/jobs/{root}")).json()
+    assert (parent["counts"]["pending"], parent["status"]) == (3, "pending")
+    key = {"idempotency-key": "one"}
+    again = [
+        (await web.post("/api/jobs", json={**CRAWL, "parent_id": root}, headers=key)).json()["id"]
+        for _ in range(2)
+    ]
+    assert again[0] == again[1]
+    assert (await web.get(f"/api/jobs/{root}")).json()["counts"]["pending"] == 4
+
+
+async def test_a_child_needs_a_parent_that_has_not_ended(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    (root,) = await make(opened)
+    await end(opened)
+    before = (await web.get("/api/jobs?parent=any&count=true")).json()["total"]["count"]
+    ended = await web.post("/api/jobs", json={**CRAWL, "parent_id": root})
+    assert (ended.status_code, ended.json()["detail"]) == (
+        409, f"job {root} is completed; it takes no more children"
+    )  # fmt: skip
+    assert (await web.post("/api/jobs", json={**CRAWL, "parent_id": 99})).status_code == 404
+    after = (await web.get("/api/jobs?parent=any&count=true")).json()["total"]["count"]
+    assert after == before
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
@@ -79,6 +118,8 @@ async def test_a_job_is_created_and_found_at_its_address(web: httpx.AsyncClient)
         ({**CRAWL, "name": "two\nlines"}, "/name"),
         ({**CRAWL, "description": "a\0b"}, "/description"),
         ({**CRAWL, "run_at": "tomorrow"}, "/run_at"),
+        ({**CRAWL, "phase": "middle"}, "/phase"),
+        ({**CRAWL, "phase": "pre"}, "/phase"),
     ],
 )  # fmt: skip
 async def test_a_wrong_field_is_named_by_its_pointer(
@@ -290,6 +331,46 @@ async def test_actions_do_what_they_say(web: httpx.AsyncClient, opened: Opened) 
     assert opened.read(check.faults) == []
 
 
+async def test_a_cancelled_tree_with_failed_jobs_offers_no_retry(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    (root,) = await make(opened)
+    await end(opened, spawn=2)
+    below = (await web.get(f"/api/jobs/{root}/children")).json()["items"]
+    await web.post(f"/api/jobs/{below[0]['id']}/fail", json={"reason": "the site moved"})
+    assert "retry" in (await web.get(f"/api/jobs/{root}")).json()["actions"]
+    found = (await web.post(f"/api/jobs/{root}/cancel")).json()
+    assert (found["status"], found["counts"]["failed"]) == ("cancelled", 1)
+    assert "retry" not in found["actions"]
+    refused = await web.post(f"/api/jobs/{root}/retry")
+    assert refused.status_code == 409
+    assert f"job {root} was cancelled; rerun that one" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "payload", "whole"),
+    [
+        ("crawler_url", {"url": "http://a.org/"}, "crawler"),
+        ("workflow_step", {"step": "a"}, "workflow"),
+    ],
+)
+async def test_a_part_of_another_job_is_not_made_by_itself(
+    web: httpx.AsyncClient, opened: Opened, type_: str, payload: dict[str, Any], whole: str
+) -> None:
+    refused = await web.post("/api/jobs", json={"type": type_, "payload": payload})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/type")
+    assert f"part of a {whole}" in refused.json()["detail"]
+    (root,) = await make(opened, JobSpec(whole, "{}"))
+    part = JobSpec(type_, json.dumps(payload))
+    (child,) = await opened.db.write(create, 1, [part], root)
+    assert "copy" not in (await web.get(f"/api/jobs/{child}")).json()["actions"]
+    copy = await web.post(f"/api/jobs/{child}/copy")
+    assert (copy.status_code, f"part of a {whole}" in copy.json()["detail"]) == (409, True)
+    assert opened.sql("select count(*) from job") == [(2,)]
+    types = {each["name"]: each for each in (await web.get("/api/job-types")).json()}
+    assert (types[type_]["part_of"], types[whole]["part_of"]) == (whole, None)
+
+
 async def test_delete_takes_the_tree_and_refuses_what_runs(
     web: httpx.AsyncClient, opened: Opened
 ) -> None:
@@ -365,11 +446,36 @@ async def test_logs_are_read_searched_followed_and_downloaded(
     await asyncio.sleep(0)
     await opened.db.write(logs.write, [Entry(root, root, 1, 0, Level.INFO, "third")])
     assert [line["message"] for line in (await follow).json()["items"]] == ["third"]
+    followed = (await web.get(f"{path}?follow=true")).json()["items"]
+    assert [line["message"] for line in followed][1:] == [
+        "first\nline \x1b[31m", "second", "third"
+    ]  # fmt: skip
+    refused = await web.get(f"{path}?follow=true&order=desc")
+    assert (refused.status_code, "order=asc" in refused.json()["detail"]) == (400, True)
     text = await web.get(f"{path}/download")
     assert text.headers["content-disposition"] == f'attachment; filename="job-{root}.log"'
     assert "first\n    line \\u001b[31m" in text.text
     ndjson = await web.get(f"{path}/download?format=ndjson")
     assert len(ndjson.text.splitlines()) == 4
+
+
+async def test_text_is_found_in_any_case_of_any_alphabet(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    names = ["Überprüfung der Ölpumpe", "ПРОВЕРКА", "plain"]
+    ids = await make(opened, *[JobSpec("page", "{}", name=name) for name in names])
+    lines = [Entry(ids[0], ids[0], 1, opened.wall, Level.INFO, name) for name in names]
+    await opened.db.write(logs.write, lines)
+    for text, found in (
+        ("die ölpumpe", []),
+        ("DER ÖLPUMPE", [0]),
+        ("проверка", [1]),
+        ("PLAIN", [2]),
+    ):
+        jobs = (await web.get("/api/jobs", params={"text": text})).json()["items"]
+        assert [job["id"] for job in jobs] == [ids[n] for n in found]
+        told = (await web.get(f"/api/jobs/{ids[0]}/logs", params={"text": text})).json()["items"]
+        assert [line["message"] for line in told] == [names[n] for n in found]
 
 
 # -- bulk
@@ -443,6 +549,27 @@ async def test_every_bulk_action_does_what_it_says(
     found = [(await web.get(f"/api/jobs/{id_}")).json() for id_ in ids]
     assert [job["status"] for job in found] == after
     assert {job["priority"] for job in found} == {5 if action == "priority" else 0}
+
+
+async def test_a_bulk_action_counts_what_it_could_not_do_and_says_why(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    ids = await make(opened, *[JobSpec("page", "{}")] * 3)
+    await end(opened, fail=tuple(ids[:1]))
+    (waiting,) = await make(opened)
+    wish = {"action": "cancel", "ids": [*ids, waiting, 999_999], "expected_count": 5}
+    asked = await web.post("/api/jobs/bulk", json=wish)
+    async with working(opened.db, [bulk_type(opened.db)]) as bench:
+        done = await bench.ended(asked.json()["id"])
+    assert done.result == {"action": "cancel", "matched": 5, "done": 1, "skipped": 4}
+    assert (await web.get(f"/api/jobs/{waiting}")).json()["status"] == "cancelled"
+    log = (await web.get(f"/api/jobs/{asked.json()['id']}/logs?level=warn&order=asc")).json()
+    assert [line["message"] for line in log["items"]] == [
+        f"{ids[0]} is left as it is: it is failed already",
+        f"{ids[1]} is left as it is: it is completed already",
+        f"{ids[2]} is left as it is: it is completed already",
+        "999999 is left as it is: there is no job 999999",
+    ]
 
 
 @pytest.mark.parametrize(

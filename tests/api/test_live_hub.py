@@ -8,10 +8,11 @@ from itertools import count
 
 import pytest
 
-from quaero.api.live import look, outbox, tail
+from quaero.api.live import hub, look, outbox, tail
 from quaero.api.live.client import GOING_AWAY, TRY_AGAIN_LATER
 from quaero.api.live.topics import MOST_TOPICS
 from quaero.clock import DAY, SECOND
+from quaero.errors import StorageError
 from quaero.jobs import JobSpec, actions, feed, logs
 from quaero.jobs.create import create
 from quaero.jobs.logs import Entry
@@ -331,6 +332,21 @@ async def test_a_reader_of_a_log_goes_on_after_the_last_line_it_saw(live, db) ->
     await db.write(say, id_, "new")
     await one.until(lambda: len(_messages(one)) >= 2)
     assert _messages(one) == ["missed", "new"]
+
+
+async def test_a_log_that_cannot_be_read_at_first_is_heard_all_the_same(live, db, monkeypatch):
+    (id_,) = await db.write(create, 1, specs(1))
+    failures = iter([StorageError("not now")])
+
+    def tails(tx, *wanted):
+        for error in failures:
+            raise error
+        return tail.tails(tx, *wanted)
+
+    monkeypatch.setattr(hub, "tails", tails)
+    one = await live().connect(f"logs:{id_}")
+    await db.write(say, id_, "new")
+    await one.until(lambda: _messages(one) == ["new"])
 
 
 def _messages(one):

@@ -1,10 +1,12 @@
 """Metrics: exact, monotonic, with labels that stay few."""
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from quaero.api import metrics
 from quaero.api.live.hub import Hub
 from quaero.clock import SECOND
+from quaero.db.processes import Reporter
 from quaero.jobs import JobSpec, minutes
 from quaero.jobs.create import create
 from quaero.jobs.run import Completed, claim, settle_all
@@ -82,6 +84,16 @@ async def test_the_queue_is_shown_by_state(opened) -> None:
     assert seen["quaero_queue_depth", ("state", "ready")] == 3
     assert seen["quaero_top_jobs", ("status", "pending")] == 3
     assert seen[("quaero_live_clients",)] == 0
+
+
+@pytest.mark.parametrize("role", ["worker", "web", "alone", "passing"])
+async def test_a_living_process_is_counted_whatever_its_role(opened, role) -> None:
+    of = await made(opened)
+    reporter = Reporter(opened.db, role, list)
+    await opened.db.write(reporter.write)
+    seen = await figures(of)
+    assert seen["quaero_processes", ("role", role)] == 1
+    assert seen["quaero_resident_bytes", ("role", role)] > 0
 
 
 def test_buckets_of_a_histogram_never_fall() -> None:

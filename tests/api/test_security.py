@@ -140,6 +140,15 @@ async def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not():
         assert (await web.post("/", content=bytes(1024 * 1024))).status_code == 200
 
 
+@pytest.mark.parametrize("end", ["", '"', "\\"])
+async def test_a_body_of_quotes_takes_no_longer_to_look_at_than_its_length(web, end):
+    body = "[" * 101 + '"' + '\\"' * 1_000_000 + end
+    headers = {"content-type": "application/json"}
+    answer = await web.post("/api/jobs", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert "nested more than 100 deep" in answer.json()["detail"]
+
+
 async def test_a_body_that_trickles_is_given_up(monkeypatch):
     monkeypatch.setattr(security, "BODY_SECONDS", 0.05)
     sent = []

@@ -25,7 +25,7 @@ FILES: dict[str, str | bytes] = {
     "flag.txt": COOKIE.replace("FALSE", "MAYBE", 1),
     "time.txt": COOKIE.replace("\t0\t", "\tsoon\t"),
     "path.txt": COOKIE.replace("\t/\t", "\tdocs\t"),
-    "name.txt": COOKIE.replace("name", "na me"),
+    "name.txt": COOKIE.replace("name", "na;me"),
     "value.txt": COOKIE.replace("value", "val;ue"),
     "domain.txt": COOKIE.replace("example.org", ""),
     "suffix.txt": COOKIE.replace("example.org\tFALSE", ".co.uk\tTRUE"),
@@ -220,6 +220,14 @@ CASES: list[tuple[str, int, list[str]]] = [
     ("documents export {dir}/a-file", 2, ["a-file", "is a file", "name a folder"]),
     ("documents export {dir}/folder.zip", 2, ["folder.zip", "is a folder"]),
     ("db backup", 2, ["missing argument", "db backup --help"]),
+    ("db backup ''", 2, ["FILE", "the name is empty"]),
+    ("db restore ''", 2, ["FILE", "the name is empty"]),
+    ("documents export ''", 2, ["TARGET", "the name is empty"]),
+    ("documents import ''", 2, ["SOURCE", "the name is empty"]),
+    ("definitions validate ''", 2, ["FILE", "the name is empty"]),
+    ("auth import https://docs.example.org/ ''", 2, ["FILE", "the name is empty"]),
+    ("sources add handbook ''", 2, ["the address is empty", "URL or a folder"]),
+    (f"crawl {U} --cookie-file ''", 2, ["--cookie-file", "the name is empty"]),
 ]
 
 NO_DATABASE = [
@@ -317,11 +325,11 @@ def test_wrong_variables_are_named(
 PAYLOADS = [
     ("{", ["payload of 'crawler'", "JSON"]),
     ("[]", ["payload of 'crawler'"]),
-    ("{}", ["seeds", "required"]),
+    ("{}", ["seeds", "it is missing"]),
     ('{"seeds": []}', ["seeds", "at least 1"]),
     ('{"seeds": ["ftp://x/"]}', ["ftp://x/", "neither http nor https"]),
     ('{"seeds": "http://x/"}', ["seeds", "array"]),
-    ('{"seeds": ["http://x/"], "max_page": 5}', ["max_page", "not permitted"]),
+    ('{"seeds": ["http://x/"], "max_page": 5}', ["max_page", "not known here"]),
     ('{"seeds": ["http://x/"], "max_pages": "5x"}', ["max_pages", "5x"]),
     ('{"seeds": ["http://x/"], "max_depth": -1}', ["max_depth", "-1"]),
     ('{"seeds": ["http://x/"], "scope": "all"}', ["scope", "'host', 'domain', 'path' or 'any'"]),

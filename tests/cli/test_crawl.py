@@ -248,6 +248,14 @@ def test_a_paused_queue_is_named_as_what_the_crawl_waits_for(
     assert finish(process).code == 0
 
 
+def test_the_first_failures_are_shown_and_the_others_counted(cli: Cli, tmp_path: Path) -> None:
+    links = " ".join(f"<a href='/{n}'>{n}</a>" for n in range(5))
+    with SiteServer({"/": links}) as site:
+        done = cli("--data-dir", tmp_path, "crawl", site.url)
+    assert done.err.count("  failed: http") == 3
+    assert "  and 2 more failed\n" in done.err
+
+
 # -- the limit, and on past it
 
 
@@ -258,6 +266,8 @@ def test_a_crawl_goes_on_past_its_limit(cli: Cli, site: SiteServer, tmp_path: Pa
     second = cli("--data-dir", tmp_path, "crawl", "--continue", more)
     assert "crawl 1 goes on with 4 known links" in second.err
     assert "2 known links not fetched yet" in second.err
+    assert re.search(r"crawl 1 completed in \d+\.\ds", first.err)
+    assert re.search(r"crawl 1 completed, \d+\.\ds after it went on", second.err)
     third = cli("--data-dir", tmp_path, "crawl", "--continue", more, "--max-pages", 0)
     assert "10 pages: 10 new" in third.err
     assert sorted(Counter(asked(site)).values()) == [1] * 10

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from quaero.cli.output import value_of
+
 from .conftest import Cli, call
 
 TEXT = """\
@@ -157,3 +159,15 @@ def test_a_definition_is_changed_in_an_editor(stored: Cli, monkeypatch: pytest.M
     assert stored("definitions", "edit", "tidy").code == 2
     monkeypatch.setenv("VISUAL", "/there/is/none")
     assert "cannot be started" in stored("definitions", "edit", "tidy").err
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("5", 5), ("true", True), ('"5"', "5"), ('["a", 1]', ["a", 1]), ("plain words", "plain words"),
+        ("", ""), ("NaN", "NaN"), ("-Infinity", "-Infinity"), ("[" * 5_000, "[" * 5_000),
+    ],
+    ids=lambda value: str(value)[:20],
+)  # fmt: skip
+def test_a_value_that_is_no_json_is_text(typed: str, value: object) -> None:
+    assert value_of(typed) == value

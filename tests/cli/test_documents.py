@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from quaero.cli.output import moment, size
+from quaero.cli.output import moment, safe, size
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.documents.store import mark_gone
 
@@ -53,7 +53,8 @@ QUERIES = [
     (["dangerous OR neap"], {"/nasty", "/tides"}),
     (["moon neap tid*"], {"/tides"}),
     (['"half moon"'], {"/tides"}),
-    (["moon half follow"], set()),
+    (["moon half follow"], {"/tides"}),
+    (["moon harbourless follow"], {"/tides"}),
     (["title:tides"], {"/tides"}),
     (["tid*"], {"/", "/tides"}),
     (["dangerous", "OR", "neap"], {"/nasty", "/tides"}),
@@ -72,6 +73,13 @@ def test_the_query_is_made_of_the_words_as_the_shell_gives_them(
     assert (done.code, found) == (0, expected)
 
 
+def test_a_phrase_of_the_shell_that_nothing_has_is_looked_for_as_words(looking: Cli) -> None:
+    words = looking("search", "moon half follow")
+    assert words.err == "1 document, none with the phrase\n"
+    assert looking("search", '"moon half follow"').err == "nothing found\n"
+    assert looking("search", "half moon").err == "1 document\n"
+
+
 def test_a_search_goes_on_where_it_ended(looking: Cli) -> None:
     first = looking("search", "tides", "--limit", 1)
     second = call(*repeated(first))
@@ -81,6 +89,12 @@ def test_a_search_goes_on_where_it_ended(looking: Cli) -> None:
     assert "more:" not in second.err
     cursor = looking("search", "tides", "--limit", 1, "--json").json["cursor"]
     assert looking("search", "tides", "--cursor", cursor, "--json").json["hits"][0]["rank"] == 2
+
+
+def test_what_spells_words_is_shown_and_what_turns_them_is_not() -> None:
+    spelled = "می\u200cخواهم അവന്\u200d Donau\u00addampf"
+    assert safe(spelled) == spelled
+    assert safe("a\u202eb\u200ec\x1b") == r"a\x202eb\x200ec\x1b"
 
 
 def test_nothing_found_is_no_error(looking: Cli) -> None:

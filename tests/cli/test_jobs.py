@@ -154,6 +154,12 @@ def test_a_copy_is_held_until_it_is_started(on: Cli) -> None:
     assert on("jobs", "show", other, "--json").json["payload"]["max_pages"] == 5
 
 
+def test_a_page_of_a_crawl_is_not_copied(on: Cli) -> None:
+    page = on("jobs", "list", "--parent", 1, "--limit", 1, "--json").json[0]["id"]
+    refused = on("jobs", "copy", page)
+    assert (refused.code, "part of a crawler" in refused.err) == (4, True)
+
+
 def test_a_job_runs_again_with_the_same_or_another_payload(on: Cli) -> None:
     again = on("jobs", "rerun", 1).out.split()[1]
     other = json.dumps({"seeds": ["http://127.0.0.1:1/"]})
@@ -266,7 +272,7 @@ def test_a_purge_cancels_what_waits(on: Cli) -> None:
 
 def test_cleanup_says_what_it_would_do_and_does_it(on: Cli) -> None:
     assert on("cleanup").out == (
-        "deleted 0 job trees with 0 jobs, 0 old log entries, 0 entries of the feed, "
+        "deleted 0 job trees with 0 jobs, 0 log entries, 0 entries of the feed, "
         "0 dead letters, 0 records of model calls, 0 bodies of pages, "
         "and 0 earlier texts of documents\n"
     )

@@ -1,5 +1,6 @@
 """The command line as a whole: help, options, output, exit codes."""
 
+import inspect
 import os
 import pty
 import re
@@ -14,6 +15,7 @@ import pytest
 import typer
 
 import quaero
+from quaero import app
 from quaero.cli import program
 from quaero.errors import (
     BadInput,
@@ -98,7 +100,7 @@ def test_readers_print_json_on_request() -> None:
         "jobs cancel", "jobs fail",
         "jobs retry", "jobs rerun", "jobs copy", "jobs start", "jobs update", "jobs delete",
         "queue requeue", "queue pause", "queue resume", "queue purge", "db migrate", "db backup",
-        "db restore", "config check", "sources add", "sources edit", "sources delete",
+        "db restore", "sources add", "sources edit", "sources delete",
     }  # fmt: skip
 
 
@@ -309,3 +311,101 @@ def test_an_interrupt_is_told_by_the_exit_code(cli: Cli, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("quaero.settings.load", interrupted)
     assert cli("config", "show").code == 130
+
+
+def test_an_interrupt_while_the_program_loads_ends_it_quietly():
+    program = """
+import os, signal, sys
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "quaero.cli.program":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+sys.argv = ["quaero", "jobs", "list"]
+from quaero.cli import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize(
+    ("words", "code"), [(["db", "migrate"], 0), (["config", "show"], 0), (["nonsense"], 2)]
+)
+def test_streams_that_are_closed_lead_nowhere(tmp_path, closed, words, code):
+    closing = "; ".join(f"os.close({number})" for number in closed)
+    program = f"""
+import os, sys
+{closing}
+os.execv(sys.executable, [sys.executable, "-m", "quaero", *{words!r}])
+"""
+    environ = os.environ | {"QUAERO_DATA_DIR": str(tmp_path / "data")}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environ, cwd=tmp_path, capture_output=True, check=False
+    )
+    assert ended.returncode == code
+    assert b"Traceback" not in ended.stderr
+
+
+def test_a_folder_that_is_no_more_is_an_error_in_words(tmp_path):
+    program = """
+import os, sys
+os.mkdir("gone")
+os.chdir("gone")
+os.rmdir("../gone")
+os.execv(sys.executable, [sys.executable, "-m", "quaero", "config", "show"])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "error: the folder you are in is no more; go to another one (cd)\n"
+
+
+@pytest.mark.parametrize("target", ["nowhere", "link"])
+def test_a_data_directory_that_leads_nowhere_is_called_so(cli: Cli, tmp_path, target):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / target)
+    done = cli("jobs", "list", "--data-dir", str(link))
+    assert (done.code, done.out) == (2, "")
+    assert f"{link} is a link that leads nowhere; name a folder" in done.err
+
+
+def test_what_is_interrupted_before_it_has_begun_is_closed(monkeypatch):
+    for name in ("collect_rarely", "leave_alone_what_is_there"):
+        monkeypatch.setattr(app, name, lambda: None)
+
+    def pressed(main):
+        raise KeyboardInterrupt
+
+    async def begun():
+        raise AssertionError
+
+    monkeypatch.setattr("uvloop.run", pressed)
+    main = begun()
+    with pytest.raises(KeyboardInterrupt):
+        app.run(main)
+    assert inspect.getcoroutinestate(main) == inspect.CORO_CLOSED
+
+
+@pytest.mark.parametrize("module", ["no.such.module", "that_is_broken"])
+def test_a_module_of_job_types_that_cannot_be_loaded_is_refused_before_anything_is_made(
+    cli: Cli, tmp_path, monkeypatch, module
+):
+    (tmp_path / "that_is_broken.py").write_text("job_types = [")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("QUAERO_WORK_JOB_TYPES", module)
+    done = cli("crawl", "http://127.0.0.1:1/", "--data-dir", str(tmp_path / "data"))
+    assert (done.code, done.out) == (2, "")
+    assert f"work.job_types: '{module}' cannot be loaded" in done.err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("verb", ["save", "validate"])
+def test_a_folder_named_as_a_definition_is_wrong_input(cli: Cli, tmp_path, verb):
+    folder = tmp_path / "folder.toml"
+    folder.mkdir()
+    done = cli("definitions", verb, str(folder), "--data-dir", str(tmp_path / "data"))
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"error: {folder} cannot be read: Is a directory\n"

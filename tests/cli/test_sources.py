@@ -26,7 +26,10 @@ def test_a_source_is_kept_checked_collected_found_and_deleted(cli: Cli) -> None:
         checked = cli("sources", "validate", "pilot")
         assert checked.code == 0
         assert "ok       reachable" in checked.out
-        assert cli("sources", "collect", "pilot").code == 0
+        collected = cli("sources", "collect", "pilot")
+        assert collected.code == 0
+        assert "  documents: 2 new, 0 changed, 0 unchanged\n" in collected.err
+        assert "  1 link refused by exclude, such as" in collected.err
         narrowed = cli(
             "sources", "collect", "pilot", "--include", "/x", "--exclude", "/y", "--json"
         )
@@ -54,6 +57,10 @@ def test_a_folder_is_named_by_its_path_from_here(cli: Cli, tmp_path: Path) -> No
     collected = cli("sources", "collect", "notes")
     assert collected.code == 0
     assert "completed" in collected.err
+    assert "  documents: 1 new, 0 changed, 0 unchanged\n" in collected.err
+    (notes / "a.md").rename(notes / "b.md")
+    again = cli("sources", "collect", "notes", "--json").json["crawl"]
+    assert (again["created"], again["gone"]) == (1, 1)
     assert cli("sources", "show", "notes", "--json").json["base_url"] == str(notes)
     assert cli("search", "source:notes anchors", "--json").json["total"] == 1
 

@@ -47,15 +47,23 @@ def test_what_wants_a_summary_is_counted_made_and_shown(on: Cli) -> None:
         (("--tag", "nothing"), 0),
         (("--site", "nowhere.example.org"), 0),
         (("--source", "0"), 3),
+        (("--source", "empty"), 0),
         (("--crawl", "1", "--extractive"), 0),
     ],
 )
 def test_documents_are_chosen_by_ids_or_options(
     on: Cli, chosen: tuple[str, ...], number: int
 ) -> None:
+    on("sources", "add", "empty", "https://empty.example.org/")
     assert on("summarize", "scan", *chosen, "--json").json["documents"] == number
     made = on("summarize", "run", *chosen, "--keywords", "--again", "--json")
     assert made.json["done"] == number
+
+
+def test_a_source_that_is_not_there_is_refused_naming_those_that_are(looking: Cli) -> None:
+    refused = looking("summarize", "scan", "--source", "nobody")
+    assert refused.code == 3
+    assert "there is no source 'nobody'" in refused.err
 
 
 def test_ids_and_options_together_are_refused(looking: Cli) -> None:

@@ -69,6 +69,16 @@ def test_the_configuration_is_shown_with_its_origins(
 
 def test_a_good_configuration_is_called_so(cli: Cli) -> None:
     assert cli("config", "check").out == "the configuration is good (no file)\n"
+    assert cli("config", "check", "--json").json == {"valid": True, "file": None, "faults": []}
+
+
+def test_a_wrong_configuration_is_told_in_json_too(cli: Cli) -> None:
+    Path("quaero.toml").write_text("[queue]\nconcurency = 5\n")
+    refused = cli("config", "check", "--json")
+    assert refused.code == 2
+    told = json.loads(refused.out)
+    assert (told["valid"], len(told["faults"])) == (False, 1)
+    assert "queue.concurency" in told["faults"][0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

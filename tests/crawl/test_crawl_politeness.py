@@ -1,9 +1,11 @@
 """How a crawl treats hosts, judged in their own logs: lanes, waits asked for, robots.txt."""
 
 import asyncio
+import gc
 import gzip
 import subprocess
 import sys
+import weakref
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,19 @@ import pytest
 
 from quaero.app import worker
 from quaero.cli.options import LARGEST_ID
+from quaero.clock import SystemClock
+from quaero.crawl.fetch import Fetcher
+from quaero.crawl.payloads import Crawl
+from quaero.crawl.session import Crawls, RobotsRules
+from quaero.errors import RetryLater
+from quaero.jobs.create import create
 from quaero.jobs.logs import Query, read
-from quaero.jobs.model import Status
+from quaero.jobs.model import JobSpec, Status
 from quaero.jobs.read import summaries
+from quaero.testing.jobs import ended
 from quaero.testing.site import Hit, Page, SiteServer, redirect
 
+from ..opening import Opened  # noqa: TID252
 from .crawler import JITTER, LONGEST, begin, crawl, gaps, links, look, settings
 
 ROBOTS = "/robots.txt"
@@ -99,8 +109,7 @@ async def test_limits_and_the_page_limit_hold_over_two_worker_processes(tmp_path
             await _joined(made, 2)
             root_id = await begin(made, [site.url], max_pages=31, concurrency=4)
             async with asyncio.timeout(LONGEST):
-                while (await made.db.read(summaries, [root_id]))[0].status.open:
-                    await asyncio.sleep(0.05)
+                await ended(made.db, root_id)
             ran = await made.db.read(look, root_id)
         finally:
             for each in workers:
@@ -215,6 +224,68 @@ async def test_a_page_on_another_host_asks_for_the_rules_of_that_host(tmp_path: 
             )
     assert other.paths() == [ROBOTS]
     assert ran.refused == {"robots": 1}
+
+
+async def test_a_host_that_one_crawl_may_not_reach_is_asked_for_its_rules_by_another(
+    tmp_path: Path,
+) -> None:
+    pages = {"/": links("/private/b"), "/private/b": "b"}
+    async with SiteServer(pages, robots=RULES, host="127.0.0.2") as other:
+        async with SiteServer({"/": links(other.url + "/")}) as site:
+            async with worker(settings(tmp_path)) as made:
+                working = asyncio.create_task(made.pool.run())
+                for seed in (site.url, other.url):
+                    root_id = await begin(made, [seed], scope="any")
+                    await ended(made.db, root_id)
+                    ran = await made.db.read(look, root_id)
+                    assert ran.refused == {"network" if seed == site.url else "robots": 1}
+                made.pool.stop()
+                await working
+    assert other.paths() == [ROBOTS, "/"]
+
+
+async def test_of_hosts_whose_rules_cannot_be_had_only_words_are_kept(opened: Opened) -> None:
+    kept: list[weakref.ref[BaseException]] = []
+
+    async def nowhere(host: str) -> list[str]:
+        raise OSError(f"no way to {host}")
+
+    clock = SystemClock()
+    async with Fetcher(lookup=nowhere, clock=clock) as fetcher:
+        rules = RobotsRules(fetcher, clock)
+        crawls = Crawls(opened.db, fetcher, (), None)
+        made = await crawls.make(1, Crawl(seeds=["http://127.0.0.1/"]))
+        for number in range(20):
+            with pytest.raises(RetryLater) as failed:
+                await rules.fetch(f"http://h{number}.example.org/", made)
+            kept.append(weakref.ref(failed.value))
+            del failed
+    gc.collect()
+    assert [each for each in kept if each() is not None] == []
+
+
+async def test_a_crawl_whose_names_are_looked_up_for_long_holds_up_no_other(opened: Opened) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def lookup(host: str) -> list[str]:
+        if host == "slow.example.org":
+            asked.set()
+            await answer.wait()
+        return ["192.0.2.1"]
+
+    specs = [
+        JobSpec("crawler", Crawl(seeds=[f"http://{name}.example.org/"]).model_dump_json())
+        for name in ("slow", "quick")
+    ]
+    slow, quick = await opened.db.write(create, 1, specs)
+    async with Fetcher(lookup=lookup, clock=SystemClock()) as fetcher:
+        crawls = Crawls(opened.db, fetcher, (), None)
+        waiting = asyncio.create_task(crawls.get(slow))
+        await asked.wait()
+        async with asyncio.timeout(LONGEST):
+            assert (await crawls.get(quick)).root_id == quick
+        answer.set()
+        assert (await waiting).root_id == slow
 
 
 async def test_a_redirect_to_what_robots_txt_disallows_is_not_followed(tmp_path: Path) -> None:

@@ -166,6 +166,25 @@ async def test_a_sitemap_that_cannot_be_read_is_told_and_the_crawl_goes_on(
     assert ran.said(says), [line.message for line in ran.log]
 
 
+@pytest.mark.parametrize("damaged", [False, True], ids=["cut short", "damaged"])
+async def test_a_packed_sitemap_is_read_as_far_as_it_is_whole(
+    tmp_path: Path, damaged: bool
+) -> None:
+    async with Site("{url}/map.xml.gz") as site:
+        many = [
+            f"{site.url}/c",
+            *(f"{site.url}/page/{n}/x{n * 7919 % 9973}" for n in range(40_000)),
+        ]
+        whole = gzip.compress(urlset(*many).body.encode())
+        cut = whole[: len(whole) * 3 // 4]
+        body = cut + b"\xff" * 1_000 if damaged else cut
+        site.pages["/map.xml.gz"] = Page(body=body, content_type="application/gzip")
+        ran = await crawled(tmp_path, site, max_pages=3)
+    assert site.times("/map.xml.gz") == 1
+    assert ran.said("was not read to its end: the ")
+    assert ran.report.waiting > 20_000
+
+
 async def test_a_busy_site_is_asked_again_and_then_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from quaero.crawl import frontier
 from quaero.crawl.cookies import ScopedCredentials
 from quaero.crawl.effects import PageDone, finish_page
@@ -11,6 +13,8 @@ from quaero.crawl.policy import NetworkPolicy
 from quaero.crawl.session import ActiveCrawl
 from quaero.db.contract import Tx
 from quaero.documents.model import NewDocument, content_hash
+from quaero.errors import Conflict
+from quaero.jobs import steer, transition
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
 from quaero.jobs.rows import load_one
@@ -119,3 +123,30 @@ def test_two_crawls_that_save_one_page_at_once_count_it_as_they_would_in_turn(
     assert report(opened, one).created == 1
     assert (report(opened, same).created, report(opened, same).unchanged) == (0, 1)
     assert (report(opened, other).created, report(opened, other).changed) == (0, 1)
+
+
+def test_a_crawl_goes_on_in_portions_in_the_order_found_up_to_its_limit(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frontier, "GO_ON_AT_ONCE", 3)
+    crawl = begun(opened, max_pages=2)
+    urls = [f"{SEED}{number}" for number in range(10)]
+    finished(opened, PageDone(crawl=crawl, found=[Found(url, 1, SEED) for url in urls]))
+    made = [opened.write(frontier.go_on, crawl.root_id, 9, crawl.politeness)]
+    while made[-1]:
+        made.append(opened.write(frontier.go_on_more, crawl.root_id, crawl.politeness))
+    assert made == [3, 3, 1, 0]
+    assert names(opened, crawl) == urls[:9]
+    assert (report(opened, crawl).admitted, report(opened, crawl).waiting) == (9, 1)
+
+
+def test_a_crawl_that_is_being_cancelled_does_not_go_on(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crawl = begun(opened, max_pages=1)
+    finished(opened, PageDone(crawl=crawl, found=[Found(f"{SEED}{n}", 1, SEED) for n in range(3)]))
+    monkeypatch.setattr(transition, "STOP_AT_ONCE", 0)
+    opened.write(steer.cancel, crawl.root_id)
+    with pytest.raises(Conflict, match="being cancelled"):
+        opened.write(frontier.go_on, crawl.root_id, 9, crawl.politeness)
+    assert report(opened, crawl).admitted == 1

@@ -13,6 +13,7 @@ from quaero.crawl import nesting
 from quaero.crawl.extract import Page, extract
 from quaero.crawl.hrefs import MAX_LINKS
 from quaero.crawl.metadata import iso_date
+from quaero.crawl.urls import canonical
 from quaero.errors import Refused
 
 URL = "https://docs.example.org/guide/page.html"
@@ -269,7 +270,7 @@ def test_plain_text_is_named_by_its_file():
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "image/png", "application/xml; charset=utf-8", "x"]
+    "content_type", ["application/json", "image/png", "application/xml; charset=utf-8", "x/y"]
 )
 def test_other_types_are_refused_by_name(content_type):
     with pytest.raises(Refused, match=content_type.split(";")[0]) as refusal:
@@ -284,9 +285,10 @@ SNIFFED = [
 ]
 
 
+@pytest.mark.parametrize("content_type", [None, "", "unknown/unknown", "*/*", "html"])
 @pytest.mark.parametrize(("body", "markdown"), SNIFFED)
-def test_without_a_type_the_body_is_looked_at(body, markdown):
-    assert page(body, content_type=None).markdown == markdown
+def test_without_a_type_the_body_is_looked_at(body, markdown, content_type):
+    assert page(body, content_type=content_type).markdown == markdown
 
 
 def test_without_a_type_binary_data_is_refused():
@@ -302,6 +304,10 @@ LOGIN = """<title>Log in - Acme</title><header><a href="/">Acme</a></header><mai
 <form action="/login"><label>User <input name=u></label><label>Password
 <input type="PASSWORD"></label><button>Log in</button></form></main>"""
 WORDS = "<p>" + "many words to read on this page " * 60 + "</p>"
+BOX = "<form action=/login>Log in: <input name=u><input type=password></form>"
+HANDED_ON = """<title>One moment</title><body onload="document.forms[0].submit()">
+<form method=post action="https://idp.example/"><input type=hidden name={name} value=x>
+<noscript><button>Continue</button></noscript></form>"""
 LOGINS = [
     (LOGIN, True),
     (LOGIN.replace("</main>", WORDS + "</main>"), False),
@@ -312,6 +318,16 @@ LOGINS = [
     ),
     ("<h1>Log in</h1><p>Use the form.</p>", False),
     ("<h1>Reports</h1><input type=password><p>short</p>", False),
+    # a box to log in beside a text that is short, and nothing but such a box
+    (f"<header>{BOX}</header><main><h1>Tides</h1><p>{'high water ' * 9}</p></main>", False),
+    (f"<main><article><p>{'high water ' * 9}</p></article><aside>{BOX}</aside></main>", False),
+    (f"<main><p>{'use your usual name ' * 4}</p></main><header>{BOX}</header>", False),
+    (f"<header>{BOX}</header>", True),
+    (f"<footer><main><p>{'use your usual name ' * 4}</p>{BOX}</main></footer>", True),
+    # a page that scripts send on to a login service
+    (HANDED_ON.format(name="SAMLRequest"), True),
+    (HANDED_ON.format(name="SAMLRequest") + WORDS, False),
+    (HANDED_ON.format(name="token"), False),
 ]
 
 
@@ -435,6 +451,7 @@ def test_the_largest_page_is_read_in_the_memory_that_a_helper_has(kind):
     assert (ran.stdout, ran.stderr) == (b"True\n", b"")
 
 
+ATTRIBUTES = " ".join(f"a{number}" for number in range(1_100))
 TREACHEROUS = [
     ("<div>" * 16_000, True),
     ("<div>" * 300 + "</div>" * 300 + "<p>x" * 5000, False),
@@ -455,6 +472,16 @@ TREACHEROUS = [
     (f"<svg><title>{COPIED}</title></svg>", True),
     (f"<math><style>{COPIED}</style></math>", True),
     (f"<select><title></select>{COPIED}</title>", True),
+    (f"<p {ATTRIBUTES}>x", True),
+    ("<p " + ATTRIBUTES.replace(" ", "='>' "), True),
+    (f"<p x='<b' {ATTRIBUTES}", True),
+    (f"<svg><style><p {ATTRIBUTES}></style></svg>", True),
+    (f"<script>if (i<n {ATTRIBUTES})</script>", False),
+    (f"<!-- <p {ATTRIBUTES} -->", False),
+    (f"x < y {ATTRIBUTES}", False),
+    (f"<p>{ATTRIBUTES}" * 3, False),
+    ("<!--<p" * 200_000 + ATTRIBUTES, False),
+    ("<p x=\"<p x='" * 200_000, True),
 ]
 
 
@@ -502,3 +529,46 @@ def test_no_bytes_make_it_fail(body, content_type):
     except Refused:
         return
     msgspec.msgpack.encode(found)
+
+
+@pytest.mark.parametrize(
+    ("content", "target"),
+    [
+        ("0; url=next", "next"),
+        ("5;URL = 'a b'", "a b"),
+        ('0; url="it\'s"c', "it's"),
+        ('0,url=a"b', 'a"b'),
+        ("0;next", "next"),
+        ("1.5 /next", "/next"),
+        ("0; 'next", "next"),
+        (".5; url=x", "x"),
+        ("0; url=https://other.example/?a=1;b", "https://other.example/?a=1;b"),
+        ("5", None),
+        ("0;", None),
+        ("0; url=", None),
+        ("url=next", None),
+        ("soon; url=next", None),
+    ],
+)
+def test_a_page_that_stands_for_another_links_to_it(content, target):
+    quoted = content.replace('"', "&quot;")
+    found = page(f'<head><meta http-equiv="refresh" content="{quoted}"></head><p>moved</p>')
+    assert found.links == ([(target, False)] if target else [])
+
+
+@pytest.mark.parametrize(
+    ("charset", "href", "link"),
+    [
+        ("windows-1251", "/я?q=я&p=a я#я", "/я?q=%FF&p=a %FF#я"),
+        ("euc-kr", "?†", "?%A2%D3"),
+        ("shift_jis", "?ソ=表", "?%83\\=%95\\"),
+        ("iso-8859-2", "?1¢ł", "?1%26%23162%3B%B3"),
+        ("utf-8", "?я", "?я"),
+        ("windows-1251", "/я#?я", "/я#?я"),
+    ],
+)
+def test_the_query_of_a_link_is_in_the_encoding_of_its_page(charset, href, link):
+    body = f'<p><a href="{href}">x</a>'.encode(charset, "xmlcharrefreplace")
+    found = extract(body, URL, f"text/html; charset={charset}")
+    assert found.links == [(link, False)]
+    assert canonical(link, URL) in found.markdown

@@ -7,10 +7,13 @@ import time
 import zlib
 from contextlib import suppress
 from email.utils import formatdate
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from quaero.crawl.connect import Watch
+from quaero.crawl.connect import Flight, Spacing, Watch
 from quaero.crawl.exchange import MIB
 from quaero.crawl.fetch import Fetcher, FetchLimits, FetchRequest, HttpStatus
 from quaero.crawl.policy import NetworkPolicy
@@ -701,6 +704,23 @@ async def test_requests_to_a_host_are_written_as_far_apart_as_they_ask(fetcher):
         assert len(site.hits) == 4
         assert min(gaps(site.hits)) >= 0.2 - JITTER
     assert two.hits[0].started < one.hits[1].started, "hosts do not wait for one another"
+
+
+async def test_a_request_that_was_written_late_is_not_followed_too_soon():
+    spacing, loop, written = Spacing(), asyncio.get_running_loop(), []
+
+    async def write() -> None:
+        flight = cast(
+            "Flight", SimpleNamespace(url="http://a.example/", request=ask("", interval=0.1))
+        )
+        await spacing.keep(flight)
+        written.append(loop.time())
+
+    writes = [asyncio.create_task(write()) for _ in range(4)]
+    await asyncio.sleep(0.05)
+    time.sleep(0.13)
+    await asyncio.gather(*writes)
+    assert min(later - sooner for sooner, later in pairwise(written)) >= 0.1 - 1e-6
 
 
 async def test_a_request_is_not_held_where_it_should_have_waited_in_its_lane(fetcher):

@@ -130,6 +130,8 @@ def test_a_path_is_allowed_as_the_standard_says(
         "\ufeffUser-agent: *\nDisallow: /x",
         b"\xef\xbb" + b"User-agent: *\nDisallow: /x",
         b"\xefUser-agent: *\nDisallow: /x",
+        "User-agent: *\nDisallow: /x".encode("utf-16"),
+        b"\xfe\xff" + "User-agent: *\nDisallow: /x".encode("utf-16-be"),
         "User-agent *\nDisallow /x",
         "User agent: *\nDisallow: /x",
         "Useragent: *\nDisallow: /x",

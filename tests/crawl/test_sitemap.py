@@ -38,13 +38,22 @@ A, B = "https://example.org/a", "https://example.org/b"
         (urlset(A).replace(b"<loc>", b"<lastmod>2026-01-01</lastmod><loc>"), (A,)),
         (b"<urlset><url><loc>https://example.org/a</loc></url></urlset>", (A,)),
         (f'<s:urlset xmlns:s="x"><s:url><s:loc>{A}</s:loc></s:url></s:urlset>'.encode(), (A,)),
+        (urlset(A, B).replace(b"<loc>", b"<image:image>x</image:image><loc>"), (A, B)),
+        (f"<rss><channel><link>/</link><item><link> {A} </link></item></channel></rss>", (A,)),
+        (
+            f"<rdf:RDF><channel><link>/</link></channel><item><link>{A}</link></item></rdf:RDF>",
+            (A,),
+        ),
+        (f"<feed><link href='/'/><entry><link href='{A}' rel='alternate'/></entry></feed>", (A,)),
+        (f"<feed><entry><link href='x' rel='edit'/><link href='{B}'/></entry></feed>", (B,)),
         (b"https://example.org/a\r\nhttps://example.org/b", (A, B)),
         (b"\xef\xbb\xbfhttps://example.org/a\n\n# note\nnonsense\nhttps://example.org/b\n", (A, B)),
         (b"", ()),
     ],
 )
-def test_pages_are_read_as_written_and_in_order(body: bytes, urls: tuple[str, ...]) -> None:
-    assert parse_sitemap(body) == Sitemap(urls, ())
+def test_pages_are_read_as_written_and_in_order(body: bytes | str, urls: tuple[str, ...]) -> None:
+    raw = body.encode() if isinstance(body, str) else body
+    assert parse_sitemap(raw) == Sitemap(urls, ())
 
 
 def test_an_index_names_further_sitemaps() -> None:

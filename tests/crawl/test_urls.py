@@ -112,6 +112,8 @@ def test_an_address_has_one_spelling(url: str, expected: str) -> None:
         ("https:next.html", "https://docs.example.org/guide/intro/next.html"),
         ("./Talk:Page", "https://docs.example.org/guide/intro/Talk:Page"),
         ("  next.html\n", "https://docs.example.org/guide/intro/next.html"),
+        ("/a/\n\t\tb\r\n?c=\td", "https://docs.example.org/a/b?c=d"),
+        ("htt\nps://other.example/", "https://other.example/"),
     ],
 )
 def test_a_link_is_resolved_against_its_page(href: str, expected: str) -> None:
@@ -161,6 +163,12 @@ def test_the_length_counts_in_its_escaped_form() -> None:
     assert len(canonical(fits)) == 19 + 6000
     with pytest.raises(BadUrl):
         canonical("http://example.org/" + "é" * 2000)
+
+
+@pytest.mark.parametrize("href", ["/a\0b", "/a\x7f", "java\nscript:alert(1)", "http://u\n:p@host/"])
+def test_a_link_is_refused_whatever_is_wrapped_in_it(href: str) -> None:
+    with pytest.raises(BadUrl):
+        canonical(href, BASE)
 
 
 def test_a_bad_base_is_named() -> None:

@@ -14,7 +14,8 @@ from quaero.db import SqliteDatabase
 from quaero.db.contract import last
 from quaero.db.sqlite import writer
 from quaero.db.sqlite.calls import Call
-from quaero.errors import StorageError
+from quaero.db.sqlite.turnstile import Turnstile
+from quaero.errors import BadInput, StorageError
 from quaero.testing.clock import FakeClock
 
 
@@ -153,6 +154,18 @@ def test_an_interrupted_write_leaves_nothing_behind_on_whatever_thread(db, error
     assert db.read_sync(items) == [2]
 
 
+def test_who_is_interrupted_while_waiting_for_its_turn_can_still_write(db, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Turnstile, "enter", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            db.write_sync(put, 1)
+    db.write_sync(put, 2)
+    assert db.read_sync(items) == [2]
+
+
 async def test_a_call_whose_caller_has_gone_is_committed_all_the_same(db):
     task = asyncio.create_task(db.write(put, 1))
     await asyncio.sleep(0)
@@ -268,9 +281,59 @@ def test_a_read_sees_one_moment_while_others_write(db):
     assert db.read_sync(items) == [1, 2]
 
 
-def test_a_reader_cannot_write(db):
-    with pytest.raises(StorageError):
-        db.read_sync(lambda tx: tx.execute("insert into item values(1)"))
+def test_a_reader_cannot_write_and_says_what_can(db):
+    for write in (put, lambda tx, _: tx.ids("message", 1), lambda tx, _: tx.signal("x")):
+        with pytest.raises(BadInput, match="run it with write or write_sync"):
+            db.read_sync(write, 1)
+
+
+async def _late(tx):
+    put(tx, 1)
+
+
+def _in_pieces(tx):
+    yield put(tx, 1)
+
+
+@pytest.mark.parametrize("fn", [_late, _in_pieces])
+def test_a_function_that_would_run_after_its_transaction_is_refused(db, fn):
+    for run in (db.write_sync, db.read_sync):
+        with pytest.raises(BadInput, match=f"{fn.__name__} did nothing.*without async"):
+            run(fn)
+    assert db.read_sync(items) == []
+
+
+def test_what_is_no_function_is_refused(db):
+    with pytest.raises(BadInput, match="'insert' is no function of the database"):
+        db.write_sync("insert")
+
+
+def test_a_transaction_that_was_kept_does_nothing_any_more(db):
+    kept = []
+    db.write_sync(kept.append)
+    db.read_sync(kept.append)
+    for tx in kept:
+        with pytest.raises(BadInput, match="this transaction has ended"):
+            put(tx, 1)
+    assert db.read_sync(items) == []
+
+
+def test_a_write_that_interrupts_one_of_its_own_thread_is_refused_and_does_not_hang(
+    db, monkeypatch
+):
+    refused = []
+
+    def interrupted(_):  # at a moment at which a signal's handler may come
+        if threading.current_thread() is threading.main_thread():
+            with pytest.raises(RuntimeError, match="from a signal handler"):
+                db.write_sync(put, 2)
+            refused.append(True)
+
+    monkeypatch.setattr(writer, "PASSIVE_PAGES", 0)
+    monkeypatch.setattr(writer.Writer, "_checkpoint", interrupted)
+    db.write_sync(put, 1)
+    assert refused == [True]
+    assert db.read_sync(items) == [1]
 
 
 def test_a_read_inside_a_read_is_an_error(db):
@@ -393,6 +456,31 @@ async def test_what_rides_along_commits_with_the_signal_it_waited_for(db):
     end()
     await db.write(ready)
     assert await db.read(items) == [1, 2, 1]
+
+
+async def test_a_commit_that_fails_is_tried_once_more_and_told_whatever_would_ride_along(db):
+    from quaero.db.contract import Ride
+
+    ride = Ride(lambda tx: put(tx, 2), lambda _: None, asyncio.get_running_loop())
+    offers = []
+
+    def offer(seen_by):
+        offers.append(seen_by)
+        return ride
+
+    db.ride("work", offer)
+    await asyncio.to_thread(db.exclusively, lambda c: c.set_commit_hook(lambda: True))
+
+    def ready(tx):
+        put(tx, 1)
+        tx.signal("work")
+
+    with pytest.raises(apsw.ConstraintError):
+        await db.write(ready)
+    assert len(offers) <= 2
+    await asyncio.to_thread(db.exclusively, lambda c: c.set_commit_hook(None))
+    await db.write(ready)
+    assert await db.read(items) == [1, 2]
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -1,5 +1,6 @@
 """What opening does with files: new, old, newer, foreign, damaged, or far down in the folders."""
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -17,6 +18,7 @@ from quaero.db.sqlite.connection import WAL_FILL, open_writer, tune_writer
 from quaero.db.sqlite.upkeep import backup_to, damage
 from quaero.errors import BadInput, CorruptDatabase, DiskFull, NewerDatabase, StorageError
 from quaero.jobs.check import faults
+from quaero.queue import Queue
 
 
 @pytest.fixture
@@ -113,6 +115,68 @@ def test_an_old_database_is_left_alone_where_no_upgrade_is_wanted(path):
     SqliteDatabase.open(path, upgrade=False).close()
 
 
+SCRIPTS = {
+    1: "6b44f9dee9bba30d", 2: "871a9c605505c023", 3: "1cea5e4acd22c6be", 4: "9451cabda1f441f7",
+    5: "178c99f205ef8976", 6: "bb26d093593cb5c6", 7: "dea2bb7855377aab", 8: "6ab7732662f25bbf",
+    9: "3f6416cb279093b0", 10: "44869037c4cdb6ec", 11: "59c6e6e83cca35a4", 12: "ed0abb405d2f7655",
+    13: "d4a80e116b448121", 14: "3dd4ccb4a11a2d1b", 15: "362cb46ecac3196d", 16: "a40d7a0f835e156a",
+    17: "5606d1c2ce45f85b", 18: "d5784091e787b511", 19: "a596995a100f9153", 20: "fa6fe24bb5670a3c",
+}  # fmt: skip
+"""The beginnings of the SHA-256 of the migrations; a new one is added, none is ever exchanged."""
+
+
+def test_a_migration_is_never_changed_once_databases_were_made_with_it():
+    found = {n: hashlib.sha256(sql.encode()).hexdigest()[:16] for n, sql in migrations.scripts()}
+    assert found == SCRIPTS
+
+
+def test_what_the_first_databases_lack_is_made_up(path):
+    connection = open_writer(path)
+    tune_writer(connection)
+    migrations.migrate(connection, to=4)
+    connection.execute(
+        """
+        drop index message_delayed; drop index message_scheduled; drop index message_laned;
+        drop index idempotency_job; drop index idempotency_age;
+        create index message_due on message(queue_id, state, due) where state in (1, 4)
+        """
+    )
+    connection.close()
+    with SqliteDatabase.open(path) as db, SqliteDatabase.open(path.with_name("new.db")) as fresh:
+        assert db.exclusively(schema) == fresh.exclusively(schema)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "drop table credential",
+        "alter table crawl add column another text",
+        "alter table document rename column title to headline",
+    ],
+)
+def test_a_database_of_a_program_between_two_versions_is_refused_and_not_changed(path, change):
+    connection = open_writer(path)
+    tune_writer(connection)
+    migrations.migrate(connection, to=8)
+    connection.execute(change)
+    before = schema(connection)
+    with pytest.raises(StorageError, match=r"schema 8, but its table .* Nothing was changed"):
+        SqliteDatabase.open(path)
+    assert schema(connection) == before
+    assert migrations.version(connection) == 8
+    connection.close()
+
+
+def test_tables_of_others_do_not_keep_a_database_from_being_upgraded(path):
+    connection = open_writer(path)
+    tune_writer(connection)
+    migrations.migrate(connection, to=8)
+    connection.execute("create table done(job_id integer, pid integer)")
+    connection.close()
+    with SqliteDatabase.open(path) as db:
+        assert db.exclusively(migrations.version) == migrations.newest()
+
+
 def test_a_newer_database_is_refused_and_not_changed(path):
     made(path)
     connection = apsw.Connection(str(path))
@@ -178,6 +242,49 @@ def test_a_log_without_its_database_is_never_taken_for_a_new_one(path, tmp_path,
     assert digest(wal) == before
 
 
+def test_a_file_that_was_emptied_is_never_taken_for_a_new_one(path):
+    made(path)
+    path.write_bytes(b"")
+    with pytest.raises(CorruptDatabase, match=r"is empty, but .*-reserve says that it was not"):
+        SqliteDatabase.open(path)
+    assert path.stat().st_size == 0
+    path.unlink()
+    with SqliteDatabase.open(path) as db:  # removed to begin anew
+        assert db.read_sync(faults) == []
+
+
+def crashed(path, copy):
+    """A copy of a database whose log is not in the file yet, as after a kill."""
+    with SqliteDatabase.open(made(path)) as db:
+        db.write_sync(lambda tx: tx.execute("create table later(x)"))
+        for ending in ("", "-wal"):
+            copy.with_name(copy.name + ending).write_bytes(
+                path.with_name(path.name + ending).read_bytes()
+            )
+    return [copy, copy.with_name(copy.name + "-wal")]
+
+
+def test_a_newer_database_that_was_killed_keeps_its_log(path, tmp_path, monkeypatch):
+    files = crashed(path, tmp_path / "copy.db")
+    before = [digest(each) for each in files]
+    monkeypatch.setattr(migrations, "newest", lambda: 1)
+    with pytest.raises(NewerDatabase):
+        SqliteDatabase.open(files[0])
+    assert [digest(each) for each in files] == before
+    monkeypatch.undo()
+    with SqliteDatabase.open(files[0]) as db:
+        assert db.read_sync(lambda tx: tx.execute("select count(*) from later")) == [(0,)]
+
+
+def test_a_damaged_database_that_was_killed_keeps_its_log(path, tmp_path):
+    files = crashed(path, tmp_path / "copy.db")
+    os.truncate(files[0], 5_000)
+    before = [digest(each) for each in files]
+    with pytest.raises(CorruptDatabase, match="nothing was changed"):
+        SqliteDatabase.open(files[0])
+    assert [digest(each) for each in files] == before
+
+
 def test_damage_inside_is_found_and_named(path):
     made(path)
     size = path.stat().st_size
@@ -189,6 +296,20 @@ def test_damage_inside_is_found_and_named(path):
         assert damage(connection) != []
     with pytest.raises(CorruptDatabase, match=str(path)), SqliteDatabase.open(path) as db:
         db.read_sync(faults)
+
+
+async def test_a_text_that_is_none_any_more_is_damage(path):
+    with SqliteDatabase.open(path) as db:
+        await db.write(lambda tx: tx.execute("create table note(text text)"))
+        await db.write(lambda tx: tx.execute("insert into note values(cast(x'61ff62' as text))"))
+
+        def look(tx):
+            return tx.execute("select text from note")
+
+        for reading in (db.read(look), asyncio.to_thread(db.read_sync, look),
+                        asyncio.to_thread(db.read_long, look)):  # fmt: skip
+            with pytest.raises(CorruptDatabase, match=r"q\.db is damaged \(a text is not UTF-8"):
+                await reading
 
 
 def test_a_file_cut_short_is_found_and_named(path):
@@ -282,3 +403,23 @@ def test_nothing_is_acknowledged_once_the_file_is_gone_and_all_goes_on_when_it_i
         aside.rename(path)
         db.write_sync(lambda tx: tx.execute("insert into kept values(2)"))
         assert db.read_sync(lambda tx: tx.execute("select n from kept")) == [(2,)]
+
+
+def test_a_file_of_one_name_is_one_database_whatever_leads_to_it(tmp_path, monkeypatch):
+    (tmp_path / "link.db").symlink_to("real.db")
+    monkeypatch.chdir(tmp_path)
+    with SqliteDatabase.open("link.db") as linked, SqliteDatabase.open("real.db") as real:
+        queue = Queue.open(linked, "mail")
+        monkeypatch.chdir("/")
+        linked.write_sync(queue.send)
+        assert real.read_sync(queue.stats).ready == linked.read_sync(queue.stats).ready == 1
+        assert linked.path == real.path == tmp_path / "real.db"
+    assert not list(tmp_path.glob("link.db-*"))
+
+
+@pytest.mark.parametrize(
+    "path", ["", ":memory:", "file:q.db?mode=ro", "a\0b", "\ud800.db", b"q.db", None, 5]
+)
+def test_what_names_no_file_is_no_database(path):
+    with pytest.raises(BadInput):
+        SqliteDatabase.open(path)

@@ -1,6 +1,7 @@
 """Several processes on one file: wake-ups at once, a fair share of the commits, never locked."""
 
 import contextlib
+import errno
 import queue
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from quaero.db import SqliteDatabase
+from quaero.db import SqliteDatabase, wake
 from quaero.db.sqlite import writer
 
 PROGRAM = Path(__file__).with_name("writing_program.py")
@@ -50,6 +51,26 @@ def test_another_process_is_woken_within_fifty_milliseconds(tmp_path, deep):
             lags.append(heard.get(timeout=5) - sent)
         assert sorted(lags)[10] < 50_000_000, f"nanoseconds: {lags}"
         assert heard.empty()
+
+
+def test_a_commit_is_told_to_its_caller_though_nobody_else_can_be_woken(tmp_path, monkeypatch):
+    def no_files_left(*_):
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with SqliteDatabase.open(tmp_path / "q.db") as db, SqliteDatabase.open(db.path) as other:
+        other.subscribe("work", lambda: None)
+        with monkeypatch.context() as patch:
+            patch.setattr(wake.socket, "socket", no_files_left)
+            assert db.write_sync(lambda tx: tx.signal("work") or "committed") == "committed"
+
+
+def test_without_a_place_for_sockets_a_process_still_wakes_itself(tmp_path):
+    (tmp_path / "q.db-wake").write_text("in the way")
+    heard = queue.Queue()
+    with SqliteDatabase.open(tmp_path / "q.db") as db:
+        db.subscribe("work", lambda: heard.put("woken"))
+        db.write_sync(lambda tx: tx.signal("work"))
+        assert heard.get(timeout=5) == "woken"
 
 
 def test_the_socket_of_a_killed_process_is_cleared_away(tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -282,6 +283,164 @@ def test_what_is_not_there_or_damaged_is_bad_input(
     (tmp_path / "damaged.zip").write_bytes(b"PK\x03\x04nothing")
     with pytest.raises(BadInput, match=name):
         import_path(db, tmp_path / name)
+
+
+def _archive(path: Path, kind: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A good archive of one document, `a.md`, as bytes."""
+    with zipfile.ZipFile(path, "w", kind) as made:
+        made.writestr("a.md", "---\nurl: https://x.example/a\n---\n\n" + "text " * 9_000)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_entry_of_an_archive_is_refused_by_name(
+    db: SqliteDatabase, tmp_path: Path, kind: int
+) -> None:
+    whole = _archive(tmp_path / "in.zip", kind)
+    with zipfile.ZipFile(tmp_path / "in.zip") as archive:
+        end = archive.start_dir
+    (tmp_path / "in.zip").write_bytes(whole[:50] + b"\xff" * (end - 50) + whole[end:])
+    outcome = import_path(db, tmp_path / "in.zip")
+    assert [name for name, _ in outcome.refused] == ["a.md"]
+
+
+DAMAGES = {
+    "no entry where one begins": lambda entries: b"PK\0\0" + entries[4:],
+    "a name that is no UTF-8": lambda entries: (
+        entries[:9] + b"\x08" + entries[10:].replace(b"a.md", b"\xff.md")
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_archive_with_a_damaged_list_of_entries_is_bad_input(
+    db: SqliteDatabase, tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "in.zip"
+    whole = _archive(path)
+    start = whole.index(b"PK\1\2")
+    path.write_bytes(whole[:start] + DAMAGES[damage](whole[start:]))
+    with pytest.raises(BadInput, match="damaged ZIP archive"):
+        import_path(db, path)
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_is_ends_early(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(9):
+            head = f"---\nurl: https://x.example/{number}\n---\n\n"
+            archive.writestr(f"{number}.md", head + "a " * 1_500_000)
+    outcome = import_path(db, path)
+    assert outcome.created < 5
+    assert "100 times as large" in outcome.refused[0][1]
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in"])
+def test_what_is_nested_without_end_is_refused_and_the_rest_goes_on(
+    db: SqliteDatabase, tmp_path: Path, name: str
+) -> None:
+    deep = '{"a":' * 90_000 + "1" + "}" * 90_000
+    if name == "in":
+        (tmp_path / name).mkdir()
+        head = "---\nurl: https://x.example/1\nmetadata: "
+        (tmp_path / name / "1.md").write_text(f"{head}{deep}\n---\n")
+        (tmp_path / name / "2.md").write_text("---\nurl: https://x.example/2\n---\n")
+    else:
+        lines = f'{{"url": "https://x.example/1", "metadata": {deep}}}\n'
+        (tmp_path / name).write_text(lines + '{"url": "https://x.example/2"}\n')
+    outcome = import_path(db, tmp_path / name)
+    assert (outcome.created, outcome.refusals) == (1, 1)
+    assert outcome.refused[0][1] == "is nested too deep"
+
+
+def test_a_link_to_itself_is_refused_and_the_rest_goes_on(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
+    (tmp_path / "a.md").symlink_to("a.md")
+    (tmp_path / "b.md").symlink_to("/etc/passwd")
+    (tmp_path / "c.md").write_text("---\nurl: https://x.example/c\n---\n")
+    outcome = import_path(db, tmp_path)
+    assert outcome.created == 1
+    assert "b.md" in dict(outcome.refused)
+
+
+ADDRESSES = [
+    ("javascript://x/%0aalert(1)", "no address"), ("data://text/html,x", "no address"),
+    ("https://[x/", "no address"), ("https://ann:secret@x.example/", "user name or password"),
+    ("https://x.example/" + "a" * 8_192, "more than 8192 characters"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("url", "says"), ADDRESSES)
+def test_an_address_that_no_crawl_would_store_is_refused(
+    db: SqliteDatabase, tmp_path: Path, url: str, says: str
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(msgspec.json.encode({"url": url}))
+    ((_, reason),) = import_path(db, path).refused
+    assert says in reason
+    assert "secret" not in reason
+
+
+def test_of_two_records_of_one_page_the_newer_one_counts_in_whatever_order(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
+    years = (2020, 2024, 2022)
+    records = [
+        {
+            "url": "https://x.example/a",
+            "text": f"of {year}",
+            "fetched_at": f"{year}-01-01T00:00:00Z",
+        }
+        for year in years
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)))
+    outcome = import_path(db, path)
+    assert [each.text for each in everything(db)] == ["of 2024"]
+    assert (outcome.created, outcome.kept) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-07-20T20:17:40Z"]
+)
+def test_a_time_at_the_end_of_the_calendar_makes_no_document_that_cannot_be_shown(
+    db: SqliteDatabase, tmp_path: Path, time: str
+) -> None:
+    names = ("first_seen", "fetched_at", "changed_at", "gone_at", "published", "modified")
+    record = {"url": "https://x.example/a", "text": "a", **dict.fromkeys(names, time)}
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps(record))
+    assert import_path(db, path).created == 1
+    assert export_lines(db, tmp_path / "out.jsonl").documents == 1
+
+
+def test_an_archive_takes_documents_of_all_times(db: SqliteDatabase, tmp_path: Path) -> None:
+    records = [
+        {"url": f"https://x.example/{year}", "text": "a", "changed_at": f"{year}-06-01T00:00:00Z"}
+        for year in ("0001", 1970, 2026, 2107, 2108, 9999)
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)))
+    import_path(db, path)
+    assert export_archive(db, tmp_path / "out.zip").documents == len(records)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        years = [entry.date_time[0] for entry in archive.infolist()]
+    assert years == [1980, 1980, 2026, 2107, 2107, 2107]
+
+
+@pytest.mark.parametrize("words", [-1, 10**30])
+def test_a_number_of_words_that_no_text_has_is_refused_and_no_count_suffers(
+    db: SqliteDatabase, tmp_path: Path, words: int
+) -> None:
+    path = tmp_path / "in.jsonl"
+    record = {"url": "https://x.example/a", "text": "a b", "words": words}
+    path.write_text(json.dumps(record))
+    outcome = import_path(db, path)
+    assert outcome.refused == (("line 1", f"no text has {words} words"),)
+    assert db.read_sync(counts.of_all) == counts.Count()
 
 
 def test_an_edited_text_is_a_change_without_validators(

@@ -1,23 +1,30 @@
 """Every promise of SPEC sections 2 and 4 about trees of jobs, by example."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from quaero.clock import DAY, SECOND
+from quaero.db.contract import Tx
 from quaero.errors import BadInput, Conflict, NotFound
 from quaero.jobs import check, create, feed, logs, read, reopen, run, steer, transition
 from quaero.jobs.logs import Entry, Level, Query
-from quaero.jobs.model import MAX_DEPTH, FailureAction, JobSpec, Phase, Status
+from quaero.jobs.model import MAX_DEPTH, FailureAction, JobRow, JobSpec, Phase, Status
 from quaero.jobs.rows import load_one
 from quaero.jobs.run import Completed, Deferred, Failed, GivenBack
 from quaero.queue import Lane, Queue, settle
+from quaero.queue.queue import newest
 
 from ..opening import Opened  # noqa: TID252
 from .worker import Jobs
 
 PRE, CORE, POST = Phase.PRE, Phase.CORE, Phase.POST
 PENDING, RUNNING, COMPLETED, FAILED, CANCELLED = Status
+
+
+def keep(state: str) -> run.Effect:
+    return partial(run.keep_state, state=state)
 
 
 @pytest.fixture
@@ -166,6 +173,7 @@ def test_an_effect_may_create_children_itself(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize("late", ["expired", "completed", "cancelled", "requeued", "deleted"])
 def test_a_worker_that_lost_its_lease_can_change_nothing(jobs: Jobs, late: str) -> None:
+    """What it has logged is kept with its attempt, while there is a job that has said it."""
     id_ = jobs.root()
     jobs.claim()
     stale = jobs.works[id_]
@@ -185,21 +193,24 @@ def test_a_worker_that_lost_its_lease_can_change_nothing(jobs: Jobs, late: str) 
         case "deleted":
             jobs.do(steer.cancel, id_)
             jobs.do(steer.delete, id_)
-    tables = ("job", "message", "job_log", "job_attempt", "event", "queue", "delivery_error")
+    tables = ("job", "message", "job_attempt", "event", "queue", "delivery_error")
     before = [jobs.sql(f"select * from {table}") for table in tables]
     entry = Entry(id_, id_, 1, 0, 1, "too late")
-    for outcome in (
+    outcomes = (
         Completed(stale, 0, [entry], result="1", spawn=[JobSpec("t")]),
         Failed(stale, 0, [entry], error="late", permanent=True),
         Failed(stale, 0, [entry], error="late"),
         Deferred(stale, 0, [entry]),
         GivenBack(stale, 0, [entry], reason="late"),
-    ):
+    )
+    for outcome in outcomes:
         jobs.settle(outcome)
     jobs.do(run.started, [(stale, 0)])
     jobs.do(run.progress, [(stale, 1, 2, "late")])
-    assert jobs.do(run.checkpoint, stale, '"late"', (), [entry]) is False
+    assert jobs.do(run.commit, stale, [keep('"late"')], [entry]) is False
     assert [jobs.sql(f"select * from {table}") for table in tables] == before
+    said = jobs.sql("select job_id, attempt from job_log where message = 'too late'")
+    assert said == [] if late == "deleted" else [(id_, 1)] * len(outcomes)
 
 
 def self_heal(tx: Any, queue_id: int) -> None:
@@ -424,7 +435,9 @@ def test_a_parent_fails_where_all_of_its_core_children_failed(jobs: Jobs) -> Non
     assert jobs.look(root).status is RUNNING
     jobs.badly(core[1])
     assert jobs.look(root).status is FAILED
-    assert jobs.look(root).error == "all 2 core jobs failed"
+    said = jobs.look(core[0]).error
+    assert said
+    assert jobs.look(root).error == f"all 2 core jobs failed: {said}"
 
 
 def test_a_parent_completes_with_warnings_where_some_children_failed(jobs: Jobs) -> None:
@@ -640,9 +653,12 @@ def test_a_checkpoint_survives_a_crash_and_is_fenced(jobs: Jobs) -> None:
     jobs.opened.write(lambda tx: tx.execute("create table page(job_id)"))
     id_ = jobs.root()
     jobs.claim()
-    effect = [lambda tx, job: tx.execute("insert into page values($1)", (job.id,))]
     entry = Entry(id_, id_, 1, 0, Level.INFO, "half way")
-    assert jobs.do(run.checkpoint, jobs.works[id_], '{"page":50}', effect, [entry])
+
+    def effect(tx: Tx, job: JobRow) -> None:
+        tx.execute("insert into page values($1)", (job.id,))
+
+    assert jobs.do(run.commit, jobs.works[id_], [effect, keep('{"page":50}')], [entry])
     assert "half way" in jobs.said(id_)
     jobs.opened.reboot()
     jobs.do(self_heal, jobs.queue_id)
@@ -650,7 +666,7 @@ def test_a_checkpoint_survives_a_crash_and_is_fenced(jobs: Jobs) -> None:
     assert jobs.works[id_].state == '{"page":50}'
     assert jobs.sql("select * from page") == [(id_,)]
     jobs.do(steer.cancel, id_)
-    assert not jobs.do(run.checkpoint, jobs.works[id_], "1", effect, [])
+    assert not jobs.do(run.commit, jobs.works[id_], [effect], [])
 
 
 def test_progress_is_shown_and_cleared_by_a_retry(jobs: Jobs) -> None:
@@ -786,7 +802,7 @@ def test_a_large_cancel_works_at_once_and_ends_in_slices(jobs: Jobs) -> None:
         jobs.create(parent=root)
     assert jobs.claim(10) == []
     jobs.well(*working, spawn=[JobSpec("t")])
-    assert jobs.do(run.checkpoint, jobs.works[working[-1]], "1", (), ()) is False
+    assert jobs.do(run.commit, jobs.works[working[-1]], [keep("1")], ()) is False
     slices = 0
     while jobs.do(steer.cancel_more):
         slices += 1
@@ -912,7 +928,7 @@ def test_nothing_below_a_cancelled_job_is_reopened(jobs: Jobs) -> None:
     jobs.claim()
     jobs.do(steer.cancel, root)
     before = jobs.sql("select * from job")
-    with pytest.raises(Conflict, match=f"job {root} above was cancelled"):
+    with pytest.raises(Conflict, match=f"job {root} was cancelled"):
         jobs.do(reopen.reopen, [child])
     assert jobs.sql("select * from job") == before
     assert jobs.do(reopen.reopen, [root]) == 1
@@ -1149,6 +1165,21 @@ def test_deleting_a_subtree_keeps_the_counts_of_what_is_above_exact(jobs: Jobs) 
     assert (jobs.look(root).status, jobs.look(root).warnings) == (COMPLETED, 0)
 
 
+def test_a_parent_warns_of_the_failed_children_that_are_still_there(jobs: Jobs) -> None:
+    root, a, b, c = jobs.tree(CORE, CORE, CORE)
+    jobs.claim()
+    jobs.badly(a)
+    jobs.badly(b)
+    jobs.well(c)
+    assert jobs.look(root).warnings == 2
+    jobs.do(steer.delete, c)
+    assert jobs.look(root).warnings == 2
+    jobs.do(steer.delete, a)
+    assert (jobs.look(root).status, jobs.look(root).warnings) == (COMPLETED, 1)
+    jobs.do(steer.delete, b)
+    assert (jobs.look(root).status, jobs.look(root).warnings) == (COMPLETED, 0)
+
+
 def test_deleting_the_last_open_child_ends_its_parent(jobs: Jobs) -> None:
     root, a, b = jobs.tree(CORE, CORE)
     jobs.claim(1)
@@ -1181,13 +1212,17 @@ def test_purge_cancels_the_jobs_of_what_it_removes(jobs: Jobs) -> None:
     assert jobs.claim(3) == [parent, child, failed]
     jobs.badly(failed)
     jobs.settle(GivenBack(jobs.works[parent], 0), GivenBack(jobs.works[child], 0))
-    while jobs.do(steer.purge, jobs.queue_id):
+    up_to = jobs.opened.read(newest)
+    after = jobs.root()
+    while jobs.do(steer.purge, jobs.queue_id, up_to):
         pass
+    assert jobs.statuses(after) == [PENDING], "it was sent later"
+    assert jobs.claim() == [after]
     assert jobs.statuses(running, parent, child, later, failed) == [
         RUNNING, CANCELLED, CANCELLED, CANCELLED, FAILED,
     ]  # fmt: skip
     assert jobs.dead() == []
-    assert [job_id for (job_id,) in jobs.sql("select job_id from message")] == [running]
+    assert [job_id for (job_id,) in jobs.sql("select job_id from message")] == [running, after]
     retry(jobs, failed)
     assert jobs.claim() == [failed]
 
@@ -1340,6 +1375,16 @@ def test_one_entry_a_tree_and_transaction_with_bounded_ids(jobs: Jobs) -> None:
     before = jobs.opened.read(feed.last)
     jobs.do(lambda tx: (steer.update(tx, root, name="a"), steer.update(tx, other, name="b")))
     assert len(jobs.opened.read(feed.since, before)) == 2
+
+
+def test_an_entry_that_names_fewer_jobs_than_it_may_names_all_that_changed(jobs: Jobs) -> None:
+    root, _, *core = jobs.tree(*[CORE] * 61)
+    jobs.claim()
+    jobs.badly(*core)
+    before = jobs.opened.read(feed.last)
+    jobs.do(reopen.reopen, core)
+    (event,) = jobs.opened.read(feed.since, before)
+    assert event.ids == [root, *core]
 
 
 def test_a_rolled_back_change_leaves_no_gap(jobs: Jobs) -> None:

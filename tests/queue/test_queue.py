@@ -161,12 +161,23 @@ def test_a_bad_queue_name_is_refused(opened: Opened, name: str) -> None:
         {"lane": Lane("host", 0)},
         {"lane": Lane("host", -1)},
         {"lane": Lane("host", 1, -5)},
+        {"lane": Lane("host", 1, 0.3)},  # seconds, by mistake
+        {"lane": Lane("host", 1.5)},
+        {"priority": 2**63},
+        {"priority": 0.5},
     ],
 )
 def test_what_cannot_be_sent_is_refused_and_nothing_is_written(mail: Mail, bad: Any) -> None:
     with pytest.raises(BadInput):
         mail.send(**{"payload": 1, **bad})
     assert mail.counts() == {}
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_less_than_one_message_cannot_be_received(mail: Mail, limit: int) -> None:
+    mail.send(1)
+    with pytest.raises(BadInput, match=f"limit {limit} must be at least 1"):
+        mail.receive(limit)
 
 
 @pytest.mark.parametrize("options", [{"visibility_timeout": 0}, {"max_receive": 0}])

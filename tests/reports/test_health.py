@@ -54,6 +54,22 @@ def test_a_loop_that_stands_is_late_and_one_that_failed_says_why(opened) -> None
     assert any("the loop hub" in each and "ValueError: no" in each for each in problems)
 
 
+def test_processes_keep_apart_though_the_first_word_of_one_was_lost(opened) -> None:
+    worker, web = reporter(opened, "worker"), reporter(opened, "web")
+
+    def lost(tx) -> None:
+        worker.write(tx)
+        raise LookupError("the commit is lost")
+
+    with pytest.raises(LookupError):
+        opened.write(lost)
+    for each in (web, worker, web):
+        opened.write(each.write)
+    assert [each.role for each in opened.read(states)] == ["web", "worker"]
+    opened.write(worker.forget)
+    assert [each.role for each in opened.read(states)] == ["web"]
+
+
 def test_a_process_that_fell_silent_is_named(opened) -> None:
     opened.write(reporter(opened).write)
     opened.clock.pass_time(46)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 
 from quaero.jobs import steer
 from quaero.jobs.model import Status
-from quaero.sources import folder
-from quaero.sources.folder_reading import LARGEST
+from quaero.sources import folder, folder_walk
+from quaero.sources.folder_reading import LARGEST, read_files
 from quaero.sources.folder_walk import File, PathRules, Unseen, Walk
 
 from .collecting import checks, program
@@ -62,6 +63,41 @@ def test_files_are_met_in_the_order_of_their_addresses(tmp_path: Path) -> None:
         assert [each.url for each in walked(tmp_path, url) if isinstance(each, File)] == urls[
             place + 1 :
         ]
+
+
+def test_a_walk_that_is_closed_while_it_goes_on_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"a/b/c.md": "x", "a/b/d.md": "y"})
+    walk = Walk(str(tmp_path), PathRules())
+    inside, go_on, listed = threading.Event(), threading.Event(), folder_walk._sorted
+
+    def slowly(handle: int) -> Any:
+        inside.set()
+        assert go_on.wait(10)
+        return listed(handle)
+
+    monkeypatch.setattr(folder_walk, "_sorted", slowly)
+    threads = [threading.Thread(target=work) for work in (lambda: walk.take(1), walk.close)]
+    threads[0].start()
+    assert inside.wait(10)
+    threads[1].start()
+    threads[1].join(0.2)  # it may wait, and must not leave open what is opened after it
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert [
+        name for name in map(name_of, os.listdir("/proc/self/fd")) if str(tmp_path) in name
+    ] == []
+    assert walk.take(9) == []
+
+
+def name_of(file: str) -> str:
+    """The name of an open file; empty once it was closed."""
+    try:
+        return os.readlink(f"/proc/self/fd/{file}")
+    except OSError:
+        return ""
 
 
 def test_no_link_leads_out_of_the_folder_and_no_device_is_opened(tmp_path: Path) -> None:
@@ -303,3 +339,11 @@ async def test_a_cancelled_run_keeps_what_it_has_and_marks_nothing_gone(
         present = await made.present(source)
     assert job.summary.status is Status.CANCELLED
     assert len(present) == 6
+
+
+def test_front_matter_that_is_nested_without_end_costs_its_own_file_only(tmp_path: Path) -> None:
+    (tmp_path / "deep.md").write_text(f"---\nx: {'[' * 90_000}\n---\ntext")
+    (tmp_path / "good.md").write_text("# Good\n")
+    files = [(name, f"file:///{name.decode()}") for name in (b"deep.md", b"good.md")]
+    deep, good = read_files(str(tmp_path), files)
+    assert (deep["refusal"], good["title"]) == ("unreadable", "Good")

@@ -82,7 +82,9 @@ def test_what_is_not_of_the_site_does_not_keep_its_cookie_from_being_taken(text,
     assert sid.expires is None or rfc3339(sid.expires).startswith("9999-12-31T23:59:59")
 
 
+DEEP = "[" * 5_000 + "]" * 5_000
 NO_LOGIN = [
+    (f'{{"log": {{"entries": []}}, "x": {DEEP}}}', "nested too deep"),
     ('{"log": {"entries": [{"request": {"url": 5}}]}}', r"`log.entries\[0\].request.url`"),
     ('{"log": {"entries": [{"response": {"headers": null}}]}}', "response.headers"),
     ('{"cookies": []}', "no list `log.entries`"),
@@ -93,7 +95,7 @@ NO_LOGIN = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), NO_LOGIN)
+@pytest.mark.parametrize(("text", "said"), NO_LOGIN, ids=range(len(NO_LOGIN)))
 def test_a_text_that_is_no_login_is_told_what_it_is_not(text, said) -> None:
     with pytest.raises(BadInput, match=said) as told:
         read_text(text, WIKI, NOW)
@@ -141,8 +143,9 @@ def cookie(name: str, expires: int | None = None, **more) -> Cookie:
     return Cookie(**{"name": name, "value": "v", "domain": "a.b", "expires": expires} | more)
 
 
-def jwt(claims: dict) -> str:
-    middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+def jwt(claims: dict | str) -> str:
+    text = claims if isinstance(claims, str) else json.dumps(claims)
+    middle = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
     return f"Bearer e30.{middle}.x"
 
 
@@ -156,6 +159,7 @@ EXPIRIES = [
     (Secret((), {"Authorization": jwt({"exp": -7})}), None),
     (Secret((), {"Authorization": jwt({"exp": "soon"})}), None),
     (Secret((), {"Authorization": "Bearer a.!.c"}), None),
+    (Secret((), {"Authorization": jwt(f'{{"x": {DEEP}}}')}), None),
     (Secret((), {"Authorization": "Bearer opaque"}), None),
     (Secret((cookie("sid", 5 * SECOND),), {"Authorization": jwt({"exp": 4})}), 4 * SECOND),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from pathlib import Path
 
@@ -318,3 +319,30 @@ def test_keys_are_read_when_they_are_needed(tmp_path: Path, key_file: Path) -> N
     key = keys.sealing("v", None)
     assert keys.get("v", key.id) == key
     assert KeyFile(key_file, tmp_path).first("v") == key
+
+
+async def test_what_a_site_set_last_stays_though_what_it_set_before_is_stored_late(
+    make_logins, opened, monkeypatch
+) -> None:
+    logins = make_logins()
+    id_, _ = await logins.add(capture())
+    login = await logins.login(id_)
+    write, go_on, began = opened.db.write, asyncio.Event(), asyncio.Event()
+
+    async def late(*args):
+        if not began.is_set():
+            began.set()
+            await go_on.wait()
+        return await write(*args)
+
+    monkeypatch.setattr(opened.db, "write", late)
+    flushes = []
+    for value in ("older", "newer"):
+        login.refreshed([Cookie(name="sid", value=value, domain="wiki.example.org")])
+        flushes.append(asyncio.create_task(logins.flush()))
+        await began.wait()
+    await asyncio.wait(flushes[1:], timeout=0.05)  # the older is still being written
+    go_on.set()
+    await asyncio.gather(*flushes)
+    await logins.close()
+    assert [each.value for each in (await make_logins().login(id_)).learned] == ["newer"]

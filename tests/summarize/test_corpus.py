@@ -6,15 +6,18 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quaero.documents import notes
 from quaero.jobs import read
 from quaero.jobs.model import Status
+from quaero.summarize import corpus
 from quaero.summarize.audit import listing
 from quaero.testing.models import ModelServer
 from quaero.testing.site import SiteServer
+from quaero.work.context import JobContext
 from quaero.workflows import definitions, runs
 from quaero.workflows.text import check
 
@@ -46,6 +49,31 @@ async def test_a_model_summarises_each_document_once_and_then_all_together(tmp_p
         await desk.run("corpus_summary", SITE)
         again = await desk.db.read(listing, limit=1_000)
         assert [each.operation for each in again].count("summary") == 60
+
+
+async def test_groups_of_groups_are_combined_too_and_what_is_kept_stays_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "GROUP", 3)
+    kept = []
+    checkpoint = JobContext.checkpoint
+
+    async def noted(job: JobContext, state: Any) -> None:
+        kept.append(state["notes"] + state["above"])
+        await checkpoint(job, state)
+
+    monkeypatch.setattr(JobContext, "checkpoint", noted)
+    async with ModelServer() as server, desk_of(with_model(tmp_path, server)) as desk:
+        await stored(desk, 30)
+        job = await desk.run("corpus_summary", SITE)
+        assert job.result["documents"] == 30
+        assert "Tides are the rise and fall of the sea" in job.result["summary"]
+        assert "Tides" in job.result["keywords"]
+        calls = await desk.db.read(listing, limit=1_000)
+        ten_groups, three_of_three, whole = 10, 3, 1
+        corpora = [each for each in calls if each.operation == "corpus"]
+        assert len(corpora) == ten_groups + three_of_three + whole
+        assert max(map(len, kept)) == 3 + 1
 
 
 async def test_a_failure_half_way_counts_no_document_twice(tmp_path: Path) -> None:

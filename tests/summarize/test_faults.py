@@ -39,6 +39,7 @@ OUTCOMES: dict[str, tuple[bool, str]] = {
     "off_topic": (LATER, "next to nothing to do with the text"),
     "wrong_json": (LATER, "no completion"),
     "not_json": (LATER, "not with JSON"),
+    "deep_json": (LATER, "not with JSON"),
     "empty": (LATER, "no text"),
     "null": (LATER, "no text"),
     "refusal": (LATER, "the model refused"),

@@ -139,6 +139,21 @@ async def test_documents_that_come_during_a_job_are_left_to_the_next(desk: Desk)
     assert sorted(await desk.db.read(notes.of, [*ids, *late])) == ids
 
 
+async def test_a_summary_that_is_there_under_another_address_comes_with_keywords(
+    desk: Desk,
+) -> None:
+    first, second = await desk.store(page(1, title="Tides"), page(2, title="Tides"))
+    await desk.summarize([first])
+    await desk.summarize([second])
+    there, here = await desk.document(first), await desk.document(second)
+    for kind in Kind:
+        one, other = there.note(kind), here.note(kind)
+        assert one is not None
+        assert other is not None
+        assert (other.text, other.maker) == (one.text, "extractive")
+    assert (await desk.summarize(action="scan")).result["to_extract_keywords"] == 0
+
+
 async def test_a_text_that_was_summarised_under_another_address_is_not_made_again(
     desk: Desk,
 ) -> None:

@@ -52,11 +52,13 @@ def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
     errors: list[str] = []
     contexts = []
 
-    def open_page(path: str = "/queue", *expected: str, width: int = 1440, **options) -> Page:
+    def open_page(
+        path: str = "/queue", *expected: str, width: int = 1440, height: int = 900, **options
+    ) -> Page:
         context = browser.new_context(
             base_url=server.url,
             locale="en-US",
-            viewport={"width": width, "height": 900},
+            viewport={"width": width, "height": height},
             **{"reduced_motion": "reduce", **options},  # no colour is on its way to another
         )
         contexts.append(context)

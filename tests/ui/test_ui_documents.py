@@ -25,7 +25,9 @@ PAGE = """<!doctype html><html lang="en"><head><title>Harbour &lt;b&gt;{word}&lt
 ISSUE = """<!doctype html><html lang="en"><head><title>[SEA-1] Buoy adrift - Jira</title></head>
 <body id="jira"><div id="issue-content" class="issue-view"><a id="key-val">SEA-1</a>
 <h1 id="summary-val">Buoy adrift</h1><div id="descriptionmodule"><div class="user-content-block">
-<p>Seen off the mole.</p></div></div></div></body></html>"""
+<p>Seen off the mole.</p>{more}</div></div></div></body></html>""".replace(
+    "{more}", "<p>It has been adrift since the storm.</p>" * 20
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,32 @@ def test_links_of_a_document_lead_out_safely_or_nowhere(new_page, server, crawle
     expect(reader).to_contain_text("a trap")
     addresses = reader.locator("a").evaluate_all("all => all.map(each => each.protocol)")
     assert set(addresses) <= {"http:", "https:"}
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_document_is_shown_from_its_title_on(new_page, crawled, width: int) -> None:
+    found = new_page("/documents?q=type:issue", width=width, height=400)
+    address = found.locator(".document-rows a").get_attribute("href")
+    page = new_page(address, width=width, height=400)
+    title = page.locator(".reader-title")
+
+    def is_on_top() -> bool:
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        return title.evaluate("""title => {
+            const { left, top } = title.getBoundingClientRect();
+            return title.contains(document.elementFromPoint(left + 5, top + 5));
+        }""")
+
+    expect(title).to_have_text("[SEA-1] Buoy adrift")
+    expect(page.locator(".reader-text")).to_contain_text("Seen off the mole.")
+    assert is_on_top()
+    start = page.get_by_role("list", name="Referred to by").get_by_role("link", name="Start")
+    start.scroll_into_view_if_needed()
+    page.evaluate("() => scrollTo(0, document.documentElement.scrollHeight)")
+    assert not is_on_top()
+    start.click()
+    expect(title).to_have_text("Start")
+    assert is_on_top()
 
 
 def test_the_reader_leads_from_a_document_to_what_it_refers_to_and_back(

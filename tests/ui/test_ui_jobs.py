@@ -195,7 +195,7 @@ def test_a_job_that_waits_says_how_long_and_one_to_come_when(new_page, server, s
 def test_what_a_job_was_doing_is_not_said_when_it_has_ended(new_page, server) -> None:
     job_id = create(server, "cleanup", {"dry_run": True})
     wait_for_end(server, job_id)
-    assert request(f"{server.url}/api/jobs/{job_id}")["progress"]["text"]
+    assert request(f"{server.url}/api/jobs/{job_id}")["progress_text"]
     page = new_page("/queue?type=cleanup")
     expect_status(page, job_id, "completed")
     expect(row(page, job_id).locator(".bar-words")).to_have_text("")

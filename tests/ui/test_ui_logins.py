@@ -116,6 +116,15 @@ def test_a_har_is_shortened_before_it_is_sent(new_page, tmp_path) -> None:
     file = tmp_path / "wiki.har"
     file.write_text(json.dumps({"log": {"entries": [entry]}}))
     page = new_page("/sources")
+    page.evaluate(
+        """() => {
+            const text = File.prototype.text;
+            File.prototype.text = async function () {
+                await new Promise((go) => setTimeout(go, 300)); // it is large, or far away
+                return text.call(this);
+            };
+        }"""
+    )
     sent: list[str] = []
     page.on("request", lambda asked: sent.append(asked.post_data or ""))
     store(page, "https://wiki.example.org/", file=file)

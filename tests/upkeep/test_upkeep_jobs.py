@@ -141,6 +141,19 @@ async def test_a_backup_that_cannot_be_written_says_so(bench: Bench, tmp_path: P
     assert "no backup can be written" in str(job.summary.error)
 
 
+async def test_a_backup_that_finds_no_room_fails_and_is_not_copied_again_and_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> list[str]:
+        raise apsw.FullError("database or disk is full")
+
+    monkeypatch.setattr(upkeep, "damage", full)
+    async with asyncio.timeout(20):
+        job = await bench.run("backup")
+    assert job.summary.status is Status.FAILED
+    assert "no room left" in str(job.summary.error)
+
+
 def without_end(connection: Any, began: Callable[[], None]) -> list[str]:
     """A statement that runs until something ends it."""
     began()

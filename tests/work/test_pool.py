@@ -2,21 +2,38 @@
 
 import asyncio
 import contextlib
+import errno
+from itertools import pairwise
 from pathlib import Path
+from random import Random
 from threading import Event
 
 import pytest
 from pydantic import BaseModel
 
+from quaero.clock import SECOND, SystemClock
 from quaero.db import SqliteDatabase
-from quaero.errors import BadPayload, NotFound, Permanent, RetryLater
-from quaero.jobs import JobSpec, Phase, Status, actions, logs, read
+from quaero.errors import (
+    BadInput,
+    BadPayload,
+    CorruptDatabase,
+    NotFound,
+    Permanent,
+    RetryLater,
+    StorageError,
+)
+from quaero.jobs import JobSpec, Phase, Status, actions, logs, read, run
 from quaero.jobs.check import faults
 from quaero.jobs.create import create
+from quaero.queue.claim import Claim
+from quaero.queue.holders import Holders
 from quaero.queue.message import COMMANDS
 from quaero.queue.queue import Queue, open_queue
-from quaero.testing.jobs import working
+from quaero.testing.jobs import until, working
 from quaero.upkeep.bulk import bulk_type
+from quaero.work.context import JobContext, JobLog
+from quaero.work.journal import Journal
+from quaero.work.middleware import retry
 from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import Later, Registry, Result, executor
 
@@ -87,6 +104,36 @@ async def test_an_effect_that_fails_fails_its_job_and_no_neighbour(db):
     assert await done(db) == [0, 1, 2, 3, 4]
 
 
+async def test_an_effect_that_meets_damage_fails_its_job_and_no_neighbour(db):
+    def damaged(tx, job):
+        raise CorruptDatabase("a page is no page")
+
+    @executor("damaged", N)
+    async def bad(job, payload):
+        return Result(None, [damaged])
+
+    async with working(db, [note, bad]) as bench:
+        ids = [await bench.create("note", {"n": n}) for n in range(5)]
+        wrong = await bench.create("damaged")
+        ended = [await bench.ended(id_) for id_ in [*ids, wrong]]
+    assert [job.summary.status for job in ended[:5]] == [Status.COMPLETED] * 5
+    assert (ended[5].summary.status, ended[5].summary.error) == (Status.FAILED, "a page is no page")
+
+
+@pytest.mark.parametrize("place", ["settle_all", "claim"])
+async def test_a_pool_ends_where_damage_lets_nothing_be_written(db, monkeypatch, place):
+    def damaged(*_):
+        raise CorruptDatabase("the queue is damaged")
+
+    queue_id = await db.write(open_queue, "quaero_jobs")
+    await db.write(create, queue_id, [JobSpec("note")])
+    with monkeypatch.context() as patched:
+        patched.setattr(run, place, damaged)
+        with pytest.raises(CorruptDatabase, match="the queue is damaged"):
+            async with asyncio.timeout(20):
+                await Pool(db, queue_id, Registry([note])).run()
+
+
 async def test_errors_are_retried_with_what_they_ask_for_until_the_attempts_are_used(db):
     @executor("flaky", N)
     async def flaky(job, payload):
@@ -107,6 +154,7 @@ async def test_errors_are_retried_with_what_they_ask_for_until_the_attempts_are_
     [
         (Permanent("no such page"), "no such page"),
         (BadPayload("that makes no sense"), "that makes no sense"),
+        (CorruptDatabase("q.db is damaged"), "q.db is damaged"),
     ],
 )
 async def test_a_permanent_failure_is_not_retried(db, error, text):
@@ -117,6 +165,24 @@ async def test_a_permanent_failure_is_not_retried(db, error, text):
     async with working(db, [never]) as bench:
         job = await bench.run("never")
     assert (job.summary.status, job.summary.attempt, job.summary.error) == (Status.FAILED, 1, text)
+
+
+async def test_a_database_that_cannot_be_used_now_costs_a_wait_and_no_attempt(db, monkeypatch):
+    monkeypatch.setattr(retry, "STORAGE_WAIT", 300_000)
+    begun = []
+
+    @executor("unlucky", N)
+    async def unlucky(job, payload):
+        begun.append(db.lease_now())
+        if len(begun) < 3:
+            raise StorageError("q.db could not be read")
+
+    async with working(db, [unlucky], PoolOptions(max_receive=1)) as bench:
+        job = await bench.run("unlucky")
+    assert (job.summary.status, job.summary.attempt) == (Status.COMPLETED, 1)
+    assert min(later - before for before, later in pairwise(begun)) >= 300_000
+    said = await messages(db, job.summary.id)
+    assert said.count("given back: q.db could not be read") == 2
 
 
 async def test_an_unforeseen_error_is_named_and_its_traceback_logged(db):
@@ -176,6 +242,12 @@ async def test_a_job_that_goes_on_later_keeps_its_state_and_pays_no_attempt(db):
     assert await done(db) == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), 1e9])
+def test_going_on_later_is_refused_for_what_is_no_time_to_wait(delay):
+    with pytest.raises(BadInput, match=r"delay .* must be a number of seconds: 0 or more"):
+        Later(delay)
+
+
 async def test_a_checkpoint_is_there_after_a_failed_attempt(db):
     @executor("long", N)
     async def long(job, payload):
@@ -190,19 +262,37 @@ async def test_a_checkpoint_is_there_after_a_failed_attempt(db):
     assert await done(db) == [1, 2]
 
 
-async def test_what_was_said_before_a_checkpoint_that_is_refused_is_kept(db):
+@pytest.mark.parametrize("error", [Permanent("not this"), ValueError("not this")])
+async def test_what_was_said_before_a_checkpoint_that_is_refused_is_kept(db, error):
     def refuse(tx, job):
-        raise Permanent("not this")
+        raise error
 
     @executor("long", N)
     async def long(job, payload):
         job.log.info("before")
         await job.checkpoint({}, [refuse])
 
-    async with working(db, [long]) as bench:
+    async with working(db, [long], PoolOptions(max_receive=1)) as bench:
         job = await bench.run("long")
     assert "not this" in str(job.summary.error)
     assert (await messages(db, job.summary.id)).count("before") == 1
+
+
+async def test_what_was_said_before_a_checkpoint_that_came_too_late_is_kept(db):
+    @executor("long", N)
+    async def long(job, payload):
+        job.log.info("before")
+        await db.write(lambda tx: tx.execute("update message set lease_no = lease_no + 1"))
+        await job.checkpoint({})
+
+    async with working(db, [long]) as bench:
+        id_ = await bench.create("long")
+
+        async def said() -> bool | None:
+            return "before" in await messages(db, id_) or None
+
+        async with asyncio.timeout(5):
+            assert await until(db, logs.TOPIC, said)
 
 
 async def test_children_are_created_with_the_completion_and_end_their_parent(db):
@@ -270,6 +360,43 @@ async def test_progress_is_shown_while_running_and_at_the_end(db):
         go_on.set()
         job = await bench.ended(id_)
     assert (job.summary.progress_current, job.summary.progress_total) == (3, 3)
+
+
+async def test_a_pool_goes_on_where_the_register_cannot_be_looked_at_just_now(db, monkeypatch):
+    failures = iter([OSError(errno.EMFILE, "Too many open files")] * 2)
+    looked, dead = asyncio.Event(), Holders.dead
+
+    def no_files_left(register, tx):
+        for error in failures:
+            raise error
+        looked.set()
+        return dead(register, tx)
+
+    monkeypatch.setattr(Holders, "dead", no_files_left)
+    async with working(db, [note], PoolOptions(poll_interval=0.05)) as bench:
+        async with asyncio.timeout(20):
+            await looked.wait()
+            job = await bench.run("note", {"n": 3})
+    assert job.summary.status is Status.COMPLETED
+
+
+async def test_the_progress_of_a_later_attempt_is_written_though_it_is_that_of_the_one_before(db):
+    journal, clock = Journal(db), SystemClock()
+    queue_id = await db.write(open_queue, "quaero_jobs")
+    (id_,) = await db.write(create, queue_id, [JobSpec("t")])
+    for _ in range(2):
+        (work,) = await db.write(run.claim, queue_id, Claim(1, 60 * SECOND))
+        context = JobContext(work, JobLog(work, clock, journal.noted), None)
+        journal.open(work, context)
+        context.progress(1, 3)
+        flushing = asyncio.create_task(journal.flush())
+        await asyncio.sleep(0)  # it is being written when the run ends
+        journal.close(work)
+        await flushing
+        assert (await db.read(read.get, id_)).summary.progress_current == 1
+        await db.write(lambda tx: tx.execute("update job set progress_current = null"))
+        back = run.GivenBack(work, clock.wall())
+        await db.write(run.settle_all, [back], 3, Random(1))
 
 
 async def test_a_pool_that_is_cancelled_leaves_after_its_last_transaction(db):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quaero.crawl.kinds import PAGE
 from quaero.crawl.payloads import Crawl
 from quaero.errors import BadInput
 from quaero.upkeep.cleanup import Cleanup
@@ -70,17 +71,21 @@ def changed(old: str, new: str) -> str:
 
 
 FAULTS = [
-    ('id = "docs"', 'id = "Docs!"', 2, "id", "pattern"),
-    ('id = "docs"\n', "", None, "id", "required"),
+    ('id = "docs"', 'id = "Docs!"', 2, "id", "letters, digits, - and _"),
+    ('id = "docs"\n', "", None, "id", "it is missing"),
     ('name = "The docs"', 'nam = "The docs"', 3, "nam", "not known"),
     ('timeout = "2h"', 'timeout = "2 hours"', 5, "timeout", "whole number followed by"),
     ('timeout = "2h"', "timeout = 0", 5, "timeout", "greater than 0"),
     ("default = 3", 'default = "three"', 7, "parameters.depth", "is no integer"),
     ("default = 3", 'choices = ["a"]', 7, "parameters.depth", "choices: 'a' is no integer"),
     ('type = "integer"', 'type = "int"', 8, "parameters.depth.type", "'integer'"),
-    ('"30 2 * * 1-5"', '"30 25 * * *"', 12, "schedule.cron", "no cron expression"),
+    ('"30 2 * * 1-5"', '"30 25 * * *"', 12, "schedule.cron", "the hour '25' is not possible; allowed are 0 to 23"),
+    ('"30 2 * * 1-5"', '"0 22-2 * * *"', 12, "schedule.cron", "the hour '22-2' is not possible"),
+    ('"30 2 * * 1-5"', '"0 0 * * fri-mon"', 12, "schedule.cron", "the day of week 'fri-mon'"),
+    ('"30 2 * * 1-5"', '"@daily"', 12, "schedule.cron", "write `0 0 * * *`"),
+    ('"30 2 * * 1-5"', '"@reboot"', 12, "schedule.cron", "five fields"),
     ('"30 2 * * 1-5"', '"30 2 * *"', 12, "schedule.cron", "five fields"),
-    ('"30 2 * * 1-5"', '"0 0 31 2 *"', 12, "schedule.cron", "cron expression|never comes"),
+    ('"30 2 * * 1-5"', '"0 0 31 2 *"', 12, "schedule.cron", "as far as the month goes"),
     ('"Europe/Berlin"', '"UTC"\nmissed = "all"', 11, "schedule", 'overlap is "wait" or'),
     ('"Europe/Berlin"', '"Europe/Berlim"', 13, "schedule.timezone", "no time zone"),
     ('action = "crawler"', 'action = "crawl"', 17, "steps[0].action", "no job type 'crawl'"),
@@ -92,7 +97,7 @@ FAULTS = [
     ("parameters.depth }}", "item }}", 24, "steps[0].config.max_depth", "with for_each only"),
     ("parameters.depth }}", "steps.tell.result }}", 24, "steps[0].config.max_depth", "depends_on"),
     ('name = "tell"', 'name = "collect"', 27, "steps[1].name", "two steps are named 'collect'"),
-    ('name = "tell"', 'name = "Tell"', 27, "steps[1].name", "pattern"),
+    ('name = "tell"', 'name = "Tell"', 27, "steps[1].name", "letters, digits and _"),
     ('depends_on = ["collect"]', 'depends_on = ["other"]', 29, "steps[1].depends_on[0]", "no step 'other'"),
     ('depends_on = ["collect"]', 'depends_on = ["tell"]', 29, "steps[1].depends_on[0]", "on itself"),
     ('depends_on = ["collect"]', "", 30, "steps[1].condition", "add it to depends_on"),
@@ -105,7 +110,7 @@ FAULTS = [
     ("retries = 3", "retries = 3\nfor_each = 'a b'", 20, "steps[0].for_each", "not expected"),
     ("[[steps]]\nname = \"tell\"", "x = [\n1,\n]]\n[[steps]]\nname = \"tell\"", 28, "", ""),
     ('timeout = "2h"', 'timeout = "2h', 5, "", ""),
-    ('name = "The docs"', 'name = "a\\u0000b"', 3, "name", "pattern"),
+    ('name = "The docs"', 'name = "a\\u0000b"', 3, "name", "one line of text"),
 ]  # fmt: skip
 
 
@@ -182,6 +187,13 @@ def test_a_step_cannot_be_the_step_of_a_run() -> None:
     step = {"name": "a", "action": "workflow_step", "config": {"step": "a"}}
     (fault,) = check(json.dumps({"id": "x", "steps": [step]}), "json", PAYLOADS).faults
     assert (fault.field, "made by a run" in fault.text) == ("steps[0].action", True)
+
+
+def test_a_page_of_a_crawl_is_no_step() -> None:
+    step = {"name": "a", "action": "crawler_url", "config": {"url": "https://docs.test/"}}
+    actions = {"crawler_url": PAGE}
+    (fault,) = check(json.dumps({"id": "x", "steps": [step]}), "json", actions).faults
+    assert (fault.field, "part of a crawler" in fault.text) == ("steps[0].action", True)
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
@@ -282,6 +294,31 @@ def test_a_mark_of_unicode_before_the_text_is_passed_over() -> None:
 def test_a_text_that_is_too_long_is_not_read() -> None:
     (fault,) = check("x" * 1_000_001, "toml", ACTIONS).faults
     assert "more than 1000000 bytes" in fault.text
+
+
+BLANKS = " " * 200_000
+COSTLY = [
+    (f'["a{BLANKS}b"]\nx = 1', "toml", "it is missing"),
+    (f"[a]{BLANKS}# {BLANKS}", "toml", "it is missing"),
+    ('x = "' + '\\"' * 400_000 + '"', "toml", "it is missing"),
+    ('x = "' + "a" * 400_000 + "." * 100 + '"', "toml", "it is missing"),
+    ("a." * 200_000 + "a = 1", "toml", "line 1: a key has more than 100 parts"),
+    ("x = {" + "'a' . b." * 60 + "a = 1}", "toml", "line 1: a key has more than 100 parts"),
+    ("\n[" + "a." * 200_000 + "a]", "toml", "line 2: a key has more than 100 parts"),
+    ("{" + ",".join(f'"{n}":1' for n in [*range(90_000), 89_999]) + "}", "json", "'89999' stands"),
+]
+
+
+@pytest.mark.parametrize(("text", "form", "says"), COSTLY, ids=range(len(COSTLY)))
+def test_what_was_made_to_be_slow_to_read_takes_no_longer_than_its_length(
+    text: str, form: Any, says: str
+) -> None:
+    assert any(says in fault.text for fault in check(text, form, ACTIONS).faults)
+
+
+def test_a_key_of_many_words_in_a_text_is_no_key() -> None:
+    words = "a." * 100
+    assert check(GOOD.replace("The docs", words[1:]), "toml", ACTIONS).faults == []
 
 
 def test_lines_are_found_whatever_stands_in_strings() -> None:

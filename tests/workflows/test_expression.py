@@ -11,7 +11,7 @@ from quaero.workflows.template import expressions, fill, unreadable
 SCOPE: dict[str, Any] = {
     "parameters": {"depth": 3, "tags": ["docs", "wiki"], "name": "Ann", "none": None},
     "steps": {"collect": {"result": {"saved": 12, "a b": [1, 2]}, "status": "completed"}},
-    "item": {"id": 7},
+    "item": {"id": 7, "huge": 10**400},
 }
 
 VALUES = [
@@ -24,7 +24,8 @@ VALUES = [
     ("'a' + 'b'", "ab"), ("[1] + [2]", [1, 2]), ("- 3 + 5", 2),
     ("1 < 2", True), ("'b' >= 'a'", True), ("2 == 2.0", True), ("1 == true", False),
     ("1 != '1'", True), ("'docs' in parameters.tags", True), ("'x' not in parameters.tags", True),
-    ("'nn' in parameters.name", True), ("'depth' in parameters", True),
+    ("'nn' in parameters.name", True), ("[1] in parameters", False), ("1 in parameters", False),
+    ("parameters in [1]", False), (" or ".join(["0"] * 190 + ["1"]), True), ("'depth' in parameters", True),
     ("not 0", True), ("not not 'x'", True), ("1 > 2 or 3 > 2", True), ("true and ''", False),
     ("false and nowhere.at.all", False), ("true or nowhere", True),
     ("default(parameters.other, 'x')", "x"), ("default(parameters.none, 4)", 4),
@@ -49,6 +50,8 @@ WRONG = [
     ("1 = 2", "'=' has no meaning"), ("'abc", "has no meaning"), ("a and", "a value is missing"),
     ("and 1", "a value is expected before 'and'"), ("1 not 2", "'in' is expected"),
     ("x; y", "';' has no meaning"), ("__import__('os')", "no function '__import__'"),
+    ("1" + "+1" * 999, "more than 200 signs or dots"), ("a" + ".b" * 999, "more than 200"),
+    ("not " * 499 + "a", "more than 200"), ("a[0]" + "[0]" * 600, "more than 200"),
     ("1 < 2 < 3", "'<' is not expected"), ("x" * (LONGEST + 1), "is the most"),
     ("(" * (DEEPEST + 1) + "1" + ")" * (DEEPEST + 1), "nested deeper"),
     ("lambda: 1", "':' has no meaning"), ("a ** 2", "'\\*' is not expected"),
@@ -70,6 +73,8 @@ FAILING = [
     ("1 in 2", "nothing can be in the number 2"), ("len(3)", "len wants"), ("lower(3)", "lower wants"),
     ("1e308 * 10", "too large"), ("999999999999 * 999999999999", "too large"), ("-'a'", "wants numbers"),
     ("true + 1", "wants numbers"), ("join('a', 'b')", "join wants a list"),
+    ("round(1e300)", "too large"), ("item.huge / 1.5", "too large"),
+    ("item.huge + 0.5", "too large"),
 ]  # fmt: skip
 
 
@@ -77,6 +82,12 @@ FAILING = [
 def test_what_cannot_be_worked_out_says_why(text: str, says: str) -> None:
     with pytest.raises(BadExpression, match=says):
         parse(text).value(SCOPE)
+
+
+@pytest.mark.parametrize("text", ["1e400", "9" * 400, "1 / 9999999999999999999"])
+def test_a_number_that_is_too_large_to_calculate_with_is_not_read(text: str) -> None:
+    with pytest.raises(BadExpression, match="the number is too large"):
+        parse(text)
 
 
 def test_a_path_that_leads_nowhere_is_told_from_other_mistakes() -> None:
@@ -107,6 +118,15 @@ FILLED = [
 @pytest.mark.parametrize(("template", "value"), FILLED)
 def test_templates_are_filled_in(template: Any, value: Any) -> None:
     assert fill(template, SCOPE) == value
+
+
+@pytest.mark.parametrize(
+    "template", [["{{ long }}"] * 100, "{{ long }} " * 100, {"a": "{{ all }}"}]
+)
+def test_a_short_text_that_names_a_long_one_many_times_is_not_filled_in(template: Any) -> None:
+    long = "x" * 400_000
+    with pytest.raises(BadExpression, match="longer than 32000000 characters"):
+        fill(template, {"long": long, "all": [long] * 100})
 
 
 def test_what_is_filled_in_is_never_read_as_a_template() -> None:

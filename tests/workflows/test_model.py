@@ -27,7 +27,7 @@ from quaero.work.pool import _save
 from quaero.work.registry import JobType, Registry
 from quaero.workflows import executors
 from quaero.workflows.checking import problems
-from quaero.workflows.executors import Workflow, WorkflowExecutors, WorkflowStep
+from quaero.workflows.executors import Workflow, WorkflowExecutors, WorkflowStep, _reopen
 
 from ..jobs.model import Job, JobsModel  # noqa: TID252
 from ..opening import Opened  # noqa: TID252
@@ -319,14 +319,14 @@ class Life:
         return JobSpec(spec.type, payload, name=spec.name)
 
     def _saver(self, work: Work, db: Fragile) -> Any:
-        async def save(state: str | None, effects: Any, specs: Any) -> None:
+        async def save(effects: Any, specs: Any) -> None:
             db.tick()
             current, ids = self.model.is_current(work), self.new_ids()
-            assert self.opened.write(_save, work, state, effects, specs, ()) == current
+            assert self.opened.write(_save, work, effects, specs, ()) == current
             if not current:
                 raise StaleLease("lost")
             job = self.model.jobs[work.job_id]
-            for effect in effects:
+            for effect in (each for each in effects if each.func is _reopen):
                 failed = {each for child in job.children for each in self.model.retryable(child)}
                 again = [self.model.jobs[id_] for id_ in effect.args[0]]
                 assert failed.issuperset(again)

@@ -1,8 +1,12 @@
 """Stored definitions and their schedules: what is due begins once, whoever looks."""
 
 import asyncio
+import os
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -412,6 +416,13 @@ def test_definitions_cannot_run_one_another_in_a_circle(flows: Flows) -> None:
     assert '"c":' in payload
 
 
+def test_what_is_noted_of_a_run_goes_with_its_job(flows: Flows) -> None:
+    flows.save()
+    gone, kept = (flows.opened.write(runs.begin, flows.queue_id, "flow", ACTIONS) for _ in range(2))
+    assert flows.opened.write(steer.delete, gone) == 1
+    assert flows.opened.sql("select job_id from run") == [(kept,)]
+
+
 CALLS = [
     ('{ tag = "x", pages = 3 }', {}),
     ('{ tag = "{{ parameters.t }}", pages = "{{ parameters.t }}" }', {}),
@@ -515,6 +526,26 @@ def test_a_file_with_the_line_ends_of_windows_can_be_changed(
     assert "enabled = false" in (kept.path / "one.toml").read_text(encoding="utf-8")
 
 
+def test_a_file_is_not_read_again_while_its_definition_is_written(
+    flows: Flows, kept: folder.Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(kept, "one.toml", f'id = "one"\n{STEP}')
+    reads = []
+
+    def watched(*args: Any) -> Any:
+        reads.append(args)
+        return check(*args)
+
+    monkeypatch.setattr(folder, "check", watched)
+    monkeypatch.setattr(editing, "check", watched)
+    db = flows.opened.db
+    asyncio.run(editing.switch(db, kept.path, "one", ACTIONS, enabled=False))
+    assert len(reads) == 1
+    asyncio.run(kept.sync())
+    (file,) = flows.opened.read(folder.files)
+    assert (file.problem, flows.opened.read(definitions.get, "one").rev) == (None, 2)
+
+
 def test_a_file_that_is_renamed_keeps_its_definition(flows: Flows, kept: folder.Folder) -> None:
     put(kept, "one.toml", f'id = "one"\n[schedule]\ncron = "0 * * * *"\n{STEP}')
     flows.opened.write(schedules.pause, "one")
@@ -562,6 +593,39 @@ def test_a_file_never_overwrites_what_was_made_elsewhere(flows: Flows, kept: fol
         flows.opened.write(definitions.delete, "two")
 
 
+def test_a_file_that_goes_while_the_folder_is_looked_at_takes_no_other_with_it(
+    flows: Flows, kept: folder.Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(kept, "one.toml", f'id = "one"\n{STEP}')
+    put(kept, "two.toml", f'id = "two"\n{STEP}')
+    scandir = os.scandir
+
+    @contextmanager
+    def listed(path: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with scandir(path) as entries:
+            found = list(entries)
+        (path / "two.toml").unlink(missing_ok=True)
+        yield iter(found)
+
+    monkeypatch.setattr(os, "scandir", listed)
+    asyncio.run(kept.sync())
+    assert ids(flows) == ["one"]
+
+
+def test_a_file_that_cannot_be_opened_is_told_and_the_others_are_followed(
+    flows: Flows, kept: folder.Folder
+) -> None:
+    kept.path.mkdir()
+    (kept.path / "loop.toml").symlink_to("loop.toml")
+    put(kept, "one.toml", f'id = "one"\n{STEP}')
+    assert ids(flows) == ["one"]
+    (problem,) = [each.problem for each in flows.opened.read(folder.files) if each.problem]
+    assert problem.startswith("it cannot be read: ")
+    (kept.path / "loop.toml").unlink()
+    put(kept, "loop.toml", f'id = "two"\n{STEP}')
+    assert ids(flows) == ["one", "two"]
+
+
 async def test_the_folder_is_followed_whatever_goes_wrong(
     opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -593,6 +657,25 @@ def test_a_file_is_written_anew_only_by_who_saw_its_text(kept: folder.Folder) ->
     for name in ("../x.toml", "x.txt", "a/b.toml"):
         with pytest.raises(BadInput, match="no file of"):
             folder.replace(kept.path, name, "x", seen="x")
+
+
+def test_of_many_who_saw_the_same_text_of_a_file_one_writes_it(kept: folder.Folder) -> None:
+    put(kept, "one.toml", "old")
+    together = threading.Barrier(8)
+
+    def write(text: str) -> str | None:
+        together.wait()
+        try:
+            folder.replace(kept.path, "one.toml", text, seen="old")
+        except Conflict:
+            return None
+        return text
+
+    texts = [str(number) * 100_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        (written,) = [text for text in threads.map(write, texts) if text is not None]
+    assert (kept.path / "one.toml").read_text() == written
+    assert [each.name for each in kept.path.iterdir()] == ["one.toml"]
 
 
 def test_the_loop_is_woken_by_a_new_schedule(flows: Flows) -> None:

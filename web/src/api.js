@@ -11,9 +11,17 @@ export class Problem extends Error {
   }
 }
 
+const LARGEST_PAGE = 200;
+
 const UNREACHABLE = {
   title: "The server does not answer",
   detail: "It may be restarting; this page tries again by itself.",
+};
+
+/** What was asked to be done and not only to be told is not asked again by itself. */
+const UNANSWERED = {
+  title: "The server does not answer",
+  detail: "The server does not answer. Before you do this again, look whether it was done.",
 };
 
 /** Numbers that JavaScript would round stay what they were, wherever they are shown again. */
@@ -49,7 +57,7 @@ async function ask(path, { method = "GET", body, text, headers = {}, signal, ...
     answer = await fetch(path, init);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, UNREACHABLE);
+    throw new Problem(0, method === "GET" ? UNREACHABLE : UNANSWERED);
   }
   learn(answer.headers.get("Date"));
   if (answer.ok) return answer;
@@ -72,6 +80,20 @@ export async function versioned(path, options = {}) {
 
 export const get = (path, values = {}, options = {}) => api(path + query(values), options);
 export const post = (path, body, options = {}) => api(path, { ...options, method: "POST", body });
+
+/** The first `count` items of a list as one answer, though it takes several pages. */
+export async function first(path, values, count, options = {}) {
+  const items = [];
+  let answer = null;
+  let limit;
+  do {
+    limit = Math.min(LARGEST_PAGE, count - items.length);
+    const more = await get(path, { ...values, limit, cursor: answer?.next_cursor }, options);
+    items.push(...more.items);
+    answer = { ...answer, ...more, items };
+  } while (answer.next_cursor && items.length < count && items.length % LARGEST_PAGE === 0);
+  return answer;
+}
 
 /** Runs one request at a time: a newer one ends the older, whose caller gets `undefined`. */
 export function latest() {

@@ -23,7 +23,7 @@ function outletShows({ page, id, name }) {
   const first = shown === null;
   shown = wanted;
   outlet.innerHTML = templates[page];
-  document.title = `${outlet.querySelector("h1")?.textContent ?? "Quaero"} · Quaero`;
+  document.title = [outlet.querySelector("h1")?.textContent, "Quaero"].filter(Boolean).join(" · ");
   if (!first) {
     scrollTo(0, 0);
     outlet.focus({ preventScroll: true });

@@ -34,3 +34,21 @@ function run() {
 }
 
 document.addEventListener("visibilitychange", run);
+
+/** `run`, soon after it is asked for, and then at most once in so many milliseconds; `stop()` ends it. */
+export function paced(run, every = 1000, soon = 150) {
+  let timer = null;
+  let last = -Infinity;
+  const ask = () => {
+    timer ??= setTimeout(
+      () => {
+        timer = null;
+        last = performance.now();
+        run();
+      },
+      Math.max(soon, last + every - performance.now()),
+    );
+  };
+  ask.stop = () => clearTimeout(timer);
+  return ask;
+}

@@ -17,7 +17,7 @@ export async function createJob(start = {}) {
     note(error.message, { error: true });
     return undefined;
   }
-  types = types.items ?? types;
+  types = (types.items ?? types).filter((each) => !each.part_of);
   return show("New job", (close) => new Creator(types, start, close).element, { wide: true });
 }
 

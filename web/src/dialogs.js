@@ -1,6 +1,8 @@
 /** Questions, notes and menus. The browser's own dialog keeps the focus and closes with Escape. */
 import { h, icon, iconButton } from "./dom.js";
 
+const FIELD = "input:enabled, select:enabled, textarea:enabled";
+
 /** Show a dialog with this content until it is closed; the promise gives what it closed with. */
 export function show(title, build, { wide = false } = {}) {
   const before = document.activeElement;
@@ -23,7 +25,7 @@ export function show(title, build, { wide = false } = {}) {
     });
     document.body.append(dialog);
     dialog.showModal();
-    dialog.querySelector("[data-first]")?.focus();
+    (dialog.querySelector("[data-first]") ?? dialog.querySelector(FIELD))?.focus();
   });
 }
 
@@ -136,12 +138,12 @@ export function menu(button, entries) {
 }
 
 function moveInMenu(event, list) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step) return;
-  event.preventDefault();
   const items = [...list.children];
   const at = items.indexOf(document.activeElement);
-  items[(at + step + items.length) % items.length].focus();
+  const wanted = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+  if (wanted === undefined) return;
+  event.preventDefault();
+  items.at(wanted % items.length).focus();
 }
 
 function place(list, box) {

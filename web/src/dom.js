@@ -47,6 +47,64 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Bring the beginning of an element into view where it is not. */
+export function showTop(element) {
+  const { top } = element.getBoundingClientRect();
+  const margin = parseFloat(getComputedStyle(element).scrollMarginTop);
+  if (top < margin - 1 || top > innerHeight / 2) element.scrollIntoView();
+}
+
+const CAN_FOCUS = "a[href], button, input, summary";
+
+/** Show these items in the order given, each as `build(item)` makes it: what says the same as before
+ * stays as it is, and the focus stays where it was. Where its row has gone, the one in its place has it.
+ */
+export function renew(home, items, keyOf, build) {
+  const old = [...home.children];
+  const known = new Map(old.map((each) => [each.dataset.key, each]));
+  const rows = items.map((item) => {
+    const key = String(keyOf(item));
+    const says = JSON.stringify(item);
+    return known.get(key)?.says === says ? known.get(key) : Object.assign(labelled(build(item), key), { says });
+  });
+  if (rows.length === old.length && rows.every((row, at) => row === old[at])) return;
+  const focused = document.activeElement;
+  const at = old.findIndex((row) => row.contains(focused));
+  const within = at < 0 ? -1 : [...old[at].querySelectorAll(CAN_FOCUS)].indexOf(focused);
+  home.replaceChildren(...rows);
+  if (at < 0) return;
+  const same = rows.find((row) => row.dataset.key === old[at].dataset.key);
+  const row = same ?? rows[Math.min(at, rows.length - 1)];
+  row?.querySelectorAll(CAN_FOCUS)[same ? within : 0]?.focus({ preventScroll: true });
+}
+
+/** Put these in place of all that an element holds. Who had the focus on one of the old has it on the
+ * new one that says the same; where there is none, on `otherwise`.
+ */
+export function swap(home, fresh, otherwise = null) {
+  const held = home.contains(document.activeElement) && document.activeElement !== home ? document.activeElement : null;
+  const alike = (root) => [...root.querySelectorAll(CAN_FOCUS)].filter((each) => heading(each) === heading(held));
+  const at = held ? alike(home).indexOf(held) : -1;
+  home.replaceChildren(...fresh);
+  if (!held) return;
+  const same = alike(home);
+  (same[Math.min(at, same.length - 1)] ?? otherwise)?.focus({ preventScroll: true });
+}
+
+const heading = (each) => `${each.tagName} ${each.getAttribute("href") ?? ""} ${each.getAttribute("aria-label") ?? each.textContent}`;
+
+/** The same for what only says something: if it says the same, it stays, with what is selected in it. */
+export function restate(home, fresh) {
+  const old = home.children;
+  if (old.length === fresh.length && fresh.every((each, at) => each.isEqualNode(old[at]))) return;
+  swap(home, fresh);
+}
+
+function labelled(element, key) {
+  element.dataset.key = key;
+  return element;
+}
+
 export function iconButton(name, label, action, attributes = {}) {
   return h(
     "button.icon-button",

@@ -11,10 +11,15 @@ const MOMENT = new Intl.DateTimeFormat("en-GB", {
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 const SHORT = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
+// A text of nothing but marks that take no ink would be an empty line, and a link that cannot be seen.
+const NO_INK = /^[\p{C}\p{Z}\p{M}\u115f\u1160\u2800\u3164\uffa0]+$/u;
+const ANY_BUT_BLANK = /[^ ]/gu;
+
 function escaped(character) {
   if (SHORT[character]) return SHORT[character];
-  const code = character.charCodeAt(0);
+  const code = character.codePointAt(0);
   const hex = code.toString(16);
+  if (code > 0xffff) return `\\u{${hex}}`;
   return code < 256 ? `\\x${hex.padStart(2, "0")}` : `\\u${hex.padStart(4, "0")}`;
 }
 
@@ -22,7 +27,7 @@ function escaped(character) {
 export function clean(text, most = 400) {
   const whole = String(text ?? "");
   const cut = whole.length > most ? `${whole.slice(0, most)}…` : whole;
-  return cut.replace(HIDDEN, escaped);
+  return cut.replace(NO_INK.test(cut) ? ANY_BUT_BLANK : HIDDEN, escaped);
 }
 
 /** The same for text that may have lines: they stay. */

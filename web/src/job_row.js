@@ -1,5 +1,5 @@
 /** One row of a table of jobs: made once, then changed in place where something differs. */
-import { bdi, h, icon, iconButton, say, STATUS_ICONS } from "./dom.js";
+import { bdi, h, icon, iconButton, say, STATUS_ICONS, swap } from "./dom.js";
 import { now } from "./clock.js";
 import { ago, clean, duration, moment, number, plural } from "./format.js";
 import { isGoing } from "./undo.js";
@@ -34,18 +34,15 @@ export function runTime(job) {
 
 /** How far a job is, as words and as parts of a bar between 0 and 1; null where nothing is known. */
 export function progressOf(job) {
-  const { counts } = job;
-  const progress = job.completed_at && job.progress ? { ...job.progress, text: "" } : job.progress; // it does that no more
+  const { counts, progress_current: current, progress_total: total } = job;
+  const text = job.completed_at ? "" : job.progress_text; // it does that no more
   if (counts?.total) {
     const words = `${number(counts.done)}/${number(counts.total)}`;
     const failed = counts.failed / counts.total;
     return { words, done: counts.done / counts.total - failed, failed, note: failures(counts) };
   }
-  if (progress?.total) {
-    const words = `${number(progress.current)}/${number(progress.total)}`;
-    return { words, done: progress.current / progress.total, failed: 0, note: progress.text };
-  }
-  if (progress?.text) return { words: "", done: 0, failed: 0, note: progress.text };
+  if (total) return { words: `${number(current)}/${number(total)}`, done: current / total, failed: 0, note: text };
+  if (text) return { words: "", done: 0, failed: 0, note: text };
   return null;
 }
 
@@ -67,7 +64,7 @@ export class JobRow {
       "aria-label": `Select job ${job.id}`,
       on: { click: (event) => table.pick(this, event) },
     });
-    this.chevron = iconButton("chevron", "Show children", () => table.toggle(this), {
+    this.chevron = iconButton("chevron", `Show children of job ${job.id}`, () => table.toggle(this), {
       "aria-expanded": "false",
     });
     this.chevron.classList.add("chevron");
@@ -107,6 +104,8 @@ export class JobRow {
     this.progress(job);
     const parent = (job.counts?.total ?? 0) > 0;
     this.chevron.hidden = !parent;
+    if (parent) this.element.setAttribute("aria-expanded", this.chevron.getAttribute("aria-expanded"));
+    else this.element.removeAttribute("aria-expanded");
     this.element.classList.toggle("is-parent", parent);
     if (!old || String(old.actions) !== String(job.actions)) this.offer(job);
     this.element.classList.remove("is-acted");
@@ -134,7 +133,7 @@ export class JobRow {
 
   progress(job) {
     const found = progressOf(job);
-    this.bar.hidden = !found || !(job.counts?.total || job.progress?.total);
+    this.bar.hidden = !found || !(job.counts?.total || job.progress_total);
     say(this.words, found ? [found.words, clean(found.note ?? "", 60)].filter(Boolean).join(" · ") : "");
     if (!found) return;
     const [done, failed] = this.bar.children;
@@ -149,13 +148,11 @@ export class JobRow {
     const quick = main
       ? iconButton(table.icons[main], table.labels[main], () => table.act(main, this))
       : h("span.icon-button", { "aria-hidden": "true" });
-    this.actions.replaceChildren(
-      iconButton("log", `Log of job ${job.id}`, () => table.openLog(job)),
-      quick,
-      iconButton("more", `More for job ${job.id}`, (event) => table.more(this, event.currentTarget), {
-        "aria-haspopup": "menu",
-      }),
-    );
+    const log = iconButton("log", `Log of job ${job.id}`, () => table.openLog(job));
+    const more = iconButton("more", `More for job ${job.id}`, (event) => table.more(this, event.currentTarget), {
+      "aria-haspopup": "menu",
+    });
+    swap(this.actions, [log, quick, more], this.element);
   }
 
   /** What changes by itself: the ages. */
@@ -175,7 +172,8 @@ export class JobRow {
 
   expand(open) {
     this.chevron.setAttribute("aria-expanded", String(open));
-    this.chevron.setAttribute("aria-label", open ? "Hide children" : "Show children");
+    this.element.setAttribute("aria-expanded", String(open));
+    this.chevron.setAttribute("aria-label", `${open ? "Hide" : "Show"} children of job ${this.job.id}`);
     this.chevron.classList.toggle("is-open", open);
   }
 }

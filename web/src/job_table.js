@@ -24,7 +24,7 @@ export class JobTable {
   /** `openLog(job)`, `fits(job)`, `picked(set)`, `opened(ids)`, `left()` when a top row has gone, and
    * `again()` when the list was overtaken by what was heard and is to be loaded once more, are
    * told or asked; all optional. */
-  constructor(body, { selectable = false, openLog, fits, picked, opened, left, again, childFilter } = {}) {
+  constructor(body, { selectable = false, openLog, fits, picked, opened, left, again } = {}) {
     this.body = body;
     this.selectable = selectable;
     this.openLog = openLog ?? ((job) => go(`/jobs/${job.id}?tab=logs`));
@@ -33,7 +33,6 @@ export class JobTable {
     this.opened = opened ?? (() => {});
     this.left = left ?? (() => {});
     this.again = again ?? (() => {});
-    this.childFilter = childFilter ?? (() => ({}));
     this.rows = new Map();
     this.open = new Map();
     this.selection = new Set();
@@ -99,6 +98,11 @@ export class JobTable {
     return this.add(new JobRow(job, this));
   }
 
+  /** Change the rows that there are of these jobs, as a list had them; no row comes or goes. */
+  renew(jobs, askedAt) {
+    for (const job of jobs) if (!this.overtaken(job.id, askedAt)) this.rows.get(job.id)?.update(job);
+  }
+
   /** Whether more was heard of a job since a list was asked for. */
   overtaken(id, askedAt) {
     return askedAt > 0 && (this.heard.get(id) ?? 0) > askedAt;
@@ -127,14 +131,15 @@ export class JobTable {
     return last;
   }
 
-  /** A row that no longer fits stays until the pointer is away. */
+  /** A row that no longer fits stays until the pointer, or the focus by keys, is away. */
   leaves(row) {
     return row.level === 1 && !this.fits(row.job);
   }
 
   sweep() {
     for (const row of this.top) {
-      if (row.element.classList.contains("is-leaving")) this.drop(row.job.id);
+      const held = row.element.matches(":focus-visible, :has(:focus-visible)");
+      if (row.element.classList.contains("is-leaving") && !held) this.drop(row.job.id);
     }
   }
 
@@ -162,10 +167,19 @@ export class JobTable {
     const row = this.rows.get(id);
     if (!row) return;
     this.collapse(row);
+    const next = row.element.contains(document.activeElement) && this.beside(row);
     row.element.remove();
+    if (next) next.focus({ preventScroll: true });
     this.rows.delete(id);
     if (this.selection.delete(id)) this.picked(this.selection);
     if (row.level === 1) this.left();
+  }
+
+  /** The row after this one, or else the one before. */
+  beside(row) {
+    const elements = [...this.body.querySelectorAll("tr.job-row")];
+    const at = elements.indexOf(row.element);
+    return elements[at + 1] ?? elements[at - 1];
   }
 
   async act(action, row) {
@@ -233,7 +247,7 @@ export class JobTable {
   async load(state) {
     if (state.loading) return;
     state.loading = true;
-    const values = { limit: CHILDREN, cursor: state.cursor, ...this.childFilter() };
+    const values = { limit: CHILDREN, cursor: state.cursor };
     const asked = Date.now();
     try {
       const answer = await get(`/api/jobs/${state.row.job.id}/children`, values);
@@ -298,7 +312,7 @@ export class JobTable {
     const limit = Math.min(200, Math.max(CHILDREN, state.shown.size));
     const path = `/api/jobs/${state.row.job.id}/children`;
     const asked = Date.now();
-    const answer = await get(path, { limit, ...this.childFilter() }).catch(() => null);
+    const answer = await get(path, { limit }).catch(() => null);
     if (!answer || this.open.get(state.row.job.id) !== state) return;
     for (const job of answer.items) this.addChild(state, job, asked);
     if (answer.items.length >= state.shown.size) {
@@ -377,6 +391,7 @@ export class JobTable {
   }
 }
 
-function refuse(action, job) {
+/** Say that something cannot be done to a job as it is. */
+export function refuse(action, job) {
   note(`Job ${job.id} is ${job.status}: ${LABELS[action].toLowerCase()} is not possible.`);
 }

@@ -3,7 +3,8 @@
  * Pages subscribe to topics. What arrives is coalesced (of a job only the last state of a topic) and
  * handed over once an animation frame. After a gap the socket resumes from the last cursor it saw;
  * where the server cannot, `reload` is told to all, as it is every five seconds while there is no
- * connection. A paused or long hidden page has no connection at all, and resumes in the same way.
+ * connection, and once when it is back: a page may have been opened, or have asked in vain, meanwhile.
+ * A paused or long hidden page has no connection at all, and resumes in the same way.
  */
 import { note } from "./dialogs.js";
 
@@ -27,7 +28,7 @@ export class Live {
     this.asleep = false;
     this.failures = 0;
     this.retryAt = 0;
-    this.known = false;
+    this.lost = false;
     this.waiting = new Map();
     this.plain = [];
     this.frame = 0;
@@ -36,11 +37,11 @@ export class Live {
     window.addEventListener("online", () => this.hurry());
   }
 
-  /** `live`, `reconnecting`, `paused`, or `connecting` before the first answer. */
+  /** `live`, `reconnecting` after a failure, `paused`, or `connecting` before the first answer. */
   get state() {
     if (this.paused) return "paused";
     if (this.socket?.ready) return "live";
-    return this.known || this.failures ? "reconnecting" : "connecting";
+    return this.failures ? "reconnecting" : "connecting";
   }
 
   get retryIn() {
@@ -119,8 +120,9 @@ export class Live {
     socket.ready = true;
     this.failures = 0;
     this.send({ subscribe: [...this.topics.keys()].map((topic) => this.named(topic)), resume: this.place() });
-    if (first || message.reset) this.reload();
-    this.known = true;
+    if (first || message.reset || this.lost) this.reload();
+    if (!first && message.reset) note("More was missed than could be told one by one: all that is shown was loaded anew.");
+    this.lost = false;
     this.tell();
   }
 
@@ -129,9 +131,10 @@ export class Live {
     this.socket = null;
     if (!this.paused && !this.asleep) {
       const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.failures);
+      if (!this.failures) this.reloadAt = Date.now() + RELOAD_EVERY; // not put off by the next failure
       this.failures += 1;
+      this.lost = true;
       this.retryAt = Date.now() + longest * (0.5 + Math.random() / 2);
-      this.reloadAt = Date.now() + RELOAD_EVERY;
       setTimeout(() => this.connect(), this.retryAt - Date.now());
     }
     this.tell();

@@ -4,8 +4,8 @@
  * lines have come. A line is one row; a long one is cut, and opens whole.
  */
 import { curl, get, latest, query } from "./api.js";
-import { copy, show } from "./dialogs.js";
-import { bdi, h, icon, iconButton } from "./dom.js";
+import { copy, note, show } from "./dialogs.js";
+import { bdi, h, icon, iconButton, swap } from "./dom.js";
 import { bytes, clean, cleanLines, clockTime, moment, number } from "./format.js";
 import { live } from "./live.js";
 import { VirtualList } from "./virtual_list.js";
@@ -36,6 +36,7 @@ export class LogView {
     this.unseen = 0;
     this.current = null;
     this.ask = latest();
+    this.linked = () => this.toLinked();
     this.build();
     this.start();
   }
@@ -48,6 +49,26 @@ export class LogView {
       this.treeButton.hidden = !this.isRoot;
     }
     await this.load();
+    window.addEventListener("hashchange", this.linked);
+    await this.toLinked();
+  }
+
+  /** To the line that the address names, as `#L12` for the entry 12, if it is among those kept. */
+  async toLinked() {
+    const id = Number(/^#L(\d{1,15})$/.exec(location.hash)?.[1]);
+    if (!id) return;
+    this.follow(false);
+    while (!this.gone && this.cursor && !(this.lines[0]?.id <= id)) {
+      if (!(await this.loadOlder())) return;
+    }
+    if (this.gone) return;
+    if (!this.lines.some((line) => line.id === id)) {
+      note(`The line ${id} is not among the lines that are shown.`, { error: true });
+      return;
+    }
+    this.current = id;
+    this.draw();
+    this.toCurrent();
   }
 
   /** Hear the lines that follow those that are shown. */
@@ -70,6 +91,7 @@ export class LogView {
 
   destroy() {
     this.gone = true;
+    window.removeEventListener("hashchange", this.linked);
     this.stop?.();
     this.ask.stop();
     this.sizes.disconnect();
@@ -227,15 +249,18 @@ export class LogView {
     }
   }
 
+  /** Whether there were any. */
   async loadOlder() {
     const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE, [this.jobId ? "after" : "before"]: this.cursor };
-    const answer = await get(this.path, values);
+    const answer = await this.ask((signal) => get(this.path, values, { signal })).catch((error) => note(error.message, { error: true }));
+    if (!answer) return false;
     const height = this.body.scrollHeight;
     this.follow(false);
-    this.lines = [...answer.items.toReversed(), ...this.lines].slice(0, KEPT);
+    this.lines = [...answer.items.toReversed(), ...this.lines].slice(-KEPT);
     this.cursor = this.lines.length < KEPT ? (answer.next_after ?? answer.next_before) : null;
     this.draw();
     this.body.scrollTop += this.body.scrollHeight - height;
+    return true;
   }
 
   heard(message) {
@@ -264,7 +289,7 @@ export class LogView {
     this.older.hidden = !this.cursor;
     this.list.space.hidden = wrap;
     this.wrapped.hidden = !wrap;
-    this.wrapped.replaceChildren(...(wrap ? this.lines.slice(-WRAPPED).map((line) => this.row(line)) : []));
+    swap(this.wrapped, wrap ? this.lines.slice(-WRAPPED).map((line) => this.row(line)) : [], this.body);
     this.list.set(wrap ? [] : this.lines);
     this.empty.hidden = this.lines.length > 0;
     const narrowed = this.state.text || this.state.level !== "debug";
@@ -320,7 +345,7 @@ export class LogView {
   row(line) {
     const long = line.cut || line.message.length > LONGEST;
     const parts = [
-      h("time.log-at", { datetime: line.at, title: moment(line.at) }, clockTime(line.at)),
+      h(this.jobId ? "a.log-at" : "span.log-at", { href: this.jobId && `#L${line.id}`, tabindex: this.jobId && -1, title: moment(line.at) }, h("time", { datetime: line.at }, clockTime(line.at))),
       h(`span.log-level.is-level-${line.level}`, {}, line.level),
     ];
     if (line.job_id && line.job_id !== this.jobId) {
@@ -346,6 +371,8 @@ function plainLine(line) {
   return [line.at, line.level, cleanLines(line.message), ...fields].join(" ");
 }
 
+const addressOf = (line) => `${location.origin}${location.pathname}${location.search}#L${line.id}`;
+
 /** The entry as it is stored: what came over the live connection may have been cut. */
 async function stored(line) {
   if (!line.cut) return line;
@@ -363,7 +390,12 @@ async function whole(shown) {
       h("p.dialog-text", {}, about.filter(Boolean).join(" · ")),
       h("pre.raw", { tabindex: 0, "data-first": true }, h("bdi", { dir: "auto" }, cleanLines(line.message))),
       Object.keys(line.fields ?? {}).length > 0 && h("pre.raw", { tabindex: 0 }, cleanLines(JSON.stringify(line.fields, null, 2))),
-      h("footer.dialog-foot", {}, h("button.button", { type: "button", on: { click: () => copy(line.message) } }, "Copy")),
+      h(
+        "footer.dialog-foot",
+        {},
+        line.job_id && h("button.button", { type: "button", on: { click: () => copy(addressOf(line), "Link copied") } }, "Copy the link"),
+        h("button.button", { type: "button", on: { click: () => copy(line.message) } }, "Copy"),
+      ),
     ].filter(Boolean),
     { wide: true },
   );

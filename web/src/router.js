@@ -1,14 +1,16 @@
 /** Addresses and pages: the address is the state of a page, and Back is the undo. */
+import { comeBack, keepPlace, startScroll } from "./scroll.js";
+
 const ROUTES = [
   [/^\/$/, "dashboard"],
   [/^\/queue$/, "queue"],
   [/^\/queue\/dead$/, "dead"],
   [/^\/queue\/workers$/, "workers"],
-  [/^\/jobs\/(?<id>\d+)$/, "job"],
+  [/^\/jobs\/(?<id>\d{1,15})$/, "job"],
   [/^\/workflows$/, "workflows"],
   [/^\/workflows\/(?<name>_new|[a-z0-9][a-z0-9_-]{0,63})$/, "workflow"],
   [/^\/schedules$/, "schedules"],
-  [/^\/documents(?:\/(?<id>\d+))?$/, "documents"],
+  [/^\/documents(?:\/(?<id>\d{1,15}))?$/, "documents"],
   [/^\/sources$/, "sources"],
   [/^\/system(?:\/log)?$/, "system"],
   [/^\/(?:system\/api|api\/docs)$/, "reference"],
@@ -65,7 +67,9 @@ function whenAllowed(wanted, move) {
 export function go(wanted, { replace = false } = {}) {
   if (wanted === address()) return;
   whenAllowed(wanted, () => {
-    history[replace ? "replaceState" : "pushState"]({}, "", wanted);
+    keepPlace();
+    if (replace) history.replaceState(history.state, "", wanted);
+    else history.pushState({}, "", wanted);
     tell();
   });
 }
@@ -77,6 +81,7 @@ function moved() {
   whenAllowed(wanted, () => {
     if (asked) history.pushState({}, "", wanted);
     tell();
+    comeBack();
   });
   asked = true;
   if (shown !== wanted) history.pushState({}, "", shown);
@@ -111,5 +116,7 @@ function clicked(event) {
 export function startRouter() {
   document.addEventListener("click", clicked);
   window.addEventListener("popstate", moved);
+  startScroll();
   tell();
+  comeBack();
 }

@@ -2,7 +2,7 @@
 import { keepAges } from "./ages.js";
 import { show } from "./dialogs.js";
 import { h } from "./dom.js";
-import { press } from "./keys.js";
+import { press, stepRows, toSearch } from "./keys.js";
 import { live } from "./live.js";
 import { go, here, onRoute } from "./router.js";
 
@@ -20,7 +20,8 @@ const LINKS = [
 
 const HELP = {
   Everywhere: [
-    ["/", "search"],
+    ["/", "search: the jobs, the log that is open, or the documents"],
+    ["j  k", "next and previous row"],
     [".", "pause and resume the live view"],
     ["t", "light or dark"],
     ...LINKS.map(({ key, label }) => [`g  ${key}`, label.toLowerCase()]),
@@ -28,14 +29,13 @@ const HELP = {
     ["?", "this help"],
   ],
   "Lists of jobs": [
-    ["j  k", "next and previous row"],
     ["Enter", "open the row"],
     ["→  ←", "show and hide its children"],
     ["x", "select the row"],
     ["l", "its log"],
     ["r", "retry it"],
     ["c", "cancel it"],
-    ["n", "new job, on the queue and the dashboard"],
+    ["n", "new job, on the queue and the dashboard; a new workflow or source on their pages"],
     ["↑  ↓  Enter", "choose a suggestion in the search"],
   ],
   "A job": [
@@ -45,11 +45,16 @@ const HELP = {
     ["c", "cancel it"],
   ],
   Documents: [
-    ["j  k", "next and previous"],
     ["Enter", "read it"],
     ["x", "select it"],
     ["o", "open its page at the source"],
     ["Esc", "back to the list"],
+  ],
+  Sources: [
+    ["Enter  e", "edit it"],
+    ["r", "collect it"],
+    ["c", "cancel its run"],
+    ["v", "check it"],
   ],
 };
 
@@ -130,7 +135,15 @@ export function shell() {
         if (event.key === "Escape") target.blur();
         return;
       }
-      if (this.shellKey(event) || press(event)) event.preventDefault();
+      if (this.shellKey(event) || press(event) || this.rowKey(event)) event.preventDefault();
+    },
+    rowKey({ key }) {
+      return (key === "j" || key === "k") && stepRows(key === "j" ? 1 : -1);
+    },
+
+    searchDocuments() {
+      go("/documents");
+      document.querySelector("[data-search]")?.focus();
     },
 
     shellKey({ key }) {
@@ -145,7 +158,7 @@ export function shell() {
         t: () => this.toggleTheme(),
         ".": () => this.togglePause(),
         g: () => (this.waitsForPage = true),
-        "/": () => document.querySelector("[data-search]")?.focus(),
+        "/": () => toSearch(() => this.searchDocuments()),
       };
       does[key]?.();
       return key in does;

@@ -10,3 +10,4 @@ import "./styles/pages.css";
 import "./styles/sources.css";
 import "./styles/logins.css";
 import "./styles/flow.css";
+import "./styles/media.css";

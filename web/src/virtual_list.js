@@ -1,5 +1,5 @@
 /** A list of any length of which only what can be seen is in the page. All rows have one height. */
-import { h } from "./dom.js";
+import { h, swap } from "./dom.js";
 
 const AROUND = 12;
 
@@ -45,6 +45,6 @@ export class VirtualList {
     const rows = [];
     for (let at = first; at < last; at += 1) rows.push(this.render(items[at], at));
     this.window.style.transform = `translateY(${first * rowHeight}px)`;
-    this.window.replaceChildren(...rows);
+    swap(this.window, rows, this.host);
   }
 }

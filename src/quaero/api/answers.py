@@ -13,11 +13,13 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from quaero.clock import SECOND, rfc3339
+from quaero.crawl.kinds import PAGE
 from quaero.documents.model import Summary as DocumentSummary
 from quaero.jobs.logs import Level, LogLine
-from quaero.jobs.model import FailureAction, Status
+from quaero.jobs.model import Status
 from quaero.jobs.read import Attempt, Counts, Summary
 from quaero.reports.jobs import Detail
+from quaero.workflows.executors import STEP_TYPE
 
 MEDIA_TYPE = "application/json"
 
@@ -47,7 +49,6 @@ def seconds(micros: int | None) -> float | None:
 
 def job_item(job: Summary, now: int) -> dict[str, Any]:
     """A job as lists and the live socket show it; `now` is a wall time in microseconds."""
-    current = job.progress_current
     return {
         "id": job.id,
         "parent_id": job.parent_id,
@@ -70,9 +71,9 @@ def job_item(job: Summary, now: int) -> dict[str, Any]:
         "completed_at": when(job.completed_at),
         "duration": seconds(_duration(job, now)),
         "wait": seconds(_wait(job, now)),
-        "progress": None
-        if current is None and job.progress_text is None
-        else {"current": current, "total": job.progress_total, "text": job.progress_text},
+        "progress_current": job.progress_current,
+        "progress_total": job.progress_total,
+        "progress_text": job.progress_text,
         "counts": counts_of(job.counts),
         "warnings": job.warnings,
         "error": job.error,
@@ -109,6 +110,10 @@ def _wait(job: Summary, now: int) -> int | None:
     return now - due if job.status is Status.PENDING else None
 
 
+_PARTS = {each.name for each in (PAGE, STEP_TYPE)}
+"""Types of jobs that are part of others and do nothing alone, as a copy would be."""
+
+
 def actions_of(job: Summary) -> list[str]:
     """What may be done to a job as it is now."""
     found = []
@@ -116,11 +121,13 @@ def actions_of(job: Summary) -> list[str]:
         found += ["cancel", "fail"]
     if job.status.open and job.held:
         found.append("start")
-    if job.status is Status.FAILED or job.counts.failed:
+    given_up = job.status is Status.CANCELLED and job.parent_id is None
+    if job.status is Status.FAILED or (job.counts.failed and not given_up):
         found.append("retry")
     if not job.status.open:
         found.append("rerun")
-    found.append("copy")
+    if job.type not in _PARTS:
+        found.append("copy")
     if job.status is not Status.RUNNING and not job.counts.running:
         found.append("delete")
     return [*found, "update"]
@@ -135,7 +142,7 @@ def job_detail(job: Detail, now: int) -> dict[str, Any]:
         "result": raw(job.result),
         "attempts": [attempt_of(each) for each in job.attempts],
         "max_child_failures": job.max_child_failures,
-        "child_failure_action": FailureAction(job.failure_action).name.lower(),
+        "failure_action": job.failure_action.name.lower(),
         "needs": [
             {
                 "id": each.id,

@@ -35,6 +35,7 @@ from quaero.api.routes import (
     queue,
     references,
     schedules,
+    search,
     sources,
     system,
     trees,
@@ -44,7 +45,7 @@ from quaero.sources.pairing import Pairing
 
 AREAS = (
     system, program, figures, job_types, actions, jobs, trees, logs, queue, document_actions,
-    documents, references, model_calls, sources, auth, definitions, schedules,
+    documents, search, references, model_calls, sources, auth, definitions, schedules,
 )  # fmt: skip
 DESCRIPTION = """
 Everything the pages show, and all that they do, is done through this interface. Times are RFC 3339

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 DEEPEST = 100
 SMALL = 64 * 1024
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?+', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 

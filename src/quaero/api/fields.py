@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, JsonValue
 
 from quaero.api import cursors
+from quaero.forms import ONE_LINE, TEXT
 from quaero.reports.wanted import LARGEST_ID
 from quaero.upkeep.bulk import HIGHEST_PRIORITY
 
@@ -37,7 +38,7 @@ Name = Annotated[
     Field(
         min_length=1,
         max_length=1_000,
-        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        pattern=ONE_LINE,
         description="One line of text: no control characters, and not only blanks.",
     ),
 ]
@@ -45,7 +46,7 @@ Description = Annotated[
     str,
     Field(
         max_length=100_000,
-        pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$",
+        pattern=TEXT,
         description="Text, without control characters but tabs and ends of lines.",
     ),
 ]
@@ -53,6 +54,7 @@ Priority = Annotated[Whole, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)]
 ActionWord = Literal["cancel", "fail", "start", "retry", "rerun", "copy", "delete", "update"]
 LevelWord = Literal["debug", "info", "warn", "error"]
 FailureWord = Literal["continue", "mark_warning", "stop_all"]
+PhaseWord = Literal["pre", "core", "post"]
 Payload = Annotated[
     dict[str, JsonValue], Field(description="What the job is told, as its type asks.")
 ]

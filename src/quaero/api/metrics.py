@@ -216,6 +216,6 @@ def _processes(processes: list[ProcessState]) -> Iterator[Metric]:
     }
     for name, (meaning, values) in families.items():
         family = GaugeMetricFamily(name, meaning, labels=("role",))
-        for role in ("worker", "web", "alone"):
+        for role in ("worker", "web", "alone", "passing"):
             family.add_metric((role,), values.get(role, 0))
         yield family

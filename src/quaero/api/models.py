@@ -20,6 +20,7 @@ from quaero.api.fields import (
     Limit,
     Name,
     Payload,
+    PhaseWord,
     Priority,
     Time,
 )
@@ -40,7 +41,9 @@ class Words(BaseModel):
 
 
 class Answer(BaseModel):
-    """What is answered."""
+    """What is answered. Nothing is checked by it; it is built when it is first described."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 def _example(value: dict[str, Any]) -> ConfigDict:
@@ -92,14 +95,6 @@ class CountsModel(Answer):
     done: int
 
 
-class Progress(Answer):
-    """How far a job is, in its own words."""
-
-    current: int | None
-    total: int | None
-    text: str | None
-
-
 class JobItem(Answer):
     """A job as lists show it; `duration` and `wait` are seconds, `actions` what may be done now."""
 
@@ -110,7 +105,7 @@ class JobItem(Answer):
     root_id: int
     depth: int
     type: str
-    phase: Literal["pre", "core", "post"]
+    phase: PhaseWord
     name: str
     status: StatusWord
     priority: int
@@ -126,7 +121,9 @@ class JobItem(Answer):
     completed_at: Time | None
     duration: float | None
     wait: float | None
-    progress: Progress | None
+    progress_current: int | None
+    progress_total: int | None
+    progress_text: str | None
     counts: CountsModel
     warnings: int
     error: str | None
@@ -176,7 +173,7 @@ class Job(JobItem):
     result: JsonValue
     attempts: list[AttemptModel]
     max_child_failures: int
-    child_failure_action: FailureWord
+    failure_action: FailureWord
     needs: list[NeedModel]
     logs_count: Levels
     logs_capped: bool
@@ -221,7 +218,10 @@ class JobWords(JobFilter):
 
 
 class NewJob(Body):
-    """A job to create; `run_at` is when it may start at the earliest."""
+    """A job to create; `run_at` is when it may start at the earliest.
+
+    With `parent_id` it becomes a child of that job, which has not ended, in the `phase` named.
+    """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [examples.NEW_JOB]}
@@ -229,12 +229,14 @@ class NewJob(Body):
 
     type: Annotated[str, Field(min_length=1, max_length=200)]
     payload: Payload = {}
+    parent_id: Id | None = None
+    phase: PhaseWord = "core"
     name: Name | None = None
     description: Description | None = None
     priority: Priority = 0
     run_at: Moment | None = None
     max_child_failures: Count = 0
-    child_failure_action: FailureWord = "continue"
+    failure_action: FailureWord = "continue"
 
 
 class JobPatch(Body):
@@ -332,13 +334,17 @@ JsonSchema = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
 
 
 class JobTypeModel(Answer):
-    """A kind of job; `schema` describes its payload, `timeout` is in seconds and for an attempt."""
+    """A kind of job; `schema` describes its payload, `timeout` is in seconds and for an attempt.
+
+    One that is `part_of` another is made by that one, and cannot be created or copied by itself.
+    """
 
     name: str
     title: str
     description: str
     schema_: Annotated[JsonSchema, Field(alias="schema")]
     timeout: float
+    part_of: str | None
 
 
 # -- documents

@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Match, Route
 from quaero.api.bodies import BadBody
 from quaero.api.pages import is_for_people
 from quaero.errors import Conflict, QuaeroError
+from quaero.forms import said
 
 MEDIA_TYPE = "application/problem+json"
 DOCUMENTED = "/api/docs#"
@@ -61,13 +62,14 @@ def add_handlers(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
         if isinstance(route, Route) and "{" not in route.path:
             written_out.setdefault(route.path, set()).update(route.methods or ())
     app.state.written_out = written_out
-    app.add_exception_handler(QuaeroError, _known)
+    app.add_exception_handler(QuaeroError, known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unknown)
 
 
-async def _known(request: Request, error: Exception) -> Response:
+async def known(request: Request, error: Exception) -> Response:
+    """The answer to an error of Quaero's own."""
     assert isinstance(error, QuaeroError)
     if error.status >= 500:
         log.warning("%s %s: %s", request.method, request.url.path, error)
@@ -104,7 +106,7 @@ def _pointer(place: Sequence[str | int]) -> str:
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
-    text = str(error["msg"]).removeprefix("Value error, ")
+    text = said(error)
     return text[:1].lower() + text[1:]
 
 

@@ -16,12 +16,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quaero.api.guests import Guests, guest_of, preflight, with_origin
-from quaero.api.problems import problem
+from quaero.api.problems import known, problem
+from quaero.errors import StorageError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 LARGEST_HEAD = 64 * 1024
@@ -96,8 +97,11 @@ class Security:
         assert self._guests is not None
         headers = Headers(scope=scope)
         refusal = _wrong_head(scope) or self._wrong_host(headers) or self._ending(headers)
-        if refusal is None and not await self._guests.may_ask(scope, headers, guest):
-            refusal = problem(403, "foreign-origin", f"the origin {guest!r} may not ask here")
+        try:
+            if refusal is None and not await self._guests.may_ask(scope, headers, guest):
+                refusal = problem(403, "foreign-origin", f"the origin {guest!r} may not ask here")
+        except StorageError as error:
+            refusal = await known(Request(scope), error)
         if refusal is not None:
             return refusal, send
         if scope["method"] == "OPTIONS":

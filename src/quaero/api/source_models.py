@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from quaero.api import examples
 from quaero.api.fields import Count, CursorText, Id, Limit, Payload, Time
 from quaero.api.models import Answer, Body, Job, JobItem, JsonSchema, Words
-from quaero.sources import records
+from quaero.forms import FILLED, SOURCE_NAME
 from quaero.sources.health import Health
 from quaero.sources.settings import Kind
 
@@ -19,9 +19,9 @@ Address = Annotated[
     str,
     Field(min_length=1, max_length=4_000, description="An address, or the path of a folder."),
 ]
-Name = Annotated[str, Field(pattern=records.SLUG, description="As in `source:name`.")]
+Name = Annotated[str, Field(pattern=SOURCE_NAME, description="As in `source:name`.")]
 Tags = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]], Field(max_length=100)
+    list[Annotated[str, Field(min_length=1, max_length=100, pattern=FILLED)]], Field(max_length=100)
 ]
 Settings = Annotated[Payload, Field(description="Those of its kind: see `GET /api/sources/kinds`.")]
 

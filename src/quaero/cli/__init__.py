@@ -8,12 +8,28 @@ from __future__ import annotations
 
 import sys
 
-from quaero.collector import collect_rarely
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line of this process, and exit."""
-    collect_rarely()
-    from quaero.cli.program import run
+    """Run the command line of this process, and exit; Ctrl-C while it loads ends it quietly."""
+    try:
+        from quaero.cli.streams import fill_closed
+        from quaero.collector import collect_rarely
 
-    sys.exit(run(sys.argv[1:]))
+        fill_closed()
+        collect_rarely()
+        from quaero.cli.program import run
+
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    _be_left_to_end()
+    sys.exit(code)
+
+
+def _be_left_to_end() -> None:
+    """All is done or given up: another Ctrl-C has nothing to end but the interpreter's own end."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from quaero.cli.options import LARGEST_ID, Json, database, load_settings, suggest
+from quaero.cli.options import LARGEST_ID, Json, database, file_name, load_settings, suggest
 
 if TYPE_CHECKING:
     from quaero.db.sqlite.database import SqliteDatabase
@@ -72,7 +72,10 @@ def _typed() -> str:
 def import_login(
     url: BaseUrl,
     file: Annotated[
-        Path, typer.Argument(help="cookies.txt of a browser, or a HAR file.", metavar="FILE")
+        Path,
+        typer.Argument(
+            help="cookies.txt of a browser, or a HAR file.", metavar="FILE", parser=file_name
+        ),
     ],
     *,
     user_agent: Annotated[

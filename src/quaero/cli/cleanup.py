@@ -60,7 +60,7 @@ def cleanup(
         typer.echo(_preview(result))
     else:
         trees, jobs = count(result["trees"], "job tree"), count(result["jobs"], "job")
-        entries = count(result["log_entries"], "old log entry", "old log entries")
+        entries = count(result["log_entries"], "log entry", "log entries")
         texts = count(result["versions"], "earlier text of documents", "earlier texts of documents")
         letters = count(result["dead_letters"], "dead letter")
         events = count(result["events"], "entry of the feed", "entries of the feed")

@@ -9,8 +9,10 @@ import typer
 
 from quaero.cli.options import global_arguments, suggest
 from quaero.cli.output import count, print_json, safe, say
+from quaero.cli.summary import tell_refusals
 
 if TYPE_CHECKING:
+    from quaero.crawl.frontier import CrawlReport
     from quaero.jobs.read import Job
     from quaero.settings import Settings
     from quaero.sources.records import Source
@@ -25,6 +27,7 @@ async def collect_source(
     """Run a source to its end, or until it is paused; returns the exit code."""
     from quaero.app import worker
     from quaero.cli.crawling import others_stay, work_on
+    from quaero.crawl.frontier import report
     from quaero.jobs.read import get
     from quaero.sources import records, runs
     from quaero.work.supervisor import own_command
@@ -42,10 +45,11 @@ async def collect_source(
             say("a worker that runs here already works on it; Ctrl-C ends only the watching")
         finished = await work_on(made, begun.job_id, handed=handed)
         job = await made.db.read(get, begun.job_id)
+        found = await made.db.read(report, begun.job_id)
     if as_json:
-        print_json({"job": job, "finished": finished})
+        print_json({"job": job, "crawl": found, "finished": finished})
     else:
-        _tell(source, job, finished=finished)
+        _tell(source, job, found, finished=finished)
     if not finished:
         return PAUSED
     return 0 if job.summary.status.word == "completed" else 1
@@ -59,7 +63,7 @@ def _tell_patterns(found: Mapping[str, Any]) -> None:
     say(f"  {found['rule']}")
 
 
-def _tell(source: Source, job: Job, *, finished: bool) -> None:
+def _tell(source: Source, job: Job, found: CrawlReport | None, *, finished: bool) -> None:
     summary = job.summary
     if not finished:
         say(f"job {summary.id} is paused or goes on elsewhere; nothing is lost")
@@ -71,9 +75,19 @@ def _tell(source: Source, job: Job, *, finished: bool) -> None:
         say(f"  {safe(summary.error)}")
     if summary.warnings:
         say(f"  {count(summary.warnings, 'page')} failed")
+    if found is not None:
+        _tell_documents(found, "file" if source.kind == "folder" else "link")
     say("next:")
     say(f"  find its documents:   {suggest('search', f'source:{source.name}')}")
     say(f"  see what came of it:  {suggest('jobs', 'show', str(summary.id))}")
+
+
+def _tell_documents(found: CrawlReport, what: str) -> None:
+    """Say what became of the documents, and what was refused; `what` is a link or a file."""
+    gone = f", {found.gone} gone" if found.gone else ""
+    say(f"  documents: {found.created} new, {found.changed} changed, "
+        f"{found.unchanged} unchanged{gone}")  # fmt: skip
+    tell_refusals(found, what)
 
 
 async def check_source(settings: Settings, word: str, *, as_json: bool) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quaero.cli.options import LARGEST_ID, Json, load_settings
+from quaero.cli.options import LARGEST_ID, Json, file_name, load_settings
 
 if TYPE_CHECKING:
     from quaero.crawl.login import Login
@@ -86,7 +86,11 @@ def crawl(
     ] = None,
     cookie_file: Annotated[
         Path | None,
-        typer.Option(help="A login: cookies.txt of a browser; sent to its sites only."),
+        typer.Option(
+            help="A login: cookies.txt of a browser; sent to its sites only.",
+            metavar="FILE",
+            parser=file_name,
+        ),
     ] = None,
     header: Annotated[
         list[str] | None,

@@ -10,13 +10,15 @@ import asyncio
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from quaero.cli.options import global_arguments
 from quaero.cli.output import count, safe, say, shorten
 from quaero.errors import BadInput, Conflict
+from quaero.forms import said
 
 if TYPE_CHECKING:
     from quaero.app import Worker
@@ -46,7 +48,8 @@ _FLAGS: dict[str, tuple[str, Any]] = {
 class Wish:
     """What the command line asked for; `options` are those that were named.
 
-    With `lasting` False the site is served by this program, so nothing can go on after it.
+    With `lasting` False the site is served by this program, so nothing can go on after it. `began`
+    is when, in microseconds since 1970.
     """
 
     urls: tuple[str, ...]
@@ -56,6 +59,7 @@ class Wish:
     go_on: int | None
     as_json: bool
     lasting: bool = True
+    began: int = field(default_factory=lambda: time.time_ns() // 1_000)
 
 
 def check(settings: Settings, wish: Wish) -> None:
@@ -152,7 +156,7 @@ def payload_of(settings: Settings, wish: Wish) -> Crawl:
         if isinstance(cause, BadInput) or not first["loc"]:
             raise BadInput(str(cause or first["msg"])) from error
         name = "--" + str(first["loc"][0]).replace("_", "-")
-        text = first["msg"][:1].lower() + first["msg"][1:]
+        text = said(first)[:1].lower() + said(first)[1:]
         raise BadInput(f"{name} {shorten(repr(first['input']), 80)}: {text}") from error
 
 
@@ -265,6 +269,8 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
         return root_id
     politeness = frontier.Politeness(settings.concurrency, int(settings.delay * SECOND))
     pages = await made.db.write(frontier.go_on, root_id, most, politeness)
+    while more := await made.db.write(frontier.go_on_more, root_id, politeness):
+        pages += more
     say(f"crawl {root_id} goes on with {count(pages, 'known link')}")
     return root_id
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from quaero.cli.options import Json, database, load_settings
+from quaero.cli.options import Json, database, file_name, load_settings
 
 app = typer.Typer(help="Look after the database.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -51,7 +51,10 @@ def migrate() -> None:
 @app.command()
 def backup(
     target: Annotated[
-        Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE")
+        Path,
+        typer.Argument(
+            help="The file to write; it must not exist.", metavar="FILE", parser=file_name
+        ),
     ],
 ) -> None:
     """Write a copy of the database while everything goes on.
@@ -69,7 +72,9 @@ def backup(
 
 @app.command()
 def restore(
-    source: Annotated[Path, typer.Argument(help="A file that a backup wrote.", metavar="FILE")],
+    source: Annotated[
+        Path, typer.Argument(help="A file that a backup wrote.", metavar="FILE", parser=file_name)
+    ],
 ) -> None:
     """Put a backup in the place of the database, which nobody may be using.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quaero.cli.options import Json, database, load_settings, suggest
+from quaero.cli.options import Json, database, file_name, load_settings, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,12 @@ app = typer.Typer(
 
 Id = Annotated[str, typer.Argument(help="The id of the definition.", metavar="ID")]
 File = Annotated[
-    Path, typer.Argument(help="A .toml or .json file; - reads TOML from standard input.")
+    Path,
+    typer.Argument(
+        help="A .toml or .json file; - reads TOML from standard input.",
+        metavar="FILE",
+        parser=file_name,
+    ),
 ]
 MOST = 100_000
 STDIN = Path("-")
@@ -194,7 +199,7 @@ def known_types(db: SqliteDatabase) -> Mapping[str, Any]:
 
 
 def read_text(file: Path) -> tuple[str, Format]:
-    """The text of a file and its format. Raises `BadInput` for one that is none."""
+    """The text of a file and its format. Raises `BadInput` where it cannot be read, or is none."""
     import sys
 
     from quaero.errors import BadInput
@@ -208,6 +213,8 @@ def read_text(file: Path) -> tuple[str, Format]:
         return file.read_text(encoding="utf-8"), ENDINGS[file.suffix]
     except UnicodeDecodeError as error:
         raise BadInput(f"{file} is no text in UTF-8") from error
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror or error}") from error
 
 
 @app.command()
@@ -298,8 +305,7 @@ def run(
 
 def _values(given: list[str]) -> dict[str, Any]:
     """Parameters as they were given. Raises `BadInput`."""
-    import json
-
+    from quaero.cli.output import value_of
     from quaero.errors import BadInput
 
     found: dict[str, Any] = {}
@@ -307,8 +313,5 @@ def _values(given: list[str]) -> dict[str, Any]:
         name, mark, text = each.partition("=")
         if not mark or not name:
             raise BadInput(f"{each!r} is no parameter; write NAME=VALUE")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
+        found[name] = value_of(text)
     return found

@@ -53,11 +53,11 @@ def run_demo(*, kill: bool) -> int:
 
     Without `--data-dir` it has a folder of its own, emptied each time.
     """
-    import uvloop
+    from quaero import app
 
     folder = given().data_dir or _own_folder()
     remember(GlobalOptions(given().config, folder))
-    return uvloop.run(_demo(load_settings(), kill=kill))
+    return app.run(_demo(load_settings(), kill=kill))
 
 
 def _own_folder() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quaero.cli.options import LARGEST_ID, Json, database, suggest
+from quaero.cli.options import LARGEST_ID, Json, database, file_name, suggest
 
 if TYPE_CHECKING:
     from quaero.db.sqlite.database import SqliteDatabase
@@ -320,7 +320,11 @@ def _delete_all(db: SqliteDatabase, wanted: Filter) -> int:
 def export(
     target: Annotated[
         Path,
-        typer.Argument(help="A folder, or a file ending in .jsonl or .zip.", metavar="TARGET"),
+        typer.Argument(
+            help="A folder, or a file ending in .jsonl or .zip.",
+            metavar="TARGET",
+            parser=file_name,
+        ),
     ],
     *,
     site: Site = None,
@@ -352,7 +356,8 @@ def export(
 @app.command("import")
 def import_documents(
     source: Annotated[
-        Path, typer.Argument(help="What `documents export` wrote.", metavar="SOURCE")
+        Path,
+        typer.Argument(help="What `documents export` wrote.", metavar="SOURCE", parser=file_name),
     ],
     *,
     as_json: Json = False,

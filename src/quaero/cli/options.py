@@ -37,6 +37,13 @@ class GlobalOptions:
 _given = GlobalOptions()
 
 
+def file_name(text: str) -> Path:
+    """A file or folder that was named; an empty name would be taken for the current folder."""
+    if not text:
+        raise typer.BadParameter("the name is empty; name a file or folder")
+    return Path(text)
+
+
 def remember(found: GlobalOptions) -> None:
     """Keep the global options of this command line."""
     global _given
@@ -63,10 +70,21 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     if _given.data_dir is not None:
         options["data_dir"] = _given.data_dir
     config = Path(_given.config) if _given.config is not None else None
-    settings = load(config, options, os.environ, Path.cwd())
+    settings = load(config, options, os.environ, _here())
     if os.path.lexists(settings.data_dir) and not settings.data_dir.is_dir():
-        raise BadConfig(f"the data directory {settings.data_dir} is a file; name a folder")
+        what = "is a file" if settings.data_dir.exists() else "is a link that leads nowhere"
+        raise BadConfig(f"the data directory {settings.data_dir} {what}; name a folder")
     return settings
+
+
+def _here() -> Path:
+    """The folder that the user is in. Raises `BadConfig` where it was removed meanwhile."""
+    from quaero.errors import BadConfig
+
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise BadConfig("the folder you are in is no more; go to another one (cd)") from error
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from typing import Any
 from quaero.clock import SECOND
 
 _BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
+# Joiners and the soft hyphen belong to the spelling of words and steer nothing.
+_SPELLING = frozenset("\u200c\u200d\u00ad")
 # What JSON may hold as it is, and a terminal may obey or show wrongly.
 _HARMFUL = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -30,8 +32,9 @@ def safe(text: object, *, lines: bool = False) -> str:
 
 
 def _harmless(c: str) -> bool:
-    return c.isprintable() or (unicodedata.category(c) not in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
-                               and c not in _BIDI)  # fmt: skip
+    if c.isprintable() or c in _SPELLING:
+        return True
+    return unicodedata.category(c) not in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co") and c not in _BIDI
 
 
 def print_json(value: object) -> None:
@@ -76,6 +79,18 @@ def _field(name: str, value: Any) -> Any:
 
 def _is_moment(name: str) -> bool:
     return name.endswith("_at") or name in ("at", "first_seen", "since", "until")
+
+
+def value_of(text: str) -> Any:
+    """A value that was typed on the command line: as JSON where it is some, else as text."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, right: str = "") -> None:

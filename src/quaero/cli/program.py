@@ -17,6 +17,7 @@ import typer
 from typer.exceptions import TyperException
 
 from quaero.cli import (
+    INTERRUPTED,
     auth,
     authoring,
     cleanup,
@@ -38,7 +39,6 @@ from quaero.cli import settings as config
 from quaero.cli.options import CONFIG, DATA_DIR, GlobalOptions, remember
 from quaero.errors import BadInput, QuaeroError
 
-INTERRUPTED = 130
 NO_READER = 0
 _GLOBALS = {"--config": "config", "--data-dir": "data_dir"}
 _EPILOG = (
@@ -147,7 +147,8 @@ def _run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        what = error.strerror or str(error)
+        _complain(f"{error.filename}: {what}" if error.filename else what)
         return 1
     return result if isinstance(result, int) else 0
 

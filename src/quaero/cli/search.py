@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,9 +43,12 @@ def search(
             f"there is no option {unknown[0]}, see `quaero search --help`; "
             f"to look for the word, write '\"{unknown[0]}\"'"
         )
-    query = " ".join(_quoted(word) for word in words)
     with database() as db:
-        found = db.read_sync(find, query, limit=limit, cursor=cursor, sources=db.read_sync(names))
+        ask = partial(find, limit=limit, sources=db.read_sync(names))
+        phrases = " ".join(_quoted(word) for word in words)
+        plain = phrases != " ".join(words) and not db.read_sync(ask, phrases).total
+        query = " ".join(words) if plain else phrases
+        found = db.read_sync(ask, query, cursor=cursor)
     if as_json:
         print_json(found)
         return
@@ -57,7 +61,8 @@ def search(
         say("nothing found")
         return
     say(f"{'more than ' if found.more else ''}{count(found.total, 'document')}"
-        + (", none with all the words" if found.relaxed else ""))  # fmt: skip
+        + (", none with all the words" if found.relaxed
+           else ", none with the phrase" if plain else ""))  # fmt: skip
     if found.cut:
         say("the query is too long; only its beginning was looked for")
     if found.cursor:

@@ -40,12 +40,23 @@ def show(*, as_json: Json = False) -> None:
 
 
 @app.command()
-def check() -> None:
+def check(*, as_json: Json = False) -> None:
     """Check the configuration; says what is wrong and exits with 2, or says that all is well.
 
     Example: quaero --config ./quaero.toml config check
     """
+    from quaero.cli.output import print_json
+    from quaero.errors import BadConfig
     from quaero.settings import config_file
 
-    settings = load_settings()
-    typer.echo(f"the configuration is good ({config_file(settings) or 'no file'})")
+    try:
+        file = config_file(load_settings())
+    except BadConfig as error:
+        if not as_json:
+            raise
+        print_json({"valid": False, "file": None, "faults": [str(error)]})
+        raise typer.Exit(2) from None
+    if as_json:
+        print_json({"valid": True, "file": file and str(file), "faults": []})
+    else:
+        typer.echo(f"the configuration is good ({file or 'no file'})")

@@ -336,7 +336,10 @@ def _kind_and_address(kind: str | None, address: str) -> tuple[str, str]:
     from pathlib import Path
 
     from quaero.cli.crawling import address as canonical
+    from quaero.errors import BadInput
 
+    if not address:
+        raise BadInput("the address is empty; name a URL or a folder")
     path = Path(address).expanduser()
     if kind is None:
         kind = "folder" if path.is_dir() or address.startswith(("/", "./", "../", "~")) else "web"
@@ -347,8 +350,7 @@ def _settings(
     include: Sequence[str] | None, exclude: Sequence[str] | None, others: Sequence[str] | None
 ) -> dict[str, Any]:
     """The settings that were named; values are JSON, or text where they are none."""
-    import json
-
+    from quaero.cli.output import value_of
     from quaero.errors import BadInput
 
     found: dict[str, Any] = {}
@@ -359,8 +361,5 @@ def _settings(
         name, mark, value = text.partition("=")
         if not mark or not name:
             raise BadInput(f"--set {text!r}: write it as name=value, such as max_pages=500")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
+        found[name] = value_of(value)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from quaero.db.contract import Database
     from quaero.db.sqlite.database import SqliteDatabase
     from quaero.jobs.model import Status
+    from quaero.work.registry import Registry
 
 Payload = Annotated[str | None, typer.Option(help="Another payload, as JSON.", metavar="JSON")]
 HIGHEST_PRIORITY = 1_000_000
@@ -95,6 +96,8 @@ def copy(job_id: Id, payload: Payload = None) -> None:
     from quaero.jobs import steer
 
     with database() as db:
+        registry, type_ = _types(db, job_id)
+        registry.refuse_copy(job_id, type_)
         text = _checked(db, job_id, payload)
         new = db.write_sync(steer.copy, job_id, text)
     typer.echo(
@@ -115,15 +118,21 @@ def start(job_id: Id, payload: Payload = None) -> None:
         typer.echo(f"job {job_id} is ready to run; {by_a_worker(db)}")
 
 
-def _checked(db: Any, job_id: int, payload: str | None) -> str | None:
+def _checked(db: SqliteDatabase, job_id: int, payload: str | None) -> str | None:
     """The payload, if one is given, as text that fits the job's type."""
     if payload is None:
         return None
+    registry, type_ = _types(db, job_id)
+    return registry.get(type_).encode(payload)
+
+
+def _types(db: SqliteDatabase, job_id: int) -> tuple[Registry, str]:
+    """The job types there are, and the name of a job's own."""
     from quaero.app import registry_without_worker
     from quaero.jobs.read import get
 
     job = db.read_sync(get, job_id).summary
-    return registry_without_worker(load_settings(), db).get(job.type).encode(payload)
+    return registry_without_worker(load_settings(), db), job.type
 
 
 def update(
@@ -160,18 +169,9 @@ def delete(job_id: Id) -> None:
     """
     from quaero.cli.output import count
     from quaero.errors import NotFound
-    from quaero.jobs import actions
-    from quaero.upkeep.cleanup import delete_tree
+    from quaero.upkeep import bulk
 
-    async def work(db: Database) -> int:
-        from quaero.jobs.read import get
-
-        job = (await db.read(get, job_id)).summary
-        if job.parent_id is None and not job.status.open:
-            return await delete_tree(db, job_id)
-        return await actions.delete(db, job_id)
-
-    number = with_database(work)
+    number = with_database(lambda db: bulk.delete(db, job_id))
     if not number:
         raise NotFound(f"there is no job {job_id}")
     typer.echo(f"{count(number, 'job')} deleted")

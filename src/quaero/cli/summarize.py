@@ -31,7 +31,8 @@ Ids = Annotated[
 Site = Annotated[str | None, typer.Option(help="Only of this host.", metavar="HOST")]
 Tag = Annotated[str | None, typer.Option(help="Only with this tag.", metavar="TAG")]
 Source = Annotated[
-    int | None, typer.Option(help="Only of this source.", min=0, max=LARGEST_ID, metavar="ID")
+    str | None,
+    typer.Option(help="Only of this source, by name or id; 0: of none.", metavar="SOURCE"),
 ]
 Query = Annotated[
     str | None, typer.Option(help="Only what a search for this finds.", metavar="WORDS")
@@ -174,7 +175,7 @@ def _maker(extractive: bool) -> dict[str, Any]:  # noqa: FBT001
 
 
 def _chosen(
-    ids: list[int] | None, site: str | None, tag: str | None, source: int | None,
+    ids: list[int] | None, site: str | None, tag: str | None, source: str | None,
     query: str | None, crawl: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The part of a payload that names documents. Raises `BadInput`."""
@@ -192,6 +193,7 @@ def _run(payload: dict[str, Any]) -> tuple[Job, Outcome]:
     from quaero import app as program
     from quaero.cli.running import follow_job
     from quaero.errors import NotFound
+    from quaero.sources import records
     from quaero.summarize.makers import check
     from quaero.summarize.report import outcome
 
@@ -203,6 +205,9 @@ def _run(payload: dict[str, Any]) -> tuple[Job, Outcome]:
 
     async def work() -> tuple[Job, Outcome]:
         async with program.worker(settings, passing=True) as made:
+            if (source := payload.get("source")) is not None:
+                found = 0 if source == "0" else (await made.db.read(records.find, source)).id
+                payload["source"] = found
             job = await follow_job(made, "summarizer", payload, watch=_progress())
             return job, await made.db.read(outcome, job.summary.id)
 

@@ -45,7 +45,7 @@ async def conclude(
     if wish.as_json:
         print_json({"job": ending.job, "crawl": ending.crawl, "finished": finished})
     elif finished:
-        _tell(ending)
+        _tell(ending, wish.began)
     elif handed:
         watch = suggest("jobs", "logs", str(root_id), "-f")
         say(f"crawl {root_id} goes on; watch it with `{watch}`")
@@ -103,10 +103,9 @@ def _tell_paused(job: Summary, wish: Wish) -> None:
     say(f"  `{suggest('work')}`, or another crawl on the same data, goes on with it as well")
 
 
-def _tell(ending: _Ending) -> None:
+def _tell(ending: _Ending, began: int) -> None:
     job, crawl = ending.job, ending.crawl
-    took = (job.completed_at or int(time.time() * 1e6)) - (job.started_at or job.created_at)
-    say(f"crawl {job.id} {job.status.word} in {span(took)}")
+    say(f"crawl {job.id} {job.status.word}{_took(job, began)}")
     if job.error and not _told_by_pages(ending):
         say(f"  {safe(job.error)}")
     for text in ending.warnings:
@@ -117,9 +116,19 @@ def _tell(ending: _Ending) -> None:
         error = page.error or ""
         text = error if page.name in error else f"{page.name}: {error}"
         say(f"  failed: {safe(shorten(text, 300))}")
+    if ending.failures and (more := job.counts.failed - len(ending.failures)) > 0:
+        say(f"  and {more} more failed")
     if crawl is not None:
-        _tell_refusals(crawl)
+        tell_refusals(crawl)
     _tell_next(ending)
+
+
+def _took(job: Summary, began: int) -> str:
+    """How long it took; of a crawl that went on only since this command `began`."""
+    ended, started = job.completed_at or int(time.time() * 1e6), job.started_at or job.created_at
+    if started >= began or ended < began:
+        return f" in {span(ended - started)}"
+    return f", {span(ended - began)} after it went on"
 
 
 def _told_by_pages(ending: _Ending) -> bool:
@@ -139,10 +148,11 @@ def _tell_pages(job: Summary, crawl: CrawlReport) -> None:
     say(f"  {count(crawl.admitted, 'page')}: {', '.join(parts)}")
 
 
-def _tell_refusals(crawl: CrawlReport) -> None:
+def tell_refusals(crawl: CrawlReport, what: str = "link") -> None:
+    """Say how many links, or files, were refused by each reason, and whether a limit was met."""
     for reason, (number, samples) in crawl.refused.items():
         such = f", such as {safe(samples[0])}" if samples else ""
-        say(f"  {count(number, 'link')} refused by {safe(reason)}{such}")
+        say(f"  {count(number, what)} refused by {safe(reason)}{such}")
     if crawl.waiting:
         say(f"  the limit of {count(crawl.max_pages, 'page')} is reached; "
             f"{count(crawl.waiting, 'known link')} not fetched yet")  # fmt: skip

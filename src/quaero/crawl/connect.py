@@ -114,15 +114,16 @@ class Spacing:
         interval = flight.request.interval
         if interval <= 0:
             return
-        host = host_key(flight.url)
-        now = asyncio.get_running_loop().time()
-        turn = min(max(now, self._last.get(host, -math.inf) + interval), now + self.LONGEST)
-        self._last[host] = turn
+        host, loop = host_key(flight.url), asyncio.get_running_loop()
+        now = loop.time()
+        latest = now + self.LONGEST
+        while (turn := min(self._last.get(host, -math.inf) + interval, latest)) > now:
+            await asyncio.sleep(turn - now)  # another may go first, or all wake late
+            now = loop.time()
+        self._last[host] = now
         self._last.move_to_end(host)
         if len(self._last) > _HOSTS_SPACED:
             self._last.popitem(last=False)
-        if turn > now:
-            await asyncio.sleep(turn - now)
 
 
 class Watch:

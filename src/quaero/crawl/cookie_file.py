@@ -44,6 +44,7 @@ def parse_cookies(
     Errors call the text `where`. Of lines for others only the form is looked at. Raises `BadInput`
     as above.
     """
+    content = content.removeprefix("\ufeff")  # the mark that Windows puts before UTF-8
     if content.lstrip()[:1] in ("[", "{"):
         raise BadInput(f"{where}: this is JSON; export the cookies in the Netscape format instead")
     cookies, others = [], 0

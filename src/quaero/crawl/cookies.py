@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import ada_url
 
 from quaero.clock import LAST_SECOND, SECOND
-from quaero.crawl.headers import check_headers, http_date
+from quaero.crawl.cookie_date import cookie_date
+from quaero.crawl.headers import check_headers
 from quaero.crawl.policy import literal_address
 from quaero.crawl.urls import site
 
@@ -26,7 +27,7 @@ _MOST_HOSTS = 1000
 _MOST_PER_HOST = 50
 _LATEST = LAST_SECOND * SECOND
 _LONGEST_COOKIE = 4096  # RFC 6265 6.1
-_NOT_IN_NAME = re.compile(r"[\x00-\x20\x7f;=,]")
+_NOT_IN_NAME = re.compile(r"[\x00-\x1f\x7f;=]|\A[ \t]|[ \t]\Z")
 _NOT_IN_VALUE = re.compile(r"[\x00-\x1f\x7f;]")
 
 
@@ -110,8 +111,9 @@ class ScopedCredentials:
     def remember(self, url: str, set_cookie: Iterable[str], now: int) -> None:
         """Keep what the answer from `url` set (its `Set-Cookie` values), for its host only.
 
-        A `Domain` wider than the host is read as the host; a foreign one, a secure cookie over
-        http and one that is too long are ignored. The oldest are dropped beyond 50 a host.
+        A `Domain` wider than the host is read as the host; a foreign one or a public suffix, a
+        secure cookie over http and one that is too long are ignored. The oldest are dropped beyond
+        50 a host.
         """
         if not set_cookie:
             return
@@ -191,7 +193,7 @@ def parse_set_cookie(
         for key, _, argument in (part.partition("=") for part in rest)
     }
     domain = attributes.get("domain", "").removeprefix(".").lower()
-    if domain and host != domain and not _is_below(host, domain):
+    if domain and host != domain and not (_is_below(host, domain) and not is_public_suffix(domain)):
         return None
     path = attributes.get("path", "")
     return Cookie(
@@ -238,7 +240,7 @@ def _expiry(attributes: Mapping[str, str], now: int) -> int | None:
     age = attributes.get("max-age", "")
     if age.removeprefix("-").isdecimal() and age.isascii():
         return min(now + max(int(age[:12]), 0) * SECOND, _LATEST)
-    end = http_date(attributes["expires"]) if "expires" in attributes else None
+    end = cookie_date(attributes["expires"]) if "expires" in attributes else None
     return None if end is None else min(end, _LATEST)
 
 

@@ -61,6 +61,10 @@ class BodyDecoder:
         packed = self._encoding != "identity" and self.wire > 0
         if packed and not self.full and (self._inflater is not None or not self._members):
             raise RetryLater("the body ended in the middle of its compressed data")
+        return self.so_far()
+
+    def so_far(self) -> bytes:
+        """What has been unpacked, also of a body that turned out to be damaged."""
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     def _unpack(self, data: bytes) -> None:

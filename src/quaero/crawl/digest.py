@@ -23,7 +23,7 @@ from quaero.crawl.sitemap import parse_sitemap
 from quaero.crawl.urls import canonical
 from quaero.documents.model import HASH_BYTES
 from quaero.documents.references import Reference, find
-from quaero.errors import BadUrl
+from quaero.errors import BadUrl, RetryLater
 
 ScopeArgs = tuple[Any, ...]
 CRAWLS_KEPT = 64
@@ -97,7 +97,9 @@ def digest(
     Returns a `Digest` as plain data. Raises `Refused` for a type that is not read.
     """
     page, said = _read(body, url, content_type, robots, agent)
-    links = [] if page.nofollow or said & {"nofollow", "none"} else page.links
+    links = page.links
+    if page.nofollow or said & {"nofollow", "none"}:
+        links = [(href, True) for href, _ in links]
     choice = _choose(links, page.base, url, scope, root_id, depth, follow=follow)
     packed = zlib.compress(msgspec.msgpack.encode((page.base, links)), 1)
     keep = keep and not (page.noindex or page.denied or page.looks_like_login)
@@ -155,17 +157,26 @@ def read_sitemap(
 
     Returns the further sitemaps it names as written, the pages admitted, the refused with samples,
     and what kept it from being read to its end. Raises `Refused` for one that is too large
-    unpacked, and `Permanent` or `RetryLater` for damaged data.
+    unpacked, and `Permanent` for what is said to be packed and is not.
     """
+    damage = None
     if body.startswith(GZIP_START):
-        decoder = BodyDecoder("gzip", STANDARD)
-        decoder.feed(body)
-        body = decoder.finish()
+        body, damage = _unpacked(body)
     found = parse_sitemap(body)
     links = ((address, False) for address in found.urls)
     choice = select_links(links, url, _scope(scope), depth, traps=_traps(root_id, scope))
     sitemaps = list(found.sitemaps)
-    return sitemaps, choice.admitted, choice.refused, choice.samples, found.problem
+    return sitemaps, choice.admitted, choice.refused, choice.samples, damage or found.problem
+
+
+def _unpacked(body: bytes) -> tuple[bytes, str | None]:
+    """A sitemap unpacked, as far as its data is whole, and what is wrong with the rest."""
+    decoder = BodyDecoder("gzip", STANDARD)
+    try:
+        decoder.feed(body)
+        return decoder.finish(), None
+    except RetryLater as error:
+        return decoder.so_far(), str(error)
 
 
 def _choose(

@@ -28,13 +28,16 @@ from quaero.crawl.effects import (
 )
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
+from quaero.crawl.headers import media_type
 from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.crawl.login_stops import (
+    hint_of_login,
     may_wait_for_key,
     stop,
     stop_at_login,
     stop_for_login,
     stop_if_signed_out,
+    stop_if_unauthorized,
     wait_for_key,
     wait_for_login,
     warn_of_expiry,
@@ -44,6 +47,7 @@ from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, interval, pac
 from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
 from quaero.crawl.verdicts import (
+    LOGIN_PAGE,
     asks_to_log_in,
     is_denied,
     may_be_denial,
@@ -218,10 +222,11 @@ class CrawlExecutors:
             result = await self._convoy.fetch(self._fetcher.fetch(request))
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                await job.checkpoint(job.state, [partial(note_gone, crawl=crawl, url=url)])
-            if error.code == HTTPStatus.UNAUTHORIZED and crawl.scope.rules is not None:
-                await stop_for_login(job, crawl, url, "answers 401")
+                await job.commit(partial(note_gone, crawl=crawl, url=url))
+            if error.code == HTTPStatus.UNAUTHORIZED:
+                await stop_if_unauthorized(job, crawl, page, url)
             raise
+        crawl.unauthorized.pop(host_key(url), None)
         crawl.credentials.remember(url, result.set_cookie, now)
         if result.location is not None:
             return await self._redirected(job, crawl, url, page, result, trail)
@@ -252,7 +257,8 @@ class CrawlExecutors:
         if reason is not None and not may_be_denial(crawl, target):
             if asks_to_log_in(crawl, page, url, target):
                 await stop_for_login(job, crawl, url, "redirects to a login page")
-            raise Refused(f"{url} redirects to {target}, which the crawl does not cover", reason)
+            text = f"{url} redirects to {target}, which the crawl does not cover"
+            raise Refused(text + hint_of_login(crawl, page, target), reason)
         if target not in trail:
             mine = await self._db.write(frontier.follow_redirect, crawl.root_id, job.id, target)
             if not mine:
@@ -284,6 +290,8 @@ class CrawlExecutors:
         if (unsaved := why_unsaved(crawl, url, made.page)) is not None:
             outcome, why = unsaved
             job.log.info(f"not saved: {why}")
+            if outcome == LOGIN_PAGE:
+                done = _refused_too(done, "login", page.url)
             return _result({"outcome": outcome, "status": result.status}, done)
         done = replace(done, document=_document(job, crawl, url, result, made))
         value = {"outcome": "saved", "status": result.status, "words": made.page.words}
@@ -353,6 +361,12 @@ def _look_up(tx: ReadTx, source: int, url: str, site: str, level: DetailLevel) -
     return _Stored(page, page is None and store.is_blank(tx, site))
 
 
+def _refused_too(done: PageDone, reason: str, url: str) -> PageDone:
+    """What a page leaves, and that it is itself no content, for a reason that is counted."""
+    refused = {**done.refused, reason: done.refused.get(reason, 0) + 1}
+    return replace(done, refused=refused, samples={**done.samples, reason: [url]})
+
+
 def _result(value: dict[str, Any], done: PageDone) -> Result:
     return Result(value, [partial(finish_page, done=done)])
 
@@ -366,7 +380,8 @@ def _check_whole(url: str, status: int) -> None:
 
 
 def _readable(content_type: str | None) -> bool:
-    return content_type is None or content_type.partition(";")[0].strip().lower() in READABLE
+    kind = media_type(content_type)
+    return not kind or kind in READABLE
 
 
 def _level(crawl: ActiveCrawl) -> DetailLevel:

@@ -19,8 +19,9 @@ import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from quaero.crawl import hrefs, plain_text
-from quaero.crawl.addresses import Addresses
-from quaero.crawl.charset import decode
+from quaero.crawl.addresses import Addresses, with_query_in
+from quaero.crawl.charset import decode, read
+from quaero.crawl.headers import media_type
 from quaero.crawl.main_content import main_node
 from quaero.crawl.markdown import Markdown, to_markdown
 from quaero.crawl.metadata import Metadata, one_line, read_metadata
@@ -99,18 +100,20 @@ def extract(body: bytes, url: str, content_type: str | None) -> Page:
         return _page_of_text(decode(body, content_type), url)
     if kind not in _HTML:
         raise Refused(f"{url} is {kind}, and only HTML and text are read", "content-type")
-    source = decode(body, content_type)
+    source, codec = read(body, content_type)
     if len(body) > MAX_MARKUP or is_treacherous(source):
         return _page_of_source(source, url)
-    return page_of_tree(LexborHTMLParser(source, scripting=True), source, url)
+    return page_of_tree(LexborHTMLParser(source, scripting=True), source, url, codec)
 
 
-def page_of_tree(tree: LexborHTMLParser, source: str, url: str) -> Page:
-    """Return the page of a tree built from `source`."""
+def page_of_tree(tree: LexborHTMLParser, source: str, url: str, codec: str = "utf-8") -> Page:
+    """Return the page of a tree built from `source`, which was in the encoding of `codec`."""
     base = _base(tree, source, url)
-    addresses = Addresses(base)
+    addresses = Addresses(base, codec)
     metadata = read_metadata(tree, source, addresses)
     links = hrefs.of_tree(tree, source)
+    if codec != "utf-8":
+        links = [(with_query_in(codec, reference), nofollow) for reference, nofollow in links]
     product = read_product(tree, source, url, addresses)
     title, content = (
         _of_product(product, product.markup, addresses)
@@ -192,8 +195,7 @@ def _parts(text: str, at: re.Pattern[str]) -> Iterator[str]:
 
 
 def _media_type(body: bytes, content_type: str | None) -> str:
-    kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind:
+    if kind := media_type(content_type):
         return kind[:100]
     start = body[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] == b"<" and not start.startswith(b"<?xml"):
@@ -205,7 +207,7 @@ def _media_type(body: bytes, content_type: str | None) -> str:
 
 def _base(tree: LexborHTMLParser, source: str, url: str) -> str:
     """Return the address that references are relative to (WHATWG HTML 2.4.3)."""
-    if "<base" not in source and "<BASE" not in source:
+    if "<base" not in source and "<BASE" not in source and "<Base" not in source:
         return url
     declared = tree.css_first("base[href]")
     href = declared.attributes.get("href") if declared is not None else None

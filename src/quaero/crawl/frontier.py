@@ -15,13 +15,13 @@ import msgspec
 from quaero.crawl.urls import host_key, url_hash
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import Conflict, NotFound
-from quaero.jobs.create import insert
+from quaero.jobs.create import accept_children, insert
 from quaero.jobs.model import JobRow, JobSpec
 from quaero.jobs.reopen import reopen_parent
-from quaero.jobs.transition import examine
 from quaero.queue.message import Lane
 
 SAMPLES = 5
+GO_ON_AT_ONCE = 1_000
 FORGET_AT_ONCE = 1_000
 _TOTALS = ("created", "changed", "unchanged", "gone", "empty")
 
@@ -137,19 +137,32 @@ def _hold_back(tx: Tx, root_id: int, pages: Sequence[Found]) -> None:
 
 
 def go_on(tx: Tx, root_id: int, max_pages: int, politeness: Politeness) -> int:
-    """Raise a crawl's page limit and make jobs of what waited; returns how many.
+    """Raise a crawl's page limit and make jobs of the first of what waited; returns how many.
 
-    A crawl that has ended is reopened. Raises `NotFound`, or `Conflict` where nothing waits.
+    The others are made by `go_on_more`. A crawl that has ended is reopened. Raises `NotFound`, or
+    `Conflict` where nothing waits or the crawl was cancelled.
     """
     rows = tx.execute("select waiting from crawl where root_id = $1", (root_id,))
     if not rows:
         raise NotFound(f"job {root_id} is not a crawl")
-    waiting = rows[0][0]
-    if not waiting:
+    if not rows[0][0]:
         raise Conflict(f"crawl {root_id} has no known links left; crawl again to look for new ones")
-    root = reopen_parent(tx, root_id)
     tx.execute("update crawl set max_pages = $2 where root_id = $1", (root_id, max_pages))
-    room = _take_room(tx, root_id, waiting)
+    return go_on_more(tx, root_id, politeness)
+
+
+def go_on_more(tx: Tx, root_id: int, politeness: Politeness) -> int:
+    """Make jobs of up to a thousand addresses that waited, in the order found; returns how many.
+
+    0 where none waits any more, or the page limit is reached. Raises `Conflict` where the crawl was
+    cancelled meanwhile.
+    """
+    ((waiting,),) = tx.execute("select waiting from crawl where root_id = $1", (root_id,))
+    room = _take_room(tx, root_id, min(waiting, GO_ON_AT_ONCE))
+    if not room:
+        return 0
+    root = reopen_parent(tx, root_id)
+    accept_children(root)
     rows = tx.execute(
         """
         delete from crawl_waiting where id in
@@ -161,7 +174,6 @@ def go_on(tx: Tx, root_id: int, max_pages: int, politeness: Politeness) -> int:
     tx.execute("update crawl set waiting = waiting - $2 where root_id = $1", (root_id, len(rows)))
     pages = [Found(url, depth, found_on) for _, url, depth, found_on in sorted(rows)]
     _create(tx, root, pages, politeness)
-    examine(tx, root)
     return len(pages)
 
 

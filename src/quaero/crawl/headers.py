@@ -23,12 +23,15 @@ LONGEST_WAIT = 3600.0
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """A header's or a cookie's name, RFC 9110 5.6.2."""
 
+_UNKNOWN_TYPES = {"unknown/unknown", "application/unknown", "*/*"}
 _BREAKS = re.compile(r"[\x00\r\n]")
 _ROBOTS_WITH_VALUE = {
     "unavailable_after", "max-snippet", "max-image-preview", "max-video-preview",
 }  # fmt: skip
-_LINK = re.compile(r"<([^<>]*)>([^<]*)")
-_CANONICAL = re.compile(r';\s*rel\s*=\s*("[^"]*\bcanonical\b[^"]*"|canonical\b)', re.IGNORECASE)
+# RFC 8288, 3 and B.2: a target, then parameters whose values may be quoted.
+_PARAMETER = r"""\s*+;\s*+([^\s=;,"<>]*+)(?:\s*+=\s*+("(?:[^"\\]|\\.)*+"?|[^\s;,]*+))?+"""
+_LINK = re.compile(rf"<([^<>]*+)>((?:{_PARAMETER})*+)")
+_PARAMETERS = re.compile(_PARAMETER)
 
 OURS = frozenset(
     {
@@ -82,6 +85,16 @@ def text(value: str) -> str:
     return _BREAKS.sub(" ", value).strip()
 
 
+def media_type(content_type: str | None) -> str:
+    """The type that a `Content-Type` names, in lower case without parameters.
+
+    Of several the last; empty where it names none, or one by which servers say that they do not
+    know (WHATWG MIME Sniffing, 5.1).
+    """
+    named = (content_type or "").partition(";")[0].rpartition(",")[2].strip().lower()
+    return "" if "/" not in named or named in _UNKNOWN_TYPES else named
+
+
 def retry_after(value: str | None, now: int) -> float | None:
     """The wait that a `Retry-After` asks for, in seconds from `now` (microseconds UTC).
 
@@ -115,11 +128,18 @@ def http_date(value: str) -> int | None:
 
 
 def canonical_link(values: Iterable[str], base: str) -> str | None:
-    """The absolute target of the first `Link` with `rel=canonical`, RFC 8288 and RFC 6596."""
+    """The absolute target of the first `Link` with `rel=canonical`, RFC 8288 and RFC 6596.
+
+    Links of other pages (with an `anchor`) and targets that are not of the web do not count.
+    """
     for value in values:
-        for target, parameters in _LINK.findall(value):
-            if _CANONICAL.search(parameters):
-                return absolute(target, base)
+        for link in _LINK.finditer(value):
+            said: dict[str, str] = {}
+            for name, content in _PARAMETERS.findall(link[2]):
+                said.setdefault(name.lower(), content.strip('"').lower())
+            if "canonical" in said.get("rel", "").split() and "anchor" not in said:
+                target = absolute(link[1], base)
+                return target if target and target.startswith(("https:", "http:")) else None
     return None
 
 

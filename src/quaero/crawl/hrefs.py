@@ -17,7 +17,12 @@ MAX_LINKS = 10_000
 _ALL = "a[href], area[href], frame[src], iframe[src]"
 # What occurs in the source of a page with any but the first; few pages have them.
 _RARE = ("<area", "frame ", "<AREA", "FRAME ")
-_REFRESH = re.compile(r"\s*+[\d.]*+\s*+[;,]?\s*+url\s*+=\s*+[\"']?([^\"']+)", re.IGNORECASE)
+# WHATWG HTML 4.2.5.3: a time, then an address, before which `url=` may stand, in quotes or not.
+_REFRESH = re.compile(
+    r"""\s*+(?:\d[\d.]*+|\.[\d.]*+)(?:\s*+[;,]\s*+|\s++)(?:url\s*+=\s*+)?+"""
+    r"""(?:"([^"]*)|'([^']*)|([^"'].*))""",
+    re.IGNORECASE | re.DOTALL,
+)
 _FOLLOWED_RELATIONS = frozenset({"next", "prev"})
 _EMBEDDED_ONLY = ("about:", "data:", "blob:", "javascript:")
 _IN_TEXT = re.compile(
@@ -93,6 +98,6 @@ def _of_head(tree: LexborHTMLParser) -> Iterator[str]:
                 reference = said.get("href") or ""
         elif (said.get("http-equiv") or "").lower() == "refresh":
             target = _REFRESH.match(said.get("content") or "")
-            reference = target[1] if target else ""
+            reference = target[1] or target[2] or target[3] or "" if target else ""
         if reference.strip()[:1] not in {"", "#"}:
             yield reference.strip()

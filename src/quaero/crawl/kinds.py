@@ -6,4 +6,4 @@ from quaero.crawl.payloads import Crawl, CrawlPage
 from quaero.work.registry import JobType
 
 CRAWLER = JobType("crawler", Crawl)
-PAGE = JobType("crawler_url", CrawlPage, timeout=180.0)
+PAGE = JobType("crawler_url", CrawlPage, timeout=180.0, part_of=CRAWLER.name)

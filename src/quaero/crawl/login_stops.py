@@ -14,6 +14,7 @@ from quaero.crawl.digest import Digest
 from quaero.crawl.expiry import expiry_warning
 from quaero.crawl.extract import Page
 from quaero.crawl.login import Login
+from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import CrawlPage
 from quaero.crawl.session import ActiveCrawl
 from quaero.crawl.urls import host_key
@@ -28,6 +29,8 @@ from quaero.work.registry import Later
 WAIT_FOR_LOGIN = 2.0
 LONGEST_WAIT_FOR_LOGIN = 15.0
 MOST_WAITS_FOR_KEY = 40
+MOST_UNAUTHORIZED = 5
+"""How many answers 401 in a row mean that the login has ended, and not that a page is special."""
 BY_LOGIN = "login"
 
 
@@ -58,6 +61,21 @@ async def stop_if_signed_out(job: JobContext, crawl: ActiveCrawl, url: str, page
         await stop_for_login(job, crawl, url, "greets nobody")
 
 
+async def stop_if_unauthorized(
+    job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str
+) -> None:
+    """An answer 401 ends the crawl of a product, a crawl at its seed, and one whose login ended.
+
+    A site may keep single pages for others: a login that serves elsewhere has not ended.
+    """
+    host = host_key(url)
+    crawl.unauthorized[host] += 1
+    ended = crawl.private and crawl.unauthorized[host] >= MOST_UNAUTHORIZED
+    only = page.found_on is None and len(crawl.scope.seeds) == 1
+    if only or ended or crawl.scope.rules is not None:
+        await stop_for_login(job, crawl, url, "answers 401")
+
+
 async def stop_for_login(job: JobContext, crawl: ActiveCrawl, url: str, seen: str) -> NoReturn:
     """End the crawl with the one reason that all its pages share."""
     text = f"{host_key(url)} {seen} at {url} in place of content: "
@@ -67,7 +85,7 @@ async def stop_for_login(job: JobContext, crawl: ActiveCrawl, url: str, seen: st
 
 async def stop(job: JobContext, root_id: int, text: str, reason: str | None = None) -> NoReturn:
     """End a crawl from one of its pages; `reason` is the word that is kept of it."""
-    await job.checkpoint(job.state, [partial(_end, root_id=root_id, text=text, reason=reason)])
+    await job.commit(partial(_end, root_id=root_id, text=text, reason=reason))
     raise Permanent(text)
 
 
@@ -117,6 +135,13 @@ def warn_of_expiry(job: JobContext, login: Login, now: int) -> None:
     warning = expiry_warning(login.expires_at, now)
     if warning is not None:
         job.log.warn(f"the login for {login.name} {warning}")
+
+
+def hint_of_login(crawl: ActiveCrawl, page: CrawlPage, target: str) -> str:
+    """What else to say of a seed that leads away to what is named like a login page."""
+    if page.found_on is not None or not is_login_address(target):
+        return ""
+    return f"; if that is a login page, {_way_in(crawl)}"
 
 
 def _way_in(crawl: ActiveCrawl) -> str:

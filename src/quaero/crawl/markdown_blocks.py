@@ -76,6 +76,9 @@ def _with_other_marker(kind: BlockKind, text: str) -> str:
 
 def list_block(items: Sequence[Item], *, ordered: bool, start: int) -> Block | None:
     """Return the items as a list, tight if none has more than one paragraph and lists below it."""
+    for item in items:
+        if item.blocks and item.blocks[0].kind is BlockKind.RULE:  # the marker would be part of it
+            item.blocks.pop(0)
     tight = all(_is_simple(item.blocks) for item in items)
     lines = []
     number = start
@@ -92,8 +95,15 @@ def list_block(items: Sequence[Item], *, ordered: bool, start: int) -> Block | N
 
 
 def _is_simple(blocks: Sequence[Block]) -> bool:
-    below = blocks[1:] if blocks and blocks[0].kind is BlockKind.PARAGRAPH else blocks
-    return all(block.kind in _LISTS for block in below) and len(below) <= 1
+    if not blocks or blocks[0].kind is not BlockKind.PARAGRAPH:
+        return len(blocks) <= 1 and all(block.kind in _LISTS for block in blocks)
+    return len(blocks) == 1 or (len(blocks) == 2 and _may_follow_directly(blocks[1]))
+
+
+def _may_follow_directly(block: Block) -> bool:
+    """Say whether it is a list that a reader tells from the line above it, CommonMark 5.2."""
+    kind, text = block
+    return kind is BlockKind.BULLETS or (kind is BlockKind.NUMBERS and text.startswith("1. "))
 
 
 def _item_text(item: Item, marker: str, *, tight: bool) -> str:

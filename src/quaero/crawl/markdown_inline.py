@@ -42,7 +42,7 @@ _SPECIAL = re.compile(
     r"|\\(?=[!-/:-@\[-`{-~\0]|$)|\](?=[(\[])|\[(?=\^)|!(?=\[)"
 )
 _MAYBE_SPECIAL = re.compile(r"[`*_~<&\\\]\[!]")
-_BRACKET = re.compile(r"(?<!\\)[\[\]]")
+_BRACKET = re.compile(r"(\\.)|[\[\]]")
 _BLOCK_START = re.compile(
     r"(?m)^(?:(?:#{1,6}|[-+*])(?= |$)|>|~~~|(\d{1,9})([.)])(?= |$)"
     r"|\[(?=(?:[^\]\\\n]|\\.)*\]:)|\[(?=[ xX]\] )|_(?=[_ ]*$)|(?:-+|=+)$)"
@@ -130,7 +130,7 @@ def _render_marks(text: str) -> str:
                 out.append(piece)
                 continue
             text = _SPECIAL.sub(_escaped, f"\0{piece}\0")[1:-1]
-            out.append(_BRACKET.sub(r"\\\g<0>", text) if links else text)
+            out.append(_BRACKET.sub(_escaped_bracket, text) if links else text)
         elif mark == CODE:
             code = piece[1:-1].strip()
             is_free = _last_character(out, len(out)) != "`"  # else the fences would run together
@@ -162,7 +162,11 @@ def _single(piece: str) -> str:
 
 
 def _bracketed(text: str) -> str:
-    return _BRACKET.sub(r"\\\g<0>", _escape(text))
+    return _BRACKET.sub(_escaped_bracket, _escape(text))
+
+
+def _escaped_bracket(match: re.Match[str]) -> str:
+    return match[1] or "\\" + match[0]
 
 
 def _close(out: list[str], opened: list[tuple[str, int]], pieces: list[str], end: int) -> None:

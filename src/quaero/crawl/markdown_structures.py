@@ -24,7 +24,7 @@ from quaero.crawl.markup import Element
 
 _MAX_NESTING = 12
 _LONG_HEADING = 300
-_CLOSING_HASHES = re.compile(r" (#+)$")
+_CLOSING_HASHES = re.compile(r"(^| )(#+)$")
 _HREF = re.compile(r'^a .*?\bhref="([^"]*)"')
 # Confluence says the kind of a panel by an icon, that is by a class.
 _MACRO = "confluence-information-macro-"
@@ -63,7 +63,7 @@ def heading(writer: Writer, found: Element) -> Opened:
         if text:
             plain = [text for text in map(inline.plain, frame.raw) if text]
             writer.headings.append((level, " ".join(plain[:own])))
-            text = _CLOSING_HASHES.sub(r" \\\1", text)
+            text = _CLOSING_HASHES.sub(r"\1\\\2", text)
             writer.add(Block(BlockKind.HEADING, f"{'#' * level} {text}"))
         for following in frame.blocks[own:]:
             writer.add(following)

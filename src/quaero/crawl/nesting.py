@@ -1,10 +1,11 @@
 """Whether markup can be made into a tree in bounded time and memory.
 
-The tree construction of HTML is quadratic in two ways that a hostile or broken page can use:
-elements nested very deeply (each start tag walks the open ones) and formatting elements left open
-(each new block gets copies of them: 1,500 pairs of `<b><p>` make a million nodes). This module
-estimates both from the tags alone, in one linear pass, before anything is built. Markup that has
-too few tags to cost much is not looked at.
+The tree construction of HTML is quadratic in three ways that a hostile or broken page can use:
+elements nested very deeply (each start tag walks the open ones), formatting elements left open
+(each new block gets copies of them: 1,500 pairs of `<b><p>` make a million nodes) and tags with
+very many attributes (each is compared with those before: 100,000 take 15 s). This module estimates
+them from the tags alone, in linear passes, before anything is built. Markup that is too short or
+has too few tags to cost much is not looked at.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from quaero.crawl.name_sets import names
 
 MAX_DEPTH = 400
+MAX_ATTRIBUTES = 1000
 _FEW_TAGS = 1500
 _SOME_TAGS = 4000
 _MANY_TAGS = 15_000
@@ -26,6 +28,16 @@ _RAW = "script|style|textarea|title|xmp|iframe|noembed|noframes|noscript"
 _TAG = re.compile(
     rf"<!--(?:-?>|.*?(?:--!?>|\Z))|<({_RAW})(?=[\s/>])(.*?)(?:</\1(?=[\s/>])|\Z)|<(/?[a-z][^\s/>]*)",
     re.DOTALL | re.IGNORECASE,
+)
+_UNSEEN = re.compile(
+    r"<!--(?:-?>|.*?(?:--!?>|\Z))|<(script|style)(?=[\s/>]).*?(?:</\1(?=[\s/>])|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+_ATTRIBUTE = r"""[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|(?!["'])[^\s>]*+))?+"""
+# All of the markup before the first tag that has too many.
+_FEW_ATTRIBUTES = re.compile(
+    rf"(?:[^<]++|<(?![a-z])|<[a-z][^\s/>]*+(?:{_ATTRIBUTE}){{0,{MAX_ATTRIBUTES}}}+(?!{_ATTRIBUTE}))*+",
+    re.IGNORECASE,
 )
 _ANY_TAG = re.compile(r"<(/?[a-z][^\s/>]*)", re.IGNORECASE)
 _NOTHING_RAW = names("svg math select")  # within these `<title>` and the like hold markup
@@ -42,6 +54,8 @@ _SHALLOW = names(
 
 def is_treacherous(markup: str) -> bool:
     """Say whether building a tree of `markup` could cost far more than its length."""
+    if _has_many_attributes(markup):
+        return True
     tags = markup.count("<")
     if tags <= _FEW_TAGS:
         return False
@@ -52,6 +66,24 @@ def is_treacherous(markup: str) -> bool:
         if formatting * (tags - formatting) <= 2 * _MAX_COPIES:
             return False
     return _exceeds(markup)
+
+
+def _has_many_attributes(markup: str) -> bool:
+    """Whether a tag has them; what looks so in a script or a comment is none.
+
+    Within `<svg>` and the like a script may hold tags, so where there are any all is looked at.
+    """
+    if len(markup) <= 2 * MAX_ATTRIBUTES or _has_few(markup):
+        return False
+    lowered = markup.lower()
+    if any(f"<{name}" in lowered for name in _NOTHING_RAW):
+        return True
+    return not _has_few(_UNSEEN.sub("<!---->", markup))
+
+
+def _has_few(markup: str) -> bool:
+    before = _FEW_ATTRIBUTES.match(markup)
+    return before is not None and before.end() == len(markup)
 
 
 def _exceeds(markup: str) -> bool:

@@ -17,7 +17,10 @@ _LOGIN_WORDS = re.compile(
 )
 _MAX_LOGIN_WORDS = 150
 _MAX_PLAIN_LOGIN_WORDS = 40
+_MAX_WORDS_BESIDE_LOGIN = 10
 _MAX_SHELL_WORDS = 25
+_FURNITURE = frozenset({"header", "nav", "aside", "footer"})
+_CONTENT = frozenset({"main", "article"})
 _ROOTS = (
     "#root, #app, #__next, #__nuxt, #___gatsby, #svelte, #q-app, #app-root, #react-root, #main-app,"
     " #application, #mount, #ember-app, app-root, [ng-app], [data-reactroot], [ng-version],"
@@ -30,12 +33,17 @@ def looks_like_login(tree: LexborHTMLParser, title: str, url: str, words: int) -
     """Say whether the page is a login form and little else.
 
     `words` is the number of words of the page's content. Forms that ask for a password twice
-    (registration, change of password) are not meant.
+    (registration, change of password) are not meant, and neither is the login box that a short
+    page has in its header or beside its text. A form that scripts send on to a login service (SAML
+    2.0 Bindings, 3.5) is one without a password.
     """
     if words > _MAX_LOGIN_WORDS:
         return False
     fields = tree.css("input[type=password i]")
-    if len(fields) != 1:
+    if not fields:
+        handed_on = tree.css_first("form input[type=hidden i][name=SAMLRequest]")
+        return handed_on is not None and words <= _MAX_PLAIN_LOGIN_WORDS
+    if len(fields) != 1 or (words > _MAX_WORDS_BESIDE_LOGIN and _is_beside(fields[0])):
         return False
     form = _form_of(fields[0])
     if form is None:
@@ -57,6 +65,14 @@ def _form_of(node: LexborNode) -> LexborNode | None:
     while above is not None and above.tag != "form":
         above = above.parent
     return above
+
+
+def _is_beside(node: LexborNode) -> bool:
+    """Whether a page's header, footer or margin is nearer above a node than its content is."""
+    above = node.parent
+    while above is not None and above.tag not in _FURNITURE | _CONTENT:
+        above = above.parent
+    return above is not None and above.tag in _FURNITURE
 
 
 def is_empty_shell(tree: LexborHTMLParser, words: int) -> bool:

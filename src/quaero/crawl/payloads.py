@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from quaero.crawl.patterns import Patterns
 from quaero.crawl.scope import CrawlScope, ScopeName
 from quaero.crawl.urls import canonical
+from quaero.forms import ENTITY_TYPE, FILLED
 
 
 def _fetchable(url: str) -> str:
@@ -23,7 +24,7 @@ def _usable(pattern: str) -> str:
 
 Seed = Annotated[str, AfterValidator(_fetchable)]
 Pattern = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_usable)]
-Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
+Tag = Annotated[str, Field(min_length=1, max_length=100, pattern=FILLED)]
 RecordId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
@@ -49,7 +50,7 @@ class Crawl(BaseModel):
 
     seeds: Annotated[list[Seed], Field(min_length=1, max_length=1_000)]
     source_type: Literal["web", "jira", "confluence"] = "web"
-    entity_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] = "page"
+    entity_type: Annotated[str, Field(pattern=ENTITY_TYPE)] = "page"
     max_depth: Annotated[int, Field(ge=0, le=1_000)] = 3
     max_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
     include: list[Pattern] = []

@@ -2,8 +2,9 @@
 
 The rules are the standard's; where it leaves room, they are those of Google's open-source parser:
 a missing colon, the usual misspellings of `disallow`, a byte order mark, over-long lines, and
-`index.html` standing for its directory. In one point the standard wins over that parser: escapes
-of unreserved characters are decoded before comparison (2.2.2), as `canonical` does in addresses.
+`index.html` standing for its directory. A file in UTF-16 is read as well. In one point the
+standard wins over that parser: escapes of unreserved characters are decoded before comparison
+(2.2.2), as `canonical` does in addresses.
 
 Fetching the file, following its redirects and keeping it for a while is left to the caller, who
 may store `Robots.body`: parsing it again is cheap.
@@ -243,6 +244,8 @@ def _cut(body: bytes, limit: int) -> bytes:
 
 
 def _records(body: bytes) -> Iterator[tuple[str, str]]:
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        body = body.decode("utf-16", "replace").encode()
     for length in (3, 2, 1):  # a byte order mark, whole or in part
         if body.startswith(codecs.BOM_UTF8[:length]):
             body = body[length:]

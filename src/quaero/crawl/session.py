@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -56,6 +57,8 @@ class ActiveCrawl:
     """Of the sites met so far: whether no page of it was stored when this process met it."""
     greeting: set[str] = field(default_factory=set, repr=False, compare=False)
     """The hosts that have shown this process a page which says who is logged in."""
+    unauthorized: Counter[str] = field(default_factory=Counter, repr=False, compare=False)
+    """How often in a row a host has answered this process that a login is needed."""
 
     @property
     def private(self) -> bool:
@@ -80,7 +83,7 @@ class Crawls:
         self._login = login
         self._open_login = open_login
         self._known: OrderedDict[int, ActiveCrawl] = OrderedDict()
-        self._loading = asyncio.Lock()
+        self._loading: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def get(self, root_id: int) -> ActiveCrawl:
         """The crawl with that root, with its login as it is stored now.
@@ -89,7 +92,8 @@ class Crawls:
         """
         crawl = self._known.get(root_id)
         if crawl is None or not await self._is_current(crawl):
-            async with self._loading:
+            loading = self._loading.setdefault(root_id, asyncio.Lock())
+            async with loading:
                 crawl = self._known.get(root_id)
                 if crawl is None or not await self._is_current(crawl):
                     crawl = await self._load(root_id)
@@ -155,9 +159,13 @@ def _payload(tx: ReadTx, root_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """Why a robots.txt could not be had, and until when it is not asked for again."""
+    """Why a robots.txt could not be had, and until when it is not asked for again.
 
-    error: RetryLater
+    In words: an error that is kept would keep the frames that it went through.
+    """
+
+    text: str
+    hold: bool
     until: int
 
 
@@ -196,7 +204,9 @@ class RobotsRules:
         Raises `RetryLater` while the host cannot say what it allows (RFC 9309, 2.3.1.4), and
         `Permanent` where what it says cannot be read: nothing is fetched from it then. The host is
         asked again after a while, or when it said; pages that come sooner are told to wait as long.
+        Raises `Refused` where this crawl may not connect to the host: another may.
         """
+        self._forget_oldest()
         origin = _origin(url)
         async with self._locks.setdefault(origin, asyncio.Lock()):
             rules = self.known(url)
@@ -207,27 +217,26 @@ class RobotsRules:
                 rules = await self._read(f"{origin}/robots.txt", crawl)
             except RetryLater as error:
                 wait = error.after or ROBOTS_RETRY_SECONDS
-                told = RetryLater(f"{_CANNOT_BE_HAD}: {error}", wait, hold=error.hold)
-                self._troubles[origin] = _Trouble(told, self._clock.boot() + int(wait * SECOND))
-                raise told from error
+                text, until = f"{_CANNOT_BE_HAD}: {error}", self._clock.boot() + int(wait * SECOND)
+                self._troubles[origin] = _Trouble(text, error.hold, until)
+                raise RetryLater(text, wait, hold=error.hold) from error
             self._troubles.pop(origin, None)
             self._known[origin] = (rules, self._clock.boot() + ROBOTS_SECONDS * SECOND)
-        self._forget_oldest()
         return rules
 
     def _forget_oldest(self) -> None:
         for kept in (self._known, self._troubles, self._locks):
-            if len(kept) > HOSTS_KEPT:
+            if len(kept) >= HOSTS_KEPT:
                 kept.pop(next(iter(kept)))
 
     def _raise_trouble(self, origin: str) -> None:
         trouble = self._troubles.get(origin)
         if trouble is not None and trouble.until > self._clock.boot():
             left = (trouble.until - self._clock.boot()) / SECOND
-            raise RetryLater(str(trouble.error), left, hold=trouble.error.hold)
+            raise RetryLater(trouble.text, left, hold=trouble.hold)
 
     async def _read(self, url: str, crawl: ActiveCrawl) -> Robots:
-        for _ in range(ROBOTS_HOPS):
+        for hop in range(ROBOTS_HOPS):
             request = FetchRequest(
                 url=url,
                 policy=crawl.policy,
@@ -239,7 +248,9 @@ class RobotsRules:
                 result = await self._fetcher.fetch(request)
             except HttpStatus as error:
                 return Robots.from_status(error.code)
-            except Refused:
+            except Refused as error:
+                if hop == 0 and error.reason == "network":
+                    raise
                 return Robots.from_status(404)
             except Permanent as error:
                 raise Permanent(f"{_CANNOT_BE_HAD}: {error}") from error

@@ -1,7 +1,8 @@
 """Reading sitemaps (sitemaps.org, protocol 0.9): the pages and further sitemaps a site names.
 
-XML `urlset` and `sitemapindex` files and plain lists of addresses are understood. What is read is
-bounded, and nothing in the file is expanded: a file that declares entities is not read on.
+XML `urlset` and `sitemapindex` files, feeds (RSS and Atom, which the protocol allows in their
+place) and plain lists of addresses are understood. What is read is bounded, and nothing in the file
+is expanded: a file that declares entities is not read on.
 Fetching, unpacking `.gz`, and deciding which addresses to follow is left to the caller.
 """
 
@@ -18,6 +19,14 @@ MAX_URLS = 50_000
 _CHUNK = 64 * 1024
 _MAX_LENGTH = 8192
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ROOTS = frozenset({"urlset", "sitemapindex", "rss", "RDF", "feed"})
+# Where addresses stand: an element and the one around it, and what they name.
+_PLACES = {
+    ("url", "loc"): "page",
+    ("sitemap", "loc"): "sitemap",
+    ("item", "link"): "page",  # RSS
+    ("entry", "link"): "page",  # Atom
+}
 # Addresses are often written with a bare "&"; only XML's own entities keep their meaning.
 _BARE_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)")
 
@@ -72,7 +81,7 @@ def _from_xml(body: bytes, limit: int) -> Sitemap:
         problem = str(error)
     except _EntitiesDeclaredError:
         problem = "it declares entities"
-    if problem is None and collector.root not in {"urlset", "sitemapindex"}:
+    if problem is None and collector.root not in _ROOTS:
         problem = f"its root element is {collector.root!r}, not urlset or sitemapindex"
     return Sitemap(tuple(collector.urls[:limit]), tuple(collector.sitemaps[:limit]), problem)
 
@@ -86,9 +95,10 @@ class _EntitiesDeclaredError(Exception):
 
 
 class _Collector:
-    """Collects `<url><loc>` and `<sitemap><loc>`, whatever the prefix of the namespace.
+    """Collects the addresses of pages and sitemaps, whatever the prefixes of the elements.
 
-    The `loc` of an extension (`image:loc`, say) lies one level deeper and is passed over.
+    The `loc` of an extension (`image:loc`, say) lies one level deeper and is passed over. An Atom
+    link is an attribute, and counts unless it names another relation than the page itself.
     """
 
     def __init__(self) -> None:
@@ -97,7 +107,7 @@ class _Collector:
         self.sitemaps: list[str] = []
         self._path: list[str] = []
         self._text: list[str] | None = None
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -111,24 +121,31 @@ class _Collector:
     def feed(self, chunk: bytes, *, final: bool = False) -> None:
         self._parser.Parse(chunk, final)
 
-    def _start(self, name: str, _attributes: dict[str, str]) -> None:
-        name = name.rpartition(" ")[2]
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        name = name.rpartition(":")[2]
         if not self._path:
             self.root = name
         self._path.append(name)
-        if len(self._path) == 3 and name == "loc":
-            self._text = []
+        if self._place() is None:
+            return
+        self._text = []
+        if "href" in attributes and attributes.get("rel", "alternate") == "alternate":
+            self._text.append(attributes["href"])
 
     def _end(self, _name: str) -> None:
-        if len(self._path) == 3 and self._text is not None:
-            self._keep(self._path[1], "".join(self._text).strip())
+        place = self._place()
+        if place is not None and self._text is not None:
+            url = "".join(self._text).strip()
+            if url and len(url) <= _MAX_LENGTH:
+                (self.urls if place == "page" else self.sitemaps).append(url)
             self._text = None
         self._path.pop()
 
-    def _keep(self, entry: str, url: str) -> None:
-        kept = {"url": self.urls, "sitemap": self.sitemaps}.get(entry)
-        if kept is not None and url and len(url) <= _MAX_LENGTH:
-            kept.append(url)
+    def _place(self) -> str | None:
+        """What the address in the innermost element names; None for any other element."""
+        if not 3 <= len(self._path) <= 4:
+            return None
+        return _PLACES.get((self._path[-2], self._path[-1]))
 
     def _characters(self, text: str) -> None:
         if self._text is not None:

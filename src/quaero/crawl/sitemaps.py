@@ -139,7 +139,7 @@ class SitemapReader:
         admitted = self._sift(crawl, admitted, refused, samples)
         for start in range(0, len(admitted), ADMITTED_AT_ONCE):
             pages = [Found(each, DEPTH, url) for each in admitted[start : start + ADMITTED_AT_ONCE]]
-            await job.checkpoint(job.state, [partial(_admit, crawl=crawl, pages=pages)])
+            await job.commit(partial(_admit, crawl=crawl, pages=pages))
         if refused:
             effects.append(partial(_refuse, refused=refused, samples=samples))
         _done(plan)

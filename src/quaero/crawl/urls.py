@@ -25,6 +25,7 @@ MAX_BYTES = 8192
 
 _WHITESPACE = " \t\n\r\f"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_WRAPPING = str.maketrans("", "", "\t\n\r")
 _CREDENTIALS = re.compile(r"(?<=[/\\]{2})[^/\\?#]*@")
 _OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
@@ -50,11 +51,11 @@ def canonical(url: str, base: str | None = None) -> str:
     """Return the canonical form of `url`, resolved against `base` where one is given.
 
     The result is ASCII, begins with `http://` or `https://`, has a path, and is its own
-    canonical form. Blanks around `url` are ignored, as in HTML. Host and default port, dot
-    segments and non-ASCII characters are handled by the WHATWG URL standard; escapes of unreserved
-    characters are decoded and the others written in upper case (RFC 3986, 6.2.2); the dot that
-    ends a host, an empty query, the fragment, tracking parameters and session ids are dropped.
-    The order of the query is kept.
+    canonical form. Blanks around `url` are ignored, as in HTML; in a link, which has a `base`, so
+    are tabs and line breaks within. Host and default port, dot segments and non-ASCII characters
+    are handled by the WHATWG URL standard; escapes of unreserved characters are decoded and the
+    others written in upper case (RFC 3986, 6.2.2); the dot that ends a host, an empty query, the
+    fragment, tracking parameters and session ids are dropped. The order of the query is kept.
 
     Raises BadUrl for another scheme, credentials in the address, control characters, more than
     `MAX_BYTES`, and whatever the standard calls invalid.
@@ -62,8 +63,10 @@ def canonical(url: str, base: str | None = None) -> str:
     url = url.strip(_WHITESPACE)
     if len(url) > MAX_BYTES:
         raise _too_long(url)
-    if not url.isprintable() and _CONTROL.search(url):
-        raise BadUrl(f"The address {_shown(url)} contains a control character. Remove it.")
+    if not url.isprintable():
+        url = url if base is None else url.translate(_WRAPPING)
+        if _CONTROL.search(url):
+            raise BadUrl(f"The address {_shown(url)} contains a control character. Remove it.")
     href = _resolved(url, base).partition("#")[0]
     slash = href.find("/", 8)  # the path begins at the first slash after "http(s)://" and a letter
     if not href.startswith(("https://", "http://")):

@@ -7,6 +7,9 @@ from quaero.crawl.page_signs import is_login_address
 from quaero.crawl.payloads import CrawlPage
 from quaero.crawl.session import ActiveCrawl
 
+LOGIN_PAGE = "login page"
+"""The outcome of a page that asks to log in."""
+
 
 def is_there_to_log_in(crawl: ActiveCrawl, url: str) -> bool:
     """Whether a login form is what an address is for; an issue may be called AUTH-1."""
@@ -43,7 +46,7 @@ def why_unsaved(crawl: ActiveCrawl, url: str, page: Page) -> tuple[str, str] | N
     if page.noindex:
         return "noindex", "the page asks not to be indexed"
     if page.looks_like_login:
-        return "login page", "the page asks to log in"
+        return LOGIN_PAGE, "the page asks to log in"
     if crawl.scope.is_list(url):
         return "list", "the page lists others, which are saved themselves"
     return None

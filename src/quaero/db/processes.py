@@ -28,6 +28,7 @@ from quaero.loops import Loop, Turned
 EVERY_SECONDS = 15.0
 SILENT_SECONDS = 45.0
 FORGOTTEN = DAY
+_OWN = "id = $1 and role = $2 and pid = $3"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -91,20 +92,20 @@ class Reporter:
         )
 
     def write(self, tx: Tx) -> None:
-        """Renew the row."""
-        if not self._id:
+        """Renew the row, or make one: the first may have been rolled back, its id be another's."""
+        report = msgspec.json.encode(self.report()).decode()
+        if not tx.execute(
+            f"update process set at = $4, report = $5 where {_OWN} returning id",
+            (*self._own, tx.now, report),
+        ):
             (self._id,) = tx.ids("process", 1)
-        tx.execute(
-            """
-            insert into process(id, role, pid, host, started_at, at, report)
-            values($1, $2, $3, $4, $5, $5, $6)
-                on conflict(id) do update set at = excluded.at, report = excluded.report
-            """,
-            (
-                self._id, self._role, os.getpid(), socket.gethostname(), tx.now,
-                msgspec.json.encode(self.report()).decode(),
-            ),
-        )  # fmt: skip
+            tx.execute(
+                """
+                insert into process(id, role, pid, started_at, at, report, host)
+                values($1, $2, $3, $4, $4, $5, $6)
+                """,
+                (*self._own, tx.now, report, socket.gethostname()),
+            )
         _forget_gone(tx)
         if self._also is not None:
             self._also(tx)
@@ -115,7 +116,12 @@ class Reporter:
 
     def forget(self, tx: Tx) -> None:
         """Remove the row: this process ends in order."""
-        tx.execute("delete from process where id = $1", (self._id,))
+        tx.execute(f"delete from process where {_OWN}", self._own)
+
+    @property
+    def _own(self) -> tuple[int, str, int]:
+        """What tells the row of this process from others."""
+        return self._id, self._role, os.getpid()
 
 
 def states(tx: ReadTx) -> list[ProcessState]:

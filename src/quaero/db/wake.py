@@ -74,6 +74,13 @@ class Waker:
             self._out.close()
             self._out = None
 
+    def in_fork(self) -> None:
+        """Let go of the sockets, which are the parent's."""
+        for each in (self._socket, self._out):
+            if each is not None:
+                each.close()
+        self._socket = self._out = None
+
     def _call(self, topics: set[str]) -> None:
         for topic in topics:
             for callback in self._subscribers.get(topic, ()):
@@ -85,10 +92,10 @@ class Waker:
     # -- between processes
 
     def _listen(self) -> None:
-        self._folder.mkdir(mode=0o700, exist_ok=True)
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             with self._reachable(name) as address:
                 listening.bind(address)
         except OSError as error:
@@ -125,10 +132,10 @@ class Waker:
         return self._peers
 
     def _send(self, peer: str, data: bytes) -> None:
-        if self._out is None:
-            self._out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._out.setblocking(False)
         try:
+            if self._out is None:
+                self._out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._out.setblocking(False)
             with self._reachable(peer) as address:
                 self._out.sendto(data, address)
         except BlockingIOError:

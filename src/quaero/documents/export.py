@@ -2,19 +2,20 @@
 
 Documents are read in pages, so no snapshot of the database lives longer than one; what changes
 meanwhile may be in the old or the new state. Every file appears whole or not at all: it is written
-under another name beside its place and moved there. These are plain functions that write files:
-from a coroutine, call them in a thread.
+under another name beside its place and moved there; `lines` and `archive` give the same as a
+stream. All of it blocks: from a coroutine, call it in a thread.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -77,12 +78,19 @@ def export_lines(
     """Write one JSON object a line (JSON Lines, UTF-8)."""
     count = size = 0
     with _replacing(path) as file:
-        for _, record in _all(db, wanted or Filter(), names):
-            line = msgspec.json.encode(record) + b"\n"
+        for line in lines(db, wanted, names):
             file.write(line)
             count, size = count + 1, size + len(line)
         _make_durable(file)
     return Exported(count, size)
+
+
+def lines(
+    db: Database, wanted: Filter | None = None, names: SourceNames = no_names
+) -> Iterator[bytes]:
+    """Each document as a line of JSON."""
+    for _, record in _all(db, wanted or Filter(), names):
+        yield msgspec.json.encode(record) + b"\n"
 
 
 def export_archive(
@@ -91,16 +99,52 @@ def export_archive(
     """Write one ZIP archive of the files that `export_folder` makes."""
     count = size = 0
     with _replacing(path) as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
             for document, record in _all(db, wanted or Filter(), names):
-                content = _markdown(record)
-                entry = zipfile.ZipInfo(_name(document, record), file_time(document))
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, content)
-                count, size = count + 1, size + len(content)
+                count, size = count + 1, size + _add(packed, document, record)
         _make_durable(file)
     return Exported(count, size)
+
+
+def archive(
+    db: Database, wanted: Filter | None = None, names: SourceNames = no_names
+) -> Iterator[bytes]:
+    """The archive piece by piece, as it comes to be."""
+    made = _Pieces()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
+        for document, record in _all(db, wanted or Filter(), names):
+            _add(packed, document, record)
+            yield made.take()
+    yield made.take()
+
+
+class _Pieces(io.RawIOBase):
+    """A file that cannot be read or sought: what is written to it is taken from it."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._written.append(bytes(data))
+        return len(self._written[-1])
+
+    def take(self) -> bytes:
+        """What was written since it was asked last."""
+        taken, self._written = b"".join(self._written), []
+        return taken
+
+
+def _add(packed: zipfile.ZipFile, document: Document, record: Record) -> int:
+    """Put a document into an archive; returns how long its text is, in bytes."""
+    content = _markdown(record)
+    entry = zipfile.ZipInfo(_name(document, record), file_time(document))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    packed.writestr(entry, content)
+    return len(content)
 
 
 def _all(db: Database, wanted: Filter, names: SourceNames) -> Iterator[tuple[Document, Record]]:

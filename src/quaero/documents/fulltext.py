@@ -2,8 +2,10 @@
 
 Everything that writes the index or speaks its language is here; `search` only joins with it. The
 index keeps no text: snippets are cut from the documents themselves. Words are runs of letters and
-digits in any case and without diacritics; scripts that are written without spaces are indexed sign
-by sign, so that a part of a run is found as a phrase.
+digits in any case and without diacritics, in `letters.plain` letters; scripts that are written
+without spaces are indexed sign by sign, so that a part of a run is found as a phrase, and so is
+Korean, which joins particles to its words. Documents indexed before letters were made plain are
+found as they are written, until they change or a `reindex` comes to them.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from typing import Any
 import msgspec
 
 from quaero.db.contract import ReadTx, Tx
+from quaero.documents.letters import plain
 from quaero.documents.rows import that_fit
 
-# Thai and Lao, kana, CJK ideographs: each sign is a word of its own.
-_SIGNS = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+# Thai and Lao, kana, CJK ideographs, Korean syllables: each sign is a word of its own.
+_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_SIGNS = f"{_UNSPACED}\uac00-\ud7a3"
 _WORD = re.compile(r"[^\W_]+")
 _KEY = "documents.fulltext"
 _MERGED = 2
@@ -27,6 +31,7 @@ _DELETED_PERCENT = 10
 _BYTES_AT_ONCE = 1_000_000
 MAX_WORDS = 64
 _SIGN = re.compile(f"[{_SIGNS}]")
+_ONCE_A_SIGN = re.compile(f"[{_UNSPACED}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,19 @@ class _Change:
     remove: bool
 
 
-def spaced(text: str) -> str:
-    """The text as it is indexed and asked for: with blanks around signs of unspaced scripts."""
-    return text if text.isascii() else _SIGN.sub(r" \g<0> ", text)
+def indexed(text: str) -> str:
+    """The text as it is indexed: in plain letters, with blanks around signs that are words."""
+    return text if text.isascii() else _SIGN.sub(r" \g<0> ", plain(text))
+
+
+def is_unspaced(word: str) -> bool:
+    """Whether a word is found within a run, because its signs are words of their own."""
+    return _SIGN.search(word) is not None
+
+
+def _once_indexed(text: str) -> str:
+    """The text as it was indexed at first."""
+    return text if text.isascii() else _ONCE_A_SIGN.sub(r" \g<0> ", text)
 
 
 def put(tx: Tx, rows: Sequence[tuple[int, str, str]], *, new: bool) -> None:
@@ -68,7 +83,7 @@ def _apply(tx: Tx) -> None:
     if removed := [id_ for id_, change in changes.items() if change.remove]:
         tx.execute("delete from document_fts where rowid in ints($1)", (_json(removed),))
     rows = [
-        (id_, *map(spaced, change.content))
+        (id_, *map(indexed, change.content))
         for id_, change in changes.items()
         if change.content is not None
     ]
@@ -148,8 +163,12 @@ def rebuild_some(tx: Tx, after: int = 0, limit: int = 100) -> tuple[int | None, 
 
 def phrase(text: str, *, title: bool = False, prefix: bool = False) -> str:
     """The expression for words in a row, the first 64; only letters and digits of `text` get in."""
-    words = _WORD.findall(spaced(text))[:MAX_WORDS]
-    return f'{"title : " if title else ""}"{" ".join(words)}"{" *" if prefix else ""}'
+    ways = dict.fromkeys(
+        " ".join(_WORD.findall(way(text))[:MAX_WORDS]) for way in (indexed, _once_indexed)
+    )
+    end = " *" if prefix else ""
+    found = [f'{"title : " if title else ""}"{words}"{end}' for words in ways if words] or ['""']
+    return found[0] if len(found) == 1 else any_of(found)
 
 
 def any_of(expressions: Sequence[str]) -> str:

@@ -7,12 +7,16 @@ cannot be read is refused by name and reason, and the rest goes on. Plain functi
 
 from __future__ import annotations
 
+import lzma
+import os
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -28,6 +32,11 @@ SourceIds = Callable[[ReadTx, Collection[str]], Mapping[str, int]]
 """The ids of those of some sources, by name, that there are."""
 
 LARGEST = 64 * 1024 * 1024
+LONGEST_ADDRESS = 8192
+SCHEMES = frozenset({"http", "https", "file"})
+FREE_BYTES = 1024 * 1024
+RATIO = 100
+"""How many times its size an archive may come to, beyond `FREE_BYTES` a document."""
 SHOWN = 100
 _BATCH = 50
 _BATCH_CHARS = 4_000_000
@@ -55,6 +64,12 @@ class Imported:
     refusals: int = 0
     refused: tuple[tuple[str, str], ...] = ()
     unknown: Mapping[str, int] = field(default_factory=dict)
+
+
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, RuntimeError,
+)  # fmt: skip
+"""What Python's readers of archives raise for one that is damaged, encrypted or of a new kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,23 +142,41 @@ def _of_folder(folder: Path) -> Iterator[Record | _Refusal]:
     root = folder.resolve()
     for path in sorted(root.rglob("*.md")):
         name = path.relative_to(root).as_posix()
-        if not path.resolve().is_relative_to(root):
-            yield _Refusal(name, "the link leads out of the folder")
-        elif path.is_file():
-            with path.open("rb") as file:
-                yield _of_markdown(name, file)
+        try:
+            if not Path(os.path.realpath(path)).is_relative_to(root):
+                yield _Refusal(name, "the link leads out of the folder")
+            elif path.is_file():
+                with path.open("rb") as file:
+                    found = _of_markdown(name, file)
+                yield found
+        except OSError as error:
+            yield _Refusal(name, f"cannot be read: {error.strerror}")
 
 
 def _of_archive(path: Path) -> Iterator[Record | _Refusal]:
-    with zipfile.ZipFile(path) as archive:
+    try:
+        archive = zipfile.ZipFile(path)
+    except _DAMAGE as error:
+        raise BadInput(f"{path} is a damaged ZIP archive: {error}") from error
+    with archive:
+        packed = path.stat().st_size
+        unpacked = 0
         for entry in archive.infolist():
             if not entry.filename.endswith(".md"):
                 continue
             try:
                 with archive.open(entry) as file:
-                    yield _of_markdown(entry.filename, file)
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+                    found = _of_markdown(entry.filename, file)
+                    read = file.tell()
+            except _DAMAGE as error:
                 yield _Refusal(entry.filename, f"cannot be read: {error}")
+                continue
+            unpacked += max(read - FREE_BYTES, 0)
+            if unpacked > RATIO * packed:
+                yield _Refusal(entry.filename, f"makes the archive more than {RATIO} times as "
+                               "large as it is; the rest was not read")  # fmt: skip
+                return
+            yield found
 
 
 def _of_lines(path: Path) -> Iterator[Record | _Refusal]:
@@ -164,6 +197,8 @@ def _record(name: str, line: bytes) -> Record | _Refusal:
         return _checked(name, msgspec.json.decode(line, type=Record))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _Refusal(name, str(error))
+    except RecursionError:
+        return _Refusal(name, "is nested too deep")
 
 
 def _of_markdown(name: str, file: IO[bytes]) -> Record | _Refusal:
@@ -175,12 +210,29 @@ def _of_markdown(name: str, file: IO[bytes]) -> Record | _Refusal:
         return _checked(name, msgspec.convert({**fields, "text": text}, type=Record))
     except (msgspec.ValidationError, UnicodeDecodeError) as error:
         return _Refusal(name, str(error))
+    except RecursionError:
+        return _Refusal(name, "is nested too deep")
 
 
 def _checked(name: str, record: Record) -> Record | _Refusal:
-    if "://" not in record.url or record.url != record.url.strip() or not record.url.isprintable():
+    if not _is_address(record.url):
         return _Refusal(name, f"{record.url[:200]!r} is no address")
+    if "@" in urlsplit(record.url).netloc:
+        return _Refusal(name, "its address has a user name or password in it")
+    if len(record.url) > LONGEST_ADDRESS:
+        return _Refusal(name, f"its address has more than {LONGEST_ADDRESS} characters")
+    if not 0 <= record.words <= LARGEST:
+        return _Refusal(name, f"no text has {record.words} words")
     return record
+
+
+def _is_address(url: str) -> bool:
+    if "://" not in url or url != url.strip() or not url.isprintable():
+        return False
+    try:
+        return urlsplit(url).scheme in SCHEMES
+    except ValueError:
+        return False
 
 
 # -- writing
@@ -204,11 +256,11 @@ def _take(tx: Tx, records: list[Record], sources: SourceIds) -> tuple[Counter[st
             (_json([(source_id, each.url) for source_id, each in placed]),),
         )
     }
-    newer = {
-        (source_id, each.url): each
-        for source_id, each in placed
-        if micros(each.fetched_at, tx.now) > here.get((source_id, each.url), -1)
-    }
+    newer: dict[tuple[int, str], Record] = {}
+    for source_id, each in placed:
+        place, fetched_at = (source_id, each.url), micros(each.fetched_at, tx.now)
+        if place not in here or fetched_at > here[place]:
+            here[place], newer[place] = fetched_at, each
     new = [new_document(each, source_id) for (source_id, _), each in newer.items()]
     saved = save(tx, new)
     notes.save(tx, [

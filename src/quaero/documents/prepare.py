@@ -105,14 +105,17 @@ def site_of(url: str) -> str:
 
 
 def moment(iso: str | None) -> int | None:
-    """The beginning of an ISO 8601 date or time in microseconds; without a zone it is UTC."""
+    """The beginning of an ISO 8601 date or time in microseconds; without a zone it is UTC.
+
+    None for what is no time, or lies outside of the years 1 to 9999 in UTC, and cannot be written.
+    """
     if not iso:
         return None
     try:
         found = datetime.fromisoformat(iso)
-    except ValueError:
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=UTC)
+        since = found.astimezone(UTC) - _EPOCH
+    except (ValueError, OverflowError):
         return None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    since = found - _EPOCH
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds

@@ -12,12 +12,14 @@ from typing import Any
 
 import msgspec
 
-from quaero.clock import rfc3339
+from quaero.clock import SECOND, rfc3339
 from quaero.documents.model import DetailLevel, Document, NewDocument, content_hash
 from quaero.documents.notes import Kind, NewNote
 from quaero.documents.prepare import moment, storable
 from quaero.documents.references import Reference
 
+_FIRST, _LAST = 315_532_800, 4_354_819_199
+"""The times that an archive can write, in seconds since 1970."""
 _LEVELS = {"metadata": DetailLevel.METADATA, "full": DetailLevel.FULL}
 
 
@@ -166,6 +168,7 @@ def micros(time: str | None, default: int) -> int:
 
 
 def file_time(document: Document) -> tuple[int, int, int, int, int, int]:
-    """When a document changed, as archives write times."""
-    at = datetime.fromtimestamp(max(document.summary.changed_at / 1e6, 315_532_800), UTC)
+    """When a document changed, as archives write times: no earlier than 1980, nor after 2107."""
+    seconds = min(max(document.summary.changed_at // SECOND, _FIRST), _LAST)
+    at = datetime.fromtimestamp(seconds, UTC)
     return at.year, at.month, at.day, at.hour, at.minute, at.second

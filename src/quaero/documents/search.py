@@ -1,8 +1,8 @@
 """Full-text search: the best documents first, how many there are, and what they share.
 
 The best are found by rank alone, and snippets are cut for those of the page only. The total is
-exact up to `COUNTED`; beyond that `more` says so. Facets are those of the best `FACETED`
-documents, so they are exact where not more are found. Documents that are gone are not found.
+exact up to `COUNTED`, and so are the facets; beyond that `more` says that there are more than
+counted. Documents that are gone are not found.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -28,9 +28,10 @@ from quaero.errors import BadInput
 V = TypeVar("V")
 
 COUNTED = 10_000
-FACETED = 1_000
 LARGEST_PAGE = 100
 FACET_VALUES = 20
+NAMED = 5
+"""How many documents a cursor names: some may be gone when it is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """What the best documents share, and how many each: the most frequent 20 of a kind."""
+    """What the documents counted share, and how many each: the most frequent 20 of a kind."""
 
     sources: dict[int, int] = field(default_factory=dict)
     types: dict[str, int] = field(default_factory=dict)
@@ -72,11 +73,22 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The ids of the best, and how many there are."""
+    """The ids of the best that count, and whether there are more."""
 
     ids: list[int]
-    total: int
     more: bool = False
+
+
+class _Place(NamedTuple):
+    """Where a page begins: behind how many documents, of which the last ones are named."""
+
+    offset: int = 0
+    last: tuple[int, ...] = ()
+
+    def within(self, ids: Sequence[int]) -> int:
+        """How many of these lie before; by number where none of the last is among them any more."""
+        there = [ids.index(id_) + 1 for id_ in reversed(self.last) if id_ in ids]
+        return there[0] if there else self.offset
 
 
 def search(
@@ -90,21 +102,21 @@ def search(
     """Find documents; the language is that of `query`, and any text is a query.
 
     `sources` are the ids that `source:` may name. `cursor` is where an earlier page of the same
-    query ended; another query's raises `BadInput`. At most `LARGEST_PAGE` hits a page;
-    pages end at `COUNTED` hits.
+    query ended, behind its last document, also where others came or went meanwhile; another query's
+    raises `BadInput`. At most `LARGEST_PAGE` hits a page; pages end at `COUNTED` hits.
     """
     query = parse(text)
     if not query.clauses:
         return Results([], 0, False, False, query.cut, Facets(), None)
-    offset = _offset(cursor, text)
+    place = _place(cursor, text)
     limit = min(max(limit, 1), LARGEST_PAGE)
     asked = plan(tx, query, sources or {})
     if query.exact:
-        return _search_exactly(tx, query, asked, text, offset, limit)
-    found, relaxed = _find(tx, asked, offset + limit), False
+        return _search_exactly(tx, query, asked, text, place, limit)
+    found, relaxed = _find(tx, asked), False
     if not found.ids and asked.relaxed is not None:
-        found, relaxed = _find(tx, asked.fallback(), offset + limit), True
-    return _results(tx, query, found, text, offset, limit, relaxed=relaxed)
+        found, relaxed = _find(tx, asked.fallback()), True
+    return _results(tx, query, found, text, place, limit, relaxed=relaxed)
 
 
 def ids(
@@ -136,7 +148,7 @@ def ids(
 
 
 def _search_exactly(
-    tx: ReadTx, query: Query, asked: Plan, text: str, offset: int, limit: int
+    tx: ReadTx, query: Query, asked: Plan, text: str, place: _Place, limit: int
 ) -> Results:
     """`case:match`: what the index finds in any case, read again as written."""
     candidates, relaxed = _best(tx, asked, CHECKED + 1), False
@@ -144,22 +156,14 @@ def _search_exactly(
     if not ids and asked.relaxed is not None:
         candidates, relaxed = _best(tx, asked.fallback(), CHECKED + 1), True
         ids = matching(tx, query, candidates[:CHECKED], relaxed=True)
-    found = _Found(ids, len(ids), len(candidates) > CHECKED)
-    return _results(tx, query, found, text, offset, limit, relaxed=relaxed)
+    found = _Found(ids, len(candidates) > CHECKED)
+    return _results(tx, query, found, text, place, limit, relaxed=relaxed)
 
 
-def _find(tx: ReadTx, asked: Plan, needed: int) -> _Found:
-    """The best, as many as are needed for facets and page, and a count of all."""
-    needed = max(needed, FACETED)
-    ids = _best(tx, asked, needed)
-    if len(ids) < needed:
-        return _Found(ids, len(ids))
-    table, condition, args = _from(asked, COUNTED + 1)
-    ((total,),) = tx.execute(
-        f"select count(*) from (select d.id from {table} where {condition} limit $1) as counted",
-        args,
-    )
-    return _Found(ids, min(total, COUNTED), total > COUNTED)
+def _find(tx: ReadTx, asked: Plan) -> _Found:
+    """The best, as many as count."""
+    ids = _best(tx, asked, COUNTED + 1)
+    return _Found(ids[:COUNTED], len(ids) > COUNTED)
 
 
 def _best(tx: ReadTx, asked: Plan, limit: int) -> list[int]:
@@ -186,11 +190,12 @@ def _results(
     query: Query,
     found: _Found,
     text: str,
-    offset: int,
+    place: _Place,
     limit: int,
     *,
     relaxed: bool,
 ) -> Results:
+    offset = place.within(found.ids)
     ids = found.ids[offset : offset + limit]
     finder = Finder([term for term in query.texts() if not term.title], exact=query.exact)
     texts: dict[int, str] = dict(
@@ -200,14 +205,13 @@ def _results(
         )
     )
     hits = [
-        Hit(offset + place, document, safe(document.title), finder.snippet(texts[document.id]))
-        for place, document in enumerate(summaries(tx, ids), 1)
+        Hit(rank, document, safe(document.title), finder.snippet(texts[document.id]))
+        for rank, document in enumerate(summaries(tx, ids), offset + 1)
     ]
-    end = offset + len(ids)
-    cursor = _cursor(end, text) if ids and end < found.total else None
-    facets = _facets(tx, found.ids[:FACETED])
-    some = relaxed and found.total > 0
-    return Results(hits, found.total, found.more, some, query.cut, facets, cursor)
+    end, total = offset + len(ids), len(found.ids)
+    cursor = _cursor(_Place(end, tuple(ids[-NAMED:])), text) if ids and end < total else None
+    facets = _facets(tx, found.ids)
+    return Results(hits, total, found.more, relaxed and total > 0, query.cut, facets, cursor)
 
 
 def _facets(tx: ReadTx, ids: Sequence[int]) -> Facets:
@@ -240,22 +244,23 @@ def _most(counter: Counter[V]) -> dict[V, int]:
     return dict(counter.most_common(FACET_VALUES))
 
 
-def _cursor(offset: int, text: str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode([offset, _digest(text)])).decode()
+def _cursor(place: _Place, text: str) -> str:
+    said = [place.offset, _digest(text), place.last]
+    return base64.urlsafe_b64encode(msgspec.json.encode(said)).decode()
 
 
-def _offset(cursor: str | None, text: str) -> int:
+def _place(cursor: str | None, text: str) -> _Place:
     if cursor is None:
-        return 0
+        return _Place()
     try:
-        offset, digest = msgspec.json.decode(
-            base64.urlsafe_b64decode(cursor.encode()), type=tuple[int, str]
+        offset, digest, last = msgspec.json.decode(
+            base64.urlsafe_b64decode(cursor.encode()), type=tuple[int, str, tuple[int, ...]]
         )
     except (ValueError, msgspec.DecodeError) as error:
         raise BadInput(f"the cursor {cursor[:80]!r} is none; begin without one") from error
     if digest != _digest(text) or offset < 0:
         raise BadInput("the cursor belongs to another query; begin without one")
-    return offset
+    return _Place(offset, last)
 
 
 def _digest(text: str) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from quaero.documents.fulltext import spaced
-from quaero.documents.query import Text
+from quaero.documents import letters
+from quaero.documents.fulltext import is_unspaced
+from quaero.documents.query import WORD, Text
 
 LENGTH = 240
 MAX_TEXT = 200_000
@@ -23,9 +24,10 @@ _LEAD = 60
 _ROOM = 3 * LENGTH
 _MAX_FOUND = 200
 
-# C0, DEL, C1, zero-width and bidirectional controls, line and paragraph separators, BOM.
+# C0, DEL, C1, zero-width space, bidirectional controls, line and paragraph separators, BOM; not
+# the two that join and part letters, without which some scripts are spelled wrong.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
 )
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s\"[^\"]*\")?\)")
 _LINK_TAIL = re.compile(r"\]\([^()\s]*\)?")
@@ -56,14 +58,22 @@ class Finder:
 
     def __init__(self, terms: Sequence[Text], *, exact: bool) -> None:
         self._exact = exact
-        patterns = {_pattern(term, exact=exact) for term in terms if term.words}
-        self._patterns = sorted(patterns, key=lambda each: (-len(each), each))
-        self._any = re.compile("|".join(f"(?:{each})" for each in self._patterns) or r"(?!)")
+        wanted = [term for term in terms if term.words]
+        if exact:
+            self._any = self._ascii = _either({_pattern(term.words, term) for term in wanted})
+            return
+        words = [(_folded_words(term.text), term) for term in wanted]
+        self._ascii = _either({_pattern(each, term) for each, term in words if each})
+        self._any = _either({way for each, term in words if each for way in _ways(each, term)})
 
     def marks(self, text: str) -> list[tuple[int, int]]:
-        """The first places of `text` that match."""
-        searched = text if self._exact else fold(text)
-        return [match.span() for match in islice(self._any.finditer(searched), _MAX_FOUND)]
+        """The first places of `text` that match, each with the marks on its last letter."""
+        if text.isascii():
+            searched, either = text if self._exact else text.lower(), self._ascii
+        else:
+            searched, either = text if self._exact else fold(text), self._any
+        found = islice(either.finditer(searched), _MAX_FOUND)
+        return [(match.start(), _with_marks(text, match.end())) for match in found]
 
     def found(self, text: str) -> bool:
         """Tell whether anything in `text` matches."""
@@ -91,7 +101,9 @@ def fold(text: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _fold_sign(sign: str) -> str:
-    base = unicodedata.normalize("NFD", sign)[0]
+    if is_unspaced(sign):
+        return letters.plain_sign(sign)  # a Korean syllable would come apart
+    base = letters.plain_sign(unicodedata.normalize("NFD", letters.plain_sign(sign))[0])
     small = base.lower()
     return small if len(small) == 1 else base
 
@@ -109,21 +121,50 @@ def safe(text: str) -> str:
     return text if text.isprintable() else _UNSAFE.sub(" ", text)
 
 
-def _pattern(term: Text, *, exact: bool) -> str:
-    """The regular expression for a term's words in a row, between boundaries of words.
+def _folded_words(text: str) -> list[str]:
+    return WORD.findall(fold(letters.plain(text)))
 
-    It begins with the word itself and looks back afterwards, so that `re` can jump to it.
+
+def _either(patterns: Collection[str]) -> re.Pattern[str]:
+    longest_first = sorted(patterns, key=lambda each: (-len(each), each))
+    return re.compile("|".join(f"(?:{each})" for each in longest_first) or r"(?!)")
+
+
+def _ways(words: Sequence[str], term: Text) -> list[str]:
+    """The patterns of plain words, however a text that has more than ASCII spells them."""
+    spelled = [
+        [spelling if word == plainly else word for word in words]
+        for plainly in words
+        for spelling in letters.spellings(plainly)
+    ]
+    return [_pattern(each, term) for each in (words, *spelled)]
+
+
+def _pattern(words: Sequence[str], term: Text) -> str:
+    """The regular expression for words in a row, between boundaries of words.
+
+    It begins with the word itself and looks back afterwards, so that `re` can jump to it; not so
+    where points may stand between the letters.
     """
-    words = [re.escape(word if exact else fold(word)) for word in term.words]
-    if _is_unspaced(term.words[0]):
-        return r"[\W_]*".join(words)
-    first, *others = words
+    if is_unspaced(words[0]):
+        return r"[\W_]*".join(re.escape(word) for word in words)
+    pointed = any(letters.is_pointed(word) for word in words)
+    first, *others = (_pointed(word) if pointed else re.escape(word) for word in words)
+    begin = rf"(?<![^\W_]){first}" if pointed else rf"{first}(?<![^\W_]{first})"
     end = r"[^\W_]*" if term.prefix else r"(?![^\W_])"
-    return rf"{first}(?<![^\W_]{first})" + "".join(rf"[\W_]{{1,20}}{each}" for each in others) + end
+    return begin + "".join(rf"[\W_]{{1,20}}{each}" for each in others) + end
 
 
-def _is_unspaced(word: str) -> bool:
-    return spaced(word) != word
+def _pointed(word: str) -> str:
+    """A word, and each of its letters with as many points as a text may give it."""
+    return "".join(rf"{re.escape(sign)}[{letters.POINTS}]*" for sign in word)
+
+
+def _with_marks(text: str, end: int) -> int:
+    """Where the marks end that belong to the sign before a place, as vowels do in India."""
+    while end < len(text) and unicodedata.category(text[end]) in ("Mn", "Mc"):
+        end += 1
+    return end
 
 
 def _best(found: Sequence[tuple[int, int]], text: str) -> int:

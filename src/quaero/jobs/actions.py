@@ -9,6 +9,7 @@ from __future__ import annotations
 from quaero.db.contract import Database
 from quaero.jobs import reopen, steer
 from quaero.jobs.model import Status
+from quaero.queue.queue import newest
 
 
 async def cancel(db: Database, job_id: int) -> Status:
@@ -43,8 +44,8 @@ async def delete(db: Database, job_id: int) -> int:
 
 
 async def purge(db: Database, queue_id: int) -> int:
-    """Empty a queue of what nobody holds, cancelling the jobs; returns how many messages went."""
-    done = 0
-    while count := await db.write(steer.purge, queue_id):
+    """Empty a queue of what nobody holds now, and cancel the jobs; returns how many went."""
+    done, up_to = 0, await db.read(newest)
+    while count := await db.write(steer.purge, queue_id, up_to):
         done += count
     return done

@@ -20,19 +20,19 @@ TOPIC = "feed"
 
 def changed(tx: Tx, root_id: int, job_id: int) -> None:
     """Note that a job of a tree changed."""
-    trees: dict[int, list[int]] | None = tx.scratch.get(_KEY)
+    trees: dict[int, set[int]] | None = tx.scratch.get(_KEY)
     if trees is None:
         trees = tx.scratch[_KEY] = {}
         tx.at_end(_KEY, _write, rank=9)
-    ids = trees.setdefault(root_id, [])
-    if len(ids) < IDS and job_id not in ids[-3:]:
-        ids.append(job_id)
+    ids = trees.setdefault(root_id, set())
+    if len(ids) < IDS:  # so many tell readers that there may be more
+        ids.add(job_id)
 
 
 def _write(tx: Tx) -> None:
-    trees: dict[int, list[int]] = tx.scratch.pop(_KEY)
+    trees: dict[int, set[int]] = tx.scratch.pop(_KEY)
     encode = msgspec.json.encode
-    rows = [(root_id, encode(sorted(set(ids))).decode()) for root_id, ids in trees.items()]
+    rows = [(root_id, encode(sorted(ids)).decode()) for root_id, ids in trees.items()]
     tx.execute(
         """
         insert into event(at, root_id, kind, data)

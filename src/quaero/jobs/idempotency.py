@@ -23,13 +23,15 @@ def fingerprint(request: bytes) -> str:
     return hashlib.blake2b(request, digest_size=16).hexdigest()
 
 
-def create_once(tx: Tx, queue_id: int, spec: JobSpec, key: str, request: str) -> tuple[int, bool]:
+def create_once(
+    tx: Tx, queue_id: int, spec: JobSpec, key: str, request: str, parent_id: int | None = None
+) -> tuple[int, bool]:
     """Create a job, or find the one that the same request made with this key.
 
     Returns its id, and whether it was there already. Raises `Conflict` where the key was used for
     another request.
     """
-    return once(tx, key, request, lambda tx: create(tx, queue_id, [spec])[0])
+    return once(tx, key, request, lambda tx: create(tx, queue_id, [spec], parent_id)[0])
 
 
 def once(tx: Tx, key: str, request: str, make: Callable[[Tx], int]) -> tuple[int, bool]:

@@ -53,6 +53,16 @@ def write(tx: Tx, entries: Iterable[Entry]) -> None:
     pending.extend(entries)
 
 
+def write_late(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Write entries of runs that somebody may have ended, and deleted, meanwhile."""
+    rows = tx.execute(
+        "select id from job where id in ints($1)",
+        (msgspec.json.encode(list({entry.job_id for entry in entries})).decode(),),
+    )
+    kept = {row[0] for row in rows}
+    write(tx, [entry for entry in entries if entry.job_id in kept])
+
+
 def say(tx: Tx, job: Any, level: Level, message: str, fields: dict[str, Any] | None = None) -> None:
     """Log what the system does to a job (a `JobRow` or anything with its id, root and attempt)."""
     text = None if fields is None else msgspec.json.encode(fields).decode()

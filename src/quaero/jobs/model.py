@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from quaero.errors import BadInput
+from quaero.queue import given
 from quaero.queue.message import Lane
 
 MAX_DEPTH = 8
@@ -111,6 +113,27 @@ class JobSpec:
     vital: bool = False
     tries: int = 0
     try_wait: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise `BadInput` for what no database could hold."""
+        given.text(self.type, "the type of a job")
+        if self.name:
+            given.text(self.name, "the name of a job")
+        if not isinstance(self.payload, str):
+            raise BadInput(
+                f"the payload {given.short(self.payload)} of a job must be JSON text that fits its "
+                "type; the type's encode(payload) makes it"
+            )
+        if self.phase.__class__ is not Phase and self.phase not in (0, 1, 2):
+            raise BadInput(f"phase {self.phase!r} must be a Phase, such as Phase.POST")
+        if self.priority != 0 or isinstance(self.priority, bool):
+            given.whole(self.priority, "priority")
+        if self.run_at is not None:
+            given.whole(self.run_at, "run_at, a wall time in microseconds,")
+        if self.timeout is not None:
+            given.whole(self.timeout, "timeout in microseconds", least=1)
+        if self.lane is not None:
+            given.lane(self.lane)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import msgspec
 
 from quaero.db.contract import ReadTx, Row
 from quaero.errors import NotFound
-from quaero.jobs.model import Hold, OwnRun, Phase, Status
+from quaero.jobs.model import FailureAction, Hold, OwnRun, Phase, Status
 
 SUMMARY = """
     id, parent_id, root_id, depth, type, phase, name, status, priority, attempt, round, rerun_of,
@@ -94,7 +94,7 @@ class Job:
     result: Any
     attempts: list[Attempt]
     max_child_failures: int
-    failure_action: int
+    failure_action: FailureAction
 
 
 def summary(row: Row) -> Summary:
@@ -133,7 +133,7 @@ def get(tx: ReadTx, job_id: int) -> Job:
         None if result is None else msgspec.json.decode(result),
         attempts(tx, job_id),
         limit,
-        action,
+        FailureAction(action),
     )
 
 

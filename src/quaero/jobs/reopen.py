@@ -97,7 +97,7 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
     jobs = _with_ancestors(tx, jobs)
     jobs.sort(key=lambda job: (job.depth, job.id))
     needy = _with_needs(tx, jobs)
-    gated = [job for job in jobs if job.id in needy or _must_wait(tx, job)]
+    gated = {job.id for job in jobs if job.id in needy or _must_wait(tx, job)}
     settle.discard(tx, [job.message_id for job in jobs if job.message_id is not None])
     for job in jobs:
         job.round += 1
@@ -105,14 +105,14 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
         job.own_run, job.stopping, job.message_id = OwnRun.OPEN, Stopping.NO, None
         job.started_at, job.warnings = None, 0
         logs.say(tx, job, Level.INFO, f"retried, round {job.round}")
-    ready = [job for job in jobs if job not in gated and not job.held]
+    ready = [job for job in jobs if job.id not in gated and not job.held]
     send_messages(tx, ready)
     _clear_outcome(tx, [job.id for job in jobs])
     leaves = [job for job in jobs if not job.has_descendants]
     transition(tx, leaves, Status.PENDING)
     transition(tx, [job for job in jobs if job.has_descendants], Status.RUNNING)
-    for job in gated:
-        if job.id not in needy:
+    for job in jobs:
+        if job.id in gated and job.id not in needy:
             _count_as_waiting(tx, job)
     recount_needs(tx, [*(job for job in jobs if job.id in needy), *_needing(tx, jobs)])
     for job in jobs:
@@ -229,7 +229,7 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
             if parent.status.open and parent.stopping:
                 raise Conflict(f"job {parent.id} above is being stopped; try again when it ended")
             if parent.stopping == Stopping.CANCELLED:
-                raise Conflict(f"job {parent.id} above was cancelled; rerun that one")
+                raise Conflict(f"job {parent.id} was cancelled; rerun that one")
         again += [parent for parent in ended if parent.own_run != OwnRun.WELL]
         ended = [parent for parent in ended if parent.own_run == OwnRun.WELL]
         for parent in ended:

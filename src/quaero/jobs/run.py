@@ -95,10 +95,14 @@ class Deferred(Outcome):
 
 @dataclass(slots=True)
 class GivenBack(Outcome):
-    """It was not begun, or the worker stops; no attempt is charged. `alone` isolates it."""
+    """It was not begun, or the worker stops; no attempt is charged.
+
+    `alone` isolates it; `wait` is how long it is not begun again, in microseconds.
+    """
 
     reason: str = ""
     alone: bool = False
+    wait: int = 0
 
 
 # -- claiming
@@ -160,15 +164,17 @@ def started(tx: Tx, starts: Sequence[tuple[Work, int]]) -> None:
 
 
 def settle_all(tx: Tx, outcomes: Sequence[Outcome], max_receive: int, random: Random) -> None:
-    """Commit how runs ended. An outcome whose lease was lost changes nothing."""
+    """Commit how runs ended. Of one whose lease was lost only the log is kept."""
     good = settle.held(tx, (each.work.delivery.token for each in outcomes))
     live = [each for each in outcomes if settle.stands(good, each.work.delivery.token)]
     stopped = _end_stopped(tx, [each.work.job_id for each in live])
     live = [each for each in live if each.work.job_id not in stopped]
     jobs = load(tx, [each.work.job_id for each in live])
-    logs_of_runs = [entry for each in live for entry in each.log]
-    if logs_of_runs:
-        logs.write(tx, logs_of_runs)
+    said = [entry for each in outcomes for entry in each.log]
+    if said:
+        logs.write(tx, [entry for entry in said if entry.job_id in jobs])
+    if late := [entry for entry in said if entry.job_id not in jobs]:
+        logs.write_late(tx, late)
     ended: list[tuple[Completed, JobRow, Held]] = []
     for each in live:
         job, held = jobs[each.work.job_id], good[each.work.delivery.id]
@@ -298,7 +304,7 @@ def _defer(tx: Tx, deferred: Deferred, job: JobRow, held: Held) -> None:
 
 
 def _give_back(tx: Tx, back: GivenBack, job: JobRow, held: Held) -> None:
-    settle.release(tx, [settle.Release(held, charge=False, alone=back.alone)])
+    settle.release(tx, [settle.Release(held, back.wait, charge=False, alone=back.alone)])
     job.attempt = max(0, job.attempt - 1)
     if back.reason or job.status is Status.RUNNING:
         logs.say(tx, job, Level.INFO, f"given back: {back.reason or 'not begun'}")
@@ -335,9 +341,7 @@ def note_attempt(
     )
 
 
-def checkpoint(
-    tx: Tx, work: Work, state: str | None, effects: Sequence[Effect], log: Sequence[Entry]
-) -> bool:
+def commit(tx: Tx, work: Work, effects: Sequence[Effect], log: Sequence[Entry]) -> bool:
     """Commit what a long run has done so far; False, and nothing, where its lease was lost."""
     if not settle.held(tx, [work.delivery.token]) or stopping(tx, [work.job_id]):
         return False
@@ -345,8 +349,12 @@ def checkpoint(
     for effect in effects:
         effect(tx, job)
     logs.write(tx, log)
-    tx.execute("update job set state = $2 where id = $1", (work.job_id, state))
     return True
+
+
+def keep_state(tx: Tx, job: JobRow, *, state: str | None) -> None:
+    """The effect by which a job goes on from here after a crash."""
+    tx.execute("update job set state = $2 where id = $1", (job.id, state))
 
 
 def progress(tx: Tx, reports: Sequence[tuple[Work, int | None, int | None, str | None]]) -> None:

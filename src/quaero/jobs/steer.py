@@ -259,12 +259,12 @@ def _lowest(tx: ReadTx, job: JobRow, limit: int) -> list[JobRow]:
     return below
 
 
-def purge(tx: Tx, queue_id: int) -> int:
+def purge(tx: Tx, queue_id: int, up_to: int) -> int:
     """Remove up to a thousand messages that nobody holds, and cancel their jobs.
 
-    Returns how many; 0 when nothing is left.
+    What was sent after the message `up_to` stays. Returns how many; 0 when nothing is left.
     """
-    ids = unheld(tx, queue_id, SLICE)
+    ids = unheld(tx, queue_id, SLICE, up_to)
     jobs = load(tx, [job_id for _, job_id in _jobs_of(tx, ids)])
     for job in deepest_first(jobs.values()):
         if job.status.open and not job.stopping:

@@ -34,7 +34,7 @@ from quaero.jobs.model import (
     row,
 )
 from quaero.jobs.rows import load, select, stopping, store
-from quaero.jobs.verdict import verdict
+from quaero.jobs.verdict import forget_warnings, verdict
 from quaero.queue import settle
 from quaero.queue.send import send
 
@@ -189,6 +189,7 @@ def _apply_gains(tx: Tx, gains: dict[int, Delta]) -> list[JobRow]:
 def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
     """Do what the new counts of a parent call for."""
     if not parent.status.open:
+        forget_warnings(tx, parent)
         return
     if gain["n_failed"] > 0 and _over_limit(parent):
         _limit_crossed(tx, parent)
@@ -281,8 +282,8 @@ def _end(tx: Tx, parent: JobRow) -> None:
         return
     parent.warnings = parent.n_failed if status is Status.COMPLETED else parent.warnings
     transition(tx, [parent], status)
-    many = f"{parent.warnings} {'job' if parent.warnings == 1 else 'jobs'}"
-    note = f", {many} below failed" if parent.warnings else ""
+    jobs = "job" if parent.warnings == 1 else "jobs"
+    note = f", {parent.warnings} {jobs} below failed" if parent.warnings else ""
     level = {Status.COMPLETED: Level.INFO, Status.FAILED: Level.ERROR}.get(status, Level.WARN)
     logs.say(tx, parent, level, f"{status.word}{note}")
 

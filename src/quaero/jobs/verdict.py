@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from quaero.db.contract import ReadTx
+from quaero.db.contract import ReadTx, Tx
 from quaero.jobs.model import JobRow, OwnRun, Status, Stopping
+from quaero.jobs.rows import store
 
 
 def verdict(tx: ReadTx, parent: JobRow) -> tuple[Status, str | None]:
@@ -13,7 +14,7 @@ def verdict(tx: ReadTx, parent: JobRow) -> tuple[Status, str | None]:
     if parent.stopping == Stopping.FAILING or parent.own_run == OwnRun.FAILED:
         return Status.FAILED, None
     if parent.core_total and parent.core_failed == parent.core_total:
-        return Status.FAILED, f"all {parent.core_total} core jobs failed"
+        return Status.FAILED, _all_failed(tx, parent)
     if parent.n_failed or parent.n_cancelled:
         flawed = tx.execute(
             """
@@ -25,3 +26,24 @@ def verdict(tx: ReadTx, parent: JobRow) -> tuple[Status, str | None]:
         for name, status in flawed:
             return Status.FAILED, f"{name} {Status(status).word}"
     return Status.COMPLETED, None
+
+
+def _all_failed(tx: ReadTx, parent: JobRow) -> str:
+    """That no core job ended well, and the error of the first that has one."""
+    rows = tx.execute(
+        """
+        select error from job where parent_id = $1 and parent_id is not null and phase = 1
+           and status = 3 and error is not null order by id limit 1
+        """,
+        (parent.id,),
+    )
+    many = "the only core job" if parent.core_total == 1 else f"all {parent.core_total} core jobs"
+    why = f": {rows[0][0]}" if rows else ""
+    return f"{many} failed{why}"
+
+
+def forget_warnings(tx: Tx, parent: JobRow) -> None:
+    """Have an ended parent warn of those that failed and are still there; others were deleted."""
+    if parent.warnings > parent.n_failed:
+        parent.warnings = parent.n_failed
+        store(tx, [parent])

@@ -14,6 +14,8 @@ from quaero.clock import MINUTE, SECOND
 FIRST = SECOND
 LONGEST = 10 * MINUTE
 JITTER = 0.25
+LONGEST_DELAY = 1e9
+"""No caller may ask for a wait of this many seconds: it is a mistake, and soon no number."""
 
 
 def backoff(receives: int, random: Random, *, jitter: float = JITTER) -> int:

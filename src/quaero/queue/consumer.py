@@ -22,7 +22,7 @@ from typing import Any, Generic
 
 from quaero.clock import SECOND, Clock, SystemClock
 from quaero.db.contract import Database, Tx, last
-from quaero.errors import StorageError
+from quaero.errors import CorruptDatabase, StorageError
 from quaero.queue.ahead import Ahead
 from quaero.queue.alarm import Alarm
 from quaero.queue.backend import Backend, O, Running, W
@@ -34,6 +34,7 @@ from quaero.queue.local import LocalRow
 from quaero.queue.message import WITHOUT_ROOM, Token
 from quaero.queue.pause import undisturbed
 from quaero.queue.rider import Rider
+from quaero.queue.singly import one_by_one
 from quaero.queue.starts import Starts
 
 log = logging.getLogger(__name__)
@@ -216,22 +217,23 @@ class Consumer(Generic[W, O]):
         self._writing = True
         try:
             works, due = await self._db.write(self._transact, paced, outcomes, starts, want)
-        except StorageError as error:
-            log.warning("cannot write, trying again: %s", error)
-            self._outcomes = outcomes + self._outcomes
-            await self._begin_again(fresh, paced, pause=True)
-            return None
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 - an effect's fault; found out one by one
+        except BaseException as error:
+            if isinstance(error, CorruptDatabase) and not outcomes:
+                raise
+            if isinstance(error, StorageError) and not isinstance(error, CorruptDatabase):
+                log.warning("cannot write, trying again: %s", error)
+                self._outcomes = outcomes + self._outcomes
+                await self._begin_again(fresh, paced, pause=True)
+                return None
             log.warning("settling %d together failed: %s", len(outcomes), error)
             await self._settle_singly(outcomes)
             await self._begin_again(fresh, paced, pause=not outcomes)
             return None
         finally:
             self._writing = False
-        self._leases.drop(self._token_of(outcome) for outcome in outcomes)
-        self.settled += len(outcomes)
+        self._drop(outcomes)
         self._take(works)
         if want and len(works) >= want:
             self._hungry = True
@@ -273,22 +275,15 @@ class Consumer(Generic[W, O]):
             await asyncio.sleep(min(self._poll_interval, LONGEST_PAUSE))
 
     async def _settle_singly(self, outcomes: Sequence[O]) -> None:
-        for outcome in outcomes:
-            try:
-                await self._db.write(self._backend.settle, [outcome])
-            except StorageError:
-                self._outcomes.append(outcome)
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:  # noqa: BLE001 - becomes the job's error
-                self._outcomes.append(self._backend.failed(outcome, error))
-            else:
-                self._leases.drop([self._token_of(outcome)])
-                self.settled += 1
+        settled, again = await one_by_one(self._db, self._backend, outcomes)
+        self._outcomes += again
+        self._drop(settled)
 
-    def _token_of(self, outcome: O) -> Token:
-        work: W = outcome.work  # type: ignore[attr-defined]
-        return self._backend.delivery(work).token
+    def _drop(self, settled: Sequence[O]) -> None:
+        """These are written down; their leases are no longer ours to renew."""
+        works: list[W] = [each.work for each in settled]  # type: ignore[attr-defined]
+        self._leases.drop(map(self._backend.delivery, works))
+        self.settled += len(settled)
 
     async def _sweep(self) -> None:
         now = perf_counter()
@@ -300,7 +295,7 @@ class Consumer(Generic[W, O]):
         try:
             await self._db.write(self._look_after, renew=late)
             await self._end_lost()
-        except StorageError as error:
+        except (StorageError, OSError) as error:  # no file can be opened just now, say
             log.warning("cannot look after lost work now: %s", error)
         else:
             self._renewed = lease_now if late else self._renewed
@@ -346,7 +341,7 @@ class Consumer(Generic[W, O]):
 
     def _take(self, works: Sequence[W]) -> None:
         self.largest_claim = max(self.largest_claim, len(works))
-        self._leases.hold(self._backend.delivery(work).token for work in works)
+        self._leases.hold(map(self._backend.delivery, works))
         self._local.put(works)
         if self._stopping:
             self._return_local()
@@ -377,10 +372,10 @@ class Consumer(Generic[W, O]):
 
     async def _run_one(self, number: int, work: W, task: asyncio.Task[None]) -> None:
         delivery = self._backend.delivery(work)
-        token, running = delivery.token, Running(work, self._clock.wall(), perf_counter(), task)
+        running = Running(work, self._clock.wall(), perf_counter(), task)
         self._running[number] = running
         if self._holder is not None:
-            self._holder.note(number, token.id)
+            self._holder.note(number, delivery.id)
         if delivery.paced:
             self._paced.append((delivery.lane_id, self._lease_now()))
         self._starts.begun(paced=delivery.paced)
@@ -390,16 +385,16 @@ class Consumer(Generic[W, O]):
             if self._ended.is_set():
                 raise
             outcome = self._backend.give_back(work, _STOPS)
-            if not (self._stopping or token in self._lost):  # it has cancelled itself
+            if not (self._stopping or delivery.token in self._lost):  # it has cancelled itself
                 outcome = self._backend.failed(outcome, error)
         finally:
             if self._holder is not None:
                 self._holder.note(number, 0)
             del self._running[number]
         self._ahead.took(perf_counter() - running.began)
-        if token in self._lost:
-            self._lost.discard(token)
-            self._leases.drop([token])
+        if self._lost and delivery.token in self._lost:
+            self._lost.discard(delivery.token)
+            self._leases.drop([delivery])
         else:
             self._outcomes.append(outcome)
         self._stir.set()

@@ -15,14 +15,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
+from types import CoroutineType
+from typing import Any
 
 import msgspec
 
-from quaero.clock import SECOND
 from quaero.db.contract import ReadTx, Tx
 from quaero.db.sqlite.database import SqliteDatabase
-from quaero.errors import Permanent, RetryLater
-from quaero.queue import holders, settle
+from quaero.errors import BadInput, Permanent, RetryLater
+from quaero.queue import given, holders, settle
 from quaero.queue.backoff import backoff
 from quaero.queue.claim import Claim, claim
 from quaero.queue.consumer import Consumer
@@ -82,10 +83,15 @@ class HandlerBackend:
             (each, good[each.work.id]) for each in outcomes if settle.stands(good, each.work.token)
         ]
         back = [Release(held, charge=False) for each, held in live if each.given_back]
-        failed = [(held, each.error) for each, held in live if each.error is not None]
-        spent = [pair for pair in failed if self._is_spent(*pair)]
-        settle.bury(tx, [(held, describe(error)) for held, error in spent])
-        again = [self._again(held, error) for held, error in failed if (held, error) not in spent]
+        spent, again = [], []
+        for each, held in live:
+            if each.error is None:
+                continue
+            if self._is_spent(held, each.error):
+                spent.append((held, given.error_text(each.error)))
+            else:
+                again.append(self._again(held, each.error))
+        settle.bury(tx, spent)
         settle.release(tx, back + again)
 
     def sweep(self, tx: Tx) -> None:
@@ -94,8 +100,7 @@ class HandlerBackend:
             started, unstarted = holders.split(holders.held_by(tx, dead.id), dead.started)
             settle.release(tx, [Release(each, charge=False) for each in unstarted])
             self._queue.take_back(tx, started)
-            holders.forget(tx, dead.id)
-            self._register.bury(dead.id)
+            self._register.bury(tx, dead.id)
         self._queue.sweep(tx)
 
     def lost(self, tx: ReadTx, works: Sequence[Delivery]) -> list[Delivery]:
@@ -106,7 +111,7 @@ class HandlerBackend:
     async def handle(self, work: Delivery, started_at: int) -> Ended:  # noqa: ARG002
         """Call the handler."""
         try:
-            await self._handler(work)
+            await _awaitable(self._handler(work))
         except KeyboardInterrupt:
             raise
         except asyncio.CancelledError as error:
@@ -130,21 +135,33 @@ class HandlerBackend:
         """As long as the handler runs."""
         return 10 * 365 * 86_400.0
 
-    def _is_spent(self, held: Held, error: BaseException | None) -> bool:
+    def _is_spent(self, held: Held, error: BaseException) -> bool:
         return isinstance(error, Permanent) or held.receives >= self._queue.max_receive
 
-    def _again(self, held: Held, error: BaseException | None) -> Release:
+    def _again(self, held: Held, error: BaseException) -> Release:
         wait = backoff(held.receives, self._random)
         hold = False
         if isinstance(error, RetryLater):
-            wait = int(error.after * SECOND) if error.after is not None else wait
+            wait = _micros_after(error, wait)
             hold = error.hold
-        return Release(held, wait, describe(error), hold=hold)
+        return Release(held, wait, given.error_text(error), hold=hold)
 
 
-def describe(error: BaseException | None) -> str:
-    """An error in one line: its own words where it has any."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _awaitable(handling: Any) -> Awaitable[None]:
+    """What a handler returned. Raises `Permanent` for a plain function's result."""
+    if isinstance(handling, (CoroutineType, Awaitable)):  # the first costs a tenth
+        return handling
+    raise Permanent(f"the handler returned {handling!r}; it must be an async function")
+
+
+def _micros_after(error: RetryLater, otherwise: int) -> int:
+    """The time that an error names, if it is a time to wait."""
+    if error.after is None:
+        return otherwise
+    try:
+        return given.micros(error.after)
+    except BadInput:
+        return otherwise
 
 
 @asynccontextmanager
@@ -154,8 +171,18 @@ async def consuming(
 ) -> AsyncIterator[Consumer[Delivery, Ended]]:  # fmt: skip
     """Run `handler` over the queue's messages while the block runs, then stop gracefully.
 
-    Without `prefetch` nothing is claimed before one of the `concurrency` slots is free for it.
+    Without `prefetch` nothing is claimed before one of the `concurrency` slots is free for it. At
+    the end what runs has `grace` seconds; what is then cut off is not charged. A `poll_interval`,
+    in seconds, passes between two looks where nothing wakes it. Raises `BadInput`.
     """
+    if not isinstance(queue, Queue):
+        raise BadInput(f"{queue!r} is no Queue; give what Queue.open(db, name) returned")
+    if not callable(handler):
+        raise BadInput(f"{handler!r} is no handler; give an async function of a Delivery")
+    given.whole(concurrency, "concurrency", least=1)
+    given.micros(grace, "grace")
+    if not given.micros(poll_interval, "poll_interval"):
+        raise BadInput(f"poll_interval {poll_interval} must be more than 0 s")
     register = holders.Holders(db.path)
     holder = await register.join(db, concurrency)
     consumer: Consumer[Delivery, Ended] = Consumer(
@@ -173,8 +200,12 @@ async def consuming(
         yield consumer
     finally:
         consumer.stop()
-        await running
-        await db.write(_leave, holder.id)
+        try:
+            await running
+            await db.write(_leave, holder.id)
+        except BaseException:
+            holder.abandon()
+            raise
         holder.close()
 
 

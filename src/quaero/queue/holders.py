@@ -20,6 +20,7 @@ from pathlib import Path
 
 from quaero.clock import Clock, SystemClock
 from quaero.db.contract import Database, ReadTx, Tx
+from quaero.db.forking import mind_forks
 from quaero.queue.message import Held
 
 try:
@@ -78,11 +79,14 @@ class Holder:
     def __init__(self, id_: int, path: Path, slots: int) -> None:
         self.id = id_
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        draft = path.with_name(f"{path.name}.new")
+        self._file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if fcntl is not None:
             fcntl.flock(self._file, fcntl.LOCK_EX)
         os.ftruncate(self._file, _CELL.size * (slots + 1))
         self._cells = mmap.mmap(self._file, _CELL.size * (slots + 1))
+        draft.rename(path)  # whoever finds it there finds it locked
+        mind_forks(self)
 
     def note(self, slot: int, message_id: int) -> None:
         """Say that the slot has started a message; 0 says that it has ended it."""
@@ -96,8 +100,19 @@ class Holder:
 
     def abandon(self) -> None:
         """Stop holding without a word; the next look finds a dead holder with nothing started."""
-        self._cells.close()
-        os.close(self._file)
+        if not self._cells.closed:
+            self._cells.close()
+            os.close(self._file)
+
+    def before_fork(self) -> None:
+        """Nothing here is done by halves."""
+
+    def after_fork(self) -> None:
+        """The lock is still ours."""
+
+    def in_fork(self) -> None:
+        """Let a fork not keep the lock when its parent dies, who is the holder."""
+        self.abandon()
 
 
 class Holders:
@@ -106,6 +121,7 @@ class Holders:
     def __init__(self, database: Path, clock: Clock | None = None) -> None:
         self._folder = database.with_name(database.name + "-holders")
         self._clock = clock or SystemClock()
+        self._buried: set[int] = set()
 
     async def join(self, db: Database, slots: int, parent_id: int = 0) -> Holder:
         """Enter this process; `slots` is how many messages it can have started at once.
@@ -113,7 +129,6 @@ class Holders:
         A holder with a parent is cleared up after by that parent, while the parent lives.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        # The file must be locked before the row can be seen, so it gets its final name first.
         id_ = await db.write(_insert, self._clock, parent_id)
         return Holder(id_, self._file(id_), slots)
 
@@ -121,6 +136,7 @@ class Holders:
         """The registered holders of this machine that no longer live."""
         found = []
         rows = tx.execute("select id, boot_id, host, started_at, parent_id from holder")
+        self._remove_files({row[0] for row in rows})
         for id_, boot_id, host, started_at, parent_id in rows:
             if host != socket.gethostname() or fcntl is None:
                 continue
@@ -163,10 +179,21 @@ class Holders:
             if not self._is_locked(id_, missing_is_alive=False)
         ]
 
-    def bury(self, holder_id: int) -> None:
-        """Remove a dead holder's file."""
-        with contextlib.suppress(OSError):
-            self._file(holder_id).unlink()
+    def bury(self, tx: Tx, holder_id: int) -> None:
+        """Remove a dead holder.
+
+        Its file goes when a later look finds that committed: until then its notes may be needed
+        again.
+        """
+        forget(tx, holder_id)
+        self._buried.add(holder_id)
+
+    def _remove_files(self, registered: set[int]) -> None:
+        """Remove the files of those buried who are no longer in the register."""
+        for holder_id in self._buried - registered:
+            with contextlib.suppress(OSError):
+                self._file(holder_id).unlink()
+        self._buried &= registered
 
     def _file(self, holder_id: int) -> Path:
         return self._folder / str(holder_id)

@@ -28,6 +28,11 @@ class LaneChange:
     head: int | None = None
 
 
+def _usable(lane: Lane) -> bool:
+    whole = isinstance(lane.max_running, int) and isinstance(lane.min_interval, int)
+    return whole and lane.max_running >= 1 and lane.min_interval >= 0
+
+
 def lane_ids(tx: Tx, queue_id: int, lanes: Iterable[Lane]) -> dict[str, int]:
     """The ids of lanes by key, created or brought to the given limits where needed.
 
@@ -35,10 +40,10 @@ def lane_ids(tx: Tx, queue_id: int, lanes: Iterable[Lane]) -> dict[str, int]:
     """
     ids = {}
     for lane in sorted(set(lanes)):
-        if lane.max_running < 1 or lane.min_interval < 0:
+        if not _usable(lane):
             raise BadInput(
                 f"lane {lane.key!r} cannot have max_running {lane.max_running} and min_interval "
-                f"{lane.min_interval}; use at least 1, and 0 or more microseconds"
+                f"{lane.min_interval}; use whole numbers: at least 1, and 0 or more microseconds"
             )
         tx.execute(
             """

@@ -7,12 +7,13 @@ for as long as its backend says.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import starmap
 from typing import Any
 
 from quaero.db.contract import Tx
 from quaero.queue import settle
 from quaero.queue.backend import Backend, Running, W
-from quaero.queue.message import Token
+from quaero.queue.message import Delivery, Token
 
 
 class Leases:
@@ -20,19 +21,19 @@ class Leases:
 
     def __init__(self, length: int) -> None:
         self._length = length
-        self._held: set[Token] = set()
+        self._held: set[tuple[int, int]] = set()  # tokens; the class of its own costs double
 
-    def hold(self, tokens: Iterable[Token]) -> None:
+    def hold(self, deliveries: Iterable[Delivery]) -> None:
         """Renew these leases until they are dropped."""
-        self._held.update(tokens)
+        self._held.update([(each.id, each.lease_no) for each in deliveries])
 
-    def drop(self, tokens: Iterable[Token]) -> None:
+    def drop(self, deliveries: Iterable[Delivery | Token]) -> None:
         """These are settled or lost."""
-        self._held.difference_update(tokens)
+        self._held.difference_update([(each.id, each.lease_no) for each in deliveries])
 
     def renew(self, tx: Tx, but: Collection[Token]) -> set[Token]:
         """Renew what is held `but` these; returns the leases that turned out to be lost."""
-        tokens = self._held.copy().difference(but)
+        tokens = set(starmap(Token, self._held.copy().difference(but)))
         return tokens - settle.extend(tx, tokens, self._length) if tokens else set()
 
 

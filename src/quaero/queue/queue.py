@@ -1,6 +1,6 @@
 """A named queue of a database, for use with any other part of Quaero or with none.
 
-    db = SqliteDatabase.open(Path("app.db"))
+    db = SqliteDatabase.open("app.db")
     mail = Queue.open(db, "mail")
     db.write_sync(mail.send, {"to": "ann@example.org"})
     for delivery in db.write_sync(mail.receive):
@@ -14,15 +14,14 @@ function of yours, in one transaction with your own statements.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from quaero.clock import SECOND
 from quaero.db.contract import Database, ReadTx, Tx, together
 from quaero.errors import BadInput, NotFound, StaleLease
-from quaero.queue import settle
+from quaero.queue import given, settle
 from quaero.queue.backoff import backoff
 from quaero.queue.claim import Claim, claim
 from quaero.queue.message import Delivery, Held, Lane, NewMessage, State, Token
@@ -31,13 +30,11 @@ from quaero.queue.stats import QueueStats, stats
 
 PURGE_AT_ONCE = 1_000
 DIED = "the process that ran it died"
-_DEEPEST_QUEUE_NAME = 200
 
 
 def open_queue(tx: Tx, name: str) -> int:
     """The id of the queue with that name, made where there is none."""
-    if not name or len(name) > _DEEPEST_QUEUE_NAME or not name.isprintable():
-        raise BadInput(f"{name!r} is no queue name; use 1 to 200 printable characters")
+    given.queue_name(name)
     tx.execute("insert into queue(name) values($1) on conflict do nothing", (name,))
     ((id_,),) = tx.execute("select id from queue where name = $1", (name,))
     return int(id_)
@@ -49,20 +46,38 @@ class Queue:
     def __init__(
         self, id_: int, name: str, *, visibility_timeout: float = 300.0, max_receive: int = 3
     ) -> None:
-        if visibility_timeout <= 0:
-            raise BadInput(f"visibility timeout {visibility_timeout} must be more than 0 s")
-        if max_receive < 1:
-            raise BadInput(f"max_receive {max_receive} must be at least 1")
+        lease = given.micros(visibility_timeout, "visibility_timeout")
+        if not lease:
+            raise BadInput(f"visibility_timeout {visibility_timeout} must be more than 0 s")
         self.id = id_
         self.name = name
-        self.lease = int(visibility_timeout * SECOND)
-        self.max_receive = max_receive
+        self.lease = lease
+        self.max_receive = given.whole(max_receive, "max_receive", least=1)
         self._random = random.Random()
 
     @classmethod
-    def open(cls, db: Database, name: str, **options: Any) -> Queue:
-        """Open the named queue of `db`, making it where there is none; blocks for one write."""
-        return cls(db.write_sync(open_queue, name), name, **options)
+    def open(
+        cls,
+        db: Database,
+        name: str,
+        *,
+        visibility_timeout: float = 300.0,
+        max_receive: int = 3,
+    ) -> Queue:
+        """Open the named queue of `db`, making it where there is none; blocks for one write.
+
+        `visibility_timeout` is in seconds. Raises `BadInput` for a name or options that cannot be.
+        """
+        if not hasattr(db, "write_sync"):
+            raise BadInput(f"{db!r} is no open database; give what SqliteDatabase.open returned")
+        queue = cls(
+            0,
+            given.queue_name(name),
+            visibility_timeout=visibility_timeout,
+            max_receive=max_receive,
+        )
+        queue.id = db.write_sync(open_queue, name)
+        return queue
 
     # -- sending
 
@@ -70,9 +85,9 @@ class Queue:
         """Several sends that waited at the same time, as one."""
         options = calls[0][1]
         if options.keys() & {"dedup", "payload"} or any(kw != options for _, kw in calls):
-            return send(tx, self.id, [self._new(*args, **kwargs) for args, kwargs in calls])
+            return send(tx, self.id, [self.message(*args, **kwargs) for args, kwargs in calls])
         payloads = [encode(*args) for args, _ in calls]
-        return list(send_alike(tx, self.id, self._new(**options), payloads))
+        return list(send_alike(tx, self.id, self.message(**options), payloads))
 
     @together(_send_together)
     def send(
@@ -88,13 +103,17 @@ class Queue:
     ) -> int:
         """Send one message; returns its id, or that of the message which has its `dedup` key.
 
-        `payload` is anything JSON can hold. Raises `BadInput` where it is not.
+        `payload` is anything JSON can hold, and is received as JSON text; `delay` is in seconds.
+        Raises `BadInput` for what cannot be sent.
         """
-        new = self._new(payload, type=type, priority=priority, delay=delay, lane=lane, dedup=dedup)
+        given.transaction(tx, "send")
+        new = self.message(
+            payload, type=type, priority=priority, delay=delay, lane=lane, dedup=dedup
+        )
         return send(tx, self.id, [new])[0]
 
     @staticmethod
-    def _new(
+    def message(
         payload: Any = None,
         *,
         type: str = "",  # noqa: A002
@@ -103,18 +122,23 @@ class Queue:
         lane: Lane | None = None,
         dedup: str | None = None,
     ) -> NewMessage:
+        """A message for `send_many`, made of what `send` takes. Raises `BadInput`."""
         return NewMessage(
-            type,
+            given.text(type, "type") if type != "" else type,
             encode(payload),
-            priority=priority,
-            delay=_micros(delay) if delay else 0,
-            lane=lane,
-            dedup=dedup,
+            priority=given.whole(priority, "priority") if priority != 0 else 0,
+            delay=given.micros(delay) if delay != 0 else 0,
+            lane=lane if lane is None else given.lane(lane),
+            dedup=dedup if dedup is None else given.text(dedup, "dedup"),
         )
 
-    def send_many(self, tx: Tx, messages: Sequence[NewMessage]) -> list[int]:
-        """Send messages in order; returns their ids."""
-        return send(tx, self.id, messages)
+    def send_many(self, tx: Tx, messages: Iterable[NewMessage]) -> list[int]:
+        """Send messages, such as `message` makes, in order; returns their ids.
+
+        Raises `BadInput`, and sends none, where one cannot be sent.
+        """
+        given.transaction(tx, "send_many")
+        return send(tx, self.id, [given.message(each) for each in messages])
 
     # -- receiving and settling
 
@@ -122,8 +146,10 @@ class Queue:
         """Lease up to `limit` messages.
 
         Leases that have run out are given back first: after `max_receive` charged receives the
-        message becomes a dead letter.
+        message becomes a dead letter. Raises `BadInput` for a limit below 1.
         """
+        given.transaction(tx, "receive")
+        given.whole(limit, "limit", least=1)
         self.sweep(tx)
         return claim(tx, self.id, Claim(limit, self.lease, holder))
 
@@ -155,6 +181,7 @@ class Queue:
 
         Raises `StaleLease`, and deletes none, where one of the leases was lost.
         """
+        given.transaction(tx, "complete")
         settle.complete(tx, self._held(tx, deliveries))
 
     def release(
@@ -162,7 +189,7 @@ class Queue:
         tx: Tx,
         delivery: Delivery | Token,
         *,
-        error: str | None = None,
+        error: str | BaseException | None = None,
         delay: float | None = None,
         charge: bool = True,
     ) -> State:
@@ -171,22 +198,27 @@ class Queue:
         At `max_receive` charged receives it becomes a dead letter. Returns the message's new state.
         Raises `StaleLease`.
         """
+        given.transaction(tx, "release")
+        wait = None if delay is None else given.micros(delay)
+        said = None if error is None else given.error_text(error)
         (held,) = self._held(tx, [delivery])
         if charge and held.receives >= self.max_receive:
-            settle.bury(tx, [(held, error or "given back")])
+            settle.bury(tx, [(held, said or "given back")])
             return State.DEAD
-        wait = backoff(held.receives, self._random) if delay is None else _micros(delay)
-        settle.release(tx, [settle.Release(held, wait, error, charge)])
+        wait = backoff(held.receives, self._random) if wait is None else wait
+        settle.release(tx, [settle.Release(held, wait, said, charge)])
         return State.DELAYED if wait else State.READY
 
-    def dead_letter(self, tx: Tx, delivery: Delivery | Token, error: str) -> None:
+    def dead_letter(self, tx: Tx, delivery: Delivery | Token, error: str | BaseException) -> None:
         """Give a delivery up. Raises `StaleLease`."""
+        given.transaction(tx, "dead_letter")
         (held,) = self._held(tx, [delivery])
-        settle.bury(tx, [(held, error)])
+        settle.bury(tx, [(held, given.error_text(error))])
 
     def extend(self, tx: Tx, *deliveries: Delivery | Token) -> None:
         """Renew leases for a full visibility timeout. Raises `StaleLease`."""
-        tokens = [_token(each) for each in deliveries]
+        given.transaction(tx, "extend")
+        tokens = [given.token(each) for each in deliveries]
         if lost := set(tokens) - settle.extend(tx, tokens, self.lease):
             raise _stale(min(lost))
 
@@ -194,10 +226,14 @@ class Queue:
 
     def dead(self, tx: ReadTx, limit: int = 100, after: int = 0) -> list[DeadLetter]:
         """Dead letters by id, from the one after `after` on, with their errors."""
-        return dead_letters(tx, self.id, limit, after)
+        given.transaction(tx, "dead")
+        return dead_letters(tx, self.id, given.whole(limit, "limit", least=0), after)
 
     def requeue(self, tx: Tx, *ids: int) -> int:
         """Make dead letters ready again; returns how many. Raises `NotFound` when none is dead."""
+        given.transaction(tx, "requeue")
+        for id_ in ids:
+            given.whole(id_, "the id of a dead letter")
         done = settle.requeue(tx, _of_queue(tx, self.id, ids))
         if ids and not done:
             raise NotFound(f"no dead letter with id {', '.join(map(str, ids))}")
@@ -208,27 +244,32 @@ class Queue:
 
         Call it until it returns 0.
         """
-        return len(settle.discard(tx, unheld(tx, self.id, limit)))
+        given.transaction(tx, "purge")
+        given.whole(limit, "limit", least=0)
+        return len(settle.discard(tx, unheld(tx, self.id, limit, newest(tx))))
 
     def pause(self, tx: Tx) -> None:
         """Deliver nothing until `resume`, but what lies in the lane of commands.
 
         What is in flight goes on.
         """
+        given.transaction(tx, "pause")
         tx.execute("update queue set paused = 1 where id = $1", (self.id,))
         tx.signal(f"queue:{self.id}")
 
     def resume(self, tx: Tx) -> None:
         """Deliver again."""
+        given.transaction(tx, "resume")
         tx.execute("update queue set paused = 0 where id = $1", (self.id,))
         tx.signal(f"queue:{self.id}")
 
     def stats(self, tx: ReadTx) -> QueueStats:
         """The queue's counts."""
+        given.transaction(tx, "stats")
         return stats(tx, self.id)
 
     def _held(self, tx: Tx, deliveries: Sequence[Delivery | Token]) -> list[Held]:
-        tokens = list(dict.fromkeys(_token(each) for each in deliveries))
+        tokens = list(dict.fromkeys(given.token(each) for each in deliveries))
         good = settle.held(tx, tokens)
         for token in tokens:
             if not settle.stands(good, token):
@@ -267,16 +308,25 @@ def _trail(tx: ReadTx, message_id: int) -> list[tuple[int, int, str]]:
     return [(lease_no, at, error) for lease_no, at, error in settle.trail(tx, message_id)]
 
 
-def unheld(tx: ReadTx, queue_id: int, limit: int) -> list[int]:
-    """The ids of up to `limit` messages of the queue that are not leased."""
+def newest(tx: ReadTx) -> int:
+    """The id of the message that was sent last, to whatever queue."""
+    ((last,),) = tx.execute("select last from sequence where name = 'message'")
+    return int(last)
+
+
+def unheld(tx: ReadTx, queue_id: int, limit: int, up_to: int) -> list[int]:
+    """The ids of up to `limit` messages of the queue, none after `up_to`, that are not leased."""
     ids: list[int] = []
     for state in State:
         if state is not State.LEASED and len(ids) < limit:
             ids += [
                 row[0]
                 for row in tx.execute(
-                    f"select id from message where queue_id = $1 and state = {state:d} limit $2",
-                    (queue_id, limit - len(ids)),
+                    f"""
+                    select id from message
+                     where queue_id = $1 and state = {state:d} and id <= $3 limit $2
+                    """,
+                    (queue_id, limit - len(ids), up_to),
                 )
             ]
     return ids
@@ -291,10 +341,13 @@ def _of_queue(tx: ReadTx, queue_id: int, ids: Sequence[int]) -> list[int]:
 
 
 def encode(payload: Any = None) -> str:
-    """A payload as JSON text. Raises `BadInput` for what JSON cannot hold."""
+    """A payload as JSON text. Raises `BadInput` for what JSON cannot hold.
+
+    Dates, UUIDs and bytes (as base64) become text, sets become lists, NaN and infinity null.
+    """
     try:
         return msgspec.json.encode(payload).decode()
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise BadInput(f"the payload cannot be written as JSON: {error}") from error
 
 
@@ -303,20 +356,10 @@ def decode(text: str | None) -> Any:
     return None if text is None else msgspec.json.decode(text)
 
 
-def _token(delivery: Delivery | Token) -> Token:
-    return delivery if isinstance(delivery, Token) else delivery.token
-
-
 def _stale(token: Token) -> StaleLease:
     return StaleLease(
         f"the lease {token.lease_no} of message {token.id} was lost; nothing was changed"
     )
-
-
-def _micros(seconds: float) -> int:
-    if not 0 <= seconds < 1e9:
-        raise BadInput(f"delay {seconds} must be 0 or more seconds, and less than 30 years")
-    return int(seconds * SECOND)
 
 
 __all__ = ["DeadLetter", "Queue", "decode", "encode", "open_queue"]

@@ -20,9 +20,10 @@ from quaero.db.contract import ReadTx, Row
 from quaero.errors import NotFound
 from quaero.jobs import logs
 from quaero.jobs.logs import Level
+from quaero.jobs.model import FailureAction
 from quaero.jobs.needs import Needed, needs_of
 from quaero.jobs.read import SUMMARY, Attempt, Summary, attempts, summary
-from quaero.reports.walks import Walk, walks
+from quaero.reports.walks import Walk, timeless, walks
 from quaero.reports.wanted import JobFilter, OrderWord
 
 SCANNED = 5_000
@@ -92,17 +93,27 @@ def _page(
     limit: int,
 ) -> tuple[list[Row], Place | None, bool]:
     down = order.startswith("-")
-    ways = walks(tx, wanted, order)
-    scanned = max(limit, SCANNED // len(ways))
-    found = [_go(tx, way, columns, after, limit + 1, scanned, down=down) for way in ways]
+    rows, stop = _merged(tx, walks(tx, wanted, order), columns, after, limit + 1, down=down)
+    if stop is None and len(rows) <= limit and (others := timeless(wanted, order)):
+        more, stop = _merged(tx, others, columns, after, limit + 1, down=down)
+        rows += more
+    if len(rows) > limit:
+        return [row[2:] for row in rows[:limit]], _place(rows[limit - 1]), False
+    return [row[2:] for row in rows], stop, stop is not None
+
+
+def _merged(
+    tx: ReadTx, ways: Sequence[Walk], columns: str, after: Place | None, limit: int, *, down: bool
+) -> tuple[list[Row], Place | None]:
+    """The next rows of walks together, and where they were stopped before they had enough."""
+    scanned = max(limit - 1, SCANNED // len(ways))
+    found = [_go(tx, way, columns, after, limit, scanned, down=down) for way in ways]
     rows = sorted((row for each in found for row in each.rows), key=_place, reverse=down)
     stops = [each.stop for each in found if each.stop is not None]
     stop = (max(stops) if down else min(stops)) if stops else None
     if stop is not None:
         rows = [row for row in rows if not _beyond(_place(row), stop, down=down)]
-    if len(rows) > limit:
-        return [row[2:] for row in rows[:limit]], _place(rows[limit - 1]), False
-    return [row[2:] for row in rows], stop, stop is not None
+    return rows, stop
 
 
 def _place(row: Row) -> Place:
@@ -146,7 +157,9 @@ def _go(
 
 def _after(way: Walk, args: list[Any], place: Place, sign: str) -> str:
     """The condition for what lies behind a place, in a form that bounds the walk of the index."""
-    if way.key == "0":
+    if isinstance(way.key, int):
+        if way.key and way.key != place[0]:
+            return "1 = 1"  # the place lies among those with a time, before all of these
         args.append(place[1])
         return f"id {sign} ${len(args)}"
     args += place
@@ -156,7 +169,7 @@ def _after(way: Walk, args: list[Any], place: Place, sign: str) -> str:
 
 def _until(way: Walk, args: list[Any], place: Place, sign: str) -> str:
     """The condition for what lies before a place or there, which ends the walk of the index."""
-    if way.key == "0":
+    if isinstance(way.key, int):
         args.append(place[1])
         return f"id {sign}= ${len(args)}"
     args += place
@@ -185,7 +198,8 @@ def _highest(condition: str) -> int:
 
 def _order(way: Walk, *, down: bool) -> str:
     direction = "desc" if down else "asc"
-    return f"id {direction}" if way.key == "0" else f"{way.key} {direction}, id {direction}"
+    by_id = isinstance(way.key, int)
+    return f"id {direction}" if by_id else f"{way.key} {direction}, id {direction}"
 
 
 # -- counting
@@ -253,7 +267,7 @@ class Detail:
     result: str | None
     attempts: list[Attempt]
     max_child_failures: int
-    failure_action: int
+    failure_action: FailureAction
     needs: list[Needed]
     logs: dict[Level, int]
     logs_capped: bool
@@ -277,7 +291,7 @@ def detail(tx: ReadTx, job_id: int) -> Detail:
     levels, logs_capped = log_counts(tx, job_id, tree=job.parent_id is None)
     documents = _documents(tx, job)
     return Detail(
-        job, description, payload, result, attempts(tx, job_id), limit, action,
+        job, description, payload, result, attempts(tx, job_id), limit, FailureAction(action),
         needs_of(tx, [job_id]), levels, logs_capped, min(documents, COUNTED), documents > COUNTED,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ import msgspec
 from quaero.db.contract import ReadTx
 from quaero.errors import BadInput
 from quaero.jobs.model import Status
-from quaero.reports.wanted import JobFilter, OrderWord
+from quaero.reports.wanted import LARGEST_ID, JobFilter, OrderWord
 
 _BADLY = {Status.FAILED, Status.CANCELLED}
 _OPEN = {Status.PENDING, Status.RUNNING}
@@ -25,18 +25,21 @@ _KEYS = {
     "finished": ("job_top_ended", "completed_at", "status > 1"),
 }
 _DURATION = "completed_at - started_at"
+_LAST = LARGEST_ID
+"""Stands for the time of jobs that have none: such jobs come last in either direction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
     """One walk: along `index` by `key` and id, where `condition` holds.
 
-    `looked_at` is what is checked on each row of the way. `args` are the arguments of both.
+    A `key` that is a number is that of all its rows. `looked_at` is what is checked on each row of
+    the way. `args` are the arguments of both.
     """
 
     index: str | None
     condition: str
-    key: str = "0"
+    key: str | int = 0
     looked_at: str = ""
     args: tuple[Any, ...] = ()
 
@@ -61,7 +64,7 @@ class _Conditions:
 
 
 def walks(tx: ReadTx, wanted: JobFilter, order: OrderWord) -> list[Walk]:
-    """The walks whose merged rows are the wanted jobs in their order.
+    """The walks whose merged rows are the wanted jobs in their order; `timeless` ones follow.
 
     Raises `BadInput` for an order that is not offered for these jobs.
     """
@@ -79,6 +82,23 @@ def walks(tx: ReadTx, wanted: JobFilter, order: OrderWord) -> list[Walk]:
     if column != "created" or _timed(wanted):
         return [_by_time(wanted, column)]
     return _of_top(tx, wanted)
+
+
+def timeless(wanted: JobFilter, order: OrderWord) -> list[Walk]:
+    """The walks of the wanted jobs that have not the time that an order asks for, by id."""
+    column = order.removeprefix("-")
+    if column == "created":
+        return []
+    key = -_LAST if order.startswith("-") else _LAST
+    statuses = set(wanted.statuses or Status)
+    not_ended = sorted(statuses & _OPEN)
+    not_begun = sorted({"started": statuses, "duration": statuses - _OPEN}.get(column, set()))
+    index, condition = "job_top_unstarted", "parent_id is null and started_at is null"
+    ways = [_of_status(index, condition, wanted, status, key) for status in not_begun]
+    if column == "started":
+        return ways
+    index, condition = "job_top_status", "parent_id is null"
+    return ways + [_of_status(index, condition, wanted, status, key) for status in not_ended]
 
 
 def _timed(wanted: JobFilter) -> bool:
@@ -120,11 +140,11 @@ def _of_top(tx: ReadTx, wanted: JobFilter) -> list[Walk]:
     return [_walk("job_top", of, wanted)]
 
 
-def _of_status(index: str, condition: str, wanted: JobFilter, status: Status) -> Walk:
+def _of_status(index: str, condition: str, wanted: JobFilter, status: Status, key: int = 0) -> Walk:
     of = _Conditions()
     of.add(condition)
     of.add(f"status = {status:d}")
-    return _walk(index, of, wanted, skip={"status"})
+    return _walk(index, of, wanted, key, skip={"status"})
 
 
 def _fewer_of_type(tx: ReadTx, type_: str, statuses: tuple[Status, ...]) -> bool:
@@ -172,7 +192,7 @@ def _walk(
     index: str | None,
     of: _Conditions,
     wanted: JobFilter,
-    key: str = "0",
+    key: str | int = 0,
     *,
     skip: frozenset[str] | set[str] = frozenset(),
 ) -> Walk:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from quaero.clock import SECOND
+from quaero.forms import PARENT
 from quaero.jobs.model import Status
 
 LONGEST_TEXT = 200
@@ -69,7 +70,7 @@ class JobFilter(BaseModel):
     parent: Annotated[
         str,
         Field(
-            pattern=r"^(root|any|[1-9][0-9]{0,17})$",
+            pattern=PARENT,
             description="`root`: top-level jobs; `any`: all; an id: the children of that job.",
         ),
     ] = "root"

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from quaero.crawl.patterns import Patterns
 from quaero.crawl.payloads import Crawl
 from quaero.errors import BadInput, Permanent
+from quaero.forms import said
 from quaero.sources.folder_walk import File, PathRules, Walk
 from quaero.sources.payloads import Folder, Validation
 
@@ -79,7 +80,7 @@ def check_settings(wanted: Validation) -> tuple[Check, Crawl | None]:
         crawl = Crawl.model_validate(told_of)
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, each['loc']))}: {each.get('ctx', {}).get('error') or each['msg']}"
+            f"{'.'.join(map(str, each['loc']))}: {said(each)}"
             for each in error.errors(include_url=False)
         ]
         text = "; ".join(faults)
@@ -139,7 +140,7 @@ def _folder(wanted: Validation, patterns: Check) -> tuple[Check, Folder | None]:
     try:
         folder = Folder.model_validate(told_of)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        faults = [f"{'.'.join(map(str, e['loc']))}: {said(e)}" for e in error.errors()]
         text = "; ".join(faults)
         return Check("settings", False, text, "correct the settings of the source"), None
     return Check("settings", True, "the settings can be used"), folder if patterns.ok else None

@@ -97,7 +97,7 @@ class _Run:
                 if limited:
                     break
         finally:
-            walk.close()
+            await asyncio.to_thread(walk.close)
         if limited:
             self._job.log.warn(
                 f"the limit of {folder.max_files} files is reached; raise max_files to go on"

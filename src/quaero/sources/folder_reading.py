@@ -53,7 +53,10 @@ def _read(base: bytes, path: bytes, url: str) -> dict[str, Any]:
     text = decode(body, None)
     if "\0" in text[:_LOOKED_AT]:
         return {"refusal": "binary", "detail": "it is no text"}
-    return _of_text(text, url, changed)
+    try:
+        return _of_text(text, url, changed)
+    except RecursionError:
+        return {"refusal": "unreadable", "detail": "its front matter is nested too deep"}
 
 
 def _content(base: bytes, path: bytes) -> tuple[bytes | None, float]:

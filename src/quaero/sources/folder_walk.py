@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ class _Level:
 
 @dataclass(slots=True)
 class Walk:
-    """One walk through a base, from the address `after` on; to be closed."""
+    """One walk through a base, from the address `after` on; to be closed, on any thread."""
 
     base: str
     rules: PathRules
@@ -116,6 +117,7 @@ class Walk:
     _prefix: str = field(init=False)
     _real: bytes = field(init=False)
     _levels: list[_Level] = field(init=False, default_factory=list)
+    _turn: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._prefix = address_of(self.base)
@@ -127,13 +129,15 @@ class Walk:
         self._levels.append(_Level(handle, b"", _sorted(handle)))
 
     def take(self, most: int) -> list[File | Unseen]:
-        """The next entries, at most so many; an empty list at the end."""
-        return list(islice(self._met(), most))
+        """The next entries, at most so many; an empty list at the end, and once it is closed."""
+        with self._turn:
+            return list(islice(self._met(), most))
 
     def close(self) -> None:
-        """Close what is open."""
-        while self._levels:
-            os.close(self._levels.pop().handle)
+        """Close what is open, once a `take` under way on another thread has ended."""
+        with self._turn:
+            while self._levels:
+                os.close(self._levels.pop().handle)
 
     def _met(self) -> Iterator[File | Unseen]:
         while self._levels:

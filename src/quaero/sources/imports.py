@@ -122,7 +122,8 @@ def cookies_of(value: str, url: str, where: str) -> list[Cookie]:
         raise BadLogin(f"{where}: more than {MOST_COOKIES} cookies")
     for pair in filter(None, (each.strip() for each in value.split(";"))):
         name, equals, content = (part.strip() for part in pair.partition("="))
-        if not equals or not is_cookie_name(name) or not is_cookie_value(content):
+        named = equals and " " not in name and is_cookie_name(name)  # a blank tells of other text
+        if not named or not is_cookie_value(content):
             raise BadLogin(
                 f"{where}: this is not a list of cookies such as name=value; other=value"
             )
@@ -173,8 +174,9 @@ def _from_har(text: str, base_url: str, now: int) -> Found:
         har = msgspec.json.decode(text.encode(), type=_Har)
     except msgspec.ValidationError as error:
         raise BadLogin(_no_har(str(error))) from None
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        raise BadLogin("this is no HAR: it is no JSON, or is cut off; save it again") from None
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        what = "it is no JSON, is cut off or nested too deep"
+        raise BadLogin(f"this is no HAR: {what}; save it again") from None
     jar: dict[tuple[str, str, str], Cookie] = {}
     headers: dict[str, str] = {}
     agent, foreign = None, 0

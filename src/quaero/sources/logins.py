@@ -61,6 +61,7 @@ class Logins:
         self._learned: dict[tuple[int, int], _Learned] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._storing = asyncio.Lock()
 
     # -- open
 
@@ -169,15 +170,16 @@ class Logins:
 
         Where that fails unexpectedly the rest is still there for the next time.
         """
-        while self._learned:
-            credential_id, version = place = next(iter(self._learned))
-            learned = self._learned.pop(place)
-            try:
-                await self._merge(credential_id, version, learned)
-            except NotFound:
-                continue
-            except QuaeroError as error:
-                log.warning("what the login %d was set anew is not kept: %s", credential_id, error)
+        async with self._storing:  # one after the other, so the newest stays
+            while self._learned:
+                credential_id, version = place = next(iter(self._learned))
+                learned = self._learned.pop(place)
+                try:
+                    await self._merge(credential_id, version, learned)
+                except NotFound:
+                    continue
+                except QuaeroError as error:
+                    log.warning("login %d: what was set anew is not kept: %s", credential_id, error)
 
     async def _merge(self, credential_id: int, version: int, learned: _Learned) -> None:
         """Add to a login what was learned with it, unless it has been replaced since."""

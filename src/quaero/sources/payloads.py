@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from quaero.crawl.payloads import Tag
+from quaero.forms import ABSOLUTE
 from quaero.sources.settings import FolderSettings, Kind, PathPatterns
 from quaero.work.registry import JobType
 
@@ -37,7 +38,7 @@ class Folder(FolderSettings):
     """
 
     source: SourceId
-    base: Annotated[str, Field(min_length=1, max_length=4_000, pattern=r"^/")]
+    base: Annotated[str, Field(min_length=1, max_length=4_000, pattern=ABSOLUTE)]
     within: PathPatterns = Field(default_factory=list)
     tags: Annotated[list[Tag], Field(default_factory=list, max_length=100)]
 

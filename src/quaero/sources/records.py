@@ -20,11 +20,11 @@ from quaero.crawl.urls import canonical
 from quaero.db.contract import ReadTx, Row, Tx
 from quaero.documents.model import normal_tag
 from quaero.errors import BadInput, BadPayload, BadUrl, Conflict, NotFound
+from quaero.forms import SOURCE_NAME, said
 from quaero.sources import credentials
 from quaero.sources.names import names
 from quaero.sources.settings import Kind, Settings, settings_model
 
-SLUG = r"^[a-z][a-z0-9_-]{0,59}$"
 _COLUMNS = """
     id, name, kind, base_url, credential, settings, tags, enabled, rev, created_at, updated_at,
     run_id, ended_run_id
@@ -39,7 +39,7 @@ class Draft(BaseModel):
     name: Annotated[
         str,
         Field(
-            pattern=SLUG,
+            pattern=SOURCE_NAME,
             description="A letter, then lower-case letters, digits, - and _, as in `source:name`.",
         ),
     ]
@@ -121,10 +121,7 @@ def _read(model: Any, given: Any, where: str, faults: list[dict[str, str]]) -> A
     except ValidationError as error:
         for each in error.errors(include_url=False):
             words = [str(part).replace("~", "~0").replace("/", "~1") for part in each["loc"]]
-            detail = str(each.get("ctx", {}).get("error") or each["msg"])
-            if words == ["name"]:
-                detail = "begin with a letter; use lower-case letters, digits, - and _, at most 60"
-            faults.append({"pointer": "/".join([where, *words]), "detail": detail})
+            faults.append({"pointer": "/".join([where, *words]), "detail": said(each)})
         return None
 
 

@@ -21,6 +21,7 @@ from quaero.crawl.kinds import CRAWLER
 from quaero.crawl.payloads import Crawl
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import BadPayload, Conflict
+from quaero.forms import said
 from quaero.jobs import steer
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec, Phase
@@ -125,7 +126,7 @@ def _made(model: type[M], told: Mapping[str, Any]) -> M:
         faults = [
             {
                 "pointer": "/" + "/".join(map(str, each["loc"])),
-                "detail": str(each.get("ctx", {}).get("error") or each["msg"]),
+                "detail": said(each),
             }
             for each in error.errors(include_url=False)
         ]

@@ -23,7 +23,7 @@ def expiry_of_token(value: str) -> int | None:
     padded = parts[1] + "=" * (-len(parts[1]) % 4)
     try:
         claims = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=_Claims)
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
+    except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         return None
     if claims.exp is None or not 0 < claims.exp < LAST_SECOND:
         return None

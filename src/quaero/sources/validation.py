@@ -113,7 +113,7 @@ class Validator:
         if not wrong:
             return Result(value)
         text = msgspec.json.encode(value).decode()
-        await job.checkpoint(None, [partial(_keep_result, text=text)])
+        await job.commit(partial(_keep_result, text=text))
         if all(each.passing for each in wrong):
             raise RetryLater(checks.told(wrong))
         raise Permanent(checks.told(wrong))
@@ -132,9 +132,7 @@ class Validator:
         if job.parent_id is None or not wanted.source:
             return []
         try:
-            await job.checkpoint(
-                job.state, [partial(_take_turn, source=wanted.source, run=job.parent_id)]
-            )
+            await job.commit(partial(_take_turn, source=wanted.source, run=job.parent_id))
         except (Conflict, NotFound) as error:
             return [Check("source", False, str(error), "wait for its end, or cancel it")]
         return [Check("source", True, "this is its only run")]

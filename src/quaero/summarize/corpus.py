@@ -1,8 +1,9 @@
 """`corpus_summary`: what many documents say together.
 
 Each document is summarised by itself, as `summarizer` would, and its summary kept; then the
-summaries are combined in groups, and the groups with one another. As a child of phase post it
-speaks of what its tree has collected.
+summaries are combined in groups, groups of groups again, and what is left with one another. So what
+is kept between two groups, and asked of a model at once, stays small however many there are. As a
+child of phase post it speaks of what its tree has collected.
 """
 
 from __future__ import annotations
@@ -49,16 +50,16 @@ class Corpus:
         if job.state is None:
             up_to = await self._db.read(newest)
             begun = {
-                "place": 0, "up_to": up_to, "documents": 0, "left_out": 0, "notes": [],
-                "titles": [], "words": [], "more": False, "why": "",
+                "place": 0, "up_to": up_to, "documents": 0, "left_out": 0, "above": [],
+                "notes": [], "titles": [], "words": [], "more": False, "why": "",
             }  # fmt: skip
             return Later(lane=maker.lane, state=begun)
         chosen = wanted if wanted.narrowed else wanted.model_copy(update={"root_id": job.root_id})
-        state = {"why": "", **job.state}
+        state = {"why": "", "above": [], **job.state}
         while state["place"] is not None:
             await self._group(job, chosen, maker, state)
             await job.checkpoint(state)
-        if not state["notes"]:
+        if not (state["above"] or state["notes"]):
             why = state["why"] or "there is no document with text among those chosen"
             raise Permanent(f"nothing was summarised: {why}")
         return Result(await self._whole(job, wanted, maker, state))
@@ -89,7 +90,16 @@ class Corpus:
             state["notes"].append(note)
             state["titles"].append(titles[0])
             state["words"].append(words)
+        if len(state["notes"]) >= GROUP:
+            await self._fold(job, maker, state)
         state["place"] = place
+
+    async def _fold(self, job: JobContext, maker: Maker, state: dict[str, Any]) -> None:
+        """Make one of the groups so far."""
+        titles, words = state["titles"], _most_named(state["words"])
+        note, _ = await self._combined(job, maker, titles, state["notes"], _GROUP_SENTENCES)
+        state["above"].append((titles[0], note, words))
+        state.update(notes=[], titles=[], words=[])
 
     async def _summary(
         self, job: JobContext, maker: Maker, document: Document, state: dict[str, Any]
@@ -119,7 +129,7 @@ class Corpus:
                     document.content_hash, job.id)
             for kind, text in made.items()
         ]  # fmt: skip
-        await job.checkpoint(job.state, [partial(_keep, made=new)])
+        await job.commit(partial(_keep, made=new))
         return made[Kind.SUMMARY]
 
     async def _combined(
@@ -139,12 +149,15 @@ class Corpus:
     ) -> dict[str, Any]:
         """The result: one text of all groups."""
         number = wanted.sentences
-        summary, _ = await self._combined(job, maker, state["titles"], state["notes"], number)
+        titles = [*(title for title, _, _ in state["above"]), *state["titles"]]
+        texts = [*(note for _, note, _ in state["above"]), *state["notes"]]
+        words = [*(words for _, _, words in state["above"]), *state["words"]]
+        summary, _ = await self._combined(job, maker, titles, texts, number)
         if state["more"]:
             job.log.warn(f"only the first {wanted.max_documents} documents were looked at")
         return {
             "summary": summary,
-            "keywords": _most_named(state["words"]),
+            "keywords": _most_named(words),
             "maker": maker.name,
             "documents": state["documents"],
             "left_out": state["left_out"],

@@ -176,7 +176,7 @@ class Summaries:
         if not made:
             job.log.info(f"document {id_} is left out: it has no sentence", document_id=id_)
             return "left_out", []
-        if kind is Kind.SUMMARY and maker.model is not None and not seen.keywords:
+        if Kind.KEYWORDS not in made and not seen.keywords:
             own = self._makers.get("extractive")
             made |= await self._making.notes(own, Kind.KEYWORDS, document, job.id, [], keep)
             by = {Kind.SUMMARY: maker, Kind.KEYWORDS: own}

@@ -47,7 +47,7 @@ class ServerModel:
             raise self._without_key(error) from None
         try:
             value = msgspec.json.decode(result.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             what = f" but {result.content_type}" if result.content_type else ""
             raise BadAnswer(f"the model's server answered not with JSON{what}") from None
         return read_completion(value)

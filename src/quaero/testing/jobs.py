@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.jobs import feed
@@ -16,6 +16,8 @@ from quaero.jobs.read import Job, get
 from quaero.queue.queue import open_queue
 from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import JobType, Registry
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +37,36 @@ class Bench:
 
     async def ended(self, job_id: int) -> Job:
         """Wait until a job has ended; returns it."""
-        changed = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        stop = self.db.subscribe(feed.TOPIC, lambda: loop.call_soon_threadsafe(changed.set))
-        try:
-            while True:
-                changed.clear()
-                job = await self.db.read(get, job_id)
-                if not job.summary.status.open:
-                    return job
-                await changed.wait()
-        finally:
-            stop()
+        return await ended(self.db, job_id)
 
     async def run(self, type_: str, payload: Any = None, **options: Any) -> Job:
         """Create a job and wait until it has ended."""
         return await self.ended(await self.create(type_, payload, **options))
+
+
+async def ended(db: SqliteDatabase, job_id: int) -> Job:
+    """Wait until a job has ended; returns it."""
+
+    async def end() -> Job | None:
+        job = await db.read(get, job_id)
+        return None if job.summary.status.open else job
+
+    return await until(db, feed.TOPIC, end)
+
+
+async def until(db: SqliteDatabase, topic: str, look: Callable[[], Awaitable[T | None]]) -> T:
+    """Wait until `look` finds something, looking after each commit that signals `topic`."""
+    changed, loop = asyncio.Event(), asyncio.get_running_loop()
+    stop = db.subscribe(topic, lambda: loop.call_soon_threadsafe(changed.set))
+    try:
+        while True:
+            changed.clear()
+            found = await look()
+            if found is not None:
+                return found
+            await changed.wait()
+    finally:
+        stop()
 
 
 @asynccontextmanager

@@ -72,6 +72,7 @@ FAULTS: dict[str, Callable[[dict[str, Any]], bytes]] = {
     "off_topic": lambda a: _said(a, "Buy cheap watches today, best prices guaranteed!"),
     "wrong_json": lambda _: _ok(b'{"result": "fine"}'),
     "not_json": lambda _: _ok(b'{"choices": [{"mess'),
+    "deep_json": lambda _: _ok(b"[" * 5_000 + b"]" * 5_000),
     "empty": lambda a: _said(a, "  \n "),
     "null": lambda _: _ok(completion(None)),
     "refusal": lambda _: _ok(completion(None, refusal="I won't do that.")),

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from quaero.clock import SECOND, Clock
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.db.sqlite.upkeep import backup_to
-from quaero.errors import BadInput, Permanent
+from quaero.errors import BadInput, Permanent, StorageError
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
@@ -44,7 +44,7 @@ def backup_type(db: SqliteDatabase, folder: Path, clock: Clock) -> JobType[Backu
             target = await asyncio.to_thread(_free_name, folder, clock.wall())
             await asyncio.to_thread(_drop_partial, folder, clock.wall() / SECOND - LONGEST)
             size = await _copied(job, db.path, target)
-        except (BadInput, OSError) as error:
+        except (BadInput, OSError, StorageError) as error:  # to wait for room would fill it again
             raise Permanent(f"no backup can be written to {folder}: {error}") from error
         gone = await asyncio.to_thread(_drop_old, folder, wanted.keep)
         job.log.info(f"wrote {target.name}, {size / 1e6:.1f} MB, checked", dropped=gone)

@@ -37,7 +37,7 @@ _OF_LETTERS = {"requeue_dead", "delete_dead"}
 
 
 class BulkAction(BaseModel):
-    """What to do, and to which: those with `ids`, else those that fit `filter`, up to id `up_to`.
+    """What to do, and to which: those with `ids`, else those up to id `up_to` that fit `filter`.
 
     `requeue_dead` and `delete_dead` are for dead letters, by their own ids, or all of them.
     """
@@ -84,7 +84,9 @@ def bulk_type(db: Database) -> JobType[BulkAction]:
         one, letters = _doing(db, wanted), wanted.action in _OF_LETTERS
         while True:
             ids, place = await _next(db, job.id, wanted, tally.place)
-            ids = [id_ for id_ in ids if id_ <= wanted.up_to and (letters or id_ != job.root_id)]
+            if wanted.ids is None:
+                ids = [id_ for id_ in ids if id_ <= wanted.up_to]
+            ids = [id_ for id_ in ids if letters or id_ != job.root_id]
             for start in range(0, len(ids), SLICE):
                 await _do(job, one, ids[start : start + SLICE], tally)
                 job.progress(tally.matched, wanted.expected, f"{wanted.action}: {tally.done} done")
@@ -144,7 +146,7 @@ async def _do(
 def _doing(db: Database, wanted: BulkAction) -> Callable[[int], Awaitable[Any]]:
     """What is done to one id. Raises `Conflict` or `NotFound` where it cannot be done."""
     simple: dict[str, Callable[[int], Awaitable[Any]]] = {
-        "cancel": lambda id_: db.write(steer.cancel, id_),
+        "cancel": lambda id_: _cancel(db, id_),
         "priority": lambda id_: db.write(steer.update, id_, priority=wanted.priority),
         "requeue_dead": lambda id_: db.write(steer.requeue, [id_]),
         "delete_dead": lambda id_: db.write(steer.drop_dead, [id_]),
@@ -152,6 +154,12 @@ def _doing(db: Database, wanted: BulkAction) -> Callable[[int], Awaitable[Any]]:
         "delete": lambda id_: delete(db, id_),
     }
     return simple[wanted.action]
+
+
+async def _cancel(db: Database, job_id: int) -> None:
+    before = await db.write(steer.cancel, job_id)
+    if not before.open:
+        raise Conflict(f"it is {before.word} already")
 
 
 async def _retry(db: Database, job_id: int) -> None:

@@ -16,13 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from quaero.clock import DAY
 from quaero.crawl import frontier
 from quaero.db.contract import Database, ReadTx, Tx
-from quaero.documents import bodies, fulltext, versions
-from quaero.errors import DiskFull
+from quaero.documents import bodies, versions
 from quaero.jobs import actions, feed, idempotency, logs, minutes, steer
 from quaero.jobs.model import Status
 from quaero.jobs.rows import load_one
 from quaero.summarize import audit
-from quaero.upkeep import preview
+from quaero.upkeep import preview, reindex
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Result
 
@@ -75,18 +74,19 @@ def cleanup_type(db: Database, kept: Kept) -> JobType[Cleanup]:
             found = (await _preview(db, job, ended, kept)).plain()
             job.log.info(f"would delete {len(ended)} trees", dry_run=True, **found)
             return Result({"dry_run": True, "trees": len(ended), "roots": ended[:100], **found})
-        trees = jobs = 0
+        trees = jobs = entries = 0
         for n, root_id in enumerate(ended):
             job.progress(n, len(ended), "deleting trees")
-            deleted = await _delete_ended(db, root_id)
-            trees, jobs = trees + bool(deleted), jobs + deleted
+            deleted, logged = await _delete_ended(db, root_id)
+            trees, jobs, entries = trees + bool(deleted), jobs + deleted, entries + logged
         job.progress(len(ended), len(ended), "deleting what is older than it is kept")
         rest = await _rest(db, kept)
+        rest["log_entries"] += entries
         rest["dead_letters"] = await _old_letters(db, job.id, kept.dead_letters)
         rest["model_calls"] = await _old_calls(db, kept.model_calls)
         rest["versions"] = await _old_versions(db, kept.versions)
         rest["bodies"] = await _old_bodies(db, kept.bodies)
-        await _merge_index(db, job)
+        await reindex.merge(db, job)
         job.log.info(f"deleted {trees} trees with {jobs} jobs", **rest)
         return Result({"dry_run": False, "trees": trees, "jobs": jobs, **rest})
 
@@ -153,15 +153,31 @@ async def delete_tree(db: Database, root_id: int) -> int:
     return await actions.delete(db, root_id)
 
 
-async def _delete_ended(db: Database, root_id: int) -> int:
-    """Delete a tree unless it was opened again since it was found; returns how many jobs went."""
+async def _delete_ended(db: Database, root_id: int) -> tuple[int, int]:
+    """Delete a tree unless it was opened again since it was found.
+
+    Returns how many jobs went, and how many log entries with them.
+    """
     for crawl_id in await db.read(_crawls_of, root_id):
         while await db.write(_if_ended, root_id, frontier.forget, crawl_id):
             pass
-    jobs = 0
-    while count := await db.write(_if_ended, root_id, steer.delete, root_id):
-        jobs += count
-    return jobs
+    jobs = entries = 0
+    while True:
+        gone, logged = await db.write(_delete_some, root_id)
+        jobs, entries = jobs + gone, entries + logged
+        if not gone:
+            return jobs, entries
+
+
+def _delete_some(tx: Tx, root_id: int) -> tuple[int, int]:
+    """Delete some of an ended tree: how many jobs, and how many entries of the tree's log."""
+    before = _entries(tx, root_id)
+    gone = _if_ended(tx, root_id, steer.delete, root_id)
+    return gone, before - _entries(tx, root_id) if gone else 0
+
+
+def _entries(tx: ReadTx, root_id: int) -> int:
+    return sum(logs.counts(tx, root_id, tree=True).values())
 
 
 def _if_ended(tx: Tx, root_id: int, act: Callable[[Tx, int], int], id_: int) -> int:
@@ -270,15 +286,6 @@ async def _old_bodies(db: Database, days: float) -> int:
 
 def _forget_bodies(tx: Tx, days: float) -> int:
     return bodies.forget_old(tx, tx.now - int(days * DAY))
-
-
-async def _merge_index(db: Database, job: JobContext) -> None:
-    job.progress(text="merging the full-text index")
-    try:
-        while await db.write(fulltext.merge_some):
-            pass
-    except DiskFull as error:
-        job.log.warn(f"the full-text index is merged another time: {error}")
 
 
 def _old_logs(tx: Tx, days: float) -> int:

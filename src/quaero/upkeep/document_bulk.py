@@ -1,20 +1,25 @@
 """`document_action`: tags, untags or deletes all documents that somebody named by a query.
 
-It is a job itself, with progress, and works in slices by id, so a crash repeats one slice at most,
-which changes nothing any more. Documents that came later than the request are not touched. A query
-that no document answers in full names none here, though a search would show some that answer it in
-part.
+It is a job itself, with progress, and works in slices by id, each in one commit with how far it is:
+a crash repeats none, and a job that was cancelled does no more. Documents that came later than the
+request are not touched. A query that no document answers in full names none here, though a search
+would show some that answer it in part.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import read, search, store, tags
 from quaero.documents.model import Filter
+from quaero.forms import ONE_LINE
+from quaero.jobs.model import JobRow
+from quaero.jobs.run import keep_state
 from quaero.reports.wanted import LARGEST_ID, Word
 from quaero.sources.names import names
 from quaero.work.context import JobContext
@@ -32,7 +37,7 @@ Tag = Annotated[
     Field(
         min_length=1,
         max_length=100,
-        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        pattern=ONE_LINE,
     ),
 ]
 
@@ -93,14 +98,13 @@ def document_action_type(db: Database) -> JobType[DocumentAction]:
 
     async def run(job: JobContext, wanted: DocumentAction) -> Result:
         state: dict[str, Any] = job.state or {"place": 0, "matched": 0, "changed": 0}
-        place: int | None = state["place"]
-        while place is not None:
-            ids, place = await db.read(matching, wanted, place)
-            state["matched"] += len(ids)
-            state["changed"] += await db.write(_do, wanted, ids)
+        while state["place"] is not None:
+            ids, place = await db.read(matching, wanted, state["place"])
+            state |= {"place": place, "matched": state["matched"] + len(ids)}
+            await job.commit(
+                partial(_slice, wanted=wanted, ids=ids, state=state, so_far=state["changed"])
+            )
             job.progress(state["matched"], wanted.expected, wanted.action)
-            if place is not None:
-                await job.checkpoint({**state, "place": place})
         outcome = {"action": wanted.action, **{n: state[n] for n in ("matched", "changed")}}
         job.log.info(f"{wanted.action}: {state['matched']} documents", **outcome)
         return Result(outcome)
@@ -123,6 +127,15 @@ def matching(
         found = read.ids_after(tx, wanted.filter.wanted, after, limit)
         ids = [id_ for id_ in found if id_ <= wanted.up_to]
     return ids, ids[-1] if len(ids) == limit else None
+
+
+def _slice(
+    tx: Tx, job: JobRow, *, wanted: DocumentAction, ids: list[int], state: dict[str, Any],
+    so_far: int,
+) -> None:  # fmt: skip
+    """Do it to some, and keep in the same commit how far it is."""
+    state["changed"] = so_far + _do(tx, wanted, ids)
+    keep_state(tx, job, state=msgspec.json.encode(state).decode())
 
 
 def _do(tx: Tx, wanted: DocumentAction, ids: list[int]) -> int:

@@ -1,8 +1,9 @@
-"""What an executor is given of its job: `log`, `progress`, `spawn`, `checkpoint`, `cancelled`.
+"""What an executor is given of its job: `log`, `progress`, `spawn`, `commit`, `checkpoint`,
+`cancelled`.
 
-Nothing here blocks or writes by itself but `checkpoint`. Log entries and progress are written by
-the pool within a second, at the latest with the completion; children are created with the
-completion or a checkpoint.
+Nothing here blocks or writes by itself but `commit` and `checkpoint`. Log entries and progress are
+written by the pool within a second, at the latest with the completion; children are created with
+the completion, or with whichever of the two comes before.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
+from pydantic import BaseModel
 
 from quaero.clock import Clock
+from quaero.errors import BadInput, BadPayload
 from quaero.jobs.logs import LONGEST_MESSAGE, Entry, Level
 from quaero.jobs.model import FIRST_ROUND, JobSpec
-from quaero.jobs.run import Effect, Work
+from quaero.jobs.run import Effect, Work, keep_state
+from quaero.queue.given import short, shown, whole
 
 MOST_PENDING = 10_000
 
@@ -62,6 +67,12 @@ class JobLog:
             entries.append(self._entry(Level.WARN, text, None))
         return entries
 
+    def put_back(self, entries: list[Entry]) -> None:
+        """Keep what was taken and is not written; it comes before what was said since."""
+        if entries:
+            self.pending[:0] = entries
+            self._wrote(self)
+
     def _add(self, level: Level, message: str, fields: dict[str, Any]) -> None:
         if len(self.pending) >= MOST_PENDING:
             self.dropped += 1
@@ -85,11 +96,7 @@ def describe(error: BaseException) -> str:
 
 def clean(message: Any) -> str:
     """Any message as text a database can hold."""
-    try:
-        text = str(message)[:LONGEST_MESSAGE]
-    except BaseException as error:  # noqa: BLE001 - some objects cannot be shown
-        text = f"<{type(message).__name__} that cannot be shown: {type(error).__name__}>"
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+    return shown(message, LONGEST_MESSAGE)
 
 
 def _as_json(fields: dict[str, Any]) -> str:
@@ -99,16 +106,40 @@ def _as_json(fields: dict[str, Any]) -> str:
         return msgspec.json.encode({"fields": clean(repr(fields))}).decode()
 
 
+def encode_value(value: Any, what: str = "the result") -> str | None:
+    """A result or state as JSON text. Raises `BadPayload` for what JSON cannot hold."""
+    if value is None:
+        return None
+    try:
+        return msgspec.json.encode(value, enc_hook=_model_as_dict).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadPayload(f"{what} cannot be written as JSON: {error}") from error
+
+
+def _model_as_dict(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"there is no JSON for {short(value)}")
+
+
+def refuse_effects(effects: Any) -> None:
+    """Raise `BadInput` for what is no sequence of effects."""
+    if not isinstance(effects, Sequence) or not all(callable(each) for each in effects):
+        raise BadInput(
+            f"effects {short(effects)} must be a sequence of functions of a transaction and a job"
+        )
+
+
 Progress = tuple[int | None, int | None, str | None]
-Checkpoint = Callable[[str | None, Sequence[Effect], Sequence[JobSpec]], Awaitable[None]]
+Commit = Callable[[Sequence[Effect], Sequence[JobSpec]], Awaitable[None]]
 
 
 class JobContext:
     """One run of one job, as its executor sees it."""
 
-    def __init__(self, work: Work, log: JobLog, checkpoint: Checkpoint) -> None:
+    def __init__(self, work: Work, log: JobLog, commit: Commit) -> None:
         self._work = work
-        self._checkpoint = checkpoint
+        self._commit = commit
         self._state_text = work.state
         self.log = log
         self.spawned: list[JobSpec] = []
@@ -153,20 +184,35 @@ class JobContext:
     def progress(
         self, current: int | None = None, total: int | None = None, text: str | None = None
     ) -> None:
-        """Say how far the run has come."""
+        """Say how far the run has come: `current` of `total`. Raises `BadInput` for no number."""
+        for value, what in ((current, "current"), (total, "total")):
+            if value is not None:
+                whole(value, f"progress: {what}", least=0)
         self.reported = (current, total, None if text is None else clean(text))
 
     def spawn(self, *specs: JobSpec) -> None:
-        """Create children with the completion, or with the next checkpoint."""
+        """Create children with the completion, or with the next commit. Raises `BadInput`."""
+        for spec in specs:
+            if not isinstance(spec, JobSpec):
+                raise BadInput(f"{short(spec)} is no JobSpec; give each child by itself")
         self.spawned.extend(specs)
 
     async def checkpoint(self, state: Any = None, effects: Sequence[Effect] = ()) -> None:
         """Commit what was done so far; after a crash the job starts again with this state.
 
+        Raises `StaleLease` where the lease was lost, and `BadInput` for what cannot be written.
+        """
+        text = encode_value(state, "the state")
+        refuse_effects(effects)
+        await self.commit(*effects, partial(keep_state, state=text))
+        self._state_text = text
+
+    async def commit(self, *effects: Effect) -> None:
+        """Commit effects, and children that were spawned; the state stays as it is.
+
         Raises `StaleLease` where the lease was lost.
         """
-        text = None if state is None else msgspec.json.encode(state).decode()
+        refuse_effects(effects)
         specs = list(self.spawned)
-        await self._checkpoint(text, effects, specs)
+        await self._commit(effects, specs)
         del self.spawned[: len(specs)]
-        self._state_text = text

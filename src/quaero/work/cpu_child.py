@@ -93,10 +93,15 @@ def _described(error: BaseException) -> tuple[str, str, dict[str, Any], str]:
     fields = {
         field: _plain(value) if isinstance(value, str) else value
         for field, value in vars(error).items()
-        if isinstance(value, str | float | bool | None)
+        if isinstance(value, str | float | None) or _is_number(value)
     }
     trace = "".join(traceback.format_exception(error)).splitlines()[-_TRACE_LINES:]
     return name, _plain(str(error)), fields, _plain("\n".join(trace))
+
+
+def _is_number(value: object) -> bool:
+    """Whether this is an integer, or a truth value, that MessagePack holds."""
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def _plain(text: str) -> str:

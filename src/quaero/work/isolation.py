@@ -17,7 +17,7 @@ from quaero.db.contract import Database, Tx
 from quaero.jobs import run
 from quaero.loops import Loop
 from quaero.queue.claim import suspects
-from quaero.queue.holders import Holders, forget, held_by, split
+from quaero.queue.holders import Holders, held_by, split
 from quaero.work.lifeline import LIFELINE
 
 log = logging.getLogger(__name__)
@@ -106,8 +106,7 @@ class Isolation:
             run.lose(tx, unstarted, why, self._max_receive, charge=False, alone=True)
             run.lose(tx, started, why, self._max_receive, charge=charge, alone=True)
             guilty += len(started)
-            forget(tx, dead.id)
-            self._register.bury(dead.id)
+            self._register.bury(tx, dead.id)
         return guilty
 
 

@@ -11,6 +11,7 @@ from quaero.jobs import logs
 from quaero.jobs.logs import Entry
 from quaero.jobs.run import Work, progress
 from quaero.loops import Loop
+from quaero.queue.message import Token
 from quaero.work.context import JobContext, JobLog, Progress
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,8 @@ class Journal:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._runs: dict[int, tuple[Work, JobContext]] = {}
-        self._written: dict[int, Progress] = {}
+        self._runs: dict[Token, tuple[Work, JobContext]] = {}
+        self._written: dict[Token, Progress] = {}
         self._dirty: set[JobLog] = set()
         self._entries = 0
         self._full = asyncio.Event()
@@ -33,14 +34,14 @@ class Journal:
 
     def open(self, work: Work, context: JobContext) -> None:
         """A job runs from now on."""
-        self._runs[work.job_id] = (work, context)
+        self._runs[work.delivery.token] = (work, context)
 
     def close(self, work: Work) -> None:
         """A job's run has ended; its last entries go with its outcome."""
-        run = self._runs.pop(work.job_id, None)
+        run = self._runs.pop(work.delivery.token, None)
         if run is not None and not run[1].log.pending:  # a run that was cut short leaves some
             self._dirty.discard(run[1].log)
-        self._written.pop(work.job_id, None)
+        self._written.pop(work.delivery.token, None)
 
     def noted(self, job_log: JobLog) -> None:
         """An entry was added to a job's log."""
@@ -72,8 +73,8 @@ class Journal:
         self._dirty.clear()
         reports = [
             (work, *context.reported)
-            for work, context in self._runs.values()
-            if context.reported is not None and context.reported != self._written.get(work.job_id)
+            for token, (work, context) in self._runs.items()
+            if context.reported is not None and context.reported != self._written.get(token)
         ]
         entries = [entry for _, taken in held for entry in taken]
         if not entries and not reports:
@@ -87,7 +88,8 @@ class Journal:
                 self._dirty.add(job_log)
             return
         for work, current, total, text in reports:
-            self._written[work.job_id] = (current, total, text)
+            if work.delivery.token in self._runs:  # else it has ended meanwhile
+                self._written[work.delivery.token] = (current, total, text)
 
 
 def _write(
@@ -96,6 +98,6 @@ def _write(
     reports: list[tuple[Work, int | None, int | None, str | None]],
 ) -> None:
     if entries:
-        logs.write(tx, entries)
+        logs.write_late(tx, entries)
     if reports:
         progress(tx, reports)

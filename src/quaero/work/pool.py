@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
 from time import perf_counter
+from types import CoroutineType
 
 from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
 from quaero.db.contract import ReadTx, Tx, last
 from quaero.db.processes import Reporter
 from quaero.db.sqlite.database import SqliteDatabase
-from quaero.errors import QuaeroError, StaleLease, StorageError
+from quaero.errors import BadInput, Permanent, StaleLease, StorageError
 from quaero.jobs import feed, run, steer
 from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry
@@ -28,14 +29,14 @@ from quaero.jobs.model import JobSpec
 from quaero.jobs.rows import load_one
 from quaero.jobs.run import Completed, Deferred, Effect, Failed, GivenBack, Outcome, Work
 from quaero.loops import Loop
-from quaero.queue import settle
+from quaero.queue import given, settle
 from quaero.queue.claim import Claim
 from quaero.queue.consumer import SWEEP_SECONDS, UNDO_SECONDS, Consumer
 from quaero.queue.holders import Holder, Holders, forget, held_by, split
 from quaero.queue.leases import too_long
 from quaero.queue.message import COMMANDS, Delivery
 from quaero.queue.stats import sample_depth
-from quaero.work.context import JobContext, JobLog
+from quaero.work.context import JobContext, JobLog, encode_value
 from quaero.work.isolation import Isolation
 from quaero.work.journal import Journal
 from quaero.work.middleware import Middleware, Run, wrap
@@ -43,7 +44,7 @@ from quaero.work.middleware.log import log
 from quaero.work.middleware.metrics import Metrics
 from quaero.work.middleware.retry import outcome_of, retry
 from quaero.work.middleware.timeout import timeout
-from quaero.work.registry import Later, Registry, encode_value
+from quaero.work.registry import Later, Registry, Result
 from quaero.work.reserve import Reserve
 
 log_of_pool = logging.getLogger(__name__)
@@ -71,6 +72,15 @@ class PoolOptions:
     parent_holder: int = 0
     alone_command: tuple[str, ...] = ()
     passing: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise `BadInput` for numbers under which no pool could work."""
+        given.whole(self.concurrency, "concurrency", least=1)
+        given.whole(self.max_receive, "max_receive", least=1)
+        given.micros(self.grace, "grace")
+        for name in ("visibility_timeout", "poll_interval", "default_timeout"):
+            if not given.micros(getattr(self, name), name):
+                raise BadInput(f"{name} must be more than 0 s")
 
 
 class JobBackend:
@@ -115,8 +125,7 @@ class JobBackend:
             started, unstarted = split(held_by(tx, dead.id), dead.started)
             run.lose(tx, unstarted, "its worker died", limit, charge=False, alone=False)
             run.lose(tx, started, "its worker died", limit, charge=False, alone=True)
-            forget(tx, dead.id)
-            self._register.bury(dead.id)
+            self._register.bury(tx, dead.id)
         late = settle.expired(tx, self.queue_id)
         run.lose(tx, late, "its lease ran out", limit, charge=True, alone=False)
         if steer.cancel_more(tx):
@@ -137,7 +146,7 @@ class JobBackend:
     async def handle(self, work: Work, started_at: int) -> Outcome:
         """Run one job through the middleware."""
         job_log = JobLog(work, self._clock, self._journal.noted)
-        context = JobContext(work, job_log, partial(self._checkpoint, work, job_log))
+        context = JobContext(work, job_log, partial(self._commit, work, job_log))
         limit = self._timeout(work)
         attempt = Run(work, context, started_at, limit, self._options.alone, self._clock)
         self._journal.open(work, context)
@@ -152,12 +161,17 @@ class JobBackend:
         work, context = attempt.work, attempt.context
         job_type = self._registry.get(work.type)
         assert job_type.run is not None, f"{work.type} cannot be run by this process"
-        done = await job_type.run(context, job_type.decode(work.payload))
+        going = job_type.run(context, job_type.decode(work.payload))
+        if not isinstance(going, (CoroutineType, Awaitable)):  # the first costs a tenth
+            raise Permanent(f"what runs {work.type!r} is no async function; make it one")
+        done = await going
+        if done is not None and not isinstance(done, (Result, Later)):
+            raise Permanent(f"what runs {work.type!r} returned {given.short(done)}, and no Result")
         if isinstance(done, Later):
             return Deferred(
                 work, attempt.started_at, context.log.take(), delay=int(done.delay * SECOND),
-                lane=done.lane, state=encode_value(done.state), effects=list(done.effects),
-                after_pre=done.after_pre,
+                lane=done.lane, state=encode_value(done.state, "the state"),
+                effects=list(done.effects), after_pre=done.after_pre,
             )  # fmt: skip
         value = None if done is None else encode_value(done.value)
         effects = [] if done is None else list(done.effects)
@@ -174,9 +188,7 @@ class JobBackend:
         """What cannot be committed is the job's failure."""
         job_log = JobLog(outcome.work, self._clock, lambda _: None)
         job_log.pending = list(outcome.log)
-        context = JobContext(
-            outcome.work, job_log, partial(self._checkpoint, outcome.work, job_log)
-        )
+        context = JobContext(outcome.work, job_log, partial(self._commit, outcome.work, job_log))
         attempt = Run(outcome.work, context, outcome.started_at, 0.0, True, self._clock)
         result = outcome_of(attempt, error)
         if isinstance(outcome, Failed):  # even the failure cannot be written as it is
@@ -192,25 +204,25 @@ class JobBackend:
             return work.timeout / SECOND
         return self._registry.get(work.type).timeout or self._options.default_timeout
 
-    async def _checkpoint(
-        self, work: Work, job_log: JobLog, state: str | None, effects: Sequence[Effect],
-        specs: Sequence[JobSpec],
-    ) -> None:  # fmt: skip
+    async def _commit(
+        self, work: Work, job_log: JobLog, effects: Sequence[Effect], specs: Sequence[JobSpec]
+    ) -> None:
         entries = job_log.take()
         try:
-            held = await self._db.write(_save, work, state, effects, specs, entries)
-        except QuaeroError:
-            job_log.pending[:0] = entries  # nothing was written, so they are not told yet
+            held = await self._db.write(_save, work, effects, specs, entries)
+        except Exception:  # an effect may fail in any way
+            job_log.put_back(entries)
             raise
         if not held:
+            job_log.put_back(entries)
             raise StaleLease(f"the lease of job {work.job_id} was lost; nothing was saved")
 
 
 def _save(
-    tx: Tx, work: Work, state: str | None, effects: Sequence[Effect], specs: Sequence[JobSpec],
+    tx: Tx, work: Work, effects: Sequence[Effect], specs: Sequence[JobSpec],
     entries: Sequence[Entry],
 ) -> bool:  # fmt: skip
-    if not run.checkpoint(tx, work, state, effects, entries):
+    if not run.commit(tx, work, effects, entries):
         return False
     if specs:
         job = load_one(tx, work.job_id)

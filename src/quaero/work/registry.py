@@ -23,13 +23,14 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-import msgspec
 from pydantic import BaseModel, ValidationError
 
-from quaero.errors import BadConfig, BadPayload, NotFound
+from quaero.errors import BadConfig, BadInput, BadPayload, Conflict, NotFound
+from quaero.forms import said
 from quaero.jobs.run import Effect
+from quaero.queue import given
 from quaero.queue.message import Lane
-from quaero.work.context import JobContext
+from quaero.work.context import JobContext, refuse_effects
 
 M = TypeVar("M", bound=BaseModel)
 ENTRY_POINTS = "quaero.job_types"
@@ -41,6 +42,10 @@ class Result:
 
     value: Any = None
     effects: Sequence[Effect] = ()
+
+    def __post_init__(self) -> None:
+        """Raise `BadInput` for effects that cannot be committed."""
+        refuse_effects(self.effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,13 @@ class Later:
     effects: Sequence[Effect] = ()
     after_pre: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise `BadInput` for a delay that is no time to wait, or effects that are none."""
+        given.micros(self.delay)
+        if self.lane is not None:
+            given.lane(self.lane)
+        refuse_effects(self.effects)
+
 
 Executor = Callable[[JobContext, Any], Awaitable[Result | Later | None]]
 
@@ -66,13 +78,36 @@ Executor = Callable[[JobContext, Any], Awaitable[Result | Later | None]]
 class JobType(Generic[M]):
     """One kind of work; `timeout` is in seconds and for each attempt, None the pool's default.
 
-    `run` is None in a process that knows the type to check payloads, and runs none.
+    `run` is None in a process that knows the type to check payloads, and runs none. `part_of` is
+    the type of the jobs that make jobs of this one; below those alone it has anything to do.
     """
 
     name: str
     payload: type[M]
     run: Executor | None = field(default=None, repr=False)
     timeout: float | None = None
+    part_of: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `BadInput` for a type that could not be run."""
+        if not self.name or not given.text(self.name, "the name of a job type").isprintable():
+            raise BadInput(f"{self.name!r} is no name of a job type; use printable text")
+        if not (isinstance(self.payload, type) and issubclass(self.payload, BaseModel)):
+            raise BadInput(
+                f"the payload of job type {self.name!r} must be a pydantic model (a class that is "
+                f"a BaseModel), and not {given.short(self.payload)}"
+            )
+        if self.run is not None and not callable(self.run):
+            raise BadInput(f"{given.short(self.run)} cannot run {self.name!r}; use async functions")
+        if self.timeout is not None and not given.micros(self.timeout, "timeout"):
+            raise BadInput(f"timeout {self.timeout} of {self.name!r} must be more than 0 s")
+
+    @property
+    def not_alone(self) -> str | None:
+        """Why there cannot be a job of this type by itself; None where there can."""
+        if self.part_of is None:
+            return None
+        return f"a {self.name} is part of a {self.part_of}, which makes it; make or rerun that one"
 
     def encode(self, payload: Any) -> str:
         """A payload as JSON text that fits the model. Raises `BadPayload`, naming each field."""
@@ -99,14 +134,14 @@ def _say(error: ValidationError) -> str:
     parts = []
     for each in error.errors(include_url=False):
         place = ".".join(str(part) for part in each["loc"]) or "the whole"
-        parts.append(f"{place}: {each['msg']} (got {_short(each.get('input'))})")
+        parts.append(f"{place}: {said(each)} (got {_short(each.get('input'))})")
     return "; ".join(parts)
 
 
 def _fields(error: ValidationError) -> list[dict[str, str]]:
     """What is wrong with each field, by its JSON pointer (RFC 6901)."""
     return [
-        {"pointer": _pointer(each["loc"]), "detail": each["msg"]}
+        {"pointer": _pointer(each["loc"]), "detail": said(each)}
         for each in error.errors(include_url=False)
     ]
 
@@ -153,6 +188,12 @@ class Registry:
             known = ", ".join(sorted(self._types))
             raise NotFound(f"there is no job type {name!r}; known are {known}") from None
 
+    def refuse_copy(self, job_id: int, name: str) -> None:
+        """Raise `Conflict` for a job of a type that does nothing without the job that made it."""
+        job_type = self._types.get(name)
+        if job_type is not None and job_type.not_alone:
+            raise Conflict(f"job {job_id} cannot be copied: {job_type.not_alone}")
+
     def known(self) -> Mapping[str, JobType[Any]]:
         """The types by name, as they are at any later time too."""
         return MappingProxyType(self._types)
@@ -178,7 +219,7 @@ class Registry:
         module, _, name = place.partition(":")
         try:
             offered = getattr(importlib.import_module(module), name or "job_types")
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # importing runs what is written there
             raise BadConfig(f"work.job_types: {place!r} cannot be loaded: {error}") from error
         self._add_offered(offered, place)
 
@@ -187,15 +228,3 @@ class Registry:
             if not isinstance(each, JobType):
                 raise BadConfig(f"{place!r} offers {each!r}, which is no JobType")
             self.add(each)
-
-
-def encode_value(value: Any) -> str | None:
-    """A result or state as JSON text. Raises `BadPayload` for what JSON cannot hold."""
-    if value is None:
-        return None
-    try:
-        if isinstance(value, BaseModel):
-            return value.model_dump_json()
-        return msgspec.json.encode(value).decode()
-    except (TypeError, ValueError) as error:
-        raise BadPayload(f"the result cannot be written as JSON: {error}") from error

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic import Tag as Form
 
+from quaero import forms
 from quaero.errors import BadPayload
 from quaero.settings.units import parse_duration
 from quaero.workflows.cron import check_cron
@@ -83,11 +84,11 @@ def _readable(value: str) -> str:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=LONGEST_RUN)]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
-Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f,]+$")]
+Slug = Annotated[str, StringConstraints(pattern=forms.DEFINITION_ID)]
+Word = Annotated[str, StringConstraints(pattern=forms.WORD)]
+Line = Annotated[str, StringConstraints(max_length=200, pattern=forms.LINE)]
+Text = Annotated[str, StringConstraints(max_length=10_000, pattern=forms.WITHOUT_NUL)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=forms.TAG)]
 Expression = Annotated[str, AfterValidator(_readable)]
 
 
@@ -186,7 +187,7 @@ class Step(Written):
     """
 
     name: Word
-    action: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+    action: Annotated[str, StringConstraints(pattern=forms.ACTION)]
     description: Text = ""
     config: dict[str, Any] = {}
     depends_on: Annotated[list[Word], Field(max_length=MOST_STEPS)] = []

@@ -58,12 +58,12 @@ async def change(
     if faults := await db.read(calling.faults, definition, text, format_):
         raise definitions.refusal(definition_id, faults)
     await asyncio.to_thread(folder.replace, path, name, text, stored.text)
-    return await db.write(_take, name, text, actions, definition_id)
+    return await db.write(_take, name, text, definition)
 
 
-def _take(tx: Tx, name: str, text: str, actions: Mapping[str, Any], definition_id: str) -> Stored:
-    folder.take(tx, name, text, actions)
-    return definitions.get(tx, definition_id)
+def _take(tx: Tx, name: str, text: str, definition: Definition) -> Stored:
+    folder.take(tx, name, text, definition)
+    return definitions.get(tx, definition.id)
 
 
 async def switch(

@@ -9,6 +9,7 @@ them. Nothing of a run is kept in memory, and nobody asks whether something has 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
@@ -37,7 +38,6 @@ RUN, STEP = "workflow", "workflow_step"
 AT_ONCE = 500
 RUNS_AT_HAND = 8  # whose definitions need not be read again for each step
 BACKOFF = 30.0
-MOST_NESTED = 3
 _PHASES = {"pre_jobs": Phase.PRE, "steps": Phase.CORE, "post_jobs": Phase.POST}
 
 
@@ -82,7 +82,7 @@ class Rows(Protocol):
 
 
 RUN_TYPE = JobType(RUN, Workflow)
-STEP_TYPE = JobType(STEP, WorkflowStep, timeout=3_600.0)
+STEP_TYPE = JobType(STEP, WorkflowStep, timeout=3_600.0, part_of=RUN)
 
 
 class WorkflowExecutors:
@@ -97,8 +97,8 @@ class WorkflowExecutors:
     def job_types(self) -> tuple[JobType[Any], ...]:
         """`workflow` and `workflow_step`."""
         return (
-            JobType(RUN, Workflow, self.begin),
-            JobType(STEP, WorkflowStep, self.step, timeout=STEP_TYPE.timeout),
+            replace(RUN_TYPE, run=self.begin),
+            replace(STEP_TYPE, run=self.step),
         )
 
     async def begin(self, job: JobContext, wanted: Workflow) -> Result:
@@ -147,7 +147,7 @@ class WorkflowExecutors:
     async def _again(self, job: JobContext, made: int) -> None:
         """Open the failed jobs of an earlier try again, under the lease of this one."""
         for ids in await self._db.read(portions, job.id, SLICE):
-            await job.checkpoint(None, [partial(_reopen, ids)])
+            await job.commit(partial(_reopen, ids))
         await job.checkpoint({"made": made})
 
     # -- what a step knows

@@ -23,10 +23,16 @@ import msgspec
 from quaero.errors import BadExpression
 
 _LONGEST_VALUE = 1_000_000
+_LARGEST_INTEGER = 2**63 - 1
 
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
     ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+    "%": operator.mod,
 }  # fmt: skip
 
 Path = tuple[str, ...]
@@ -222,28 +228,28 @@ def _two(sign: str, left: Any, right: Any) -> Any:
 def _calculated(sign: str, left: float, right: float) -> float:
     if sign in "/%" and right == 0:
         raise BadExpression(f"{left} {sign} 0 cannot be calculated")
-    match sign:
-        case "+":
-            made: float = left + right
-        case "-":
-            made = left - right
-        case "*":
-            made = left * right
-        case "/":
-            made = left / right
-        case _:
-            made = left % right
-    if isinstance(made, float) and not math.isfinite(made):
-        raise BadExpression(f"{left} {sign} {right} is too large a number")
-    if isinstance(made, int) and abs(made) > 10**18:
+    try:
+        made: float = _ARITHMETIC[sign](left, right)
+    except OverflowError:
+        made = math.inf
+    if is_too_large(made):
         raise BadExpression(f"{left} {sign} {right} is too large a number")
     return made
+
+
+def is_too_large(number: float) -> bool:
+    """Whether a number is more than is calculated with."""
+    if isinstance(number, float):
+        return not math.isfinite(number)
+    return abs(number) > _LARGEST_INTEGER
 
 
 def _is_in(item: Any, held: Any) -> bool:
     if isinstance(held, str) and isinstance(item, str):
         return item in held
-    if isinstance(held, Mapping | Sequence) and not isinstance(held, str):
+    if isinstance(held, Mapping):
+        return isinstance(item, str) and item in held
+    if isinstance(held, Sequence) and not isinstance(held, str):
         return item in held
     raise BadExpression(f"nothing can be in {_kind(held)}")
 
@@ -316,6 +322,13 @@ def _join(items: Any, between: Any) -> str:
     return made
 
 
+def _round(value: Any) -> int:
+    made = round(_number(value, "round"))
+    if is_too_large(made):
+        raise BadExpression(f"round({value}) is too large a number")
+    return made
+
+
 def as_text(value: Any) -> str:
     """A value as it stands in a text: JSON's way, texts as they are."""
     if isinstance(value, str):
@@ -332,6 +345,6 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "upper": (1, lambda value: _text(value, "upper").upper()),
     "join": (2, _join),
     "text": (1, as_text),
-    "round": (1, lambda value: round(_number(value, "round"))),
+    "round": (1, _round),
 }
 """The functions, each with how many values it takes."""

@@ -10,10 +10,12 @@ as what it waited for may be in another file.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import BadInput, Conflict, QuaeroError
 from quaero.loops import Loop
 from quaero.workflows import definitions
+from quaero.workflows.definition import Definition
 from quaero.workflows.text import MOST_BYTES, Checked, Fault, Format, check
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,7 @@ log = logging.getLogger(__name__)
 ENDINGS: dict[str, Format] = {".toml": "toml", ".json": "json"}
 MOST_FILES = 2_000
 LOOK_SECONDS = 2.0
+_NO_TEXT = Fault(None, "", f"it is no UTF-8 text of at most {MOST_BYTES} bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +111,36 @@ def replace(folder: Path, name: str, text: str, seen: str) -> None:
     """
     path = _inside(folder, name)
     try:
-        if path.read_bytes().decode() != seen:
-            raise Conflict(f"the file {name} was changed meanwhile; load it anew")
-        made = path.with_name(f".{path.name}.new")
-        made.write_bytes(text.encode())
-        with made.open("rb") as written:
-            os.fsync(written.fileno())
-        made.replace(path)
+        with _alone(folder):
+            if path.read_bytes().decode() != seen:
+                raise Conflict(f"the file {name} was changed meanwhile; load it anew")
+            made = path.with_name(f".{path.name}.new")
+            made.write_bytes(text.encode())
+            with made.open("rb") as written:
+                os.fsync(written.fileno())
+            made.replace(path)
     except UnicodeDecodeError as error:
         raise Conflict(f"the file {name} is no text now; look at it") from error
     except OSError as error:
         raise BadInput(f"the file {path} cannot be written: {error.strerror}") from error
 
 
-def take(tx: Tx, name: str, text: str, actions: Mapping[str, Any]) -> None:
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Be the only one of this program's threads and processes that writes files of the folder."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def take(tx: Tx, name: str, text: str, definition: Definition) -> None:
     """Store a file that was just written, before the next look at the folder does."""
     rows = tx.execute("select definition_id from definition_file where path = $1", (name,))
     before = rows[0][0] if rows else None
-    understood = _understood({name: text}, actions)[name]
-    if problem := _store_file(tx, name, understood, before):
+    if problem := _store_file(tx, name, _text(text, Checked(definition, [])), before):
         raise Conflict(f"{name} is written, but not in force: {problem}")
     if before is not None:
         _forget(tx, before)
@@ -141,14 +156,7 @@ def _look(folder: Path) -> frozenset[_Seen]:
     """The files there are, with what changes when they do. A folder that is missing is empty."""
     try:
         with os.scandir(folder) as entries:
-            found = [
-                _Seen(entry.name, (info.st_mtime_ns, info.st_size, info.st_ino))
-                for entry in entries
-                if Path(entry.name).suffix in ENDINGS
-                and not entry.name.startswith(".")
-                and entry.is_file()
-                and (info := entry.stat())
-            ]
+            found = [seen for entry in entries if (seen := _seen(entry)) is not None]
     except FileNotFoundError:
         return frozenset()
     if len(found) > MOST_FILES:
@@ -156,34 +164,52 @@ def _look(folder: Path) -> frozenset[_Seen]:
     return frozenset(found)
 
 
-def _read(folder: Path, names: list[str]) -> dict[str, str | None]:
-    """The texts of files; None for one that is no text, or too long."""
-    texts: dict[str, str | None] = {}
+def _seen(entry: os.DirEntry[str]) -> _Seen | None:
+    """An entry of the folder, if it is a file for a definition, as far as it can be looked at."""
+    if Path(entry.name).suffix not in ENDINGS or entry.name.startswith("."):
+        return None
+    try:
+        info = entry.stat() if entry.is_file() else None
+    except FileNotFoundError:  # gone since the folder was listed
+        return None
+    except OSError:  # a link to itself, say; reading it tells why
+        return _Seen(entry.name, (0, 0, 0))
+    if info is None:
+        return None
+    return _Seen(entry.name, (info.st_ctime_ns, info.st_size, info.st_ino))
+
+
+def _read(folder: Path, names: list[str]) -> dict[str, str | Fault]:
+    """The texts of files, or why there is none."""
+    texts: dict[str, str | Fault] = {}
     for name in names:
         try:
             with (folder / name).open("rb") as file:
                 data = file.read(MOST_BYTES + 1)
-            texts[name] = data.decode("utf-8") if len(data) <= MOST_BYTES else None
+            texts[name] = data.decode("utf-8") if len(data) <= MOST_BYTES else _NO_TEXT
         except UnicodeDecodeError:
-            texts[name] = None
+            texts[name] = _NO_TEXT
         except FileNotFoundError:
             continue
+        except OSError as error:
+            texts[name] = Fault(None, "", f"it cannot be read: {error.strerror}")
     return texts
 
 
 def _understood(
-    texts: Mapping[str, str | None], actions: Mapping[str, Any]
+    texts: Mapping[str, str | Fault], actions: Mapping[str, Any]
 ) -> dict[str, _Text]:  # fmt: skip
     found = {}
     for path, text in texts.items():
-        if text is None:
-            fault = Fault(None, "", f"it is no UTF-8 text of at most {MOST_BYTES} bytes")
-            checked = Checked(None, [fault])
+        if isinstance(text, Fault):
+            found[path] = _text("", Checked(None, [text]))
         else:
-            checked = check(text, ENDINGS[Path(path).suffix], actions)
-        hash_ = hashlib.sha256((text or "").encode()).hexdigest()
-        found[path] = _Text(text or "", hash_, checked)
+            found[path] = _text(text, check(text, ENDINGS[Path(path).suffix], actions))
     return found
+
+
+def _text(text: str, checked: Checked) -> _Text:
+    return _Text(text, hashlib.sha256(text.encode()).hexdigest(), checked)
 
 
 def _store(tx: Tx, texts: Mapping[str, _Text]) -> None:

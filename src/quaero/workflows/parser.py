@@ -16,10 +16,13 @@ from quaero.workflows.expression import (
     Node,
     Several,
     Sign,
+    is_too_large,
 )
 
 LONGEST = 2_000
 DEEPEST = 40
+HIGHEST = 200
+"""How many parts may lie in one another: `a + b + c` is a sum in a sum."""
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
@@ -52,6 +55,10 @@ class _Reader:
         node = self._or()
         if self.at < len(self.tokens):
             raise self._error(f"{self._here()!r} is not expected")
+        if _is_higher(node, HIGHEST):
+            raise BadExpression(
+                f"{self.text[:80]!r}… has more than {HIGHEST} signs or dots in a row"
+            )
         return node
 
     def _here(self) -> str:
@@ -155,7 +162,7 @@ class _Reader:
     def _first(self) -> Node:
         kind, word, _ = self._next("a value")
         if kind == "number":
-            return Literal(float(word) if any(c in word for c in ".eE") else int(word))
+            return Literal(self._number(word))
         if kind == "string":
             return Literal(word)
         if kind == "name":
@@ -173,6 +180,13 @@ class _Reader:
             return Several(self._items("]"))
         self.at -= 1
         raise self._error(f"{word!r} is not expected")
+
+    def _number(self, word: str) -> float:
+        number = float(word) if any(c in word for c in ".eE") else int(word)
+        if is_too_large(number):
+            self.at -= 1
+            raise self._error("the number is too large")
+        return number
 
     def _call(self, name: str) -> Node:
         if name not in FUNCTIONS:
@@ -192,6 +206,15 @@ class _Reader:
                 self._wants(",")
             items.append(self._or())
         return tuple(items)
+
+
+def _is_higher(node: Node, most: int) -> bool:
+    """Whether more parts than so many lie in one another."""
+    level, height = [node], 0
+    while level and height <= most:
+        level = [part for each in level for part in each.parts()]
+        height += 1
+    return height > most
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str, int, int]]:

@@ -6,7 +6,7 @@ could be older than what it tells of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,22 +17,6 @@ from quaero.jobs.model import Status
 
 MOST_RESULTS = 100_000
 MOST_BYTES = 16_000_000
-
-
-class Outcomes(Mapping[str, Any]):
-    """The steps of a run by name; each an object of `status`, `result`, `results`, …"""
-
-    def __init__(self, steps: Mapping[str, Mapping[str, Any]]) -> None:
-        self._steps = steps
-
-    def __getitem__(self, name: str) -> Any:
-        return self._steps[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._steps)
-
-    def __len__(self) -> int:
-        return len(self._steps)
 
 
 def outcomes(tx: ReadTx, run_id: int, wanted: Mapping[str, bool]) -> dict[str, dict[str, Any]]:

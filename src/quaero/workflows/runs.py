@@ -106,17 +106,3 @@ def listing(
     )
     jobs = {each.id: each for each in summaries(tx, [row[0] for row in rows])}
     return [Run(jobs[job_id], cause, began, due) for job_id, cause, began, due in rows]
-
-
-def forget_deleted(tx: Tx, limit: int) -> int:
-    """Drop what is noted of up to `limit` runs whose jobs were deleted; returns how many."""
-    rows = tx.execute(
-        """
-        delete from run where job_id in (
-            select run.job_id from run left join job on job.id = run.job_id
-             where job.id is null limit $1)
-        returning job_id
-        """,
-        (limit,),
-    )
-    return len(rows)

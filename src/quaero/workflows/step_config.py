@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from quaero.forms import said
 from quaero.workflows.template import OPEN
 
 Place = tuple[str | int, ...]
@@ -33,7 +34,7 @@ def step_faults(action: str, config: Mapping[str, Any], actions: Mapping[str, An
     if action not in actions:
         known = ", ".join(sorted(actions))
         yield ("action",), f"there is no job type {action!r}; there are {known}"
-    elif why := NOT_STEPS.get(action):
+    elif why := NOT_STEPS.get(action) or getattr(actions[action], "not_alone", None):
         yield ("action",), f"{action!r} is no step: {why}"
     else:
         for place, text in _config_faults(action, config, actions[action]):
@@ -90,8 +91,8 @@ def _told(
         elif any(_touches(place, one) for one in unsure):
             continue
         else:
-            said = each["msg"].removeprefix("Value error, ")
-            text = said if kind == "value_error" else f"{said} (it is {_short(each['input'])})"
+            wrong = said(each)
+            text = wrong if kind == "value_error" else f"{wrong} (it is {_short(each['input'])})"
         found[place] = f"{found[place]}; or {text}" if place in found else text
     yield from found.items()
 

@@ -16,16 +16,41 @@ from quaero.workflows.parser import parse
 
 Place = tuple[str | int, ...]
 OPEN, CLOSE = "{{", "}}"
+LARGEST = 32_000_000
+"""What the templates of one value may come to, in characters: twice what a run's results may."""
 
 
 def fill(value: Any, scope: Scope) -> Any:
-    """A value of JSON with its templates filled in. Raises `BadExpression`, naming the template."""
+    """A value of JSON with its templates filled in.
+
+    Raises `BadExpression`, naming the template, also where all that is filled in comes to more than
+    `LARGEST` characters: a short text can name a long one many times.
+    """
+    return _fill(value, scope, _Room(LARGEST))
+
+
+class _Room:
+    """How many characters may still be filled in."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def take(self, value: Any, text: str) -> str:
+        """The value as text, which is taken off."""
+        made = as_text(value)
+        self._left -= len(made)
+        if self._left < 0:
+            raise BadExpression(f"{text[:120]!r} makes the whole longer than {LARGEST} characters")
+        return made
+
+
+def _fill(value: Any, scope: Scope, room: _Room) -> Any:
     if isinstance(value, str):
-        return _fill_text(value, scope)
+        return _fill_text(value, scope, room)
     if isinstance(value, Mapping):
-        return {key: fill(each, scope) for key, each in value.items()}
+        return {key: _fill(each, scope, room) for key, each in value.items()}
     if isinstance(value, list):
-        return [fill(each, scope) for each in value]
+        return [_fill(each, scope, room) for each in value]
     return value
 
 
@@ -99,14 +124,17 @@ def _until_close(text: str) -> tuple[str, bool, str]:
     return text, False, ""
 
 
-def _fill_text(text: str, scope: Scope) -> Any:
+def _fill_text(text: str, scope: Scope, room: _Room) -> Any:
     if OPEN not in text:
         return text
     parts = _parts(text)
     if len(parts) == 1 and isinstance(parts[0], Node):
-        return _value(parts[0], scope, text)
+        value = _value(parts[0], scope, text)
+        room.take(value, text)
+        return value
     return "".join(
-        part if isinstance(part, str) else as_text(_value(part, scope, text)) for part in parts
+        part if isinstance(part, str) else room.take(_value(part, scope, text), text)
+        for part in parts
     )
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]
@@ -13,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from quaero.forms import said
 from quaero.workflows.checking import problems
 from quaero.workflows.definition import FORMS, Definition, Problem
 from quaero.workflows.template import unreadable
@@ -24,11 +26,18 @@ LARGEST = 2**63 - 1
 MARK = "\ufeff"
 """What some editors put before a text to say that it is Unicode."""
 
-_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(
-    r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
+# Possessive, so that no line costs more than its length.
+_WORD = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\]|\\.)*+"|'[^']*+')"""
+_DOT = r"[ \t]*+\.[ \t]*+"
+_WORDS = rf"({_WORD}(?:{_DOT}{_WORD})*+)"
+_HEADER = re.compile(rf"\s*+(\[\[?+)\s*+{_WORDS}")
+_KEY = re.compile(rf"\s*+{_WORDS}\s*+=")
+_PART = re.compile(r"""[A-Za-z0-9_-]++|"((?:[^"\\]|\\.)*+)"|'([^']*+)'""")
+_TOKEN = re.compile(
+    r"""(?P<word>[A-Za-z0-9_-]++|"(?:[^"\\]|\\.)*+"?+|'[^']*+'?+)
+        |(?P<dot>\.)|[ \t]++|(?P<other>.)""",
+    re.VERBOSE,
 )
-_PART = re.compile(r"""[A-Za-z0-9_-]+|"([^"]*)"|'([^']*)'""")
 _SYNTAX = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 Place = tuple[str | int, ...]
@@ -66,8 +75,6 @@ class Checked:
 
 def check(text: str, format_: Format, actions: Mapping[str, Any]) -> Checked:
     """Read a definition and look at everything in it. `actions` are the job types by name."""
-    if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
-        return Checked(None, [Fault(None, "", f"the text has more than {MOST_BYTES} bytes")])
     text = text.removeprefix(MARK)
     raw, fault = _parse(text, format_)
     if fault is not None:
@@ -102,8 +109,11 @@ def written(definition: Definition) -> str:
 
 
 def _parse(text: str, format_: Format) -> tuple[Any, Fault | None]:
+    if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
+        return None, Fault(None, "", f"the text has more than {MOST_BYTES} bytes")
     try:
         if format_ == "toml":
+            _refuse_long_keys(text)
             return _usable(tomllib.loads(text)), None
         return _usable(json.loads(text, object_pairs_hook=_no_twice)), None
     except json.JSONDecodeError as error:
@@ -139,6 +149,29 @@ def _usable(value: Any) -> Any:
     return value
 
 
+def _refuse_long_keys(text: str) -> None:
+    """Raise `ValueError` for a key of more parts than a value may be deep.
+
+    Python's reader of TOML takes time by the square of their number.
+    """
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") >= DEEPEST and _longest_key(line) > DEEPEST:
+            raise ValueError(f"line {number}: a key has more than {DEEPEST} parts")
+
+
+def _longest_key(line: str) -> int:
+    """The most words with nothing but dots between them."""
+    longest = parts = 0
+    dotted = False
+    for token in _TOKEN.finditer(line):
+        if token.lastgroup == "word":
+            parts = parts + 1 if dotted else 1
+            longest = max(longest, parts)
+        if token.lastgroup is not None:
+            dotted = token.lastgroup == "dot"
+    return longest
+
+
 def _unfit_numbers(value: Any, place: Place = ()) -> Iterator[Problem]:
     """The numbers that no database can hold."""
     if isinstance(value, dict):
@@ -164,8 +197,8 @@ def _refuse_halves(text: str) -> None:
 def _no_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"the key {twice!r} stands twice in one object")
     return made
 
@@ -175,10 +208,8 @@ def _told(error: ValidationError) -> list[Problem]:
     found: dict[Place, str] = {}
     for each in error.errors(include_url=False):
         place = tuple(part for part in each["loc"] if part not in FORMS)
-        text = each["msg"].removeprefix("Value error, ")
-        if each["type"] == "extra_forbidden":
-            text = "is not known here; is it misspelt?"
-        elif each["type"] == "model_type":
+        text = said(each)
+        if each["type"] == "model_type":
             text = "it is no object with names and values"
         found[place] = f"{found[place]}; or {text}" if place in found else text
     return [Problem(place, text) for place, text in found.items()]
@@ -289,8 +320,10 @@ def _after(line: str, inside: str, depth: int) -> tuple[str, int]:
 
 
 def _escaped(line: str, at: int) -> bool:
-    before = line[:at]
-    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+    begin = at
+    while begin and line[begin - 1] == "\\":
+        begin -= 1
+    return (at - begin) % 2 == 1
 
 
 def json_lines(text: str) -> dict[Place, int]:

@@ -63,14 +63,17 @@ export function pieces(snippet) {
   });
 }
 
+/** The server counts characters; a string here counts a character beyond the first 65,536 twice. */
 function cut({ text, marks = [] }) {
+  const characters = [...text];
+  const part = (start, end) => characters.slice(start, end).join("");
   const found = [];
   let place = 0;
   for (const [start, end] of marks) {
-    found.push([text.slice(place, start), false], [text.slice(start, end), true]);
+    found.push([part(place, start), false], [part(start, end), true]);
     place = end;
   }
-  return [...found, [text.slice(place), false]].filter(([piece]) => piece);
+  return [...found, [part(place), false]].filter(([piece]) => piece);
 }
 
 /** The crawl whose documents alone are listed, as the address says; 0 for all. */
@@ -78,14 +81,14 @@ export const rootOf = (words) => Number(words.get("root")) || 0;
 
 const FACETS = { source: "source", sources: "source", type: "type", types: "type", site: "site", sites: "site", tag: "tag", tags: "tag" };
 
-/** Facets as words of the query. */
-export function facetWords(facets) {
+/** Facets as words of the query; with `capped` there may be more than were counted. */
+export function facetWords(facets, capped) {
   return Object.entries(facets).flatMap(([kind, values]) => {
     const list = Array.isArray(values) ? values : Object.entries(values).map(([value, count]) => ({ value, count }));
     return list.slice(0, 6).map(({ value, name, count }) => {
       const text = String(value ?? name);
       const word = `${FACETS[kind] ?? kind}:${/\s/.test(text) ? `"${text}"` : text}`;
-      return { word, label: clean(text, 40), count: number(count) };
+      return { word, label: clean(text, 40), count: `${number(count)}${capped ? "+" : ""}` };
     });
   });
 }

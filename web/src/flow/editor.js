@@ -59,7 +59,8 @@ export class Editor {
   }
 
   async open() {
-    const types = await get("/api/job-types").catch(() => []);
+    const known = await get("/api/job-types").catch(() => []);
+    const types = known.filter((each) => !each.part_of);
     this.form = new DefinitionForm({ types, changed: (value) => this.formed(value), fixed: Boolean(this.stored) });
     this.formHost.replaceChildren(this.form.element);
     await this.read();

@@ -1,9 +1,11 @@
 /** What is below a job: a table of its children, or the whole tree with bars in time. */
-import { get, latest } from "../api.js";
+import { first, get, latest } from "../api.js";
+import { note } from "../dialogs.js";
 import { number } from "../format.js";
 import { JobTable } from "../job_table.js";
 import { STATES } from "../queue/filter.js";
 import { withQuery } from "../router.js";
+import { remember, remembered } from "../scroll.js";
 import { TreeView } from "../tree_view.js";
 
 const PAGE = 50;
@@ -21,6 +23,7 @@ export function children(id) {
     childCursor: null,
     childCount: 0,
     childrenLoaded: false,
+    childrenProblem: "",
 
     /** Show what the address asks for. */
     openBelow(changed) {
@@ -40,9 +43,12 @@ export function children(id) {
 
     async loadChildren() {
       const asked = Date.now();
-      const values = { limit: Math.min(200, Math.max(PAGE, this.childCount)), status: this.status };
-      const answer = await ask((signal) => get(`/api/jobs/${id}/children`, values, { signal })).catch(() => null);
+      const wanted = Math.max(PAGE, this.childCount, remembered("rows") ?? 0);
+      const answer = await ask((signal) => first(`/api/jobs/${id}/children`, { status: this.status }, wanted, { signal })).catch((error) => {
+        this.childrenProblem = this.childCount ? "" : error.message;
+      });
       if (!answer) return;
+      this.childrenProblem = "";
       table.set(answer.items, asked);
       this.childCursor = answer.next_cursor;
       this.childCount = answer.items.length;
@@ -52,9 +58,11 @@ export function children(id) {
     async moreChildren() {
       const values = { limit: PAGE, status: this.status, cursor: this.childCursor };
       const asked = Date.now();
-      const answer = await get(`/api/jobs/${id}/children`, values);
+      const answer = await ask((signal) => get(`/api/jobs/${id}/children`, values, { signal })).catch((error) => note(error.message, { error: true }));
+      if (!answer) return;
       table.append(answer.items, asked);
       this.childCount += answer.items.length;
+      remember({ rows: this.childCount });
       this.childCursor = this.childCount < MOST_ROWS ? answer.next_cursor : null;
     },
 
@@ -74,7 +82,7 @@ export function children(id) {
     },
 
     keyBelow(key) {
-      return Boolean(table?.key(key));
+      return Boolean(!this.wholeTree && table?.key(key));
     },
 
     stop() {
@@ -88,7 +96,7 @@ export function children(id) {
       return this.view === "tree";
     },
     get noChildren() {
-      return this.childrenLoaded && !this.childCount && !this.wholeTree;
+      return this.childrenLoaded && !this.childCount && !this.childrenProblem && !this.wholeTree;
     },
     get childrenHref() {
       return `/jobs/${id}?tab=children`;

@@ -9,7 +9,8 @@ export function attemptsOf(found) {
   if (!found.started_at || (found.status === "failed" && failed.length)) return failed;
   if (found.status === "pending" || failed.some((each) => each.attempt === found.attempt && each.round === found.round)) return failed;
   const { attempt, round, started_at, completed_at, status, error } = found;
-  return [{ attempt, round, started_at, ended_at: completed_at, outcome: status, error: failed.length ? null : error }, ...failed];
+  const began = failed.length ? null : started_at; // which says when the first attempt began
+  return [{ attempt, round, started_at: began, ended_at: completed_at, outcome: status, error: failed.length ? null : error }, ...failed];
 }
 
 export function attempt(each) {
@@ -21,7 +22,7 @@ export function attempt(each) {
     {},
     h("strong", {}, `Attempt ${each.attempt}${each.round > 1 ? ` of round ${each.round}` : ""}`),
     h(`span.status.is-${known}`, {}, icon(STATUS_ICONS[known]), clean(outcome, 40)),
-    h("span.quiet", {}, since(each.started_at), seconds == null ? "" : `, took ${duration(Math.max(0, seconds))}`),
+    each.started_at && h("span.quiet", {}, since(each.started_at), seconds == null ? "" : `, took ${duration(Math.max(0, seconds))}`),
   );
   const error = each.error && h("pre.raw", { tabindex: 0 }, h("bdi", { dir: "auto" }, cleanLines(each.error).slice(0, 20_000)));
   return h(`li.is-${known}`, {}, head, error);
@@ -49,7 +50,7 @@ export function facts(found) {
     ["Root", found.root_id !== found.id && link(found.root_id)],
     ["Run again of", found.rerun_of && link(found.rerun_of)],
     ["Warnings", found.warnings > 0 && plural(found.warnings, "child failed", "children failed")],
-    ["Failures allowed", found.max_child_failures > 0 && `${number(found.max_child_failures)}, then ${clean(found.child_failure_action).replaceAll("_", " ")}`],
+    ["Failures allowed", found.max_child_failures > 0 && `${number(found.max_child_failures)}, then ${clean(found.failure_action).replaceAll("_", " ")}`],
     ["Documents", found.documents > 0 && documents(found)],
     ["Description", found.description && bdi(found.description, 2000)],
   ];

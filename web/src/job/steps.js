@@ -1,6 +1,7 @@
 /** The steps of a run: a graph that follows them live, and the same as a table. */
 import { get, latest, post } from "../api.js";
-import { bdi, h, icon } from "../dom.js";
+import { now } from "../clock.js";
+import { bdi, h, icon, swap } from "../dom.js";
 import { StepGraph } from "../flow/graph.js";
 import { askParameters } from "../flow/run_dialog.js";
 import { clean, duration } from "../format.js";
@@ -46,7 +47,7 @@ export function steps(id) {
       this.stepCount = found.items.length;
       this.definitionId = found.definition_id;
       graph.draw(found.items.map(drawn));
-      this.$refs.steps.replaceChildren(...found.items.map(row));
+      swap(this.$refs.steps, found.items.map(row));
     },
 
     /** Run the same definition, as it was, with other parameters. */
@@ -84,7 +85,7 @@ function drawn(step) {
 function row(step) {
   const [word, note] = told(step);
   const { job } = step;
-  if (job) job.seenAt = Date.now();
+  if (job) job.seenAt = now();
   const mark = word === "skipped" || !job ? h(`span.status.is-${word === "skipped" ? "cancelled" : "pending"}`, {}, icon(word === "skipped" ? "ban" : "clock"), word) : statusMark(job);
   const name = job ? h("a.job-name", { href: `/jobs/${job.id}` }, bdi(step.name, 80)) : h("span.job-name", {}, bdi(step.name, 80));
   const parts = [h("span.mono", {}, step.action)];

@@ -14,7 +14,7 @@ export function askLogin(login = null) {
 class Storing {
   constructor(login, close) {
     this.close = close;
-    this.read = null;
+    this.reading = Promise.resolve(null);
     this.url = h("input.input", { id: "login-url", type: "url", required: true, value: login?.base_url ?? "", readonly: Boolean(login), placeholder: "https://wiki.example.org/", autocomplete: "off", "data-first": !login });
     this.text = h("textarea.textarea.mono", { id: "login-text", rows: 6, spellcheck: "false", autocomplete: "off", autocapitalize: "off", placeholder: "Cookie: name=value; other=value", "data-first": Boolean(login) });
     this.file = h("input.input", { id: "login-file", type: "file", accept: ".txt,.har,application/json", on: { change: () => this.take() } });
@@ -34,16 +34,22 @@ class Storing {
     );
   }
 
+  /** Read the file that was chosen; who stores at once waits for it. */
   async take() {
     const [file] = this.file.files;
-    this.read = file ? shortened(await file.text()) : null;
-    this.taken.textContent = this.read?.requests == null ? "" : `${plural(this.read.requests, "request")} in it`;
+    const reading = file ? file.text().then(shortened) : Promise.resolve(null);
+    this.reading = reading;
+    const read = await reading.catch(() => null);
+    if (reading !== this.reading) return;
+    this.taken.textContent = read?.requests == null ? "" : `${plural(read.requests, "request")} in it`;
   }
 
   async submit(event) {
     event.preventDefault();
     this.alert.textContent = "";
-    const text = this.text.value.trim() || this.read?.text;
+    const read = await this.reading.catch(() => undefined);
+    if (read === undefined) return this.explain("The file cannot be read; choose it again.", this.file);
+    const text = this.text.value.trim() || read?.text;
     if (!text) return this.explain("Paste cookies, or choose a file.", this.text);
     const body = { base_url: this.url.value.trim(), text };
     if (this.agent.value.trim()) body.user_agent = this.agent.value.trim();

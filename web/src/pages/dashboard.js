@@ -3,9 +3,9 @@ import { performAll } from "../actions.js";
 import { since } from "../ages.js";
 import { get, latest } from "../api.js";
 import { chart } from "../charts.js";
-import { everySecond } from "../clock.js";
+import { everySecond, now, paced } from "../clock.js";
 import { createJob } from "../create_job.js";
-import { bdi, h } from "../dom.js";
+import { bdi, h, renew } from "../dom.js";
 import { bytes, clean, duration, number, plural, tickDuration } from "../format.js";
 import { progressOf, statusMark } from "../job_row.js";
 import { onKey } from "../keys.js";
@@ -24,7 +24,7 @@ export function dashboard() {
   const ask = latest();
   const ends = [];
   let charts = {};
-  let timer = null;
+  let soon = null;
   let seconds = 0;
 
   return {
@@ -74,7 +74,7 @@ export function dashboard() {
     destroy() {
       ends.forEach((end) => end());
       ask.stop();
-      clearTimeout(timer);
+      soon?.stop();
       Object.values(charts).forEach((each) => each.destroy());
     },
 
@@ -86,10 +86,8 @@ export function dashboard() {
     },
 
     soon() {
-      timer ??= setTimeout(() => {
-        timer = null;
-        this.loadLists();
-      }, 2000);
+      soon ??= paced(() => this.loadLists());
+      soon();
     },
 
     /** The charts are drawn anew each quarter of a minute. */
@@ -117,17 +115,17 @@ export function dashboard() {
         this.count = recent.items.length;
         this.failed = failed.items.length;
         this.problem = "";
-        this.$refs.latest.replaceChildren(...recent.items.map(brief));
+        renew(this.$refs.latest, recent.items, (job) => job.id, brief);
         this.cutFailures = Boolean(failed.next_cursor);
-        this.$refs.failures.replaceChildren(...grouped(failed.items, (jobs) => this.retry(jobs)));
-        this.$refs.slots.replaceChildren(...queue.workers.filter((each) => each.alive).map(slots));
+        renew(this.$refs.failures, grouped(failed.items), ([job]) => alike(job), (jobs) => failure(jobs, () => this.retry(jobs)));
+        renew(this.$refs.slots, queue.workers.filter((each) => each.alive), (each) => each.id, slots);
       } catch (error) {
         this.problem = error.message;
       }
     },
 
     async loadCharts() {
-      const to = this.to ?? Math.floor(Date.now() / 1000);
+      const to = this.to ?? Math.floor(now() / 1000);
       const from = this.from ?? to - this.seconds;
       const iso = (at) => new Date(at * 1000).toISOString();
       const values = { from: iso(from), to: iso(to) };
@@ -151,9 +149,10 @@ export function dashboard() {
       if (!this.stats) return " ";
       const { running, pending } = this.stats.top;
       const failed = this.stats.last_24h?.failed;
-      if (failed) return `${plural(failed, "job")} failed in the last 24 hours.`;
-      if (running || pending) return `${plural(running + pending, "tree")} under way, nothing failed.`;
-      return "All quiet.";
+      const paused = this.queue?.paused ? "The queue is paused: nothing new is started. " : "";
+      if (failed) return `${paused}${plural(failed, "job")} failed in the last 24 hours.`;
+      if (running || pending) return `${paused}${plural(running + pending, "tree")} under way, nothing failed.`;
+      return paused || "All quiet.";
     },
     get tiles() {
       const day = this.stats?.last_24h ?? {};
@@ -191,7 +190,7 @@ export function dashboard() {
     get rangeText() {
       if (!this.from) return "Over time";
       const time = (at) => new Date(at * 1000).toTimeString().slice(0, 5);
-      return `From ${time(this.from)} to ${time(this.to ?? Date.now() / 1000)}`;
+      return `From ${time(this.from)} to ${time(this.to ?? now() / 1000)}`;
     },
     async create() {
       const made = await createJob();
@@ -218,27 +217,25 @@ function brief(job) {
   );
 }
 
-/** Failures that say the same, numbers apart, are one line. */
-function grouped(jobs, retry) {
-  const groups = new Map();
-  for (const job of jobs) {
-    const key = `${job.type} ${(job.error ?? "").replace(/https?:\S+|\d+/g, "…").slice(0, 120)}`;
-    groups.set(key, [...(groups.get(key) ?? []), job]);
-  }
-  return [...groups.values()].slice(0, 6).map((group) => {
-    const [job] = group;
-    const label = group.length === 1 ? "Retry" : `Retry all ${number(group.length)}`;
-    const href = group.length === 1 ? `/jobs/${job.id}` : `/queue?parent=any&status=failed&type=${encodeURIComponent(job.type)}`;
-    return h(
-      "li",
-      {},
-      h("a.brief-name", { href }, bdi(job.error || "No reason was given", 200)),
-      h("span.brief-words", {}, `${number(group.length)}×`),
-      h("span.mono.quiet.wide-only", {}, clean(job.type, 40)),
-      since(job.completed_at ?? job.created_at, ".brief-time"),
-      h("button.button.is-small", { type: "button", on: { click: () => retry(group) } }, label),
-    );
-  });
+/** What is the same of failures that say the same, numbers apart. */
+const alike = (job) => `${job.type} ${(job.error ?? "").replace(/https?:\S+|\d+/g, "…").slice(0, 120)}`;
+
+/** Failures that say the same are together, the first six kinds of them. */
+const grouped = (jobs) => [...Map.groupBy(jobs, alike).values()].slice(0, 6);
+
+function failure(group, retry) {
+  const [job] = group;
+  const label = group.length === 1 ? "Retry" : `Retry all ${number(group.length)}`;
+  const href = group.length === 1 ? `/jobs/${job.id}` : `/queue?parent=any&status=failed&type=${encodeURIComponent(job.type)}`;
+  return h(
+    "li",
+    {},
+    h("a.brief-name", { href }, bdi(job.error || "No reason was given", 200)),
+    h("span.brief-words", {}, `${number(group.length)}×`),
+    h("span.mono.quiet.wide-only", {}, clean(job.type, 40)),
+    since(job.completed_at ?? job.created_at, ".brief-time"),
+    h("button.button.is-small", { type: "button", "aria-label": `${label}: ${clean(job.error || job.type, 80)}`, on: { click: retry } }, label),
+  );
 }
 
 function slots(worker) {

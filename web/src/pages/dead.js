@@ -2,7 +2,7 @@
 import { since } from "../ages.js";
 import { api, curl, get, latest, post } from "../api.js";
 import { confirm, copy, note } from "../dialogs.js";
-import { bdi, h, iconButton } from "../dom.js";
+import { bdi, h, iconButton, renew } from "../dom.js";
 import { clean, cleanLines, number, plural } from "../format.js";
 import { live } from "../live.js";
 
@@ -60,7 +60,9 @@ export function dead() {
 
     async more() {
       try {
-        const answer = await get("/api/queue/dead", { limit: PAGE, cursor: this.cursor });
+        const values = { limit: PAGE, cursor: this.cursor };
+        const answer = await ask((signal) => get("/api/queue/dead", values, { signal }));
+        if (!answer) return;
         this.$refs.rows.append(...answer.items.map((each) => this.row(each)));
         this.shown += answer.items.length;
         this.cursor = this.shown < 500 ? answer.next_cursor : null;
@@ -72,7 +74,8 @@ export function dead() {
     fill(items) {
       const ids = new Set(items.map((each) => each.id));
       for (const id of chosen) if (!ids.has(id)) chosen.delete(id);
-      this.$refs.rows.replaceChildren(...items.map((each) => this.row(each)));
+      renew(this.$refs.rows, items, (each) => each.id, (each) => this.row(each));
+      for (const check of this.checks()) check.checked = chosen.has(Number(check.dataset.id));
       this.shown = items.length;
       this.selected = chosen.size;
     },
@@ -149,8 +152,11 @@ export function dead() {
       this.load();
     },
 
+    checks() {
+      return this.$refs.rows.querySelectorAll("input");
+    },
     pickPage() {
-      for (const check of this.$refs.rows.querySelectorAll("input")) {
+      for (const check of this.checks()) {
         check.checked = this.$refs.all.checked;
         if (check.checked) chosen.add(Number(check.dataset.id));
       }

@@ -1,18 +1,20 @@
 /** One job: what it is, how far, what went wrong, what it made, and what can be done to it. */
 import { ICONS, LABELS, perform } from "../actions.js";
+import { announce } from "../announce.js";
 import { api, curl, latest } from "../api.js";
 import { everySecond, now } from "../clock.js";
 import { together } from "../component.js";
 import { createJob } from "../create_job.js";
 import { askText, copy, menu, note } from "../dialogs.js";
-import { h, icon, iconButton } from "../dom.js";
+import { h, icon, iconButton, restate, swap } from "../dom.js";
 import { ago, clean, cleanLines, duration, number } from "../format.js";
 import { children } from "../job/children.js";
 import { data } from "../job/data.js";
 import { attempt, attemptsOf, facts } from "../job/facts.js";
 import { progress } from "../job/progress.js";
 import { steps } from "../job/steps.js";
-import { runTime, statusMark } from "../job_row.js";
+import { runTime, stateText, statusMark } from "../job_row.js";
+import { refuse } from "../job_table.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
 import { LogView } from "../log_view.js";
@@ -138,10 +140,11 @@ export function job() {
       this.job = fresh;
       document.title = `${clean(fresh.name || fresh.type, 60)} · Quaero`;
       this.sample(fresh);
-      this.$refs.status.replaceChildren(statusMark(fresh));
+      restate(this.$refs.status, [statusMark(fresh)]);
+      announce(`${stateText(fresh)}${fresh.counts?.total ? `, ${this.progressWords}` : ""}`);
       this.offer(fresh);
-      this.$refs.attempts.replaceChildren(...attemptsOf(fresh).map(attempt));
-      this.$refs.facts.replaceChildren(...facts(fresh));
+      restate(this.$refs.attempts, attemptsOf(fresh).map(attempt));
+      restate(this.$refs.facts, facts(fresh));
     },
 
     heard(message) {
@@ -156,6 +159,7 @@ export function job() {
       }
       if (message.type === "tree") this.loadSoon();
       if (message.type !== "job") return;
+      if (!this.job) return this.loadSoon();
       if (message.job.id === id) {
         const ended = message.job.status !== this.job?.status || message.job.attempt !== this.job?.attempt;
         this.update({ ...this.job, ...message.job });
@@ -186,7 +190,7 @@ export function job() {
       );
       if (String(found.actions) === this.offered) return;
       this.offered = String(found.actions);
-      this.$refs.actions.replaceChildren(...parts);
+      swap(this.$refs.actions, parts, parts.at(-1));
     },
 
     more(button, first) {
@@ -296,7 +300,7 @@ export function job() {
       }
       if (key === "Enter" && target.matches("a, button")) return false;
       if (this.tab === "children" && this.keyBelow(key)) return true;
-      const can = (action) => this.job?.actions.includes(action) && this.act(action);
+      const can = (action) => this.job && (this.job.actions.includes(action) ? this.act(action) : refuse(action, this.job));
       const does = { r: () => can("retry"), c: () => can("cancel"), l: () => change({ tab: "logs" }) };
       does[key]?.();
       return key in does;

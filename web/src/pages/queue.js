@@ -1,5 +1,5 @@
 /** The queue page: every filter in its address, the list live, and nothing that jumps. */
-import { curl, get, latest, post, query } from "../api.js";
+import { curl, first, get, latest, post, query } from "../api.js";
 import { together } from "../component.js";
 import { createJob } from "../create_job.js";
 import { copy, note } from "../dialogs.js";
@@ -12,9 +12,12 @@ import { logDrawer } from "../queue/log_drawer.js";
 import { searchBox } from "../queue/search.js";
 import { selection } from "../queue/selection.js";
 import { change, here, onRoute } from "../router.js";
+import { remember, remembered } from "../scroll.js";
 
 const PAGE = 50;
 const MOST_ROWS = 500;
+const OPEN = ["pending", "running"];
+const MOST_ASKED = 20;
 
 export function queue() {
   let table;
@@ -38,6 +41,7 @@ export function queue() {
     slow: false,
     problem: "",
     problemTitle: "",
+    unreadable: false,
     fresh: 0,
     address: "",
 
@@ -109,15 +113,16 @@ export function queue() {
       clearTimeout(slowTimer);
       slowTimer = setTimeout(() => (this.slow = !this.shown), 200);
       try {
-        const limit = Math.max(PAGE, Math.min(200, this.shown));
-        const values = { ...this.words(), limit, count: true };
-        const answer = await ask((signal) => get("/api/jobs", values, { signal }));
+        const wanted = Math.max(PAGE, this.shown, remembered("rows") ?? 0);
+        const values = { ...this.words(), count: true };
+        const answer = await ask((signal) => first("/api/jobs", values, wanted, { signal }));
         if (!answer) return;
         this.problem = "";
         this.take(answer, asked);
       } catch (error) {
         this.problem = this.shown && !error.status ? "" : error.message;
-        this.problemTitle = error.title ?? "Something went wrong";
+        this.unreadable = error.status === 422;
+        this.problemTitle = this.unreadable ? "The filter cannot be read" : (error.title ?? "Something went wrong");
       }
       clearTimeout(slowTimer);
       this.slow = false;
@@ -132,7 +137,7 @@ export function queue() {
     },
 
     take(answer, asked) {
-      this.cursor = answer.next_cursor;
+      this.cursor = answer.items.length < MOST_ROWS ? answer.next_cursor : null;
       this.searched = Boolean(answer.searched);
       this.total = answer.total ?? this.total;
       this.fresh = 0;
@@ -150,9 +155,11 @@ export function queue() {
       const asked = Date.now();
       this.loading = true;
       try {
-        const answer = await get("/api/jobs", values);
+        const answer = await ask((signal) => get("/api/jobs", values, { signal }));
+        if (!answer) return;
         table.append(answer.items, asked);
         this.shown = table.top.length;
+        remember({ rows: this.shown });
         this.cursor = this.shown < MOST_ROWS ? answer.next_cursor : null;
         this.searched = Boolean(answer.searched);
       } catch (error) {
@@ -175,7 +182,12 @@ export function queue() {
       this.statsSoon();
       if (message.type === "deleted") {
         table.drop(message.id);
-      } else if (message.type === "job" && !table.patch(message.job)) this.lookSoon();
+      } else if (message.type === "job" && (!table.patch(message.job) || this.flat)) this.lookSoon();
+    },
+
+    /** Whether jobs below others are listed: of these nothing is heard, only of what is above them. */
+    get flat() {
+      return !["", "root"].includes(this.filter.parent);
     },
 
     /** A row has gone; when none is left, others may follow. */
@@ -184,25 +196,41 @@ export function queue() {
       if (!this.shown && this.cursor && !this.loading) this.load();
     },
 
-    /** Something new: ask which rows would be shown now, at most once a second. */
+    /** Something new: ask which rows would be shown now, soon and not for each change. */
     lookSoon() {
+      const wait = this.flat || this.fresh ? 1000 : 300;
       freshTimer ??= setTimeout(() => {
-        freshTimer = null;
-        this.look();
-      }, 300);
+        this.look().finally(() => (freshTimer = null));
+      }, wait);
     },
 
     async look() {
       const asked = Date.now();
-      const values = { ...this.words(), limit: PAGE, count: true };
-      const answer = await get("/api/jobs", values).catch(() => null);
-      if (!answer) return;
+      const words = this.words();
+      const limit = this.flat ? Math.max(PAGE, Math.min(200, this.shown)) : PAGE;
+      const answer = await get("/api/jobs", { ...words, limit, count: true }).catch(() => null);
+      if (!answer || JSON.stringify(words) !== JSON.stringify(this.words())) return;
+      if (this.flat) await this.renew(answer, asked);
       const unknown = answer.items.filter((job) => !table.rows.has(job.id));
       if (!unknown.length) return;
       waiting = { answer, asked };
       const own = unknown.every((job) => this.own?.has(job.id));
       if (!this.shown || own) this.take(answer, asked);
       else this.fresh = unknown.length;
+    },
+
+    /** Change the rows of a flat list in place: as the list has them, and those that it has no more,
+     * which may have ended, as they are asked for one by one.
+     */
+    async renew(answer, asked) {
+      table.renew(answer.items, asked);
+      const listed = new Set(answer.items.map((job) => job.id));
+      const missing = table.top.map((row) => row.job).filter((job) => !listed.has(job.id) && OPEN.includes(job.status));
+      for (const { id } of missing.slice(0, MOST_ASKED)) {
+        const job = await get(`/api/jobs/${id}`).catch((error) => error);
+        if (job.status === 404) table.drop(id);
+        else if (job.id === id) table.patch(job);
+      }
     },
 
     showFresh() {

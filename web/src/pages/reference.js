@@ -3,11 +3,13 @@ import { curl, get } from "../api.js";
 import { copy } from "../dialogs.js";
 import { h, iconButton } from "../dom.js";
 import { clean, plural } from "../format.js";
+import { live } from "../live.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
 export function reference() {
   let openapi = null;
+  let end = () => {};
 
   return {
     text: "",
@@ -16,7 +18,11 @@ export function reference() {
     problem: "",
 
     init() {
+      end = live.subscribe("system", { message: () => {}, reload: () => this.problem && this.load() });
       this.load();
+    },
+    destroy() {
+      end();
     },
 
     async load() {

@@ -1,6 +1,7 @@
 /** When workflows are due: the next five times of each, what became of the last, and steering. */
 import { get, latest } from "../api.js";
 import { everySecond } from "../clock.js";
+import { note } from "../dialogs.js";
 import { bdi, h, icon, iconButton } from "../dom.js";
 import { steer } from "../flow/acting.js";
 import { ago, clean, moment, number, plural } from "../format.js";
@@ -62,8 +63,9 @@ export function schedules() {
     },
 
     async more() {
-      const found = await get("/api/schedules", { limit: PAGE, cursor: this.cursor });
-      this.show([...items, ...found.items], found.next_cursor);
+      const values = { limit: PAGE, cursor: this.cursor };
+      const found = await ask((signal) => get("/api/schedules", values, { signal })).catch((error) => note(error.message, { error: true }));
+      if (found) this.show([...items, ...found.items], found.next_cursor);
     },
 
     show(found, cursor) {
@@ -108,7 +110,7 @@ export function schedules() {
       const paused = items.filter((each) => each.paused).length;
       const next = items.filter((each) => each.next_at).sort((one, other) => one.next_at.localeCompare(other.next_at))[0];
       const said = next && this.tick >= 0 ? ` Next: ${clean(next.name, 60)}, ${ago(next.next_at)}.` : "";
-      return `${plural(this.count, "schedule")}${paused ? `, ${number(paused)} paused` : ""}.${said}`;
+      return `${this.cursor ? "The first " : ""}${plural(this.count, "schedule")}${paused ? `, ${number(paused)} paused` : ""}.${said}`;
     },
   };
 }

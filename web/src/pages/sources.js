@@ -164,7 +164,7 @@ export function sources() {
       return `${parts.join(", ")}.`;
     },
     get some() {
-      return this.all.length > 1;
+      return this.all.length > 1 || Boolean(this.health);
     },
     get filters() {
       const counts = {};

@@ -1,9 +1,10 @@
 /** Workers with what is in their slots, and the lanes with their limits. */
+import { since } from "../ages.js";
 import { curl, get, latest } from "../api.js";
 import { everySecond } from "../clock.js";
 import { copy } from "../dialogs.js";
-import { bdi, h, icon } from "../dom.js";
-import { ago, clean, duration, number, plural } from "../format.js";
+import { bdi, h, icon, renew, swap } from "../dom.js";
+import { clean, duration, number, plural } from "../format.js";
 import { live } from "../live.js";
 
 const EVERY = 3;
@@ -50,7 +51,7 @@ export function workers() {
         this.loaded = true;
         this.lanes = queue.lanes.length;
         this.lanesTotal = queue.lanes_total;
-        this.$refs.lanes.replaceChildren(...queue.lanes.map(lane));
+        swap(this.$refs.lanes, queue.lanes.map(lane));
         this.showWorkers(queue.workers);
       } catch (error) {
         this.problem = this.loaded ? "" : error.message;
@@ -59,7 +60,7 @@ export function workers() {
 
     showWorkers(found) {
       this.all = found;
-      this.$refs.workers.replaceChildren(...found.map(card));
+      renew(this.$refs.workers, found, (each) => each.id, card);
     },
 
     get sentence() {
@@ -88,7 +89,7 @@ export function workers() {
 function card(worker) {
   const state = worker.alive ? "running" : "failed";
   const running = worker.running.map((each) =>
-    h("li", {}, h("a.brief-name", { href: `/jobs/${each.job_id}` }, bdi(each.name || each.type, 200)), h("span.mono.quiet", {}, clean(each.type, 40)), h("span.brief-time", {}, each.since ? ago(each.since) : "")),
+    h("li", {}, h("a.brief-name", { href: `/jobs/${each.job_id}` }, bdi(each.name || each.type, 200)), h("span.mono.quiet", {}, clean(each.type, 40)), each.since && since(each.since, ".brief-time")),
   );
   const free = worker.alive ? Math.max(0, worker.slots - running.length) : 0;
   if (free) running.push(h("li.quiet", {}, plural(free, "free slot")));
@@ -101,9 +102,16 @@ function card(worker) {
       h("h2", {}, bdi(worker.host, 80), h("span.quiet.mono", {}, ` ${worker.pid}`)),
       h(`span.status.is-${state}`, {}, icon(worker.alive ? "check" : "cross"), worker.alive ? "alive" : "gone"),
     ),
-    h("p.quiet.card-note", {}, `${running.length && worker.running.length}/${worker.slots} slots busy, started ${ago(worker.started_at)}`),
+    h("p.quiet.card-note", {}, `${running.length && worker.running.length}/${worker.slots} slots busy, started `, since(worker.started_at)),
     h("ul.brief-list", {}, running),
   );
+}
+
+/** When the next message of a lane may start; one at its limit has to wait for the end of another. */
+function nextStart({ state, ready, next_start_in_seconds: seconds }) {
+  if (!ready) return "–";
+  if (state === "full") return "when one ends";
+  return seconds > 0 ? `in ${duration(seconds)}` : "now";
 }
 
 function lane(each) {
@@ -120,6 +128,6 @@ function lane(each) {
     h("td.is-number", {}, number(each.ready)),
     h("td.lane-running", {}, bar, h("span.bar-words", {}, `${number(each.running)}/${number(each.max_running)}`)),
     h("td.is-number", {}, each.min_interval_seconds ? duration(each.min_interval_seconds) + pace : "none"),
-    h("td.is-number", {}, each.next_start_in_seconds > 0 ? `in ${duration(each.next_start_in_seconds)}` : "now"),
+    h("td.is-number", {}, nextStart(each)),
   );
 }

@@ -1,9 +1,9 @@
 /** One workflow: its steps, when it runs, its runs, and the editor of its text. */
 import { since } from "../ages.js";
 import { curl, get, latest } from "../api.js";
-import { everySecond } from "../clock.js";
+import { everySecond, now } from "../clock.js";
 import { confirm, copy, menu } from "../dialogs.js";
-import { bdi, h } from "../dom.js";
+import { bdi, h, swap } from "../dom.js";
 import { download, enable, remove, run, steer } from "../flow/acting.js";
 import { Editor, stepsOf } from "../flow/editor.js";
 import { StepGraph } from "../flow/graph.js";
@@ -36,6 +36,7 @@ export function workflow() {
     seen: null,
     tab: "overview",
     missing: "",
+    missingTitle: "",
     cursor: null,
     runCount: 0,
     runsLoaded: false,
@@ -55,7 +56,8 @@ export function workflow() {
         );
       }
       this.routed(here());
-      if (!this.fresh) this.load();
+      if (this.fresh) document.title = "New workflow · Quaero";
+      else this.load();
     },
 
     destroy() {
@@ -92,12 +94,15 @@ export function workflow() {
         this.show(found);
         if (this.runsLoaded) this.loadRuns();
       } catch (error) {
-        if (!shown || error.status === 404) this.missing = error.message;
+        if (shown && error.status !== 404) return;
+        this.missing = error.message;
+        this.missingTitle = error.status === 404 ? "There is no such workflow" : error.title;
       }
     },
 
     show(found) {
       shown = found;
+      this.missing = "";
       this.seen = { name: found.name, enabled: found.enabled, origin: found.origin, path: found.path, problem: found.problem, schedule: found.schedule };
       document.title = `${clean(found.name, 60)} · Quaero`;
       this.$refs.facts.replaceChildren(...facts(found));
@@ -139,7 +144,7 @@ export function workflow() {
       this.runsLoaded = true;
       this.runCount = found.items.length;
       this.cursor = found.next_cursor;
-      this.$refs.runs.replaceChildren(...found.items.map(runRow));
+      swap(this.$refs.runs, found.items.map(runRow));
     },
 
     async moreRuns() {
@@ -255,7 +260,7 @@ function onUnload(listener) {
 }
 
 function runRow({ job, cause, began_at: began, due_at: due }) {
-  job.seenAt = Date.now();
+  job.seenAt = now();
   return h(
     "tr",
     {},

@@ -1,8 +1,8 @@
 /** All workflows: what they are, when they ran and will run, and whether they may. */
 import { get, latest } from "../api.js";
 import { everySecond } from "../clock.js";
-import { menu } from "../dialogs.js";
-import { bdi, h, icon, iconButton } from "../dom.js";
+import { menu, note } from "../dialogs.js";
+import { bdi, h, icon, iconButton, swap } from "../dom.js";
 import { download, enable, remove, run, upload } from "../flow/acting.js";
 import { strip } from "../flow/strip.js";
 import { ago, clean, moment, plural } from "../format.js";
@@ -69,8 +69,9 @@ export function workflows() {
     },
 
     async more() {
-      const found = await get("/api/definitions", { limit: PAGE, cursor: this.cursor });
-      this.show([...items, ...found.items], found.next_cursor);
+      const values = { limit: PAGE, cursor: this.cursor };
+      const found = await ask((signal) => get("/api/definitions", values, { signal })).catch((error) => note(error.message, { error: true }));
+      if (found) this.show([...items, ...found.items], found.next_cursor);
     },
 
     show(found, cursor) {
@@ -87,7 +88,7 @@ export function workflows() {
     },
 
     draw() {
-      this.$refs.rows.replaceChildren(...items.map((each) => this.row(each)));
+      swap(this.$refs.rows, items.map((each) => this.row(each)));
     },
 
     row(each) {
@@ -150,7 +151,7 @@ export function workflows() {
       if (!this.loaded || this.tick < 0) return " ";
       const due = items.filter((each) => each.schedule?.next_at).sort((one, other) => one.schedule.next_at.localeCompare(other.schedule.next_at));
       const next = due.length ? ` Next: ${clean(due[0].name, 60)}, ${ago(due[0].schedule.next_at)}.` : " None is due by itself.";
-      return `${plural(this.count, "workflow")}.${next}`;
+      return `${this.cursor ? "The first " : ""}${plural(this.count, "workflow")}.${next}`;
     },
   };
 }

@@ -1,18 +1,17 @@
 /** The figures of the queue page: its sentence, the tiles, and the rail of states and types. */
+import { announce } from "../announce.js";
 import { get } from "../api.js";
-import { everySecond } from "../clock.js";
+import { everySecond, paced } from "../clock.js";
 import { note } from "../dialogs.js";
 import { STATUS_ICONS } from "../dom.js";
 import { duration, number, plural } from "../format.js";
 import { filtered, STATES, WORDS } from "./filter.js";
 
-const PAUSE = 3000;
-
 /** The jobs of all states. */
 export const sum = (counts) => STATES.reduce((total, word) => total + (counts[word] ?? 0), 0);
 
 export function figures() {
-  let timer = null;
+  let soon = null;
   let ticking = null;
 
   return {
@@ -33,16 +32,15 @@ export function figures() {
         this.typeCounts = stats.types;
         this.day = stats;
         this.seen(now);
+        announce(this.sentence);
       } catch (error) {
         if (error.status) note(error.message, { error: true });
       }
     },
 
     statsSoon() {
-      timer ??= setTimeout(() => {
-        timer = null;
-        this.loadStats();
-      }, PAUSE);
+      soon ??= paced(() => this.loadStats());
+      soon();
     },
 
     counts(message) {
@@ -146,7 +144,7 @@ export function figures() {
     },
 
     stop() {
-      clearTimeout(timer);
+      soon?.stop();
       ticking?.();
     },
   };

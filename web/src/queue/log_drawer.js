@@ -2,6 +2,8 @@
 import { LogView } from "../log_view.js";
 import { change, go, here, withQuery } from "../router.js";
 
+const TAKES_TAB = "a[href], button:enabled, input:enabled, [tabindex='0']";
+
 /** `table()` is the table of the page. */
 export function logDrawer(table) {
   let log = null;
@@ -26,6 +28,16 @@ export function logDrawer(table) {
         });
         this.$refs.drawer.focus();
       });
+    },
+    /** The focus goes round in the drawer until it is closed. */
+    drawerKey(event) {
+      if (event.key !== "Tab") return;
+      const all = [...this.$refs.drawer.querySelectorAll(TAKES_TAB)].filter((each) => each.checkVisibility());
+      const [goal, edge] = event.shiftKey ? [all.at(-1), all[0]] : [all[0], all.at(-1)];
+      const here = document.activeElement;
+      if (here !== edge && !(event.shiftKey && here === this.$refs.drawer)) return;
+      event.preventDefault();
+      goal.focus();
     },
     closeLog() {
       const id = this.logId;

@@ -26,7 +26,8 @@ export function searchBox() {
       const joined = Object.entries(found).map(([name, values]) => {
         return [name, name === "status" ? [...new Set([...this.filter[name], ...values])] : values.at(-1)];
       });
-      change({ text: rest, ...Object.fromEntries(joined) });
+      const deep = found.type && !found.parent && !this.filter.parent; // most types are only below others
+      change({ text: rest, ...Object.fromEntries(joined), ...(deep && { parent: "any" }) });
     },
 
     suggestFor(text) {

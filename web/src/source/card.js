@@ -1,5 +1,6 @@
 /** The card of one source: how it is, what is going on, what can be done. Changed in place. */
 import { post } from "../api.js";
+import { now } from "../clock.js";
 import { menu, note } from "../dialogs.js";
 import { bdi, h, icon, iconButton, say } from "../dom.js";
 import { ago, clean, duration, number, plural } from "../format.js";
@@ -18,8 +19,13 @@ export class SourceCard {
     this.address = h("p.source-address");
     this.mark = h("span.status");
     this.tags = h("p.chips");
-    this.facts = h("p.source-facts");
-    this.ran = h("p.source-facts");
+    this.documents = h("a.link");
+    this.about = h("span");
+    this.facts = h("p.source-facts", {}, this.documents, this.about);
+    this.ranBefore = h("span");
+    this.job = h("a.link");
+    this.ranAfter = h("span");
+    this.ran = h("p.source-facts", {}, this.ranBefore, this.job, this.ranAfter);
     this.bar = h("span.bar", { "aria-hidden": "true" }, h("span.bar-done"), h("span.bar-failed"));
     this.barWords = h("span.source-progress-words");
     this.progress = h("div.source-progress", {}, this.bar, this.barWords);
@@ -44,7 +50,7 @@ export class SourceCard {
 
   update(source) {
     this.source = source;
-    if (source.run) source.run.seenAt ??= Date.now();
+    if (source.run) source.run.seenAt ??= now();
     const health = HEALTH[healthOf(source)];
     say(this.name, source.name);
     this.address.replaceChildren(bdi(source.base_url, 300));
@@ -53,7 +59,10 @@ export class SourceCard {
     this.showTrouble(source);
     this.tags.replaceChildren(...source.tags.map((tag) => h("span.chip", {}, clean(tag, 60))));
     this.tags.hidden = !source.tags.length;
-    say(this.button, source.active ? "Cancel" : "Collect now");
+    const does = source.active ? "Cancel" : "Collect now";
+    say(this.button, does);
+    this.button.setAttribute("aria-label", `${does}: ${source.name}`);
+    this.check.setAttribute("aria-label", `Check: ${source.name}`);
     this.button.disabled = !source.active && !source.enabled;
     this.check.hidden = source.active;
     this.showFacts(source);
@@ -61,14 +70,15 @@ export class SourceCard {
   }
 
   showFacts(source) {
-    const documents = h("a.link", { href: `/documents?q=source:${source.name}` }, plural(source.documents, "document"));
-    const parts = [documents, source.gone ? `, ${number(source.gone)} gone` : "", ` · ${source.kind}`];
+    this.documents.href = `/documents?q=source:${source.name}`;
+    say(this.documents, plural(source.documents, "document"));
+    const parts = [source.gone ? `, ${number(source.gone)} gone` : "", ` · ${source.kind}`];
     const { settings } = source;
     const patterns = (settings.include?.length ?? 0) + (settings.exclude?.length ?? 0);
     if (patterns) parts.push(` · ${plural(patterns, "pattern")}`);
     if (settings.max_pages) parts.push(` · at most ${plural(settings.max_pages, "page")}`);
     if (source.credential) parts.push(` · login ${source.credential}`);
-    this.facts.replaceChildren(...parts.filter(Boolean));
+    say(this.about, parts.join(""));
   }
 
   /** What was wrong in the last run, as long as no other one is under way. */
@@ -88,9 +98,11 @@ export class SourceCard {
   tick() {
     const { run, active } = this.source;
     this.progress.hidden = !active;
+    this.job.hidden = !run;
+    if (run) this.job.href = `/jobs/${run.id}`;
+    say(this.job, run ? `Job ${run.id}` : "");
     if (active) this.showProgress(run);
-    else if (run) this.showRun(run);
-    else this.ran.replaceChildren("Not collected yet");
+    else this.showRun(run);
   }
 
   showProgress(run) {
@@ -101,14 +113,15 @@ export class SourceCard {
     const words = found?.words ? `${found.words} done` : stateText(run);
     say(this.barWords, [words, found?.note].filter(Boolean).join(", "));
     const time = runTime(run);
-    const job = h("a.link", { href: `/jobs/${run.id}` }, `Job ${run.id}`);
-    this.ran.replaceChildren(job, time == null ? "" : `, for ${duration(time)}`);
+    say(this.ranBefore, "");
+    say(this.ranAfter, time == null ? "" : `, for ${duration(time)}`);
   }
 
   showRun(run) {
-    const job = h("a.link", { href: `/jobs/${run.id}` }, `Job ${run.id}`);
+    say(this.ranAfter, "");
+    if (!run) return say(this.ranBefore, "Not collected yet");
     const word = ENDED[run.status] ?? "Ended";
-    this.ran.replaceChildren(`${word} ${ago(run.completed_at)} in ${duration(run.duration)}, `, job);
+    say(this.ranBefore, `${word} ${ago(run.completed_at)} in ${duration(run.duration)}, `);
   }
 
   // -- what can be done

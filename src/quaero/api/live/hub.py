@@ -255,6 +255,7 @@ class Hub:
         made: _Made,
     ) -> None:
         """Let a client hear topics from now on, after what it missed."""
+        missed = await self._missed_lines(asked)  # first: where it fails, all is tried again
         still = [each for each in asked if client.awaited.get(each.topic) is each]
         items: list[Item] = []
         if changed is None:
@@ -270,7 +271,7 @@ class Hub:
                 self._listeners.setdefault(each.topic, set()).add(client)
         client.greeted = False
         self._put([client], items)
-        await self._join_logs(client, still)
+        self._join_logs(client, still, missed)
         self._statistics.greet(client, [each.topic for each in still], self._put)
 
     def _feed_all(self, head: int) -> None:
@@ -308,18 +309,25 @@ class Hub:
                 self._tails[topic] = end
                 self._put(self._listeners.get(topic, set()), self._log_items(topic, lines))
 
-    async def _join_logs(self, client: Client, asked: list[Asked]) -> None:
-        """Begin at the shared end of each log, after the lines that the client lacks."""
+    async def _missed_lines(self, asked: list[Asked]) -> dict[Topic, tuple[int, list[Lines]]]:
+        """The shared end of each log that is asked for, and the lines up to it that are lacked."""
+        found = {}
         for topic, after, _ in asked:
-            if topic.kind != "logs":
-                continue
-            until = self._tails.get(topic)
-            wanted = [] if after is None else [(topic, after)]
-            end, found = await self._db.read(tails, wanted, until)
-            if topic in client.topics:
+            if topic.kind == "logs":
+                wanted = [] if after is None else [(topic, after)]
+                found[topic] = await self._db.read(tails, wanted, self._tails.get(topic))
+        return found
+
+    def _join_logs(
+        self, client: Client, asked: list[Asked], missed: dict[Topic, tuple[int, list[Lines]]]
+    ) -> None:
+        """Begin at the shared end of each log, after the lines that the client lacks."""
+        for topic, *_ in asked:
+            if topic in missed:
+                end, found = missed[topic]
                 self._tails.setdefault(topic, end)
-            for lines in found:
-                self._put([client], self._log_items(topic, lines))
+                for lines in found:
+                    self._put([client], self._log_items(topic, lines))
 
     def _log_items(self, topic: Topic, lines: Lines) -> list[Item]:
         if not lines.lines:

@@ -193,10 +193,12 @@ async def rerun_job(parts: Parts, job_id: JobId, again: OptionalAgain = None) ->
     "/{job_id}/copy",
     status_code=201,
     response_model=Job,
-    responses={201: location("The copy's address."), **errors(400, 404, 415)},
+    responses={201: location("The copy's address."), **errors(400, 404, 409, 415)},
 )
 async def copy_job(parts: Parts, job_id: JobId, again: OptionalAgain = None) -> Response:
     """Make an independent job like this one. It is held until it is started."""
+    job = await parts.db.read(lists.detail, job_id)
+    parts.registry.refuse_copy(job_id, job.summary.type)
     text = await _another(parts, job_id, again)
     return await made(parts, await parts.db.write(steer.copy, job_id, text))
 

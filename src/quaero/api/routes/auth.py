@@ -34,6 +34,7 @@ from quaero.api.login_models import (
     TokenModel,
 )
 from quaero.api.parts import Parts, WebParts
+from quaero.api.versions import IfMatch, expect
 from quaero.clock import rfc3339
 from quaero.crawl.expiry import expiry_warning
 from quaero.db.contract import ReadTx
@@ -50,9 +51,6 @@ router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=SecretRoute)
 
 LoginId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the login.")]
 ExtensionId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the extension.")]
-IfMatch = Annotated[
-    str | None, Header(max_length=1_000, description="The `ETag` of what was read.")
-]
 _MADE: dict[int | str, dict[str, Any]] = {
     201: {"description": "It is stored.", "model": LoginModel, **location("The login's address.")}
 }
@@ -207,10 +205,7 @@ async def patch_login(
     )
 
     def expected(version: int) -> None:
-        if if_match is None:
-            raise HTTPException(428, "send the login's ETag as If-Match, or * for whatever it is")
-        if not {"*", f'"{version}"'} & {each.strip() for each in if_match.split(",")}:
-            raise HTTPException(412, f"the login {login_id} was changed meanwhile; read it again")
+        expect(if_match, f"login {login_id}", version)
 
     await parts.logins.change(login_id, change, expected)
     return await one(parts, login_id)

@@ -6,10 +6,11 @@ A definition is its text. Bodies are that text, as TOML or JSON by their content
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Header, HTTPException, Path, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from starlette.responses import Response
 
 from quaero.api import cursors, flow_answers
@@ -31,22 +32,20 @@ from quaero.api.flow_models import (
 )
 from quaero.api.models import Job
 from quaero.api.parts import Parts, WebParts
-from quaero.api.routes.jobs import IdempotencyKey, made, matches
+from quaero.api.routes.jobs import IdempotencyKey, made
+from quaero.api.versions import IfMatch, expect
 from quaero.db.contract import ReadTx, Tx
+from quaero.forms import DEFINITION_ID
 from quaero.jobs.idempotency import fingerprint, once
-from quaero.workflows import definitions, editing, folder, overview, runs
+from quaero.workflows import calling, definitions, editing, folder, overview, runs
 from quaero.workflows.definitions import Stored
 from quaero.workflows.overview import Overview
-from quaero.workflows.text import Format, value_of
+from quaero.workflows.text import Format, check, value_of
 from quaero.workflows.writing import converted, write
 
 router = APIRouter(prefix="/api/definitions", tags=["workflows"], route_class=JsonRoute)
 
-SLUG = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-DefinitionId = Annotated[str, Path(pattern=SLUG, description="The id of the definition.")]
-IfMatch = Annotated[
-    str | None, Header(max_length=1_000, description="The `ETag` of what was read.")
-]
+DefinitionId = Annotated[str, Path(pattern=DEFINITION_ID, description="The id of the definition.")]
 MEDIA_TYPES: dict[Format, str] = {"toml": "application/toml", "json": "application/json"}
 
 
@@ -63,7 +62,7 @@ async def list_definitions(parts: Parts, words: Annotated[Pages, Query()]) -> Re
     found, files, now = await parts.db.read(_page, after, words.limit + 1)
     page = found[: words.limit]
     known = parts.registry.known()
-    items = [flow_answers.definition_item(each, known, now) for each in page]
+    items = await asyncio.to_thread(_items, page, known, now)
     more = len(found) > len(page)
     following = cursors.write_text(page[-1].stored.id, "definitions") if more else None
     troubled = [
@@ -72,6 +71,11 @@ async def list_definitions(parts: Parts, words: Annotated[Pages, Query()]) -> Re
         if each.problem is not None
     ]
     return answer(page_of(items, following, files=troubled))
+
+
+def _items(page: Sequence[Overview], known: Mapping[str, Any], now: int) -> list[dict[str, Any]]:
+    """The definitions as a list shows them; the text of each is read for that."""
+    return [flow_answers.definition_item(each, known, now) for each in page]
 
 
 def _page(tx: ReadTx, after: str, limit: int) -> tuple[list[Overview], list[folder.File], int]:
@@ -101,9 +105,11 @@ async def write_definition(parts: Parts, wish: ToWrite) -> Response:
 
 
 async def _verdict(parts: WebParts, text: str, format_: Format) -> dict[str, Any]:
-    known = parts.registry.known()
-    _, faults = await parts.db.read(definitions.faults_of, text, format_, known)
-    return flow_answers.verdict(faults, value_of(text, format_))
+    checked = await asyncio.to_thread(check, text, format_, parts.registry.known())
+    faults = checked.faults
+    if checked.definition is not None:
+        faults = await parts.db.read(calling.faults, checked.definition, text, format_)
+    return flow_answers.verdict(faults, await asyncio.to_thread(value_of, text, format_))
 
 
 async def _text(request: Request) -> tuple[str, Format]:
@@ -152,7 +158,7 @@ async def upload_definition(
     """Store a file with a definition; with `replace` in place of the one with its id."""
     text, format_ = await _text(request)
     known = parts.registry.known()
-    value = value_of(text, format_)
+    value = await asyncio.to_thread(value_of, text, format_)
     wanted = "" if value is None else str(value.get("id"))
     there = await parts.db.read(_find, wanted) if words.replace else None
     if there is None:
@@ -176,7 +182,8 @@ async def _one(parts: WebParts, definition_id: str, status: int = 200) -> Respon
     headers = {"ETag": f'"{seen.stored.rev}"'}
     if status == 201:
         headers["Location"] = f"/api/definitions/{definition_id}"
-    picture = flow_answers.definition(seen, parts.registry.known(), now)
+    known = parts.registry.known()
+    picture = await asyncio.to_thread(flow_answers.definition, seen, known, now)
     return answer(picture, status, headers)
 
 
@@ -228,11 +235,8 @@ async def switch_definition(
 async def _seen_rev(parts: WebParts, definition_id: str, if_match: str | None) -> int | None:
     """The version that a client has seen; None where it means whichever there is."""
     stored = await parts.db.read(definitions.get, definition_id)
-    if if_match is None:
-        raise HTTPException(428, "send the definition's ETag as If-Match, or * for any")
-    if not matches(if_match, str(stored.rev)):
-        raise HTTPException(412, f"{definition_id!r} was changed meanwhile; read it again")
-    return None if if_match.strip() == "*" else stored.rev
+    expect(if_match, f"definition {definition_id!r}", stored.rev)
+    return None if if_match == "*" else stored.rev
 
 
 @router.delete(
@@ -246,12 +250,8 @@ async def delete_definition(
 ) -> Response:
     """Delete a definition; its runs stay. Not one of a file, nor one that others run."""
     rev = None if if_match is None else await _seen_rev(parts, definition_id, if_match)
-    await parts.db.write(_delete, definition_id, rev)
+    await parts.db.write(definitions.delete, definition_id, rev=rev)
     return Response(status_code=204)
-
-
-def _delete(tx: Tx, definition_id: str, rev: int | None) -> None:
-    definitions.delete(tx, definition_id, rev=rev)
 
 
 @router.get(

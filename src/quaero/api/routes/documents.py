@@ -1,16 +1,16 @@
-"""Documents: list, read, tag and delete them, and find them by words."""
+"""Documents: list, read, tag and delete them."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter, Header, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import Field, JsonValue
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from quaero.api import cursors
 from quaero.api.answers import answer, document_item, page_of
@@ -18,17 +18,17 @@ from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors
 from quaero.api.fields import CursorText, Flag, InAddress, Limit, Time
 from quaero.api.markdown import render
-from quaero.api.models import Answer, Body, DocumentItem, TotalModel, Words
+from quaero.api.models import Answer, Body, DocumentItem, Words
 from quaero.api.parts import Parts
+from quaero.api.versions import IfMatch, expect
 from quaero.clock import rfc3339
 from quaero.db.contract import ReadTx, Tx
-from quaero.documents import counts, read, search, store, tags, versions
+from quaero.documents import counts, export, read, store, tags, versions
 from quaero.documents.counts import Count
 from quaero.documents.model import Filter
 from quaero.documents.notes import Kind, Note
 from quaero.errors import NotFound
 from quaero.reports.wanted import LARGEST_ID, Word
-from quaero.sources.names import names as source_names
 from quaero.sources.names import names_of
 from quaero.upkeep.document_bulk import MOST_TAGS, Tag
 
@@ -37,8 +37,8 @@ router = APIRouter(prefix="/api", tags=["documents"], route_class=JsonRoute)
 DocumentId = Annotated[InAddress, Path(ge=1, le=LARGEST_ID, description="The id of the document.")]
 
 
-class DocumentWords(Words):
-    """Which documents to list."""
+class DocumentChoice(Words):
+    """Which documents."""
 
     source_type: Word | None = None
     site: Word | None = None
@@ -50,8 +50,6 @@ class DocumentWords(Words):
         InAddress | None, Field(ge=1, le=LARGEST_ID, description="Collected by this crawl.")
     ] = None
     gone: Annotated[Flag | None, Field(description="Only gone ones, or only others.")] = None
-    limit: Limit = 50
-    cursor: CursorText = None
 
     @property
     def wanted(self) -> Filter:
@@ -64,6 +62,22 @@ class DocumentWords(Words):
             root_id=self.root,
             gone=self.gone,
         )
+
+
+class DocumentWords(DocumentChoice):
+    """Which documents to list, and which page of them."""
+
+    limit: Limit = 50
+    cursor: CursorText = None
+
+
+class ExportWords(DocumentChoice):
+    """Which documents to take out, and how."""
+
+    format: Annotated[
+        Literal["jsonl", "zip"],
+        Field(description="One JSON object a line, or an archive of Markdown files."),
+    ] = "jsonl"
 
 
 class DocumentList(Answer):
@@ -186,52 +200,6 @@ class DocumentStats(Answer):
     tags: list[KeyCount]
 
 
-class SnippetModel(Answer):
-    """One line of text, and the (start, end) of what matched in it."""
-
-    text: str
-    marks: list[tuple[int, int]]
-
-
-class Hit(Answer):
-    """A document that was found."""
-
-    rank: int
-    title: str
-    snippet: SnippetModel
-    document: DocumentItem
-
-
-class Facet(Answer):
-    """A value that found documents share, and how many do."""
-
-    value: str
-    count: int
-
-
-class Facets(Answer):
-    """What the best documents share; sources by name, those that were deleted by number."""
-
-    sources: list[Facet]
-    types: list[Facet]
-    sites: list[Facet]
-    tags: list[Facet]
-
-
-class SearchPage(Answer):
-    """A page of what was found.
-
-    `relaxed`: no document has all the words, so these have some. `cut`: the query was too long.
-    """
-
-    items: list[Hit]
-    next_cursor: str | None
-    total: TotalModel
-    relaxed: bool
-    cut: bool
-    facets: Facets
-
-
 # -- many
 
 
@@ -251,7 +219,7 @@ async def list_documents(parts: Parts, words: Annotated[DocumentWords, Query()])
 async def get_document_stats(parts: Parts) -> Response:
     """How many documents there are, by type, site and tag too."""
     found, names = await parts.db.read(_stats)
-    by_source = {_source_name(names, id_): count for id_, count in found.by_source.items() if id_}
+    by_source = {names.get(id_, str(id_)): count for id_, count in found.by_source.items() if id_}
     return answer(
         {
             "all": asdict(found.all),
@@ -268,58 +236,38 @@ def _stats(tx: ReadTx) -> tuple[counts.Stats, dict[int, str]]:
     return found, names_of(tx, list(found.by_source))
 
 
-def _source_name(names: dict[int, str], source_id: int) -> str:
-    return names.get(source_id, str(source_id))
-
-
 def _counted(by_key: dict[str, Count]) -> list[dict[str, Any]]:
     return [{"key": key, **asdict(count)} for key, count in by_key.items()]
 
 
-@router.get("/search", response_model=SearchPage, responses=errors(400))
-async def search_documents(
-    parts: Parts,
-    q: Annotated[str, Query(max_length=4_000, description='Words, "a phrase", tag:…, -not …')],
-    limit: Annotated[InAddress, Query(ge=1, le=search.LARGEST_PAGE)] = 20,
-    cursor: cursors.Cursor = None,
-) -> Response:
-    """Find documents, the most relevant first. Any text is a query."""
-    found, names = await parts.db.read(_search, q, limit, cursor)
-    items = [
-        {
-            "rank": hit.rank,
-            "title": hit.title,
-            "snippet": {"text": hit.snippet.text, "marks": hit.snippet.marks},
-            "document": document_item(hit.document),
-        }
-        for hit in found.hits
-    ]
-    sources = {_source_name(names, id_): n for id_, n in found.facets.sources.items() if id_}
-    facets = {"types": found.facets.types, "sites": found.facets.sites, "tags": found.facets.tags}
-    return answer(
-        page_of(
-            items,
-            found.cursor,
-            total={"count": found.total, "capped": found.more},
-            relaxed=found.relaxed,
-            cut=found.cut,
-            facets={
-                "sources": _facets(sources),
-                **{kind: _facets(values) for kind, values in facets.items()},
+_EXPORTS: Final = {
+    "jsonl": (export.lines, "application/jsonl"),
+    "zip": (export.archive, "application/zip"),
+}
+
+
+@router.get(
+    "/documents/export",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "All that were chosen, as `quaero documents import` reads them.",
+            "content": {
+                "application/jsonl": {"schema": {"type": "string"}},
+                "application/zip": {"schema": {"type": "string", "format": "binary"}},
             },
-        )
+        },
+        **errors(),
+    },
+)
+async def export_documents(parts: Parts, words: Annotated[ExportWords, Query()]) -> Response:
+    """Documents as a file, in order of their ids."""
+    write, media_type = _EXPORTS[words.format]
+    return StreamingResponse(
+        write(parts.db, words.wanted, names_of),
+        headers={"Content-Disposition": f'attachment; filename="documents.{words.format}"'},
+        media_type=media_type,
     )
-
-
-def _search(
-    tx: ReadTx, q: str, limit: int, cursor: str | None
-) -> tuple[search.Results, dict[int, str]]:
-    found = search.search(tx, q, limit, cursor, sources=source_names(tx))
-    return found, names_of(tx, list(found.facets.sources))
-
-
-def _facets(values: dict[str, int]) -> list[dict[str, Any]]:
-    return [{"value": value, "count": count} for value, count in values.items()]
 
 
 # -- one
@@ -340,7 +288,7 @@ async def get_document(parts: Parts, document_id: DocumentId) -> Response:
             "last_modified": found.last_modified,
             "content_hash": found.content_hash,
         },
-        headers={"ETag": _tag_version(found.summary.tags)},
+        headers={"ETag": f'"{_tag_version(found.summary.tags)}"'},
     )
 
 
@@ -381,20 +329,17 @@ async def put_tags(
     parts: Parts,
     document_id: DocumentId,
     new: NewTags,
-    if_match: Annotated[
-        str | None, Header(max_length=1_000, description="The `ETag` of what was read.")
-    ] = None,
+    if_match: IfMatch = None,
 ) -> Response:
     """Give a document exactly these tags; with `If-Match` only if nobody changed them meanwhile."""
     kept = await parts.db.write(_put_tags, document_id, new.tags, if_match)
-    return answer({"tags": kept}, headers={"ETag": _tag_version(kept)})
+    return answer({"tags": kept}, headers={"ETag": f'"{_tag_version(kept)}"'})
 
 
 def _put_tags(tx: Tx, document_id: int, wanted: list[str], if_match: str | None) -> tuple[str, ...]:
     before = _tags(tx, document_id)
-    named = None if if_match is None else {each.strip() for each in if_match.split(",")}
-    if named is not None and not named & {"*", _tag_version(before)}:
-        raise HTTPException(412, f"the tags of document {document_id} were changed meanwhile")
+    if if_match is not None:
+        expect(if_match, f"the list of tags of document {document_id}", _tag_version(before))
     tags.untag(tx, [document_id], before)
     tags.tag(tx, [document_id], wanted)
     return _tags(tx, document_id)
@@ -408,8 +353,7 @@ def _tags(tx: ReadTx, document_id: int) -> tuple[str, ...]:
 
 
 def _tag_version(names: tuple[str, ...]) -> str:
-    digest = hashlib.blake2b(msgspec.json.encode(names), digest_size=9).hexdigest()
-    return f'"{digest}"'
+    return hashlib.blake2b(msgspec.json.encode(names), digest_size=9).hexdigest()
 
 
 @router.get("/documents/{document_id}/versions", response_model=VersionList, responses=errors(404))

@@ -57,8 +57,13 @@ class LastDay(Answer):
 
 
 class JobStats(Answer):
-    """Figures about all jobs."""
+    """Figures about all jobs.
 
+    Counts are by status, and a parent that waits for others is running as well; `working` are those
+    that workers hold.
+    """
+
+    working: int
     top: StatusCounts
     all: StatusCounts
     types: list[TypeCounts]
@@ -84,6 +89,7 @@ def _described(job_type: JobType[Any], default: float) -> dict[str, Any]:
         "description": inspect.getdoc(job_type.payload) or "",
         "schema": job_type.payload.model_json_schema(),
         "timeout": job_type.timeout or default,
+        "part_of": job_type.part_of,
     }
 
 
@@ -95,12 +101,14 @@ async def get_job_stats(parts: Parts) -> Response:
 
 def _stats(tx: ReadTx, queue_id: int) -> dict[str, Any]:
     top, below = counts_by_status(tx, top=True), counts_by_status(tx, top=False)
+    queue = stats(tx, queue_id)
     return {
+        "working": queue.in_flight,
         "top": _words(top),
         "all": _words({status: top[status] + below[status] for status in Status}),
         "types": _by_type(tx),
         "last_24h": _last_day(tx),
-        "oldest_waiting_seconds": seconds(stats(tx, queue_id).oldest_ready),
+        "oldest_waiting_seconds": seconds(queue.oldest_ready),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Header, HTTPException, Path, Query
+from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import Response
 
 from quaero.api import cursors
@@ -15,12 +15,14 @@ from quaero.api.describing import errors, location
 from quaero.api.fields import InAddress
 from quaero.api.models import Job, JobList, JobPatch, JobWords, NewJob
 from quaero.api.parts import Parts, WebParts
+from quaero.api.versions import IfMatch, expect
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import BadPayload, NotFound
+from quaero.forms import VISIBLE
 from quaero.jobs import steer
 from quaero.jobs.create import create
 from quaero.jobs.idempotency import create_once, fingerprint
-from quaero.jobs.model import FailureAction, JobSpec
+from quaero.jobs.model import FailureAction, JobSpec, Phase
 from quaero.queue.message import COMMANDS, UPKEEP
 from quaero.reports import jobs as lists
 from quaero.upkeep import bulk, document_bulk
@@ -75,7 +77,7 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
+        pattern=VISIBLE,
         description="Makes the request safe to repeat: the same key makes one job.",
     ),
 ]
@@ -85,17 +87,17 @@ IdempotencyKey = Annotated[
     "",
     status_code=201,
     response_model=Job,
-    responses={201: location("The job's address."), **errors(400, 409, 415, 507)},
+    responses={201: location("The job's address."), **errors(400, 404, 409, 415, 507)},
 )
 async def create_job(parts: Parts, new: NewJob, idempotency_key: IdempotencyKey = None) -> Response:
-    """Create a top-level job; its payload is checked by its type."""
+    """Create a job; its payload is checked by its type."""
     spec = spec_of(parts.registry, new)
     if idempotency_key is None:
-        (job_id,) = await parts.db.write(create, parts.queue_id, [spec])
+        (job_id,) = await parts.db.write(create, parts.queue_id, [spec], new.parent_id)
         return await made(parts, job_id)
     request = fingerprint(msgspec.json.encode(new.model_dump(mode="json")))
     job_id, replayed = await parts.db.write(
-        create_once, parts.queue_id, spec, idempotency_key, request
+        create_once, parts.queue_id, spec, idempotency_key, request, new.parent_id
     )
     return await made(parts, job_id, {"Idempotent-Replayed": "true"} if replayed else {})
 
@@ -103,16 +105,22 @@ async def create_job(parts: Parts, new: NewJob, idempotency_key: IdempotencyKey 
 def spec_of(registry: Registry, new: NewJob) -> JobSpec:
     """The job that is asked for. Raises `BadPayload` with pointers to the fields."""
     payload = checked(registry, new.type, new.payload)
+    if why := registry.get(new.type).not_alone:
+        raise BadPayload(why, [{"pointer": "/type", "detail": why}])
+    if new.parent_id is None and new.phase != "core":
+        text = f"the phase {new.phase} is one of a parent's; name the parent with parent_id"
+        raise BadPayload(text, [{"pointer": "/phase", "detail": text}])
     return JobSpec(
         new.type,
         payload,
+        Phase[new.phase.upper()],
         name=new.name or _name_of(new),
         description=new.description or None,
         priority=new.priority,
         run_at=new.run_at,
         lane=LANES.get(new.type),
         max_child_failures=new.max_child_failures,
-        failure_action=FailureAction[new.child_failure_action.upper()],
+        failure_action=FailureAction[new.failure_action.upper()],
     )
 
 
@@ -169,9 +177,7 @@ async def patch_job(
     parts: Parts,
     job_id: JobId,
     patch: JobPatch,
-    if_match: Annotated[
-        str | None, Header(max_length=1_000, description="The `ETag` of what was read.")
-    ] = None,
+    if_match: IfMatch = None,
 ) -> Response:
     """Change a job's name, description or priority (a merge patch, RFC 7396)."""
     await parts.db.write(_patch, job_id, patch, if_match)
@@ -179,22 +185,12 @@ async def patch_job(
 
 
 def _patch(tx: Tx, job_id: int, patch: JobPatch, if_match: str | None) -> None:
-    version = lists.version_of(tx, job_id)
-    if if_match is None:
-        raise HTTPException(428, "send the job's ETag as If-Match, or * for whatever it is")
-    if not matches(if_match, version):
-        raise HTTPException(412, f"job {job_id} was changed meanwhile; read it again")
+    expect(if_match, f"job {job_id}", lists.version_of(tx, job_id))
     given = {name: getattr(patch, name) for name in patch.model_fields_set}
     if "description" in given:
         given["description"] = given["description"] or ""
     if given:
         steer.update(tx, job_id, **given)
-
-
-def matches(if_match: str, version: str) -> bool:
-    """Whether a header names a version: strong comparison (RFC 9110, section 13.1.1)."""
-    named = [each.strip() for each in if_match.split(",")]
-    return "*" in named or f'"{version}"' in named
 
 
 @router.delete(

@@ -65,7 +65,10 @@ class LogSelection(Words):
 class LogWords(LogSelection):
     """Which entries, and which page of them."""
 
-    order: Annotated[Literal["asc", "desc"], Field(description="Oldest or newest first.")] = "desc"
+    order: Annotated[
+        Literal["asc", "desc"],
+        Field(description="Oldest or newest first; with `follow` oldest first by default."),
+    ] = "desc"
     after: Annotated[
         InAddress | None,
         Field(ge=0, le=LARGEST_ID, description="Go on after the entry with this id"),
@@ -73,8 +76,15 @@ class LogWords(LogSelection):
     limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE)] = PAGE
     follow: Annotated[
         Flag,
-        Field(description="With order=asc: wait up to 20 s where there is nothing new."),
+        Field(description="Oldest first: wait up to 20 s where there is nothing new."),
     ] = False
+
+    @property
+    def ascending(self) -> bool:
+        """Whether the oldest come first. Raises `BadInput` for following what is newest first."""
+        if self.follow and self.order == "desc" and "order" in self.model_fields_set:
+            raise BadInput("follow=true tells the oldest first; leave order out, or say order=asc")
+        return self.follow or self.order == "asc"
 
 
 @router.get("", response_model=LogList, responses=errors(400, 404))
@@ -83,7 +93,7 @@ async def list_logs(
 ) -> Response:
     """Entries of a job's log, newest first unless asked otherwise."""
     wanted, found, counts, capped = await parts.db.read(_page, job_id, words)
-    if words.follow and words.order == "asc" and not found.items and not found.searched:
+    if words.follow and not found.items and not found.searched:
         found = await _follow(request, parts, wanted)
         counts, capped = await parts.db.read(lists.log_counts, job_id, tree=wanted.tree)
     return answer(
@@ -102,7 +112,7 @@ def _page(
 ) -> tuple[Wanted, LogPage, dict[Level, int], bool]:
     wanted = replace(
         _wanted(tx, job_id, words),
-        ascending=words.order == "asc",
+        ascending=words.ascending,
         after=words.after,
         limit=words.limit,
     )

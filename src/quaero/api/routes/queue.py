@@ -23,7 +23,7 @@ from quaero.db.contract import Database, ReadTx
 from quaero.errors import BadPayload, Conflict, NotFound
 from quaero.jobs import steer
 from quaero.queue.holders import Holders
-from quaero.queue.queue import DeadLetter, Queue, dead_letters
+from quaero.queue.queue import DeadLetter, Queue, dead_letters, newest
 from quaero.queue.stats import LaneStats, QueueStats, lane_stats, stats
 from quaero.reports.minutes import per_minute
 from quaero.reports.workers import Worker, workers
@@ -207,7 +207,7 @@ class Purge(Body):
     },
 )
 async def purge(parts: Parts, wish: Purge) -> Response:
-    """Remove every message that no worker holds, dead ones too, and cancel their jobs."""
+    """Remove every message that no worker holds now, dead ones too, and cancel their jobs."""
     numbers = await parts.db.read(stats, parts.queue_id)
     count = numbers.length + numbers.dead - numbers.in_flight
     if wish.expected_count is not None and count > wish.expected_count:
@@ -216,17 +216,18 @@ async def purge(parts: Parts, wish: Purge) -> Response:
             "look again",
             count=count,
         )
+    up_to = await parts.db.read(newest)
     deadline, removed, more = time.monotonic() + PATIENCE, 0, 1
     while more and time.monotonic() < deadline:
-        more = await parts.db.write(steer.purge, parts.queue_id)
+        more = await parts.db.write(steer.purge, parts.queue_id, up_to)
         removed += more
-    rest = BackgroundTask(_go_on, parts.db, parts.queue_id) if more else None
+    rest = BackgroundTask(_go_on, parts.db, parts.queue_id, up_to) if more else None
     done = {"removed": removed, "done": not more}
     return answer(done, 202 if more else 200, background=rest)
 
 
-async def _go_on(db: Database, queue_id: int) -> None:
-    while await db.write(steer.purge, queue_id):
+async def _go_on(db: Database, queue_id: int, up_to: int) -> None:
+    while await db.write(steer.purge, queue_id, up_to):
         pass
 
 

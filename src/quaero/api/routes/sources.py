@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, HTTPException, Path, Query
+from fastapi import APIRouter, Path, Query
 from fastapi import Body as FromBody
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -31,6 +31,7 @@ from quaero.api.source_models import (
     Trial,
     Wish,
 )
+from quaero.api.versions import IfMatch, expect
 from quaero.clock import rfc3339
 from quaero.db.contract import ReadTx, Tx
 from quaero.jobs.create import create
@@ -42,10 +43,9 @@ from quaero.sources.settings import KINDS, settings_model
 
 router = APIRouter(prefix="/api/sources", tags=["sources"], route_class=JsonRoute)
 
-"""A source with more documents than this loses them by a job, not while a request waits."""
-
 SourceId = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of the source.")]
-IfMatch = Annotated[str | None, Header(max_length=1_000, description="The `ETag` that was read.")]
+
+
 # -- all
 
 
@@ -113,10 +113,7 @@ async def patch_source(
 
 def _patch(tx: Tx, source_id: int, changes: dict[str, Any], if_match: str | None) -> None:
     source = records.get(tx, source_id)
-    if if_match is None:
-        raise HTTPException(428, "send the source's ETag as If-Match, or * for whatever it is")
-    if not {each.strip() for each in if_match.split(",")} & {"*", f'"{source.rev}"'}:
-        raise HTTPException(412, f"source {source.name} was changed meanwhile; read it again")
+    expect(if_match, f"source {source.name}", source.rev)
     records.update(tx, source_id, changes)
 
 

@@ -6,38 +6,32 @@ import time
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Mapping
+from types import CoroutineType, GeneratorType
 from typing import Any
 
+import msgspec
+
 from quaero.db.sqlite.tx import SqliteTx
+from quaero.errors import BadInput
 from quaero.loops import Loop
 
 TOGETHER = 500
 _NO_KEYWORDS: Mapping[str, Any] = {}
 
 
-class Call:
+class Call(msgspec.Struct, eq=False):
     """One function to run in the writer, and who waits for its outcome.
 
     `waiter` is a future of `loop`, or a `threading.Event` where there is no loop, or nobody.
     """
 
-    __slots__ = ("args", "error", "fn", "kwargs", "loop", "result", "waiter")
-
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] = _NO_KEYWORDS,
-        loop: AbstractEventLoop | None = None,
-        waiter: Any = None,
-    ) -> None:
-        self.fn = fn
-        self.args = args
-        self.kwargs = kwargs
-        self.loop = loop
-        self.waiter = waiter
-        self.result: Any = None
-        self.error: BaseException | None = None
+    fn: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = _NO_KEYWORDS
+    loop: AbstractEventLoop | None = None
+    waiter: Any = None
+    result: Any = None
+    error: BaseException | None = None
 
 
 class Timer:
@@ -70,6 +64,25 @@ def alike(queue: deque[Call]) -> list[Call]:
         while queue and queue[0].fn == fn and len(calls) < TOGETHER:
             calls.append(queue.popleft())
     return calls
+
+
+def refuse_unrun(fn: Callable[..., Any], result: Any) -> None:
+    """Raise `BadInput` for a function that has not run: calling it made a coroutine or generator.
+
+    A generator over what was read is a result; one of the function's own body is not.
+    """
+    if isinstance(result, CoroutineType):
+        result.close()
+    elif not isinstance(result, GeneratorType) or result.gi_code is not _code_of(fn):
+        return
+    raise BadInput(
+        f"{name_of(fn)} did nothing: a function of the database is plain code, without async, "
+        "await and yield"
+    )
+
+
+def _code_of(fn: Callable[..., Any]) -> Any:
+    return getattr(getattr(fn, "__func__", fn), "__code__", None)
 
 
 def name_of(fn: Callable[..., Any]) -> str:

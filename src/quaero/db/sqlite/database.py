@@ -8,6 +8,7 @@ import statistics
 import threading
 from collections.abc import Callable
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -16,13 +17,17 @@ import apsw
 from quaero.clock import Clock, SystemClock
 from quaero.db import migrations
 from quaero.db.contract import Offer, ReadTx, Ride, Tx
+from quaero.db.forking import mind_forks
 from quaero.db.sqlite.calls import Call, Timer
 from quaero.db.sqlite.connection import (
+    copied,
+    file_at,
     file_errors,
     fill_wal,
     open_reader,
     open_writer,
     storage_errors,
+    tidy_on_close,
     tune_writer,
 )
 from quaero.db.sqlite.leaseclock import LeaseClock, join_clock
@@ -33,6 +38,7 @@ from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteReadTx, SqliteTx
 from quaero.db.sqlite.writer import Writer
 from quaero.db.wake import Waker
+from quaero.errors import BadInput
 from quaero.loops import Turned
 
 P = ParamSpec("P")
@@ -77,11 +83,13 @@ class SqliteDatabase:
         )
         self._writer.add_timer(Timer(60.0, clock.note))
         self._closed = False
+        self._forked = False
+        mind_forks(self)
 
     @classmethod
     def open(
         cls,
-        path: Path,
+        path: str | PathLike[str],
         *,
         clock: Clock | None = None,
         reader_threads: int = 2,
@@ -89,11 +97,16 @@ class SqliteDatabase:
         upgrade: bool = True,
         room: Room | None = None,
     ) -> SqliteDatabase:
-        """Open the file, create or upgrade it where needed.
+        """Open the file, create or upgrade it where needed, with the folder it lies in.
 
         With `upgrade=False` an older file raises `StorageError` in place of being migrated.
-        Raises `NewerDatabase`, `CorruptDatabase`, `DiskFull` or `StorageError`.
+        Raises `BadInput` for what names no file, and `NewerDatabase`, `CorruptDatabase`, `DiskFull`
+        or `StorageError`. A file is opened once in a process and shared by its threads; a process
+        that was forked afterwards opens it anew.
         """
+        path = file_at(path)
+        if reader_threads < 1:
+            raise BadInput(f"reader_threads {reader_threads} must be at least 1")
         wall = clock or SystemClock()
         with file_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -107,6 +120,7 @@ class SqliteDatabase:
             tune_writer(connection)
             migrations.migrate(connection, upgrade=upgrade)
             lease_clock = _prepare(connection, wall, path)
+            tidy_on_close(connection)
             turnstile.leave()
             undo.pop_all()
         return cls(
@@ -126,6 +140,7 @@ class SqliteDatabase:
         self, fn: Callable[Concatenate[Tx, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run `fn` in the writer; return its result once that is durable."""
+        self._admit(fn)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._writer.submit(Call(fn, args, kwargs, loop, future))
@@ -142,8 +157,12 @@ class SqliteDatabase:
 
         Raises `RuntimeError` inside an event loop, which it would block.
         """
+        self._admit(fn)
         if _in_loop():
-            raise RuntimeError("write_sync would block the event loop; await write instead")
+            raise RuntimeError(
+                "write_sync would block the event loop; await write instead, or run what calls it "
+                "in a thread (asyncio.to_thread)"
+            )
         call = Call(fn, args, kwargs)
         if not self._writer.run(call):
             call.waiter = threading.Event()
@@ -159,6 +178,7 @@ class SqliteDatabase:
         self, fn: Callable[Concatenate[ReadTx, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run `fn` on a snapshot, on a reader's thread."""
+        self._admit(fn)
         work = partial(self._readers.run, fn, args, kwargs)
         try:
             result: R = await self._readers.start(work, asyncio.get_running_loop())
@@ -171,20 +191,24 @@ class SqliteDatabase:
         self, fn: Callable[Concatenate[ReadTx, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run `fn` on a snapshot, on this thread."""
+        self._admit(fn)
         with storage_errors(self.path):
             result: R = self._readers.run(fn, args, kwargs)
         return result
 
     def subscribe(self, topic: str, callback: Callable[[], object]) -> Callable[[], None]:
         """Call `callback` after each commit that signals `topic`, in whatever process."""
+        self._refuse_fork()
         return self._waker.subscribe(topic, callback)
 
     def ride(self, topic: str, offer: Offer) -> Callable[[], None]:
         """Ask `offer` before each commit that signals `topic`."""
+        self._refuse_fork()
         return self._writer.add_rider(topic, offer)
 
     def every(self, seconds: float, work: Callable[[Tx], None]) -> Callable[[], None]:
         """Run `work` in the writer about every so many seconds."""
+        self._refuse_fork()
         timer = Timer(seconds, work)
         self._writer.add_timer(timer)
         return partial(self._writer.drop_timer, timer)
@@ -207,6 +231,7 @@ class SqliteDatabase:
 
     def read_long(self, fn: Callable[[ReadTx], R], ended: Callable[[], bool] = lambda: False) -> R:
         """Run `fn` on a snapshot, on this thread and for as long as it takes; see `long_read`."""
+        self._refuse_fork()
         return long_read(self.path, lambda reader: fn(self._read_tx(reader)), ended)
 
     def _read_tx(self, reader: apsw.Connection) -> SqliteReadTx:
@@ -214,19 +239,49 @@ class SqliteDatabase:
 
     def exclusively(self, work: Callable[[apsw.Connection], R]) -> R:
         """Run `work` on the bare write connection, between transactions (backup, checks)."""
+        self._refuse_fork()
         with storage_errors(self.path):
             result: R = self._writer.exclusively(work)
         return result
 
     def close(self) -> None:
         """Write what is queued, then close; a second call does nothing."""
-        if self._closed:
+        if self._closed or self._forked:
             return
         self._closed = True
         self._readers.close()
         self._writer.close()
         self._waker.close()
         self._turnstile.close()
+
+    def before_fork(self) -> None:
+        """Come to rest; see `db.forking`."""
+        self._writer.before_fork()
+        self._readers.before_fork()
+
+    def after_fork(self) -> None:
+        """Go on as before, in the process that forked."""
+        self._readers.after_fork()
+        self._writer.after_fork()
+
+    def in_fork(self) -> None:
+        """Be of no use in the copy: every call raises `Conflict`, and `close` does nothing."""
+        self._forked = True
+        if self._closed:
+            return
+        self._readers.in_fork()
+        self._writer.in_fork()
+        self._waker.in_fork()
+        self._turnstile.close()
+
+    def _admit(self, fn: Any) -> None:
+        if not callable(fn):
+            raise BadInput(f"{fn!r} is no function of the database; give one, and its arguments")
+        self._refuse_fork()
+
+    def _refuse_fork(self) -> None:
+        if self._forked:
+            raise copied(self.path)
 
     def __enter__(self) -> Self:
         return self

@@ -13,8 +13,11 @@ from typing import Any
 
 import apsw
 
+from quaero.db.forking import PATIENCE
+from quaero.db.sqlite.calls import name_of, refuse_unrun
+from quaero.db.sqlite.connection import drop_copy
 from quaero.db.sqlite.tx import SqliteReadTx
-from quaero.errors import StorageError
+from quaero.errors import BadInput, StorageError
 
 READ_SECONDS = 10.0
 _STEPS_BETWEEN_LOOKS = 20_000
@@ -36,6 +39,8 @@ class Readers:
         self._started: dict[int, float] = {}
         self._gate = threading.Condition()
         self._closed = False
+        self._at_rest = True
+        self._resting = False
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="quaero-reader")
 
     def start(self, work: Callable[[], Any], loop: AbstractEventLoop) -> Future[Any]:
@@ -53,13 +58,21 @@ class Readers:
         with self._under_way():
             connection = self._connection()
             connection.execute("begin")
+            tx = self._begin(connection)
             try:
-                return fn(self._begin(connection), *args, **kwargs)
+                result = fn(tx, *args, **kwargs)
+                refuse_unrun(fn, result)
+                return result
+            except apsw.ReadOnlyError as error:
+                raise BadInput(
+                    f"{name_of(fn)} writes; run it with write or write_sync, not on a snapshot"
+                ) from error
             except apsw.InterruptError as error:
                 raise StorageError(
                     f"the query took longer than {READ_SECONDS:.0f} s; narrow it"
                 ) from error
             finally:
+                tx.end()
                 connection.execute("rollback")
 
     def close(self) -> None:
@@ -72,12 +85,34 @@ class Readers:
             for connection in list(self._open):
                 connection.close()
 
+    def before_fork(self) -> None:
+        """Let the reads under way end, and hold the next ones."""
+        me = threading.get_ident()
+        self._gate.acquire()
+        self._resting = True
+        ended = self._gate.wait_for(lambda: not self._started.keys() - {me}, PATIENCE)
+        self._at_rest = ended and me not in self._started
+
+    def after_fork(self) -> None:
+        """Go on."""
+        self._resting = False
+        self._gate.notify_all()
+        self._gate.release()
+
+    def in_fork(self) -> None:
+        """Let go of the copies of the connections."""
+        self._gate.release()
+        self._closed = True
+        for connection in list(self._open):
+            drop_copy(connection, at_rest=self._at_rest)
+
     @contextmanager
     def _under_way(self) -> Iterator[None]:
         me = threading.get_ident()
         with self._gate:
             if me in self._started:
                 raise RuntimeError("a read inside a read; use the tx of the outer one")
+            self._gate.wait_for(lambda: not self._resting)
             self._refuse_closed()
             self._started[me] = time.monotonic()
         try:

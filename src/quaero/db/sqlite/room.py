@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from quaero.db.sqlite.connection import reserve_of
+
 log = logging.getLogger(__name__)
 
 MB = 1024 * 1024
@@ -45,7 +47,7 @@ class Room:
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._folder = database.parent
-        self._reserve = database.with_name(database.name + "-reserve")
+        self._reserve = reserve_of(database)
         self._low_water = low_water
         self._size = reserve
         self._free = free

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import apsw
 
 from quaero.db.contract import Row, Tx
+from quaero.db.sqlite.connection import damaged
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.sql import for_sqlite
+from quaero.errors import BadInput
+
+_OF_WRITERS = frozenset({"at_end", "ids", "roomy", "scratch", "signal"})
+
+
+class _Ended:
+    """In the connection's place once a function has returned."""
+
+    filename = ""
+
+    def execute(self, sql: str, args: Sequence[Any]) -> NoReturn:  # noqa: ARG002
+        raise BadInput("this transaction has ended; its function has returned, so begin another")
+
+
+_ENDED: Any = _Ended()
 
 
 class SqliteReadTx:
@@ -18,13 +34,31 @@ class SqliteReadTx:
     __slots__ = ("_connection", "lease_now", "now")
 
     def __init__(self, connection: apsw.Connection, now: int, lease_now: int) -> None:
-        self._connection = connection
+        self._connection: apsw.Connection = connection
         self.now = now
         self.lease_now = lease_now
 
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say what a function that writes is to be run with."""
+        if name in _OF_WRITERS:
+            raise BadInput(
+                "this function writes; run it with write or write_sync, not on a snapshot"
+            )
+        raise AttributeError(f"{type(self).__name__} has no {name!r}", name=name, obj=self)
+
     def execute(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
-        """Run one statement and return its rows."""
-        return self._connection.execute(for_sqlite(sql), args).fetchall()
+        """Run one statement and return its rows.
+
+        Raises `CorruptDatabase` where a text is none: only UTF-8 was ever written.
+        """
+        try:
+            return self._connection.execute(for_sqlite(sql), args).fetchall()
+        except UnicodeDecodeError as error:
+            raise damaged(self._connection.filename, f"a text is not UTF-8: {error}") from error
+
+    def end(self) -> None:
+        """Let whoever kept this do nothing with it: the connection is another function's now."""
+        self._connection = _ENDED
 
 
 class SqliteTx(SqliteReadTx):

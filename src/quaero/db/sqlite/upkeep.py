@@ -199,6 +199,7 @@ def _refuse_as_backup(source: Path) -> None:
             migrations.refuse_strangers(reading, migrations.newest())
             if not migrations.version(reading):
                 raise BadInput(f"{source} is no database of Quaero")
+            migrations.refuse_other_tables(reading)
             if found := damage(reading):
                 raise CorruptDatabase(f"{source} is damaged and was not restored: {found[0]}")
         finally:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 import time
 from collections import deque
@@ -22,8 +21,9 @@ from typing import Any
 import apsw
 
 from quaero.db.contract import Offer, Ride
-from quaero.db.sqlite.calls import Call, Timer, alike, name_of
-from quaero.db.sqlite.connection import as_full, wait_for_lock
+from quaero.db.forking import PATIENCE
+from quaero.db.sqlite.calls import Call, Timer, alike, name_of, refuse_unrun
+from quaero.db.sqlite.connection import as_full, drop_copy, identity, wait_for_lock
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteTx
@@ -60,7 +60,11 @@ class Writer:
         self._committed = committed
         self._deliver = deliver
         self._lock = threading.Lock()
-        self._gate = threading.Lock()
+        self._gate = threading.RLock()  # a handler of a signal may come in between
+        self._go = threading.Event()  # not set while a fork waits for its turn
+        self._go.set()
+        self._held = False
+        self._inline: set[int] = set()  # threads that run a call of their own
         self._owner = 0
         self._inbox: deque[Call] = deque()
         self._guests: deque[Call] = deque()  # what is run between transactions
@@ -73,7 +77,7 @@ class Writer:
         self._closing = False
         self.commits = 0
         self.commit_times: deque[float] = deque(maxlen=COMMITS_TIMED)
-        self._file = _identity(connection.filename)
+        self._file = identity(connection.filename)
         connection.set_wal_hook(self._note_wal)
         self._thread = threading.Thread(target=self._loop, name="quaero-writer", daemon=True)
         self._thread.start()
@@ -96,20 +100,29 @@ class Writer:
     def run(self, call: Call) -> bool:
         """Run a call on this thread if the writer is idle; False where it has to be submitted."""
         self._refuse_nesting()
-        if self._inbox or self._closing or not self._lock.acquire(blocking=False):
-            return False
+        me = threading.get_ident()
+        self._inline.add(me)  # before the lock is taken: a signal may come at any moment
         try:
-            if not self._closing:
-                self._run_batch(deque([call]))
-                return True
+            if self._inbox or self._closing or not self._go.is_set():
+                return False
+            if not self._lock.acquire(blocking=False):
+                return False
+            try:
+                if not self._closing:
+                    self._run_batch(deque([call]))
+                    return True
+            finally:
+                self._lock.release()
         finally:
-            self._lock.release()
+            self._inline.discard(me)
         return False
 
     def _refuse_nesting(self) -> None:
-        if self._owner == threading.get_ident():
+        me = threading.get_ident()
+        if self._owner == me or me in self._inline:
             raise RuntimeError(
-                "a write inside a function of the database would wait for itself; use its tx"
+                "a write inside a function of the database would wait for itself; use its tx "
+                "(and from a signal handler or __del__ let another thread write)"
             )
 
     def add_timer(self, timer: Timer) -> None:
@@ -151,6 +164,25 @@ class Writer:
             raise call.error
         return call.result
 
+    # -- forks
+
+    def before_fork(self) -> None:
+        """Let the transaction under way end, and hold the next ones."""
+        if self._owner != threading.get_ident():
+            self._go.clear()
+            self._held = self._lock.acquire(timeout=PATIENCE)
+
+    def after_fork(self) -> None:
+        """Go on."""
+        if self._held:
+            self._held = False
+            self._lock.release()
+        self._go.set()
+
+    def in_fork(self) -> None:
+        """Let go of the copy of the connection."""
+        drop_copy(self._connection, at_rest=self._held)
+
     def close(self) -> None:
         """Run what is queued, then end the thread and close the connection."""
         self._refuse_nesting()
@@ -179,8 +211,9 @@ class Writer:
         return bool(self._inbox or self._guests) or self._has_timer_due()
 
     def _work_off(self, *, idle: bool) -> None:
+        self._go.wait()
         with self._lock:
-            while self._has_work():
+            while self._has_work() and self._go.is_set():
                 self._serve_guests()
                 self._run_batch(self._inbox)
             if idle:
@@ -215,7 +248,7 @@ class Writer:
     def _run_batch(self, queue: deque[Call]) -> None:
         """Run calls in as many transactions as keep each short, and hand the outcomes over."""
         queue.extendleft(self._periodic())
-        while queue:
+        while queue and (queue is not self._inbox or self._go.is_set()):
             batch = self._transact(queue)
             for call in batch:
                 if isinstance(call.waiter, Timer):
@@ -257,8 +290,8 @@ class Writer:
         """One transaction over the head of the queue; what it did not reach stays queued."""
         done: list[Call] = []
         self._owner = threading.get_ident()
-        self._turnstile.enter()
         try:
+            self._turnstile.enter()  # may be interrupted while it waits
             signals = self._commit(queue, done)
         except BaseException as error:  # noqa: BLE001 - handed to the callers it concerns
             lost = as_full(self._connection, error)
@@ -271,6 +304,8 @@ class Writer:
             self._roll_back()
             self._turnstile.leave()
             self._owner = 0
+        # Nobody waits for what rode along; it is offered a ride again with whatever is run again.
+        done = [call for call in done if not isinstance(call.waiter, Ride)]
         if not done:
             done.append(queue.popleft())
         more_room = isinstance(lost, apsw.FullError) and self._room.exhausted()
@@ -318,7 +353,7 @@ class Writer:
 
     def _refuse_if_moved(self) -> None:
         """Acknowledge nothing that nobody finds again; SQLite would write on to what is no more."""
-        if _identity(self._connection.filename) != self._file:
+        if identity(self._connection.filename) != self._file:
             raise StorageError(
                 f"{self._connection.filename} was moved, replaced or deleted while it was in use; "
                 "put it back, or end this program before it is exchanged"
@@ -351,6 +386,7 @@ class Writer:
         tx = self._begin_tx()
         try:
             call.result = call.fn(tx, *call.args, **call.kwargs)
+            refuse_unrun(call.fn, call.result)
             tx.finish()
         except BaseException as error:  # noqa: BLE001 - handed to its caller
             call.error = as_full(connection, error)
@@ -360,6 +396,8 @@ class Writer:
             connection.execute("rollback to s")
             connection.execute("release s")
             return set()
+        finally:
+            tx.end()
         if savepoint:
             connection.execute("release s")
         if (took := time.monotonic() - started) > SLOW_SECONDS:
@@ -407,12 +445,3 @@ class Writer:
             return self._connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_RESTART)
         finally:
             self._connection.set_busy_handler(wait_for_lock)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """What tells a file from another that takes its place; None where it cannot be reached."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - before each commit; a Path doubles its cost
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from quaero.clock import SECOND
-from quaero.errors import BadInput, Permanent, RetryLater, StaleLease, StorageError
+from quaero.errors import BadInput, CorruptDatabase, Permanent, RetryLater, StaleLease, StorageError
 from quaero.jobs.run import Failed, GivenBack, Outcome
+from quaero.queue.given import micros
 from quaero.work.context import clean, describe
 from quaero.work.middleware import Next, Run
 
 LONGEST_ERROR = 10_000
-LONGEST_WAIT = 1e9  # seconds; some thirty years
+STORAGE_WAIT = 2 * SECOND
 
 
 async def retry(run: Run, go_on: Next) -> Outcome:
@@ -30,13 +31,20 @@ async def retry(run: Run, go_on: Next) -> Outcome:
 def outcome_of(run: Run, error: BaseException) -> Outcome:
     """The outcome that an error stands for.
 
-    A lost lease and a database that cannot write are not the job's failure. Running out of memory
-    may be a neighbour's fault, so such a run is repeated alone, and counts only there.
+    A lost lease and a database that cannot be used now are not the job's failure; with the latter
+    the run waits a little. An outcome without a lease is not written, so the entries of its log
+    stay for the journal. A damaged database does not get better by trying again. Running out of
+    memory may be a neighbour's fault, so such a run is repeated alone, and counts only there.
     """
     entries = run.context.log
     match error:
-        case StaleLease() | StorageError():
-            return GivenBack(run.work, run.started_at, entries.take(), reason=clean(error))
+        case CorruptDatabase():
+            return _failed(run, clean(error), permanent=True)
+        case StaleLease():
+            return GivenBack(run.work, run.started_at, reason=clean(error))
+        case StorageError():
+            reason, wait = clean(error), STORAGE_WAIT
+            return GivenBack(run.work, run.started_at, entries.take(), reason=reason, wait=wait)
         case MemoryError() if not run.alone:
             text = "out of memory; it is run again alone"
             return GivenBack(run.work, run.started_at, entries.take(), reason=text, alone=True)
@@ -50,9 +58,10 @@ def outcome_of(run: Run, error: BaseException) -> Outcome:
 
 def _micros(seconds: float | None) -> int | None:
     """A time to wait; None, which is the back-off's own, for what is none."""
-    if seconds is None or not 0 <= seconds < LONGEST_WAIT:
+    try:
+        return None if seconds is None else micros(seconds)
+    except BadInput:
         return None
-    return int(seconds * SECOND)
 
 
 def _failed(

@@ -1,0 +1,27 @@
+"""Standard input, output and error where whoever started this program has closed them.
+
+A file that is opened gets the lowest free number. Where one of the first three is free, what is
+meant for the screen would be written into that file, the database perhaps; so they lead nowhere
+before anything else is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_STANDARD = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+def fill_closed() -> None:
+    """Let what is closed of the three lead nowhere, for this process and those it starts."""
+    opened = os.open(os.devnull, os.O_RDWR)
+    while opened < len(_STANDARD):
+        os.set_inheritable(opened, True)
+        opened = os.open(os.devnull, os.O_RDWR)
+    os.close(opened)
+    for number, (name, mode) in enumerate(_STANDARD):
+        if getattr(sys, name) is None:
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)

@@ -5,6 +5,7 @@ The suite runs 300 examples of each property, the same ones every time. With
 needed to repeat one that fails is printed.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if _SOAK:
         for item in items:
             item.add_marker(pytest.mark.timeout(0))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking at all tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

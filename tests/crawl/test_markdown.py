@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from selectolax.lexbor import LexborHTMLParser
@@ -101,6 +101,8 @@ CASES = [
     ("<h3>#</h3><h2>a ##</h2><h2>C#</h2>", "### \\#\n\n## a \\##\n\n## C#"),
     ("<ol><li>a<ol><li>b</ol></ol>", "1. a\n   1. b"),
     ("<ol><li>a<ol start=3><li>b</ol></ol>", "1. a\n\n   3. b"),
+    ("a | b<br>--- | ---<br>c", "a | b\\\n--- | ---\\\nc"),
+    ("a | b<br>--- | :-:", "a | b\\\n\\--- | :-:"),
     ("<h1></h1><h2> </h2>", ""),
     ("<ul><li></li></ul>", ""),
     ("<table><tr><td></td></tr></table>", ""),
@@ -133,6 +135,14 @@ def test_headings_are_listed_without_marks():
 def test_a_reader_of_markdown_reads_a_paragraph_as_it_was(text):
     markdown = convert(f"<p>{escape(text)}</p>").text
     assert read_back(markdown) == " ".join(text.split())
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(st.text(alphabet="a -|:=#>1.+", min_size=1, max_size=8), min_size=2, max_size=3))
+@example(["a | b", "--- | ---"])
+def test_a_reader_of_markdown_reads_broken_lines_as_they_were(lines):
+    markdown = convert(f"<p>{'<br>'.join(map(escape, lines))}</p>").text
+    assert read_back(markdown) == " ".join(" ".join(lines).split())
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

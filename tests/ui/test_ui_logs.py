@@ -29,6 +29,23 @@ def test_lines_appear_while_the_job_runs(new_page, server, script) -> None:
     expect(page.get_by_role("button", name="warn 3")).to_be_visible()
 
 
+SELECT = """line => getSelection().selectAllChildren(line.querySelector("bdi"))"""
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_is_selected_stays_so_as_lines_come(new_page, server, script, wrapped) -> None:
+    script.say(log="take this")
+    page = new_page(f"/jobs/{script.start(server)}?tab=logs")
+    if wrapped:
+        page.get_by_role("button", name="Wrap").click()
+    line = lines(page).filter(has_text="take this")
+    expect(line).to_be_visible()
+    line.evaluate(SELECT)
+    script.say(log="and more {n}", times=3)
+    expect(lines(page).filter(has_text="and more 2")).to_be_visible()
+    assert page.evaluate("getSelection().toString()") == "take this"
+
+
 def test_who_scrolls_up_is_left_alone_and_told_how_much_came(new_page, server, script) -> None:
     script.say(log="old {n}", times=200)
     page = new_page(f"/jobs/{script.start(server)}?tab=logs")
@@ -140,6 +157,6 @@ def test_a_hostile_line_is_text_with_its_marks_written_out(
     expect(line.locator("bdi")).to_have_text(SHOWN)
     assert line.locator("script").count() == 0
     isolated = lines(page).filter(has_text="123").locator("bdi")
-    assert isolated.evaluate("each => getComputedStyle(each).unicodeBidi") == "isolate"
+    expect(isolated).to_have_css("unicode-bidi", "isolate")
     line.get_by_role("button", name="Show the whole line").click()
     expect(page.get_by_role("dialog").locator("pre").first).to_contain_text(r"\u202egnp.exe")

@@ -18,24 +18,26 @@ from ..processes import kill_session, of_session  # noqa: TID252
 
 SECONDS = 20
 PARENT = """
-import logging, sys
+import logging, signal, sys
 from quaero.work.supervisor import Supervisor, own_command
 logging.basicConfig()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs tests may ignore it
 patience, *programs = sys.argv[1:]
 commands = [[sys.executable, "-c", text] for text in programs]
 print("begun", flush=True)
 sys.exit(Supervisor(commands, float(patience), stopping=lambda: print("stopping", flush=True)).run())
 """
 READY = """
-import pathlib, signal, sys, time
+import os, pathlib, signal, sys, time
 from quaero.work.lifeline import watch_lifeline
 tell_ready = watch_lifeline(%s)
+def say(word): os.write(1, word.encode() + b"\\n")  # whole lines, whoever else writes
 """
-WELL = READY % 5 + "tell_ready(); print('ready', flush=True); time.sleep(100)"
+WELL = READY % 5 + "tell_ready(); say('ready'); time.sleep(100)"
 HANGS = (
     READY % 0.2
     + "signal.signal(signal.SIGTERM, lambda *_: time.sleep(100)); tell_ready()\n"
-    + "print('ready', flush=True); time.sleep(100)"
+    + "say('ready'); time.sleep(100)"
 )
 WITH_A_CHILD = (
     "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])\n"
@@ -108,7 +110,7 @@ def test_what_ends_after_it_was_ready_is_started_again(begin: Begin, tmp_path: P
         + f"p = pathlib.Path({str(count)!r}); n = p.stat().st_size if p.exists() else 0\n"
         + "p.write_bytes(b'x' * (n + 1)); tell_ready()\n"
         + "if n < 2: sys.exit(5)\n"
-        + "print('third', flush=True); time.sleep(100)"
+        + "say('third'); time.sleep(100)"
     )
     all_ = begin(dies)
     all_.until("third")
@@ -143,7 +145,7 @@ def test_one_signal_ends_all_at_any_moment(
 
 
 def test_a_signal_during_a_pause_ends_all_at_once(begin: Begin) -> None:
-    dies = READY % 5 + "tell_ready(); print('up', flush=True); sys.exit(1)"
+    dies = READY % 5 + "tell_ready(); say('up'); sys.exit(1)"
     all_ = begin(dies)
     for _ in range(3):
         all_.until("up")

@@ -56,6 +56,18 @@ export function showTop(element) {
 
 const CAN_FOCUS = "a[href], button, input, summary";
 
+/** Make these the children of an element, and touch none that is there already in its place: what is
+ * selected in it stays selected.
+ */
+export function place(home, rows) {
+  const staying = new Set(rows);
+  for (const child of [...home.childNodes]) if (!staying.has(child)) child.remove();
+  rows.forEach((row, at) => {
+    const there = home.childNodes[at] ?? null;
+    if (row !== there) home.insertBefore(row, there);
+  });
+}
+
 /** Show these items in the order given, each as `build(item)` makes it: what says the same as before
  * stays as it is, and the focus stays where it was. Where its row has gone, the one in its place has it.
  */
@@ -71,8 +83,8 @@ export function renew(home, items, keyOf, build) {
   const focused = document.activeElement;
   const at = old.findIndex((row) => row.contains(focused));
   const within = at < 0 ? -1 : [...old[at].querySelectorAll(CAN_FOCUS)].indexOf(focused);
-  home.replaceChildren(...rows);
-  if (at < 0) return;
+  place(home, rows);
+  if (at < 0 || home.contains(document.activeElement)) return;
   const same = rows.find((row) => row.dataset.key === old[at].dataset.key);
   const row = same ?? rows[Math.min(at, rows.length - 1)];
   row?.querySelectorAll(CAN_FOCUS)[same ? within : 0]?.focus({ preventScroll: true });
@@ -85,8 +97,8 @@ export function swap(home, fresh, otherwise = null) {
   const held = home.contains(document.activeElement) && document.activeElement !== home ? document.activeElement : null;
   const alike = (root) => [...root.querySelectorAll(CAN_FOCUS)].filter((each) => heading(each) === heading(held));
   const at = held ? alike(home).indexOf(held) : -1;
-  home.replaceChildren(...fresh);
-  if (!held) return;
+  place(home, fresh);
+  if (!held || home.contains(document.activeElement)) return;
   const same = alike(home);
   (same[Math.min(at, same.length - 1)] ?? otherwise)?.focus({ preventScroll: true });
 }

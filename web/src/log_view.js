@@ -8,7 +8,7 @@ import { copy, note, show } from "./dialogs.js";
 import { bdi, h, icon, iconButton, swap } from "./dom.js";
 import { bytes, clean, cleanLines, clockTime, moment, number } from "./format.js";
 import { live } from "./live.js";
-import { VirtualList } from "./virtual_list.js";
+import { Rows, VirtualList } from "./virtual_list.js";
 
 export const LEVELS = ["debug", "info", "warn", "error"];
 const KEPT = 5_000;
@@ -128,8 +128,9 @@ export class LogView {
     this.pill = h("button.pill.log-pill", { type: "button", on: { click: () => this.follow(true) } });
     this.pill.hidden = true;
     this.empty = h("p.log-empty", { role: "status" }, "Loading …");
-    this.list = new VirtualList(this.body, { rowHeight: ROW, render: (line) => this.row(line) });
+    this.list = new VirtualList(this.body, { rowHeight: ROW, render: (line, _, had) => this.row(line, had) });
     this.wrapped = h("div.log-wrapped");
+    this.wrappedRows = new Rows((line, _, had) => this.row(line, had));
     this.body.append(this.wrapped);
     this.sizes = new ResizeObserver(() => this.following && this.toEnd());
     this.sizes.observe(this.body);
@@ -289,7 +290,7 @@ export class LogView {
     this.older.hidden = !this.cursor;
     this.list.space.hidden = wrap;
     this.wrapped.hidden = !wrap;
-    swap(this.wrapped, wrap ? this.lines.slice(-WRAPPED).map((line) => this.row(line)) : [], this.body);
+    swap(this.wrapped, this.wrappedRows.of(wrap ? this.lines.slice(-WRAPPED) : []), this.body);
     this.list.set(wrap ? [] : this.lines);
     this.empty.hidden = this.lines.length > 0;
     const narrowed = this.state.text || this.state.level !== "debug";
@@ -342,7 +343,16 @@ export class LogView {
     this.draw();
   }
 
-  row(line) {
+  /** A line says the same for ever, so that its row stays while it is in sight, and with it what is
+   * selected there; only the mark of where a search stands moves.
+   */
+  row(line, had) {
+    const row = had ?? this.made(line);
+    row.classList.toggle("is-current", line.id === this.current);
+    return row;
+  }
+
+  made(line) {
     const long = line.cut || line.message.length > LONGEST;
     const parts = [
       h(this.jobId ? "a.log-at" : "span.log-at", { href: this.jobId && `#L${line.id}`, tabindex: this.jobId && -1, title: moment(line.at) }, h("time", { datetime: line.at }, clockTime(line.at))),
@@ -359,8 +369,7 @@ export class LogView {
     const size = line.cut ? "" : ` (${bytes(line.message.length)})`;
     const label = long ? `Show all${size}` : "Show the whole line";
     parts.push(h("button.log-all", { type: "button", "aria-label": label, on: { click: () => whole(line) } }, long ? label : icon("more")));
-    const current = line.id === this.current ? ".is-current" : "";
-    return h(`div.log-line.is-level-${line.level}${current}`, { "data-id": line.id }, parts);
+    return h(`div.log-line.is-level-${line.level}`, { "data-id": line.id }, parts);
   }
 }
 

@@ -4,13 +4,15 @@ import { h, swap } from "./dom.js";
 const AROUND = 12;
 
 export class VirtualList {
-  /** `render(item, index)` makes an element; `nearEnd()` is told when the end comes into sight. */
+  /** `render(item, index, had)` makes an element, or gives back the one that the item had before this
+   * drawing; `nearEnd()` is told when the end comes into sight.
+   */
   constructor(host, { rowHeight, render, nearEnd = () => {} }) {
     this.host = host;
     this.rowHeight = rowHeight;
-    this.render = render;
     this.nearEnd = nearEnd;
     this.items = [];
+    this.rows = new Rows(render);
     this.window = h("div.virtual-window");
     this.space = h("div.virtual-space", {}, this.window);
     host.append(this.space);
@@ -42,9 +44,24 @@ export class VirtualList {
     if (!fresh && first === this.first && last === this.last) return;
     this.first = first;
     this.last = last;
-    const rows = [];
-    for (let at = first; at < last; at += 1) rows.push(this.render(items[at], at));
     this.window.style.transform = `translateY(${first * rowHeight}px)`;
-    swap(this.window, rows, this.host);
+    swap(this.window, this.rows.of(items, first, last), this.host);
+  }
+}
+
+/** The rows of a list, each made by `render(item, index, had)`. Those of the last drawing are kept. */
+export class Rows {
+  constructor(render) {
+    this.render = render;
+    this.made = new Map();
+  }
+
+  of(items, first = 0, last = items.length) {
+    const made = new Map();
+    for (let at = first; at < last; at += 1) {
+      made.set(items[at], this.render(items[at], at, this.made.get(items[at])));
+    }
+    this.made = made;
+    return [...made.values()];
   }
 }

@@ -45,7 +45,7 @@ _MAYBE_SPECIAL = re.compile(r"[`*_~<&\\\]\[!]")
 _BRACKET = re.compile(r"(\\.)|[\[\]]")
 _BLOCK_START = re.compile(
     r"(?m)^(?:(?:#{1,6}|[-+*])(?= |$)|>|~~~|(\d{1,9})([.)])(?= |$)"
-    r"|\[(?=(?:[^\]\\\n]|\\.)*\]:)|\[(?=[ xX]\] )|_(?=[_ ]*$)|(?:-+|=+)$)"
+    r"|\[(?=(?:[^\]\\\n]|\\.)*\]:)|\[(?=[ xX]\] )|_(?=[_ ]*$)|(?:=+|(?=[|: ]*-)[-:|][-:| ]*)$)"
 )
 _BACKTICKS = re.compile("`+")
 _DELIMITERS = {STRONG: "**", EMPHASIS: "*", DELETED: "~~"}
@@ -84,7 +84,7 @@ def without_bold(raw: str) -> str:
 
 
 def escape_start(text: str) -> str:
-    """Escape what a reader would take for a heading, list, quote or rule at a line's start."""
+    """Escape what would be read as a heading, list, quote, rule or table at a line's start."""
     if "\n" not in text and _BLOCK_START.match(text) is None:
         return text
     return _BLOCK_START.sub(_escaped_start, text)

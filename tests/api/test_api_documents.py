@@ -57,7 +57,7 @@ async def test_documents_are_listed_read_and_deleted(
     )  # fmt: skip
     assert (await web.get("/api/documents/stats")).json()["all"]["documents"] == 3
     assert (await web.delete(f"/api/documents/{ids[0]}")).status_code == 204
-    for path in ("", "/html", "/versions", "/versions/1"):
+    for path in ("", "/html", "/versions", "/versions/1", "/changes"):
         assert (await web.get(f"/api/documents/{ids[0]}{path}")).status_code == 404
 
 
@@ -217,6 +217,32 @@ async def test_earlier_versions_are_kept(web: httpx.AsyncClient, opened: Opened)
     assert (found["current"], [each["number"] for each in found["items"]]) == (2, [1])
     text = await web.get(f"/api/documents/{id_}/versions/1")
     assert text.json() == {"number": 1, "text": "first text"}
+
+
+async def test_what_has_changed_between_versions_is_told(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    (id_,) = await store(opened, "the lamp is lit at dusk")
+    await store(opened, "the lamp is lit in fog")
+    await store(opened, "the lamp is lit in fog\n\nand at dusk")
+    path = f"/api/documents/{id_}/changes"
+    last = (await web.get(path)).json()
+    assert (last["from_version"], last["to_version"]) == (2, 3)
+    assert (last["removed"], last["added"], last["exact"], last["more"]) == (0, 2, True, False)
+    first = (await web.get(path, params={"to_version": 2})).json()
+    assert [line["kind"] for line in first["hunks"][0]["lines"]] == ["removed", "added"]
+    assert first["hunks"][0]["lines"][0]["parts"] == [
+        {"text": "the lamp is lit ", "marked": False}, {"text": "at", "marked": True},
+        {"text": " ", "marked": False}, {"text": "dusk", "marked": True},
+    ]  # fmt: skip
+    cut = (await web.get(path, params={"from_version": 1, "limit": 2})).json()
+    assert (len(cut["hunks"][0]["lines"]), cut["more"]) == (2, True)
+    assert (cut["removed"], cut["added"]) == (1, 3)
+    whole = (await web.get(path, params={"from_version": 1, "limit": 4})).json()
+    assert (len(whole["hunks"][0]["lines"]), whole["more"]) == (4, False)
+    for wrong, status in (({"from_version": 3}, 400), ({"to_version": 1}, 404),
+                          ({"to_version": 9}, 404), ({"limit": 0}, 422)):  # fmt: skip
+        assert (await web.get(path, params=wrong)).status_code == status, wrong
 
 
 async def test_references_are_given_from_both_ends(web: httpx.AsyncClient, opened: Opened) -> None:

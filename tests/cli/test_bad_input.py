@@ -234,7 +234,7 @@ NO_DATABASE = [
     "jobs list", "jobs show 1", "jobs tree 1", "jobs logs 1", "jobs cancel 1", "jobs retry 1",
     "jobs fail 1 --reason x", "jobs rerun 1", "jobs copy 1", "jobs start 1", "jobs delete 1",
     "jobs update 1 --priority 1", "search tides", "documents list", "documents show 1",
-    "documents versions 1", "documents tag 1 x", "documents export {dir}/out", "queue stats",
+    "documents versions 1", "documents changes 1", "documents tag 1 x", "documents export {dir}/out", "queue stats",
     "queue dead", "queue pause", "queue resume", "queue purge --yes", "queue requeue 1",
     "db check", "db backup {dir}/b.db",
 ]  # fmt: skip

@@ -180,6 +180,21 @@ def test_earlier_texts_are_listed_and_shown(on: Cli, documents: dict[str, Any]) 
     assert "has not changed" in on("documents", "versions", documents["/"]["id"]).err
 
 
+def test_what_has_changed_between_texts_is_shown(on: Cli, documents: dict[str, Any]) -> None:
+    id_ = documents["/tides"]["id"]
+    shown = on("documents", "changes", id_)
+    assert shown.err.startswith("--- version 1: ")
+    lines = shown.out.splitlines()
+    assert any(line.startswith("-") and "Spring tides" in line for line in lines)
+    assert any(line.startswith("+") and "Neap tides" in line for line in lines)
+    found = on("documents", "changes", id_, "--from", 1, "--to", 2, "--json").json
+    assert (found["from_version"], found["to_version"], found["exact"]) == (1, 2, True)
+    kinds = [line["kind"] for hunk in found["hunks"] for line in hunk["lines"]]
+    assert (kinds.count("removed"), kinds.count("added")) == (found["removed"], found["added"])
+    assert on("documents", "changes", id_, "--from", 2).code == 2
+    assert on("documents", "changes", documents["/"]["id"]).code == 3
+
+
 def test_tags_are_given_found_and_taken_away(on: Cli, documents: dict[str, Any]) -> None:
     id_ = documents["/"]["id"]
     assert on("documents", "tag", id_, "Howto", "sea  side").out == (

@@ -209,7 +209,7 @@ MISSING = [
     ["jobs", "rerun", "99"], ["jobs", "copy", "99"], ["jobs", "start", "99"],
     ["jobs", "update", "99", "--priority", "1"], ["jobs", "delete", "99"],
     ["jobs", "list", "--parent", "99"], ["documents", "show", "99"],
-    ["documents", "versions", "99"], ["documents", "tag", "99", "x"], ["queue", "requeue", "99"],
+    ["documents", "versions", "99"], ["documents", "changes", "99"], ["documents", "tag", "99", "x"], ["queue", "requeue", "99"],
     ["crawl", "--continue", "99"],
 ]  # fmt: skip
 

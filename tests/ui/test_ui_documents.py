@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from quaero.testing.site import SiteServer
 
-from .asking import ENDS_MS, REFUSED, crawl, hurry, wait_for_end
+from .asking import ENDS_MS, REFUSED, crawl, hurry, request, wait_for_end
 
 PAGE = """<!doctype html><html lang="en"><head><title>Harbour &lt;b&gt;{word}&lt;/b&gt;</title></head>
 <body><main><h1>Harbour <i onclick="alert(1)">{word}</i></h1>
@@ -195,3 +195,33 @@ def test_all_documents_that_match_are_deleted_unless_it_is_taken_back(
             expect(page.get_by_text("Taken back: nothing was deleted.")).to_be_visible()
             expect(page.locator(".document-rows li.is-going")).to_have_count(0)
     expect(page.get_by_text("Nothing found")).to_be_visible(timeout=ENDS_MS)
+
+
+def test_what_a_version_changed_is_seen_line_by_line(new_page, server, tmp_path) -> None:
+    texts = ("# Lamp\n\nIt is lit at dusk.\n", "# Lamp\n\nIt is lit in fog \u202etoo.\n")
+    texts += (texts[1] + "\nThe keeper sleeps by day.\n",)
+    source = {"name": "lamp-notes", "kind": "folder", "base_url": str(tmp_path)}
+    made = request(f"{server.url}/api/sources", source)
+    for number, text in enumerate(texts):
+        (tmp_path / "lamp.md").write_text(text + "\n" * number, encoding="utf-8")
+        run = request(f"{server.url}/api/sources/{made['id']}/collect", {})["job"]["id"]
+        wait_for_end(server, run)
+    page = new_page(f"/documents?root={run}")
+    page.get_by_role("link", name="Lamp").click()
+    page.get_by_role("link", name="Versions").click()
+    versions = page.get_by_role("region", name="Versions")
+    expect(versions.locator("tbody tr")).to_have_count(3)
+    versions.get_by_role("link", name="What version 2 changed").click()
+    expect(versions.get_by_text("1 line removed, 1 line added")).to_be_visible()
+    expect(versions.locator("del.change")).to_have_text("−It is lit at dusk.")
+    expect(versions.locator("ins.change")).to_have_text(r"+It is lit in fog \u202etoo.")
+    expect(versions.locator("ins.change mark").first).to_have_text("in")
+    versions.get_by_role("link", name="What has changed since version 1").click()
+    expect(versions.get_by_role("heading")).to_have_text("From version 1 to version 3")
+    expect(versions.locator("ins.change")).to_have_count(3)
+    page.go_back()
+    expect(versions.get_by_role("heading")).to_have_text("From version 1 to version 2")
+    versions.get_by_role("link", name="Text of version 1").click()
+    expect(versions.locator("pre.raw")).to_contain_text("It is lit at dusk.")
+    page.get_by_role("link", name="Markdown").click()
+    expect(page).to_have_url(re.compile(r"/documents/\d+\?root=\d+&view=markdown$"))

@@ -39,13 +39,14 @@ from quaero.api.routes import (
     sources,
     system,
     trees,
+    versions,
 )
 from quaero.api.security import Security
 from quaero.sources.pairing import Pairing
 
 AREAS = (
     system, program, figures, job_types, actions, jobs, trees, logs, queue, document_actions,
-    documents, search, references, model_calls, sources, auth, definitions, schedules,
+    documents, versions, search, references, model_calls, sources, auth, definitions, schedules,
 )  # fmt: skip
 DESCRIPTION = """
 Everything the pages show, and all that they do, is done through this interface. Times are RFC 3339

@@ -198,6 +198,52 @@ def versions(document_id: Id, *, as_json: Json = False) -> None:
     table(("version", "words", "since", "until", "title"), rows, right="version words")
     number = str(found[0].number)
     say(f"read one: {suggest('documents', 'show', str(document_id), '--version', number)}")
+    say(f"what has changed since: {suggest('documents', 'changes', str(document_id))}")
+
+
+@app.command()
+def changes(
+    document_id: Id,
+    *,
+    from_: Annotated[
+        int | None,
+        typer.Option(
+            "--from", help="The old text, by its number.", min=1, max=LARGEST_ID, metavar="N"
+        ),
+    ] = None,
+    to: Annotated[
+        int | None,
+        typer.Option(help="The new text, by its number.", min=1, max=LARGEST_ID, metavar="N"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what has changed from one text of a document to another, line by line.
+
+    Without numbers: since the newest of its earlier texts.
+
+    Example: quaero documents changes 12
+    """
+    from quaero.cli.output import plain, print_json, safe, say
+    from quaero.documents.changes import SIGNS, compare
+    from quaero.documents.versions import pair
+
+    with database() as db:
+        old, new = db.read_sync(pair, document_id, from_, to)
+    found = compare(old.text, new.text)
+    if as_json:
+        numbers = {"from_version": old.number, "to_version": new.number}
+        titles = {"from_title": old.title, "to_title": new.title}
+        print_json({**numbers, **titles, **plain(found)})
+        return
+    for sign, each in (("---", old), ("+++", new)):
+        say(safe(f"{sign} version {each.number}: {each.title}"))
+    for hunk in found.hunks:
+        say(f"@@ -{hunk.old} +{hunk.new} @@")
+        for line in hunk.lines:
+            text = "".join(part.text for part in line.parts)
+            typer.echo(safe(f"{SIGNS[line.kind]}{text}"))
+    if not found.exact:
+        say("the lines between were not compared: too many of them occur again and again")
 
 
 @app.command()

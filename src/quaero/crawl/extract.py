@@ -29,6 +29,7 @@ from quaero.crawl.nesting import is_treacherous
 from quaero.crawl.page_signs import is_empty_shell, looks_like_login
 from quaero.crawl.products.product_page import ProductPage
 from quaero.crawl.products.reading import read_product
+from quaero.documents.letters import UNSPACED
 from quaero.documents.model import content_hash
 from quaero.errors import Refused
 
@@ -48,11 +49,10 @@ _MARKS = {
 # Scripts written without spaces: each sign counts as a word. They take three bytes a sign, so a
 # text of few bytes a sign is not searched for them.
 _MANY_BYTES = 1.2
-_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _SPACE = re.compile(r"\s")
-_SPACE_OR_SIGN = re.compile(rf"[\s{_UNSPACED}]")
+_SPACE_OR_SIGN = re.compile(rf"[\s{UNSPACED}]")
 _PART = 1024 * 1024
-_WORD_OR_SIGN = re.compile(rf"[{_UNSPACED}]|\w[^\s{_UNSPACED}]*")
+_WORD_OR_SIGN = re.compile(rf"[{UNSPACED}]|\w[^\s{UNSPACED}]*")
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

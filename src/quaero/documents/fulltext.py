@@ -18,12 +18,11 @@ from typing import Any
 import msgspec
 
 from quaero.db.contract import ReadTx, Tx
-from quaero.documents.letters import plain
+from quaero.documents.letters import UNSPACED, plain
 from quaero.documents.rows import that_fit
 
 # Thai and Lao, kana, CJK ideographs, Korean syllables: each sign is a word of its own.
-_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_SIGNS = f"{_UNSPACED}\uac00-\ud7a3"
+_SIGNS = f"{UNSPACED}\uac00-\ud7a3"
 _WORD = re.compile(r"[^\W_]+")
 _KEY = "documents.fulltext"
 _MERGED = 2
@@ -31,7 +30,7 @@ _DELETED_PERCENT = 10
 _BYTES_AT_ONCE = 1_000_000
 MAX_WORDS = 64
 _SIGN = re.compile(f"[{_SIGNS}]")
-_ONCE_A_SIGN = re.compile(f"[{_UNSPACED}]")
+_ONCE_A_SIGN = re.compile(f"[{UNSPACED}]")
 
 
 @dataclass(frozen=True, slots=True)

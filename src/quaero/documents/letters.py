@@ -22,6 +22,8 @@ _ONE = {
 }  # fmt: skip
 POINTS = "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"
 """Points of vowels and of reading, and the stroke that draws Arabic words out; for a class."""
+UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""Signs of scripts that are written without spaces between words; for a class."""
 _FORMS = "\ufb00-\ufb06\ufb50-\ufdfb\ufe70-\ufefc\uff01-\uffdc"
 _FORMS_ALONE = re.compile(f"[{_FORMS}]+")
 _OTHERS = re.compile(f"[{''.join((*_TWO, *_ONE))}{POINTS}\u00ad]")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
 from quaero.db.contract import ReadTx, Tx
-from quaero.errors import NotFound
+from quaero.errors import BadInput, NotFound
 
 _LEVEL = 6
 
@@ -69,13 +70,56 @@ def listing(tx: ReadTx, document_id: int) -> list[Version]:
 
 def text(tx: ReadTx, document_id: int, number: int) -> str:
     """The Markdown of an earlier version. Raises `NotFound`."""
+    return _kept(tx, document_id, number).text
+
+
+class Text(NamedTuple):
+    """What a document said in one version."""
+
+    number: int
+    title: str
+    text: str
+
+
+def pair(tx: ReadTx, document_id: int, old: int | None, new: int | None) -> tuple[Text, Text]:
+    """Two texts to compare; by default the present one and, of the kept, the one before `new`.
+
+    Raises `NotFound` where one of them is not kept, and `BadInput` where `old` is not the earlier.
+    """
     rows = tx.execute(
-        "select text from document_version where document_id = $1 and number = $2",
+        """
+        select d.version, d.title, t.text
+          from document d join document_text t on t.document_id = d.id where d.id = $1
+        """,
+        (document_id,),
+    )
+    if not rows:
+        raise NotFound(f"there is no document {document_id}")
+    present = Text(*rows[0])
+    new = present.number if new is None else new
+    if old is None:
+        ((old,),) = tx.execute(
+            "select max(number) from document_version where document_id = $1 and number < $2",
+            (document_id, new),
+        )
+    if old is None:
+        raise NotFound(f"document {document_id} has no version before {new}")
+    if old >= new:
+        raise BadInput(f"Version {old} is not earlier than version {new}.")
+    return _kept(tx, document_id, old), (
+        present if new == present.number else _kept(tx, document_id, new)
+    )
+
+
+def _kept(tx: ReadTx, document_id: int, number: int) -> Text:
+    rows = tx.execute(
+        "select title, text from document_version where document_id = $1 and number = $2",
         (document_id, number),
     )
     if not rows:
         raise NotFound(f"document {document_id} has no earlier version {number}")
-    return zlib.decompress(rows[0][0]).decode()
+    ((title, packed),) = rows
+    return Text(number, title, zlib.decompress(packed).decode())
 
 
 def prune(tx: Tx, keep: int, after: int = 0, limit: int = 100) -> tuple[int, int | None]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from quaero.documents.letters import UNSPACED
 from quaero.summarize.languages import base, stop_words
 
 WORD = re.compile(r"[^\W_](?:[\w'’.+#-]*[\w+#])?")
-_SIGNS = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_SIGNS = re.compile(f"[{UNSPACED}]+")
 _LONGEST_WORD = 40
 
 

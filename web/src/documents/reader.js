@@ -1,4 +1,4 @@
-/** The reader: one document with its outline, references, tags, summary and versions. A part of the
+/** The reader: one document with its outline, references, tags and summary. A part of the
  * page of documents, whose `id`, `view`, list and selection it uses.
  */
 import { get, latest, post, versioned } from "../api.js";
@@ -151,15 +151,6 @@ export function reader() {
         if (found && this.id === id) this.document = { ...this.document, summary: found.summary, keywords: found.keywords };
       } else this.trouble = clean(`Job ${job.id} ${job.status}: ${job.error ?? "see its log"}`, 400);
       this.summarising = false;
-    },
-
-    async loadVersions() {
-      const answer = await get(`/api/documents/${this.id}/versions`).catch(() => ({ items: [] }));
-      this.$refs.versions.replaceChildren(
-        ...answer.items.map((each) =>
-          h("tr", {}, h("td", {}, number(each.version ?? each.number)), h("td", {}, moment(each.since ?? each.at)), h("td.is-number", {}, number(each.words))),
-        ),
-      );
     },
 
     get hasReferences() {

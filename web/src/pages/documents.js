@@ -4,6 +4,7 @@ import { announce } from "../announce.js";
 import { curl, first, get, latest, query } from "../api.js";
 import { together } from "../component.js";
 import { copy, note } from "../dialogs.js";
+import { history } from "../documents/history.js";
 import { reader } from "../documents/reader.js";
 import { selection } from "../documents/selection.js";
 import { facetWords, pieces, rootOf } from "../documents/shown.js";
@@ -225,9 +226,6 @@ export function documents() {
     viewOn(name) {
       return this.view === name ? "true" : null;
     },
-    viewHref(name) {
-      return this.id ? withQuery({ view: name }) : "/documents";
-    },
     copyCurl() {
       copy(curl(this.id ? `/api/documents/${this.id}` : this.path()), "curl command copied");
     },
@@ -257,5 +255,5 @@ export function documents() {
       return false;
     },
   };
-  return together(selection(), reader(), page);
+  return together(selection(), reader(), history(), page);
 }

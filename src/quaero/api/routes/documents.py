@@ -23,7 +23,7 @@ from quaero.api.parts import Parts
 from quaero.api.versions import IfMatch, expect
 from quaero.clock import rfc3339
 from quaero.db.contract import ReadTx, Tx
-from quaero.documents import counts, export, read, store, tags, versions
+from quaero.documents import counts, export, read, store, tags
 from quaero.documents.counts import Count
 from quaero.documents.model import Filter
 from quaero.documents.notes import Kind, Note
@@ -135,32 +135,6 @@ class Html(Answer):
     html: str
     outline: list[HeadingModel]
     cut: bool
-
-
-class VersionItem(Answer):
-    """What a document said from `since` until `until`."""
-
-    number: int
-    title: str
-    content_hash: str
-    words: int
-    since: Time
-    until: Time
-
-
-class VersionList(Answer):
-    """Earlier versions, newest first; `current` is the number of the present text."""
-
-    items: list[VersionItem]
-    next_cursor: str | None
-    current: int
-
-
-class VersionText(Answer):
-    """The Markdown of an earlier version."""
-
-    number: int
-    text: str
 
 
 class TagList(Answer):
@@ -354,41 +328,3 @@ def _tags(tx: ReadTx, document_id: int) -> tuple[str, ...]:
 
 def _tag_version(names: tuple[str, ...]) -> str:
     return hashlib.blake2b(msgspec.json.encode(names), digest_size=9).hexdigest()
-
-
-@router.get("/documents/{document_id}/versions", response_model=VersionList, responses=errors(404))
-async def list_versions(parts: Parts, document_id: DocumentId) -> Response:
-    """List the earlier versions of a document, newest first."""
-    current, found = await parts.db.read(_versions, document_id)
-    items = [
-        {
-            "number": each.number,
-            "title": each.title,
-            "content_hash": each.content_hash,
-            "words": each.words,
-            "since": rfc3339(each.since),
-            "until": rfc3339(each.until),
-        }
-        for each in found
-    ]
-    return answer(page_of(items, None, current=current))
-
-
-def _versions(tx: ReadTx, document_id: int) -> tuple[int, list[versions.Version]]:
-    found = read.summaries(tx, [document_id])
-    if not found:
-        raise NotFound(f"there is no document {document_id}")
-    return found[0].version, versions.listing(tx, document_id)
-
-
-@router.get(
-    "/documents/{document_id}/versions/{number}",
-    response_model=VersionText,
-    responses=errors(404),
-)
-async def get_version(
-    parts: Parts, document_id: DocumentId, number: Annotated[InAddress, Path(ge=1, le=LARGEST_ID)]
-) -> Response:
-    """The Markdown of an earlier version."""
-    text = await parts.db.read(versions.text, document_id, number)
-    return answer({"number": number, "text": text})

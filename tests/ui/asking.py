@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 REFUSED = "Failed to load resource"
 # What a browser says of a server that is gone: refused, or taken and closed before an answer.
 GONE = ("net::ERR_", "Connection closed before receiving a handshake response")
-ENDS_MS = 30_000
+ENDS_MS = 60_000
 
 
 def request(url: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:

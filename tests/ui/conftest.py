@@ -12,7 +12,7 @@ from .asking import Script
 from .browser import executable
 from .server import SETTINGS, Server, sample_site
 
-WAIT_MS = 15_000
+WAIT_MS = 40_000
 ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 
 

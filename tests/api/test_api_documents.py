@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +15,7 @@ import httpx
 import pytest
 
 from quaero.api.markdown import LONGEST, render
+from quaero.api.routes import documents
 from quaero.documents import notes, tags
 from quaero.documents.importing import import_path
 from quaero.documents.model import NewDocument
@@ -208,6 +211,31 @@ async def test_an_action_that_is_not_clear_is_refused(
     web: httpx.AsyncClient, wish: dict[str, Any]
 ) -> None:
     assert (await web.post("/api/documents/bulk", json=wish)).status_code == 422
+
+
+async def test_what_is_asked_for_its_head_alone_is_not_made(
+    web: httpx.AsyncClient, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(opened, *(f"text {number}" for number in range(5)))
+    made = []
+
+    def lines(*_: Any) -> Iterator[bytes]:
+        try:
+            for number in range(1_000):
+                made.append(number)
+                yield b"{}\n"
+        finally:
+            made.append(-1)
+
+    monkeypatch.setitem(documents._EXPORTS, "jsonl", (lines, "application/jsonl"))
+    whole = await web.get("/api/documents/export")
+    assert (len(whole.content), len(made)) == (3_000, 1_001)
+    made.clear()
+    head = await web.head("/api/documents/export")
+    assert (head.status_code, head.content, dict(head.headers)) == (200, b"", dict(whole.headers))
+    assert len(made) < 10
+    gc.collect()
+    assert made[-1] == -1
 
 
 async def test_earlier_versions_are_kept(web: httpx.AsyncClient, opened: Opened) -> None:

@@ -72,7 +72,8 @@ def main(verb: str, args: list[str]) -> int:
     if verb == "format":
         return together(("ruff", "check", "--fix", "."), ("ruff", "format", "."))
     checks = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
-    tests = (("pytest", "-n", "auto", "--dist", "worksteal"),) if verb == "test" else ()
+    workers = str((os.cpu_count() or 1) + 1)  # tests wait for a third of their time
+    tests = (("pytest", "-n", workers, "--dist", "worksteal"),) if verb == "test" else ()
     return together(*checks, *tests)
 
 

@@ -225,3 +225,31 @@ def test_what_a_version_changed_is_seen_line_by_line(new_page, server, tmp_path)
     expect(versions.locator("pre.raw")).to_contain_text("It is lit at dusk.")
     page.get_by_role("link", name="Markdown").click()
     expect(page).to_have_url(re.compile(r"/documents/\d+\?root=\d+&view=markdown$"))
+
+
+def test_documents_that_come_while_the_list_is_open_are_told(new_page, server, tmp_path) -> None:
+    source = {"name": "arrivals", "kind": "folder", "base_url": str(tmp_path)}
+    made = request(f"{server.url}/api/sources", source)
+
+    def arrive(name: str) -> int:
+        (tmp_path / f"{name}.md").write_text(f"# The {name} to arrive\n\nText.", encoding="utf-8")
+        return request(f"{server.url}/api/sources/{made['id']}/collect", {})["job"]["id"]
+
+    first = arrive("first")
+    wait_for_end(server, first)
+    page = new_page("/documents")
+    expect(page.get_by_role("link", name="The first to arrive")).to_be_visible()
+    told = page.get_by_role("button", name="New documents")
+    expect(told).to_be_hidden()
+    second = arrive("second")
+    wait_for_end(server, second)
+    expect(told).to_be_visible()
+    expect(page.get_by_role("link", name="The second to arrive")).to_have_count(0)
+    told.click()
+    expect(page.get_by_role("link", name="The second to arrive")).to_be_visible()
+    expect(told).to_be_hidden()
+    third = 2 * second - first  # a run makes as many jobs as the one before
+    empty = new_page(f"/documents?root={third}")
+    expect(empty.get_by_role("heading", name="No documents yet")).to_be_visible()
+    assert arrive("third") == third
+    expect(empty.get_by_role("link", name="The third to arrive")).to_be_visible()

@@ -19,6 +19,12 @@ export function stateText(job) {
   return word === "waiting" && open ? `waiting for ${number(open)}` : word;
 }
 
+/** What went wrong; of a job that is tried again, the last time. */
+export function errorText(job) {
+  if (!job.error) return "";
+  return ["pending", "running"].includes(job.status) ? `last attempt: ${job.error}` : job.error;
+}
+
 /** A small mark with icon and word. */
 export function statusMark(job) {
   const word = stateWord(job);
@@ -124,7 +130,7 @@ export class JobRow {
     if (job.priority) parts.push(h("span", {}, `priority ${job.priority}`));
     if (job.warnings) parts.push(h("span.is-warning", {}, plural(job.warnings, "warning")));
     if (job.run_at && job.status === "pending") parts.push(h("span", {}, `due ${ago(job.run_at)}`));
-    if (job.error) parts.push(h("span.is-error", { title: clean(job.error, 1000) }, bdi(job.error, 200)));
+    if (job.error) parts.push(h("span.is-error", { title: clean(errorText(job), 1000) }, bdi(errorText(job), 200)));
     const text = parts.map((part) => part.textContent).join("\0");
     if (this.described === text) return;
     this.described = text;

@@ -5,7 +5,7 @@ import { bdi, h, icon, swap } from "../dom.js";
 import { StepGraph } from "../flow/graph.js";
 import { askParameters } from "../flow/run_dialog.js";
 import { clean, duration } from "../format.js";
-import { progressOf, runTime, statusMark, stateText, stateWord } from "../job_row.js";
+import { errorText, progressOf, runTime, statusMark, stateText, stateWord } from "../job_row.js";
 import { go } from "../router.js";
 
 const SOON = 200;
@@ -92,7 +92,7 @@ function row(step) {
   if (step.phase !== "core") parts.push(h(`span.phase.is-${step.phase}`, {}, step.phase));
   if (step.each) parts.push(h("span", {}, "once for each"));
   if (step.condition) parts.push(h("span.mono", { title: clean(step.condition, 400) }, `if ${clean(step.condition, 60)}`));
-  const about = job?.error ? h("span.is-bad", { title: clean(job.error, 1000) }, bdi(job.error, 200)) : note && note !== word && !note.startsWith(stateText(job ?? {})) ? h("span.quiet", {}, clean(note, 200)) : null;
+  const about = job?.error ? h("span.is-bad", { title: clean(errorText(job), 1000) }, bdi(errorText(job), 200)) : note && note !== word && !note.startsWith(stateText(job ?? {})) ? h("span.quiet", {}, clean(note, 200)) : null;
   const progress = job && progressOf(job);
   return h(
     "tr",

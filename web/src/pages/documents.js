@@ -4,6 +4,7 @@ import { announce } from "../announce.js";
 import { curl, first, get, latest, query } from "../api.js";
 import { together } from "../component.js";
 import { copy, note } from "../dialogs.js";
+import { arrivals } from "../documents/arrivals.js";
 import { history } from "../documents/history.js";
 import { reader } from "../documents/reader.js";
 import { selection } from "../documents/selection.js";
@@ -44,6 +45,7 @@ export function documents() {
         onGoing(() => this.showGoing()),
         live.subscribe("system", { message: () => {}, reload: () => this.again() }),
       );
+      this.awaitDocuments();
       this.text = here().query.get("q") ?? "";
       this.root = rootOf(here().query);
       this.routed(here());
@@ -111,7 +113,9 @@ export function documents() {
         this.facets = facetWords(answer.facets ?? {}, answer.total?.capped);
         this.shown = answer.items.length;
         this.cursor = answer.next_cursor;
-        this.keep(new Set(answer.items.map((each) => (each.document ?? each).id)));
+        const ids = answer.items.map((each) => (each.document ?? each).id);
+        this.keep(new Set(ids));
+        this.sawDocuments(ids);
         swap(this.$refs.rows, answer.items.map((each) => this.row(each)));
         this.mark();
         this.showGoing();
@@ -255,5 +259,5 @@ export function documents() {
       return false;
     },
   };
-  return together(selection(), reader(), history(), page);
+  return together(selection(), reader(), history(), arrivals(), page);
 }

@@ -13,7 +13,7 @@ import { data } from "../job/data.js";
 import { attempt, attemptsOf, facts } from "../job/facts.js";
 import { progress } from "../job/progress.js";
 import { steps } from "../job/steps.js";
-import { runTime, stateText, statusMark } from "../job_row.js";
+import { errorText, runTime, stateText, statusMark } from "../job_row.js";
 import { refuse } from "../job_table.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
@@ -252,7 +252,7 @@ export function job() {
       return parts.join(" · ");
     },
     get error() {
-      return this.job?.error ? cleanLines(this.job.error).slice(0, 4000) : "";
+      return this.job ? cleanLines(errorText(this.job)).slice(0, 4000) : "";
     },
     get crumbs() {
       if (!this.job) return [];

@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 import pytest
 from playwright.sync_api import Page, expect
 
-from .asking import ENDS_MS, create, expect_status, hurry, request, row, wait_for_end
+from .asking import ENDS_MS, crawl, create, expect_status, hurry, request, row, wait_for_end
 
 MANY = 60
 NAMES = (f"case-{number}-" for number in count())
@@ -279,3 +279,25 @@ def deleted(server, job_id: int) -> None:
     url = f"{server.url}/api/jobs/{job_id}"
     urlopen(Request(url, method="DELETE"), timeout=10).close()
     request(url)
+
+
+def test_a_row_opens_into_the_children_that_match_the_filter_and_then_into_all(
+    new_page, server, site
+) -> None:
+    root = crawl(server, site)
+    wait_for_end(server, root)
+    counts = request(f"{server.url}/api/jobs/{root}")["counts"]
+    assert counts["failed"]
+    assert counts["completed"]
+    page = new_page("/queue?status=completed")
+    row(page, root).get_by_role("button", name="Show children").click()
+    children = page.locator('tr.job-row[aria-level="2"]')
+    expect(page.get_by_text(f"{counts['completed']} of {counts['total']} match")).to_be_visible()
+    expect(children).to_have_count(counts["completed"])
+    page.get_by_role("button", name="Show all").click()
+    expect(children).to_have_count(counts["total"])
+    expect(page.get_by_text(f"of {counts['total']} match")).to_be_hidden()
+    expect(row(page, root)).to_be_focused()
+    page.get_by_role("navigation", name="Status").get_by_role("link", name="All").click()
+    expect(page).not_to_have_url(re.compile("status="))
+    expect(children).to_have_count(counts["total"])

@@ -21,14 +21,15 @@ const COLUMNS = 9;
 const REMEMBERED = 60_000;
 
 export class JobTable {
-  /** `openLog(job)`, `fits(job)`, `picked(set)`, `opened(ids)`, `left()` when a top row has gone, and
-   * `again()` when the list was overtaken by what was heard and is to be loaded once more, are
-   * told or asked; all optional. */
-  constructor(body, { selectable = false, openLog, fits, picked, opened, left, again } = {}) {
+  /** `openLog(job)`, `fits(job)`, `statuses()` of the children that a row opens into (none: of all),
+   * `picked(set)`, `opened(ids)`, `left()` when a top row has gone, and `again()` when the list was
+   * overtaken by what was heard and is to be loaded once more, are told or asked; all optional. */
+  constructor(body, { selectable = false, openLog, fits, statuses, picked, opened, left, again } = {}) {
     this.body = body;
     this.selectable = selectable;
     this.openLog = openLog ?? ((job) => go(`/jobs/${job.id}?tab=logs`));
     this.fits = fits ?? (() => true);
+    this.statuses = statuses ?? (() => []);
     this.picked = picked ?? (() => {});
     this.opened = opened ?? (() => {});
     this.left = left ?? (() => {});
@@ -75,6 +76,8 @@ export class JobTable {
       if (row.element !== after) this.move(row, after);
       at = row;
     }
+    const statuses = String(this.statuses());
+    for (const state of [...this.open.values()]) if (String(state.statuses) !== statuses) this.reopen(state, this.statuses());
   }
 
   append(jobs, askedAt = 0) {
@@ -218,13 +221,22 @@ export class JobTable {
     if (this.open.size >= MOST_OPEN) this.collapse(this.open.values().next().value.row);
     row.expand(true);
     const more = h("button.more-button", { type: "button" }, "Loading …");
+    const match = h("span.more-match");
+    const all = h("button.more-button", { type: "button" }, "Show all");
+    const narrowed = h("span", {}, match, all);
     const line = h(
       `tr.more-row.level-${Math.min(row.level + 1, 8)}`,
       { "aria-level": row.level + 1 },
-      h("td", { colspan: COLUMNS }, more),
+      h("td", { colspan: COLUMNS }, more, narrowed),
     );
+    narrowed.hidden = true;
     row.element.after(line);
-    const state = { row, more, line, cursor: null, shown: new Set(), full: false };
+    const statuses = this.statuses();
+    const state = { row, more, match, narrowed, line, statuses, status: statuses, cursor: null, shown: new Set(), full: false };
+    all.addEventListener("click", () => {
+      row.element.focus();
+      this.reopen(state, statuses, []);
+    });
     state.stop = live.subscribe(`job:${id}`, {
       message: (message) => this.heardBelow(state, message),
       reload: () => this.refresh(state),
@@ -244,13 +256,23 @@ export class JobTable {
     row.expand(false);
   }
 
+  /** Show other children than before: those of `status`. */
+  reopen(state, statuses, status = statuses) {
+    for (const id of state.shown) this.drop(id);
+    state.shown.clear();
+    Object.assign(state, { statuses, status, cursor: null, full: false });
+    return this.load(state);
+  }
+
   async load(state) {
     if (state.loading) return;
     state.loading = true;
-    const values = { limit: CHILDREN, cursor: state.cursor };
+    const { status } = state;
+    const values = { limit: CHILDREN, status, cursor: state.cursor };
     const asked = Date.now();
     try {
       const answer = await get(`/api/jobs/${state.row.job.id}/children`, values);
+      if (state.status !== status) return;
       state.cursor = answer.next_cursor;
       state.full = !answer.next_cursor;
       for (const job of answer.items) this.addChild(state, job, asked);
@@ -259,6 +281,7 @@ export class JobTable {
       state.more.textContent = `${error.message} Try again`;
     } finally {
       state.loading = false;
+      if (state.status !== status) this.load(state);
     }
   }
 
@@ -277,14 +300,20 @@ export class JobTable {
 
   /** Say how many children are not shown, and offer the next of them. */
   count(state) {
-    const line = state.line;
-    line.hidden = state.full && state.shown.size < MOST_CHILDREN;
+    const { line, status, row, full } = state;
+    const counts = row.job.counts ?? {};
+    const total = counts.total ?? 0;
+    const wanted = status.length ? status.reduce((sum, each) => sum + (counts[each] ?? 0), 0) : total;
+    state.narrowed.hidden = wanted === total;
+    state.match.textContent = `${number(wanted)} of ${number(total)} match`;
+    line.hidden = full && state.shown.size < MOST_CHILDREN && wanted === total;
+    state.more.hidden = full;
     const href = `/jobs/${state.row.job.id}?tab=children`;
     if (state.shown.size >= MOST_CHILDREN) {
       line.firstChild.replaceChildren(h("a.more-button", { href }, "All children are on the job's page"));
       return;
     }
-    const left = (state.row.job.counts?.total ?? 0) - state.shown.size;
+    const left = wanted - state.shown.size;
     state.more.textContent = left > 0 ? `Show ${CHILDREN} more (${number(left)} left)` : "Show more";
   }
 
@@ -294,7 +323,7 @@ export class JobTable {
     if (message.type !== "job") return;
     const { job } = message;
     const known = this.patch(job);
-    const own = job.parent_id === state.row.job.id;
+    const own = job.parent_id === state.row.job.id && (!state.status.length || state.status.includes(job.status));
     if (!known && own && state.full && state.shown.size < MOST_CHILDREN) this.addChild(state, job);
     this.count(state);
   }
@@ -312,8 +341,9 @@ export class JobTable {
     const limit = Math.min(200, Math.max(CHILDREN, state.shown.size));
     const path = `/api/jobs/${state.row.job.id}/children`;
     const asked = Date.now();
-    const answer = await get(path, { limit }).catch(() => null);
-    if (!answer || this.open.get(state.row.job.id) !== state) return;
+    const { status } = state;
+    const answer = await get(path, { limit, status }).catch(() => null);
+    if (!answer || this.open.get(state.row.job.id) !== state || state.status !== status) return;
     for (const job of answer.items) this.addChild(state, job, asked);
     if (answer.items.length >= state.shown.size) {
       state.cursor = answer.next_cursor;

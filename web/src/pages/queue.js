@@ -50,6 +50,7 @@ export function queue() {
         selectable: true,
         openLog: (job) => change({ logs: job.id }),
         fits: (job) => this.fits(job),
+        statuses: () => [...this.filter.status],
         picked: (set) => {
           this.selected = set.size;
           this.everything = false;

@@ -183,8 +183,9 @@ def test_earlier_texts_are_listed_and_shown(on: Cli, documents: dict[str, Any]) 
 def test_what_has_changed_between_texts_is_shown(on: Cli, documents: dict[str, Any]) -> None:
     id_ = documents["/tides"]["id"]
     shown = on("documents", "changes", id_)
-    assert shown.err.startswith("--- version 1: ")
     lines = shown.out.splitlines()
+    assert [line.partition(": ")[0] for line in lines[:2]] == ["--- version 1", "+++ version 2"]
+    assert lines[2].startswith("@@ -")
     assert any(line.startswith("-") and "Spring tides" in line for line in lines)
     assert any(line.startswith("+") and "Neap tides" in line for line in lines)
     found = on("documents", "changes", id_, "--from", 1, "--to", 2, "--json").json

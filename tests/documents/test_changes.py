@@ -117,6 +117,22 @@ def test_the_worst_texts_are_compared_in_time(often: int) -> None:
     assert time.process_time() - began < PATIENCE
 
 
+def test_words_that_occur_again_and_again_in_many_lines_are_compared_in_time() -> None:
+    chosen = random.Random(1)
+    starts = [" ".join(chosen.choices("abcde", k=58)) for _ in range(10_000)]
+    old, new = (
+        "\n".join(f"{start} {' '.join(chosen.choices('abcde', k=40))}" for start in starts)
+        for _ in range(2)
+    )
+    began = time.process_time()
+    changes = compare(old, new)
+    assert time.process_time() - began < PATIENCE
+    assert applied(old, changes) == lines(new)
+    marks = [any(part.marked for part in line.parts) for line in changes.hunks[0].lines]
+    assert marks[0]
+    assert not marks[-1]
+
+
 def test_versions_are_paired_by_number_or_as_the_last_two(db: SqliteDatabase, page) -> None:
     for number in range(1, 4):
         (saved,) = db.write_sync(store.save, [page("a", f"text {number}", title=f"t{number}")])

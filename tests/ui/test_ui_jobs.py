@@ -8,7 +8,7 @@ from itertools import count
 from urllib.error import HTTPError
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .asking import ENDS_MS, crawl, create, expect_status, hurry, request, row, wait_for_end
 
@@ -298,6 +298,28 @@ def test_a_row_opens_into_the_children_that_match_the_filter_and_then_into_all(
     expect(children).to_have_count(counts["total"])
     expect(page.get_by_text(f"of {counts['total']} match")).to_be_hidden()
     expect(row(page, root)).to_be_focused()
+    page.reload()
+    expect(children).to_have_count(counts["completed"])
     page.get_by_role("navigation", name="Status").get_by_role("link", name="All").click()
     expect(page).not_to_have_url(re.compile("status="))
     expect(children).to_have_count(counts["total"])
+
+
+def test_a_row_that_was_closed_before_its_children_came_opens_again(new_page, server, site) -> None:
+    root = crawl(server, site, max_pages=3)
+    wait_for_end(server, root)
+    page = new_page("/queue")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/children?*", hold)
+    with page.expect_request("**/children?*"):
+        row(page, root).get_by_role("button", name="Show children").click()
+    row(page, root).get_by_role("button", name="Hide children").click()
+    with page.expect_response("**/children?*"):
+        held[0].continue_()
+    page.unroute("**/children?*")
+    row(page, root).get_by_role("button", name="Show children").click()
+    expect(page.locator('tr.job-row[aria-level="2"]')).to_have_count(3)

@@ -7,7 +7,7 @@ import { curl, get } from "./api.js";
 import { ICONS, LABELS, perform } from "./actions.js";
 import { everySecond } from "./clock.js";
 import { copy, menu, note } from "./dialogs.js";
-import { h } from "./dom.js";
+import { h, place } from "./dom.js";
 import { number } from "./format.js";
 import { JobRow } from "./job_row.js";
 import { live } from "./live.js";
@@ -235,7 +235,7 @@ export class JobTable {
     const state = { row, more, match, narrowed, line, statuses, status: statuses, cursor: null, shown: new Set(), full: false };
     all.addEventListener("click", () => {
       row.element.focus();
-      this.reopen(state, statuses, []);
+      this.reopen(state, state.statuses, []);
     });
     state.stop = live.subscribe(`job:${id}`, {
       message: (message) => this.heardBelow(state, message),
@@ -272,7 +272,7 @@ export class JobTable {
     const asked = Date.now();
     try {
       const answer = await get(`/api/jobs/${state.row.job.id}/children`, values);
-      if (state.status !== status) return;
+      if (this.open.get(state.row.job.id) !== state || state.status !== status) return;
       state.cursor = answer.next_cursor;
       state.full = !answer.next_cursor;
       for (const job of answer.items) this.addChild(state, job, asked);
@@ -281,7 +281,7 @@ export class JobTable {
       state.more.textContent = `${error.message} Try again`;
     } finally {
       state.loading = false;
-      if (state.status !== status) this.load(state);
+      if (this.open.get(state.row.job.id) === state && state.status !== status) this.load(state);
     }
   }
 
@@ -313,6 +313,7 @@ export class JobTable {
       line.firstChild.replaceChildren(h("a.more-button", { href }, "All children are on the job's page"));
       return;
     }
+    place(line.firstChild, [state.more, state.narrowed]);
     const left = wanted - state.shown.size;
     state.more.textContent = left > 0 ? `Show ${CHILDREN} more (${number(left)} left)` : "Show more";
   }

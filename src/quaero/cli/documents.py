@@ -236,9 +236,9 @@ def changes(
         print_json({**numbers, **titles, **plain(found)})
         return
     for sign, each in (("---", old), ("+++", new)):
-        say(safe(f"{sign} version {each.number}: {each.title}"))
+        typer.echo(safe(f"{sign} version {each.number}: {each.title}"))
     for hunk in found.hunks:
-        say(f"@@ -{hunk.old} +{hunk.new} @@")
+        typer.echo(f"@@ -{hunk.old} +{hunk.new} @@")
         for line in hunk.lines:
             text = "".join(part.text for part in line.parts)
             typer.echo(safe(f"{SIGNS[line.kind]}{text}"))

@@ -2,7 +2,8 @@
 
 Lines are compared by `difflib` (Ratcliff and Obershelp), without those that both texts begin and
 end with. It takes the longer the more often lines occur again and again; beyond a bound all lines
-between are told as taken away and put in anew, and `exact` says that they were not compared.
+between are told as taken away and put in anew, and `exact` says that they were not compared. Words
+are compared as far as a bound on all of them goes; lines after that have no marks.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ CONTEXT = 3
 """Lines that are shown around what has changed."""
 
 MOST_PAIRS = 50_000
-"""Pairs of equal lines, or words, up to which they are compared."""
+"""Pairs of equal lines, or of equal words of two lines, up to which they are compared."""
+
+MOST_WORD_PAIRS = 5_000_000
+"""The same for the words of all lines together: about a second."""
 
 SIGNS = {"same": " ", "removed": "-", "added": "+"}
 """What stands before a line of each kind in a text that shows changes."""
@@ -73,12 +77,20 @@ def compare(old: str, new: str) -> Changes:
     before, after = _lines(old), _lines(new)
     operations, exact = _operations(before, after)
     changed = [each for each in operations if each[0] != "equal"]
+    effort = _Effort()
     return Changes(
         exact,
         sum(each[2] - each[1] for each in changed),
         sum(each[4] - each[3] for each in changed),
-        [_hunk(group, before, after) for group in _grouped(operations)],
+        [_hunk(group, before, after, effort) for group in _grouped(operations)],
     )
+
+
+@dataclass(slots=True)
+class _Effort:
+    """How many pairs of words may still be looked at."""
+
+    left: int = MOST_WORD_PAIRS
 
 
 def _lines(text: str) -> list[str]:
@@ -141,21 +153,23 @@ def _grouped(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
         yield group
 
 
-def _hunk(group: Sequence[Operation], before: Sequence[str], after: Sequence[str]) -> Hunk:
+def _hunk(
+    group: Sequence[Operation], before: Sequence[str], after: Sequence[str], effort: _Effort
+) -> Hunk:
     lines: list[Line] = []
     for kind, old, old_end, new, new_end in group:
         if kind == "equal":
             lines += [Line("same", [Part(text, marked=False)]) for text in before[old:old_end]]
         else:
-            lines += _replaced(before[old:old_end], after[new:new_end])
+            lines += _replaced(before[old:old_end], after[new:new_end], effort)
     return Hunk(group[0][1] + 1, group[0][3] + 1, lines)
 
 
-def _replaced(before: Sequence[str], after: Sequence[str]) -> list[Line]:
+def _replaced(before: Sequence[str], after: Sequence[str], effort: _Effort) -> list[Line]:
     """Lines taken away, then those in their place, each with what differs from its counterpart."""
     removed, added = [], []
     for old, new in zip_longest(before, after):
-        old_parts, new_parts = _parts(old, new)
+        old_parts, new_parts = _parts(old, new, effort)
         if old is not None:
             removed.append(Line("removed", old_parts))
         if new is not None:
@@ -163,11 +177,13 @@ def _replaced(before: Sequence[str], after: Sequence[str]) -> list[Line]:
     return removed + added
 
 
-def _parts(old: str | None, new: str | None) -> tuple[list[Part], list[Part]]:
+def _parts(old: str | None, new: str | None, effort: _Effort) -> tuple[list[Part], list[Part]]:
     """Two lines in parts; unmarked where one is missing or they have too little in common."""
-    if old is not None and new is not None:
+    if old is not None and new is not None and effort.left > 0:
         before, after = _WORD.findall(old), _WORD.findall(new)
-        if _pairs(before, after) <= MOST_PAIRS:
+        pairs = _pairs(before, after)
+        effort.left -= pairs
+        if pairs <= MOST_PAIRS:
             operations = SequenceMatcher(None, before, after).get_opcodes()
             if _in_common(operations, before, after) >= _ALIKE:
                 return _marked(operations, before, after)

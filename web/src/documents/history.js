@@ -19,6 +19,7 @@ export function history() {
 
     async loadVersions() {
       const { id } = this;
+      if (this.document?.id !== id) return; // comes again when that has been read
       const chosen = named(here().query);
       const path = `/api/documents/${id}`;
       try {
@@ -30,6 +31,7 @@ export function history() {
         swap(this.$refs.versions, rows(list, this.document, chosen));
         this.$refs.version.replaceChildren(...(chosen.version ? oldText(shown) : shown ? changes(shown) : []));
       } catch (error) {
+        this.$refs.versions.replaceChildren();
         this.$refs.version.replaceChildren(h("p", { role: "alert" }, error.message));
       }
     },

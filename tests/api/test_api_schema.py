@@ -53,7 +53,7 @@ from quaero.workflows.text import check
 
 from ..opening import Opened  # noqa: TID252
 
-CASES = 24
+CASES = 30
 SHARES = 8
 THERE = 30
 CHECKS = [

@@ -17,7 +17,7 @@ from quaero.reports.wanted import JobFilter, OrderWord, moment, written
 
 from ..opening import Opened  # noqa: TID252
 
-MANY = 20_000
+MANY = 40_000
 STEPS_A_ROW = 100
 PARENT = 5
 FILTERS: list[dict[str, Any]] = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,5 +40,4 @@ class Heads:
         finally:
             enough.cancel()
             if answering.cancel():
-                with suppress(asyncio.CancelledError):
-                    await answering
+                await asyncio.wait((answering,))

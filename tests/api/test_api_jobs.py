@@ -596,6 +596,7 @@ async def test_dead_letters_are_listed_requeued_and_deleted(
     await end(opened, fail=tuple(ids))
     page = (await web.get("/api/queue/dead?limit=3")).json()
     assert [letter["job_id"] for letter in page["items"]] == ids[:3]
+    assert page["total"] == 4
     assert page["items"][0]["errors"][0]["error"] == "no such host"
     rest = (await web.get(f"/api/queue/dead?cursor={page['next_cursor']}")).json()["items"]
     assert [letter["job_id"] for letter in rest] == ids[3:]

@@ -35,20 +35,35 @@ function run() {
 
 document.addEventListener("visibilitychange", run);
 
-/** `run`, soon after it is asked for, and then at most once in so many milliseconds; `stop()` ends it. */
+/** `run`, soon after it is asked for, then at most once in so many milliseconds, and never while the
+ * run before is under way; `stop()` ends it.
+ */
 export function paced(run, every = 1000, soon = 150) {
   let timer = null;
   let last = -Infinity;
-  const ask = () => {
-    timer ??= setTimeout(
-      () => {
-        timer = null;
-        last = performance.now();
-        run();
-      },
-      Math.max(soon, last + every - performance.now()),
-    );
+  let running = false;
+  let wanted = false;
+  let stopped = false;
+  const due = async () => {
+    timer = null;
+    last = performance.now();
+    running = true;
+    wanted = false;
+    try {
+      await run();
+    } finally {
+      running = false;
+      if (wanted) ask();
+    }
   };
-  ask.stop = () => clearTimeout(timer);
+  const ask = () => {
+    if (stopped) return;
+    if (running) wanted = true;
+    else timer ??= setTimeout(due, Math.max(soon, last + every - performance.now()));
+  };
+  ask.stop = () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
   return ask;
 }

@@ -22,9 +22,11 @@ const FAILED = 200;
 
 export function dashboard() {
   const ask = latest();
+  const askLists = latest();
   const ends = [];
   let charts = {};
   let soon = null;
+  let heardAt = 0;
   let seconds = 0;
 
   return {
@@ -64,7 +66,7 @@ export function dashboard() {
       ends.push(
         onRoute((route) => route.page === "dashboard" && this.routed(route)),
         live.subscribe("jobs", { message: () => this.soon(), reload: () => this.load() }),
-        live.subscribe("queue", { message: (m) => (this.queue = { ...this.queue, ...m.stats }) }),
+        live.subscribe("queue", { message: (m) => this.heard(m.stats) }),
         everySecond(() => this.second()),
         onKey((event) => event.key === "n" && (this.create(), true)),
       );
@@ -74,6 +76,7 @@ export function dashboard() {
     destroy() {
       ends.forEach((end) => end());
       ask.stop();
+      askLists.stop();
       soon?.stop();
       Object.values(charts).forEach((each) => each.destroy());
     },
@@ -102,16 +105,27 @@ export function dashboard() {
       this.loadStorage();
     },
 
+    /** What is heard is newer than all that was asked for before. */
+    heard(stats) {
+      heardAt = Date.now();
+      this.queue = { ...this.queue, ...stats };
+    },
+
     async loadLists() {
+      const asked = Date.now();
       try {
-        const [stats, queue, recent, failed] = await Promise.all([
-          get("/api/jobs/stats"),
-          get("/api/queue"),
-          get("/api/jobs", { limit: LATEST }),
-          get("/api/jobs", { parent: "any", status: "failed", limit: FAILED }),
-        ]);
+        const found = await askLists((signal) =>
+          Promise.all([
+            get("/api/jobs/stats", {}, { signal }),
+            get("/api/queue", {}, { signal }),
+            get("/api/jobs", { limit: LATEST }, { signal }),
+            get("/api/jobs", { parent: "any", status: "failed", limit: FAILED }, { signal }),
+          ]),
+        );
+        if (!found) return;
+        const [stats, queue, recent, failed] = found;
         this.stats = stats;
-        this.queue = queue;
+        this.queue = heardAt >= asked ? { ...queue, ...this.queue } : queue;
         this.count = recent.items.length;
         this.failed = failed.items.length;
         this.problem = "";

@@ -1,6 +1,7 @@
 /** Dead letters: messages that were given up, with every error, to be requeued or deleted. */
 import { since } from "../ages.js";
 import { api, curl, get, latest, post } from "../api.js";
+import { paced } from "../clock.js";
 import { confirm, copy, note } from "../dialogs.js";
 import { bdi, h, iconButton, renew } from "../dom.js";
 import { clean, cleanLines, number, plural } from "../format.js";
@@ -12,7 +13,8 @@ export function dead() {
   const ask = latest();
   const ends = [];
   const chosen = new Set();
-  let timer = null;
+  let soon = null;
+  let told = null;
 
   return {
     count: null,
@@ -23,36 +25,34 @@ export function dead() {
     problem: "",
 
     init() {
-      ends.push(
-        live.subscribe("queue", {
-          message: (m) => {
-            const other = m.stats.dead !== this.count;
-            this.count = m.stats.dead;
-            if (other) timer ??= setTimeout(() => ((timer = null), this.load()), 500);
-          },
-          reload: () => this.load(),
-        }),
-      );
+      soon = paced(() => this.load());
+      ends.push(live.subscribe("queue", { message: (m) => this.heard(m.stats.dead), reload: () => this.load() }));
       this.load();
     },
 
     destroy() {
       ends.forEach((end) => end());
       ask.stop();
-      clearTimeout(timer);
+      soon.stop();
+    },
+
+    /** Something changed in the queue: as long as there are letters, others may have come and gone. */
+    heard(dead) {
+      told = dead;
+      if (dead || dead !== this.count) soon();
     },
 
     async load() {
       try {
         const limit = Math.min(200, Math.max(PAGE, this.shown));
-        const found = await ask((signal) => Promise.all([get("/api/queue/dead", { limit }, { signal }), get("/api/queue", {}, { signal })]));
+        const found = await ask((signal) => get("/api/queue/dead", { limit }, { signal }));
         if (!found) return;
-        const [list, queue] = found;
-        this.count = queue.dead;
-        this.fill(list.items);
-        this.cursor = list.next_cursor;
+        this.count = found.total;
+        this.fill(found.items);
+        this.cursor = found.next_cursor;
         this.problem = "";
         this.loaded = true;
+        if (told !== null && told !== found.total && live.state === "live") soon(); // one of them is old
       } catch (error) {
         this.problem = this.shown ? "" : error.message;
       }

@@ -35,6 +35,7 @@ export function job() {
   const ends = [];
   let log = null;
   let timer = null;
+  let heard = null;
 
   const page = {
     job: null,
@@ -113,9 +114,10 @@ export function job() {
     },
 
     async load() {
+      heard = null;
       try {
         const found = await ask((signal) => api(`/api/jobs/${id}`, { signal, exact: true }));
-        if (found) this.show(found);
+        if (found) this.show({ ...found, ...heard }); // what was heard meanwhile is newer
         this.reloadBelow();
       } catch (error) {
         if (!this.job || error.status === 404) {
@@ -162,6 +164,7 @@ export function job() {
       if (!this.job) return this.loadSoon();
       if (message.job.id === id) {
         const ended = message.job.status !== this.job?.status || message.job.attempt !== this.job?.attempt;
+        heard = message.job;
         this.update({ ...this.job, ...message.job });
         this.stepsChanged();
         if (ended) this.loadSoon();

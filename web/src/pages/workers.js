@@ -14,6 +14,7 @@ export function workers() {
   const ask = latest();
   const ends = [];
   let seconds = 0;
+  let heardAt = 0;
 
   return {
     all: [],
@@ -24,7 +25,7 @@ export function workers() {
 
     init() {
       ends.push(
-        live.subscribe("workers", { message: (m) => m.workers && this.showWorkers(m.workers), reload: () => this.load() }),
+        live.subscribe("workers", { message: (m) => m.workers && this.heard(m.workers), reload: () => this.load() }),
         live.subscribe("queue", { message: () => (this.stale = true) }),
         everySecond(() => this.second()),
       );
@@ -43,7 +44,14 @@ export function workers() {
       this.load();
     },
 
+    /** What is heard is newer than all that was asked for before. */
+    heard(found) {
+      heardAt = Date.now();
+      this.showWorkers(found);
+    },
+
     async load() {
+      const asked = Date.now();
       try {
         const queue = await ask((signal) => get("/api/queue", {}, { signal }));
         if (!queue) return;
@@ -52,7 +60,7 @@ export function workers() {
         this.lanes = queue.lanes.length;
         this.lanesTotal = queue.lanes_total;
         swap(this.$refs.lanes, queue.lanes.map(lane));
-        this.showWorkers(queue.workers);
+        if (heardAt < asked) this.showWorkers(queue.workers);
       } catch (error) {
         this.problem = this.loaded ? "" : error.message;
       }

@@ -1,6 +1,6 @@
 /** The figures of the queue page: its sentence, the tiles, and the rail of states and types. */
 import { announce } from "../announce.js";
-import { get } from "../api.js";
+import { get, latest } from "../api.js";
 import { everySecond, paced } from "../clock.js";
 import { note } from "../dialogs.js";
 import { STATUS_ICONS } from "../dom.js";
@@ -11,7 +11,9 @@ import { filtered, STATES, WORDS } from "./filter.js";
 export const sum = (counts) => STATES.reduce((total, word) => total + (counts[word] ?? 0), 0);
 
 export function figures() {
+  const ask = latest();
   let soon = null;
+  let heardAt = 0;
   let ticking = null;
 
   return {
@@ -25,13 +27,17 @@ export function figures() {
     typeCounts: [],
 
     async loadStats() {
+      const asked = Date.now();
       try {
-        const [stats, now] = await Promise.all([get("/api/jobs/stats"), get("/api/queue")]);
-        this.top = stats.top;
+        const found = await ask((signal) => Promise.all([get("/api/jobs/stats", {}, { signal }), get("/api/queue", {}, { signal })]));
+        if (!found) return;
+        const [stats, queue] = found;
+        const overtaken = heardAt >= asked;
+        if (!overtaken) this.top = stats.top;
         this.all = stats.all;
         this.typeCounts = stats.types;
         this.day = stats;
-        this.seen(now);
+        this.seen(overtaken ? { ...queue, ...this.stats } : queue);
         announce(this.sentence);
       } catch (error) {
         if (error.status) note(error.message, { error: true });
@@ -43,7 +49,9 @@ export function figures() {
       soon();
     },
 
+    /** What is heard is newer than all that was asked for before. */
     counts(message) {
+      heardAt = Date.now();
       this.seen({ ...this.stats, ...message.stats });
       if (message.top) this.top = message.top;
     },
@@ -144,6 +152,7 @@ export function figures() {
     },
 
     stop() {
+      ask.stop();
       soon?.stop();
       ticking?.();
     },

@@ -102,10 +102,11 @@ class DeadLetterModel(Answer):
 
 
 class DeadList(Answer):
-    """A page of dead letters."""
+    """A page of dead letters; `total` is how many there are, at the same moment."""
 
     items: list[DeadLetterModel]
     next_cursor: str | None
+    total: int
 
 
 @router.get("", response_model=QueueModel, responses=errors())
@@ -246,13 +247,15 @@ async def list_dead(parts: Parts, words: Annotated[DeadWords, Query()]) -> Respo
     """List dead letters with their errors, the oldest first."""
     place = cursors.read(words.cursor, 1, "dead")
     after = place[0] if place else 0
-    found = await parts.db.read(_dead, parts.queue_id, words.limit + 1, after)
+    found, total = await parts.db.read(_dead, parts.queue_id, words.limit + 1, after)
     page = found[: words.limit]
     following = cursors.write([page[-1][0].id], "dead") if len(found) > len(page) else None
-    return answer(page_of((_letter(*each) for each in page), following))
+    return answer(page_of((_letter(*each) for each in page), following, total=total))
 
 
-def _dead(tx: ReadTx, queue_id: int, limit: int, after: int) -> list[tuple[DeadLetter, str | None]]:
+def _dead(
+    tx: ReadTx, queue_id: int, limit: int, after: int
+) -> tuple[list[tuple[DeadLetter, str | None]], int]:
     letters = dead_letters(tx, queue_id, limit, after)
     names = {
         letter.job_id: tx.execute("select name from job where id = $1", (letter.job_id,))
@@ -260,7 +263,7 @@ def _dead(tx: ReadTx, queue_id: int, limit: int, after: int) -> list[tuple[DeadL
         if letter.job_id
     }
     found = {job_id: rows[0][0] for job_id, rows in names.items() if rows}
-    return [(letter, found.get(letter.job_id)) for letter in letters]
+    return [(letter, found.get(letter.job_id)) for letter in letters], stats(tx, queue_id).dead
 
 
 def _letter(letter: DeadLetter, name: str | None) -> dict[str, Any]:

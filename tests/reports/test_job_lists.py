@@ -31,7 +31,10 @@ FILTERS: list[dict[str, Any]] = [
     {"text": "JOB 777"},
     {"text": "broken"},
     {"created_after": written(30_000_000), "created_before": written(31_000_000)},
+    {"completed_after": written(30_000_000), "completed_before": written(31_000_000)},
+    {"completed_after": written(39_000_000), "status": ["failed", "pending"]},
     {"parent": "any"},
+    {"parent": "any", "status": ["failed"], "completed_before": written(9_000_000)},
     {"parent": "any", "status": ["failed", "cancelled"]},
     {"parent": "any", "status": ["running"]},
     {"parent": "any", "status": ["pending"], "text": "777"},
@@ -116,6 +119,7 @@ def expected(opened: Opened, words: dict[str, Any], order: str) -> list[int]:
 def fits(job: dict[str, Any], words: dict[str, Any]) -> bool:
     parent = words.get("parent", "root")
     text = words.get("text", "").lower()
+    ended = job["completed_at"]
     return (
         (parent == "any" or job["parent_id"] == (None if parent == "root" else int(parent)))
         and ("status" not in words or Status(job["status"]).word in words["status"])
@@ -125,6 +129,9 @@ def fits(job: dict[str, Any], words: dict[str, Any]) -> bool:
         and (text in job["name"].lower() or text in (job["error"] or "").lower())
         and ("created_after" not in words or job["created_at"] >= moment(words["created_after"]))
         and ("created_before" not in words or job["created_at"] < moment(words["created_before"]))
+        and (ended or not {"completed_after", "completed_before"} & words.keys())
+        and ("completed_after" not in words or ended >= moment(words["completed_after"]))
+        and ("completed_before" not in words or ended < moment(words["completed_before"]))
     )
 
 

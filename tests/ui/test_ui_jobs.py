@@ -120,6 +120,22 @@ def test_all_that_failed_alike_are_tried_again_from_the_dashboard(
         assert request(f"{server.url}/api/jobs/{job_id}")["status"] == "completed"
 
 
+def test_the_figures_of_a_day_lead_to_the_jobs_that_ended_in_it(
+    new_page, server, script, name
+) -> None:
+    script.say(fail="blown off course")
+    job_id = script.start(server, name=name)
+    page = new_page("/")
+    tile = page.locator(".tile").filter(has_text="Failed")
+    expect(tile).to_have_class(re.compile("is-failed"), timeout=ENDS_MS)
+    tile.click()
+    expect(page.get_by_role("link", name="Remove the filter completed_after:")).to_be_visible()
+    expect(row(page, job_id)).to_be_visible(timeout=ENDS_MS)
+    page.get_by_label("Search").first.fill("ended_before:2001-01-01T00:00:00Z")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No job matches")).to_be_visible()
+
+
 def settle(page: Page, server, name: str) -> None:
     """Load the page anew, once all jobs of the test have ended."""
     url = f"{server.url}/api/jobs?status=completed&text={name}&count=true"

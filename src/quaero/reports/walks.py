@@ -24,6 +24,8 @@ _KEYS = {
     "started": ("job_top_started", "started_at", "started_at is not null"),
     "finished": ("job_top_ended", "completed_at", "status > 1"),
 }
+_BOUNDS = {"created": "created", "finished": "completed"}
+"""The orders whose time can be bounded, and the time's name in a filter."""
 _DURATION = "completed_at - started_at"
 _LAST = LARGEST_ID
 """Stands for the time of jobs that have none: such jobs come last in either direction."""
@@ -91,6 +93,8 @@ def timeless(wanted: JobFilter, order: OrderWord) -> list[Walk]:
         return []
     key = -_LAST if order.startswith("-") else _LAST
     statuses = set(wanted.statuses or Status)
+    if wanted.only_ended:
+        statuses -= _OPEN
     not_ended = sorted(statuses & _OPEN)
     not_begun = sorted({"started": statuses, "duration": statuses - _OPEN}.get(column, set()))
     index, condition = "job_top_unstarted", "parent_id is null and started_at is null"
@@ -106,16 +110,17 @@ def _timed(wanted: JobFilter) -> bool:
 
 
 def _by_time(wanted: JobFilter, column: str) -> Walk:
-    """Top-level jobs by a time; bounds on the creation bound the walk itself."""
+    """Top-level jobs by a time; bounds on that time bound the walk itself."""
     index, key, condition = _KEYS[column]
     of = _Conditions()
     of.add("parent_id is null")
     if condition:
         of.add(condition)
-    if column == "created":
-        _add_times(of, wanted)
-        return _walk(index, of, wanted, key, skip={"times"})
-    return _walk(index, of, wanted, key)
+    bounds = _BOUNDS.get(column)
+    if bounds is None:
+        return _walk(index, of, wanted, key)
+    _add_times(of, wanted, bounds)
+    return _walk(index, of, wanted, key, skip={bounds})
 
 
 def _by_duration(wanted: JobFilter, status: Status) -> Walk:
@@ -202,8 +207,9 @@ def _walk(
         looked.add(f"status in ({', '.join(str(int(s)) for s in wanted.statuses)})")
     if wanted.type and "type" not in skip:
         looked.add("type = ?", wanted.type)
-    if "times" not in skip:
-        _add_times(looked, wanted)
+    for bounds in _BOUNDS.values():
+        if bounds not in skip:
+            _add_times(looked, wanted, bounds)
     for name in ("source_type", "entity_type"):
         if value := getattr(wanted, name):
             looked.add(f"payload ->> '$.{name}' = ?", value)
@@ -217,8 +223,9 @@ def _walk(
     return Walk(index, condition, key, looked_at, tuple(of.args))
 
 
-def _add_times(of: _Conditions, wanted: JobFilter) -> None:
-    if wanted.created_after is not None:
-        of.add("created_at >= ?", wanted.created_after)
-    if wanted.created_before is not None:
-        of.add("created_at < ?", wanted.created_before)
+def _add_times(of: _Conditions, wanted: JobFilter, of_what: str) -> None:
+    after, before = getattr(wanted, f"{of_what}_after"), getattr(wanted, f"{of_what}_before")
+    if after is not None:
+        of.add(f"{of_what}_at >= ?", after)
+    if before is not None:
+        of.add(f"{of_what}_at < ?", before)

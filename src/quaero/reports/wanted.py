@@ -79,6 +79,13 @@ class JobFilter(BaseModel):
     ] = None
     created_after: Annotated[Moment | None, Field(description="Created then or later.")] = None
     created_before: Annotated[Moment | None, Field(description="Created earlier than that.")] = None
+    completed_after: Annotated[Moment | None, Field(description="Ended then or later.")] = None
+    completed_before: Annotated[Moment | None, Field(description="Ended earlier than that.")] = None
+
+    @property
+    def only_ended(self) -> bool:
+        """Whether a time is asked for that only jobs have that have ended."""
+        return self.completed_after is not None or self.completed_before is not None
 
     @property
     def statuses(self) -> tuple[Status, ...]:

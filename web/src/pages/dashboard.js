@@ -20,6 +20,9 @@ const RANGES = [
 const LATEST = 10;
 const FAILED = 200;
 
+/** Of the last 24 hours, as figures by the minute have it. */
+const sinceYesterday = () => `completed_after=${new Date(Math.floor(now() / 60_000 - 1440) * 60_000).toISOString().replace(".000", "")}`;
+
 export function dashboard() {
   const ask = latest();
   const askLists = latest();
@@ -164,7 +167,7 @@ export function dashboard() {
       const { running, pending } = this.stats.top;
       const failed = this.stats.last_24h?.failed;
       const paused = this.queue?.paused ? "The queue is paused: nothing new is started. " : "";
-      if (failed) return `${paused}${plural(failed, "job")} failed in the last 24 hours.`;
+      if (failed) return `${paused}${plural(failed, "failure")} in the last 24 hours.`;
       if (running || pending) return `${paused}${plural(running + pending, "tree")} under way, nothing failed.`;
       return paused || "All quiet.";
     },
@@ -175,8 +178,8 @@ export function dashboard() {
       return [
         tile("Waiting", number(queue?.ready), queue?.delayed ? `${number(queue.delayed)} delayed` : "", "/queue?parent=any&status=pending"),
         tile("Running", number(queue?.in_flight), "", "/queue?parent=any&status=running", "is-running"),
-        tile("Completed", number(day.completed), "24 h", "/queue?parent=any&status=completed"),
-        tile("Failed", number(day.failed), "24 h", "/queue?parent=any&status=failed", day.failed ? "is-failed" : ""),
+        tile("Completed", number(day.completed), "24 h", `/queue?parent=any&status=completed&${sinceYesterday()}`),
+        tile("Failed", number(day.failed), "24 h", `/queue?parent=any&status=failed&${sinceYesterday()}`, day.failed ? "is-failed" : ""),
         tile("Dead letters", number(queue?.dead), "", "/queue/dead"),
         tile("Documents", number(documents), "", "/documents"),
       ];

@@ -45,6 +45,8 @@ class ChildWords(Pages):
     text: Word | None = None
     created_after: Moment | None = None
     created_before: Moment | None = None
+    completed_after: Moment | None = None
+    completed_before: Moment | None = None
     order: Literal["created", "-created"] = "created"
     count: Flag = False
 

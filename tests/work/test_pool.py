@@ -295,6 +295,35 @@ async def test_what_was_said_before_a_checkpoint_that_came_too_late_is_kept(db):
             assert await until(db, logs.TOPIC, said)
 
 
+async def test_what_was_said_before_a_checkpoint_under_which_the_run_is_ended_is_kept(db):
+    @executor("long", N)
+    async def long(job, payload):
+        gate, task, loop = Event(), asyncio.current_task(), asyncio.get_running_loop()
+
+        def lose(tx) -> None:
+            gate.wait(5)
+            tx.execute("update message set lease_no = lease_no + 1")
+
+        losing = asyncio.ensure_future(db.write(lose))
+        await asyncio.sleep(0)
+        job.log.info("before")
+        loop.call_soon(task.cancel)
+        loop.call_soon(gate.set)
+        try:
+            await job.checkpoint({})
+        finally:
+            await losing
+
+    async with working(db, [long]) as bench:
+        id_ = await bench.create("long")
+
+        async def said() -> bool | None:
+            return "before" in await messages(db, id_) or None
+
+        async with asyncio.timeout(5):
+            assert await until(db, logs.TOPIC, said)
+
+
 async def test_children_are_created_with_the_completion_and_end_their_parent(db):
     @executor("family", N)
     async def family(job, payload):

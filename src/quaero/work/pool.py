@@ -208,14 +208,16 @@ class JobBackend:
         self, work: Work, job_log: JobLog, effects: Sequence[Effect], specs: Sequence[JobSpec]
     ) -> None:
         entries = job_log.take()
-        try:
-            held = await self._db.write(_save, work, effects, specs, entries)
-        except Exception:  # an effect may fail in any way
-            job_log.put_back(entries)
-            raise
-        if not held:
-            job_log.put_back(entries)
+        saving = asyncio.ensure_future(self._db.write(_save, work, effects, specs, entries))
+        saving.add_done_callback(partial(_keep_unsaved, job_log, entries))
+        # A run that is ended meanwhile does not wait, and still its last words are kept.
+        if not await asyncio.shield(saving):
             raise StaleLease(f"the lease of job {work.job_id} was lost; nothing was saved")
+
+
+def _keep_unsaved(job_log: JobLog, entries: list[Entry], saving: asyncio.Future[bool]) -> None:
+    if saving.cancelled() or saving.exception() is not None or not saving.result():
+        job_log.put_back(entries)
 
 
 def _save(

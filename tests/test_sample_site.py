@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+import socket
 import sys
+import time
 import urllib.request
 
 import ada_url
@@ -130,3 +132,18 @@ async def test_a_site_counts_the_requests_under_way():
     assert sorted(hit.in_flight for hit in site.hits) == [1, 2, 3]
     assert site.most_in_flight == 3
     assert all(hit.ended - hit.started >= 0.19 for hit in site.hits)
+
+
+async def test_a_request_began_when_it_arrived_not_when_the_site_came_round_to_it():
+    async with SiteServer({"/": "late"}) as site:
+        host, port = site.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            await asyncio.sleep(0.05)
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+            sent = time.monotonic()
+            time.sleep(0.5)
+            reader, writer = await asyncio.open_connection(sock=connection.dup())
+            assert b"late" in await reader.read()
+            writer.close()
+    (hit,) = site.hits
+    assert hit.started - sent < (0.2 if hasattr(socket, "TCP_INFO") else 2.0)

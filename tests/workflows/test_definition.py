@@ -104,6 +104,8 @@ FAULTS = [
     ("collect.result.saved > 0", "collect.results.saved >", 30, "steps[1].condition", "cannot be read"),
     ("steps.collect.result.saved > 0", "steps.colect.status", 30, "steps[1].condition", "no step 'colect'"),
     ("steps.collect.result.saved > 0", "steps.collect.outcome", 30, "steps[1].condition", "has no 'outcome'"),
+    ("steps.collect.result.saved > 0", "exists(steps[run.name].result)", 30, "steps[1].condition",
+     "which step is read has to stand there"),
     ("steps.collect.result.saved > 0", "stepz", 30, "steps[1].condition", "no 'stepz' here"),
     ("retries = 3", "retries = 3\nmax_parallel = 2", 15, "steps[0]", "goes with for_each"),
     ("retries = 3", "retries = 3\nfor_each = {}", 20, "steps[0].for_each", "documents or for sources"),
@@ -285,6 +287,18 @@ def test_bad_json_is_told_with_its_line(text: str, line: int | None, field: str,
     assert says in fault.text
 
 
+def test_dates_of_toml_are_texts_as_in_json() -> None:
+    text = (
+        'id = "x"\nparameters.day = { default = 2026-03-02 }\n[[steps]]\nname = "a"\n'
+        'action = "say"\nconfig = { at = 2026-03-02T10:00:00Z, each = [07:30:00] }\n'
+    )
+    definition = check(text, "toml", ACTIONS).definition
+    assert definition is not None
+    assert definition.parameters["day"].default == "2026-03-02"
+    wanted = {"at": "2026-03-02T10:00:00+00:00", "each": ["07:30:00"]}
+    assert definition.steps[0].config == wanted
+
+
 def test_a_mark_of_unicode_before_the_text_is_passed_over() -> None:
     assert check("\ufeff" + GOOD.strip(), "toml", ACTIONS).faults == []
     (fault,) = check("\ufeff" + '{"id": "x",\n"steps": 5}', "json", ACTIONS).faults
@@ -329,6 +343,7 @@ def test_lines_are_found_whatever_stands_in_strings() -> None:
     assert ("x",) not in lines
     assert (lines["t", 0, "c"], lines["t", 0, "d e", "f"]) == (6, 9)
     assert (lines["t", 1], lines["t", 1, "u", "v"], lines["t", 1, "u", "w"]) == (10, 12, 13)
+    assert toml_lines('a = "x\u2028y\x85"\r\nb = 1\n')["b",] == 2, "other signs end no line"
     lines = json_lines('{"a": [1,\n {"b": "}\\n"},\n null]\n, "c": {}}')
     assert lines == {
         (): 1,

@@ -68,6 +68,16 @@ def test_one_key_is_changed_in_each_format() -> None:
     }
 
 
+def test_all_but_the_key_that_is_changed_stays_as_it_was() -> None:
+    text = '# mine\r\nid = "a\u2028b"\r\nday = 2026-03-02 # a date\r\nx = """\r\ny"""\r\n'
+    assert with_key(text, "toml", "enabled", False) == text + "enabled = false\r\n"
+
+
+def test_dates_are_texts_in_json() -> None:
+    made = converted('id = "a"\nday = 2026-03-02\nat = [07:30:00]\n', "toml", "json")
+    assert value_of(made, "json") == {"id": "a", "day": "2026-03-02", "at": ["07:30:00"]}
+
+
 def test_what_toml_cannot_say_is_refused() -> None:
     assert write({"id": "a", "sources": None}, "toml") == 'id = "a"\n'
     with pytest.raises(BadInput, match="null stands in a list"):

@@ -18,11 +18,18 @@ _OF_ITEMS = {"item", "index"}
 _OF_STEP = {"status", "result", "results", "error", "skipped", "total", "completed", "failed"}
 
 
-def problems(definition: Definition, actions: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with a definition that could be read; `actions` are the known job types."""
+def structure(definition: Definition) -> list[Problem]:
+    """What keeps the steps of a definition from being made jobs: names and what they wait for."""
     found = list(_names(definition))
     for group, steps in definition.groups().items():
         found += _graph(group, steps)
+    return found
+
+
+def problems(definition: Definition, actions: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with a definition that could be read; `actions` are the known job types."""
+    found = structure(definition)
+    for group, steps in definition.groups().items():
         before = _known_before(definition, group)
         for number, step in enumerate(steps):
             place = (group, number)
@@ -118,7 +125,9 @@ def _refusal(
     if root == "parameters" and rest and rest[0] not in definition.parameters:
         known = ", ".join(definition.parameters) or "none"
         return f"there is no parameter {rest[0]!r}; there are {known}"
-    if root == "steps" and rest:
+    if root == "steps":
+        if not rest:
+            return "which step is read has to stand there, as in steps.collect.result"
         if rest[0] not in ended:
             return (
                 f"the step {rest[0]!r} need not have ended here; add it to depends_on"

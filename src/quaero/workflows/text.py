@@ -9,6 +9,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Literal
 
@@ -114,13 +115,13 @@ def _parse(text: str, format_: Format) -> tuple[Any, Fault | None]:
     try:
         if format_ == "toml":
             _refuse_long_keys(text)
-            return _usable(tomllib.loads(text)), None
+            return _of_json(_usable(tomllib.loads(text))), None
         return _usable(json.loads(text, object_pairs_hook=_no_twice)), None
     except json.JSONDecodeError as error:
         return None, Fault(error.lineno, "", f"{error.msg} (column {error.colno})")
     except tomllib.TOMLDecodeError as error:
         found = _SYNTAX.search(str(error))
-        line = int(found[1]) if found else len(text.splitlines()) or 1
+        line = int(found[1]) if found else text.removesuffix("\n").count("\n") + 1
         return None, Fault(line, "", _SYNTAX.sub("", str(error)).strip())
     except RecursionError:
         return None, Fault(None, "", "it is nested too deep")
@@ -147,6 +148,15 @@ def _usable(value: Any) -> Any:
                 below += each
         level, depth = below, depth + 1
     return value
+
+
+def _of_json(value: Any) -> Any:
+    """The same value with TOML's dates and times as texts, which is how JSON has them."""
+    if isinstance(value, dict):
+        return {key: _of_json(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_of_json(each) for each in value]
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def _refuse_long_keys(text: str) -> None:
@@ -263,7 +273,7 @@ def toml_lines(text: str) -> dict[Place, int]:
     here: Place = ()
     inside = ""
     depth = 0
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not inside and not depth:
             if header := _HEADER.match(line):
                 here = _table(_parts(header[2]), tables, array=header[1] == "[[")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date, time
 from typing import Any
 
 import tomlkit
@@ -23,15 +24,17 @@ def write(value: Mapping[str, Any], format_: Format, before: str = "") -> str:
     """
     if format_ == "json":
         return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    ends = "\r\n" if "\r\n" in before else "\n"
     try:
-        held = tomlkit.parse(before.removeprefix(MARK))
+        held = tomlkit.parse(before.removeprefix(MARK).replace("\r\n", "\n"))
     except TOMLKitError:
         held = tomlkit.document()
     try:
         wanted = _without_null(value)
         _bring(held, wanted)
         made = _aired(tomlkit.dumps(held))
-        return made if value_of(made, "toml") == wanted else tomlkit.dumps(wanted)
+        made = made if value_of(made, "toml") == wanted else tomlkit.dumps(wanted)
+        return made.replace("\n", ends)
     except (TOMLKitError, ValueError, TypeError) as error:
         raise BadInput(f"this cannot be written as TOML: {error}; use JSON") from error
 
@@ -87,6 +90,8 @@ def _bring_within(there: Any, wanted: Any) -> bool:
         _bring_tables(there, wanted)
         return True
     plain = there.unwrap() if hasattr(there, "unwrap") else there
+    if isinstance(plain, date | time):  # a text, as it was read
+        plain = plain.isoformat()
     return type(plain) is type(wanted) and bool(plain == wanted)
 
 
@@ -136,7 +141,7 @@ def _aired(text: str) -> str:
     """A blank line before each table, where none is, nor a comment of the table's own."""
     headers = set(toml_lines(text).values())
     made: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         header = number in headers and line.lstrip().startswith("[")
         if header and made and made[-1].strip() and not made[-1].lstrip().startswith("#"):
             made.append("")

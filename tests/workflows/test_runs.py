@@ -15,7 +15,7 @@ from quaero.jobs.model import Status
 from quaero.testing.jobs import Bench, working
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry, Result
-from quaero.workflows import results
+from quaero.workflows import executors, results
 from quaero.workflows.definition import Definition
 from quaero.workflows.executors import Workflow, WorkflowExecutors, WorkflowStep
 
@@ -371,6 +371,10 @@ WRONG_STEPS = [
     ({"name": "a", "action": "say", "config": {"fails": "x"}}, "fails: "),
     (say("a", for_each="run.id"), "is no list"),
     ({"name": "a", "action": "workflow", "config": {"definition": "x"}}, "no definition 'x'"),
+    (
+        say("a", for_each={"documents": {"tag": "{{ run.id }}"}}),
+        "for_each.documents.tag: Input should be a valid string (it is 1)",
+    ),
 ]
 
 
@@ -383,6 +387,35 @@ async def test_a_step_that_cannot_be_made_says_why_and_is_not_tried_thrice(
     assert says in str(failed.error)
     assert failed.attempt == 1
     assert run.summary.status is FAILED
+
+
+UNFIT = [
+    ([say("a", "none")], "steps[0].depends_on[0]: there is no step 'none' in steps"),
+    ([say("a", "b"), say("b", "a")], "steps wait for one another: a → b → a"),
+    ([say("a"), say("a")], "steps[1].name: two steps are named 'a'; rename one"),
+]
+
+
+@pytest.mark.parametrize(("steps", "says"), UNFIT)
+async def test_a_definition_that_was_never_checked_is_told_by_its_run(
+    stage: Stage, steps: list[dict[str, Any]], says: str
+) -> None:
+    run = await stage.run(*steps)
+    assert says in str(run.summary.error)
+    assert run.summary.attempt == 1
+    assert stage.said == []
+
+
+async def test_a_list_that_is_too_long_is_told_before_a_job_is_made(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "MOST_ITEMS", 600)
+    run = await stage.run(say("a", for_each="parameters.all"), declare={
+        "all": {"type": "list", "default": [0] * 601}
+    })  # fmt: skip
+    (step,) = (await stage.steps(run)).values()
+    assert step.error == "'a' has 601 items to go over; 600 is the most"
+    assert step.counts.total == 0
 
 
 async def test_a_run_over_its_time_fails_with_everything_in_it(stage: Stage) -> None:

@@ -15,11 +15,12 @@ from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from quaero.clock import SECOND, rfc3339
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import BadInput, BadPayload, NotFound, Permanent
+from quaero.forms import said
 from quaero.jobs.deadlines import limit_time
 from quaero.jobs.model import FailureAction, JobRow, JobSpec, Need, Phase
 from quaero.jobs.reopen import portions, reopen
@@ -28,11 +29,13 @@ from quaero.jobs.steer import SLICE
 from quaero.queue.message import Lane
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry, Result
+from quaero.workflows.checking import structure
 from quaero.workflows.definition import MOST_ITEMS, Definition, Query, Step, in_order
 from quaero.workflows.expression import Path, Scope, truth
 from quaero.workflows.parser import parse
 from quaero.workflows.results import outcomes
 from quaero.workflows.template import fill
+from quaero.workflows.text import field_name
 
 RUN, STEP = "workflow", "workflow_step"
 AT_ONCE = 500
@@ -108,6 +111,9 @@ class WorkflowExecutors:
             definition.parameters_with(wanted.parameters)
         except BadInput as error:
             raise Permanent(str(error)) from error
+        if found := structure(definition):
+            told = (f"{field_name(each.place)}: {each.text}" for each in found[:10])
+            raise Permanent(f"the definition {definition.id!r} cannot be run: {'; '.join(told)}")
         specs = list(_specs(definition))
         job.spawn(*specs)
         tolerance = definition.error_tolerance
@@ -187,8 +193,6 @@ class WorkflowExecutors:
         async for items, after in self._items(step, scope, payload):
             fresh = [(number + n, item) for n, item in enumerate(items) if number + n >= there]
             number += len(items)
-            if number > MOST_ITEMS:
-                raise Permanent(f"{step.name!r} has more than {MOST_ITEMS} items to go over")
             for at, item in fresh:
                 with_item = {**scope, "item": item, "index": at}
                 name = f"{step.name} {at + 1}"
@@ -204,7 +208,7 @@ class WorkflowExecutors:
     ) -> AsyncIterator[tuple[list[Any], int | None]]:
         """What a step goes over, in portions, each with the place to go on from."""
         if isinstance(step.for_each, Query):
-            query = Query.model_validate(fill(step.for_each.model_dump(exclude_none=True), scope))
+            query = _filled(step.for_each, scope)
             most = query.documents.limit if query.documents is not None else MOST_ITEMS
             left, after = most - place.made, place.after
             while after is not None:
@@ -218,6 +222,10 @@ class WorkflowExecutors:
         items = parse(wanted).value(scope) if isinstance(wanted, str) else fill(wanted, scope)
         if not isinstance(items, list):
             raise Permanent(f"for_each of {step.name!r} is no list: {wanted!r}")
+        if len(items) > MOST_ITEMS:  # told before a job is made of any
+            raise Permanent(
+                f"{step.name!r} has {len(items)} items to go over; {MOST_ITEMS} is the most"
+            )
         for portion in _portions(items):
             yield portion, None
 
@@ -257,6 +265,17 @@ def _specs(definition: Definition) -> Iterator[JobSpec]:
                 failure_action=FailureAction[step.failure_action.upper()],
             )
         first += len(order)
+
+
+def _filled(query: Query, scope: Scope) -> Query:
+    """A query with its templates filled in. Raises `BadInput`, also where one is no text then."""
+    told = fill(query.model_dump(exclude_none=True), scope)
+    try:
+        return Query.model_validate(told)
+    except ValidationError as error:
+        each = error.errors(include_url=False)[0]
+        place = field_name(("for_each", *each["loc"]))
+        raise BadInput(f"{place}: {said(each)} (it is {each['input']!r})") from error
 
 
 def _nested(wanted: Workflow, config: Any) -> dict[str, Any]:

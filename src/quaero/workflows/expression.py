@@ -212,8 +212,7 @@ def truth(value: Any) -> bool:
 
 def _two(sign: str, left: Any, right: Any) -> Any:
     if sign in ("==", "!="):
-        same = left == right and isinstance(left, bool) is isinstance(right, bool)
-        return same is (sign == "==")
+        return _is_same(left, right) is (sign == "==")
     if sign in ("in", "not in"):
         return _is_in(left, right) is (sign == "in")
     if sign in COMPARISONS:
@@ -223,6 +222,11 @@ def _two(sign: str, left: Any, right: Any) -> Any:
     if sign == "+" and isinstance(left, list) and isinstance(right, list):
         return _bounded(left + right)
     return _calculated(sign, _number(left, sign), _number(right, sign))
+
+
+def _is_same(left: Any, right: Any) -> bool:
+    """Whether two values are equal; a truth value is no number."""
+    return bool(left == right) and isinstance(left, bool) is isinstance(right, bool)
 
 
 def _calculated(sign: str, left: float, right: float) -> float:
@@ -249,8 +253,10 @@ def _is_in(item: Any, held: Any) -> bool:
         return item in held
     if isinstance(held, Mapping):
         return isinstance(item, str) and item in held
-    if isinstance(held, Sequence) and not isinstance(held, str):
-        return item in held
+    if isinstance(held, str):
+        raise BadExpression(f"only a text can be in {_kind(held)}, not {_kind(item)}")
+    if isinstance(held, Sequence):
+        return any(_is_same(item, each) for each in held)
     raise BadExpression(f"nothing can be in {_kind(held)}")
 
 

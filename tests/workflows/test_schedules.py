@@ -97,9 +97,9 @@ def test_a_run_begins_when_it_is_due_and_once(flows: Flows) -> None:
     assert flows.table().last_run_id == run.job.id
 
 
-def end(flows: Flows) -> None:
+def end(flows: Flows, name: str = "flow") -> None:
     """End what is under way."""
-    for run in flows.runs():
+    for run in flows.runs(name):
         if run.job.status.open:
             flows.opened.write(steer.cancel, run.job.id)
 
@@ -149,6 +149,29 @@ def test_what_is_due_while_a_run_waits_is_made_up_for_by_one_run_or_by_all(
     table = flows.table()
     assert (table.blocked, table.left_out) == (False, left_out)
     assert moment(table.next_at or 0) == datetime(2026, 3, 2, 15, tzinfo=UTC)
+
+
+def test_what_waited_for_room_begins_beside_another_or_is_left_out(
+    flows: Flows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, overlap in (("beside", "allow"), ("left", "skip")):
+        flows.hourly(name, overlap=overlap)
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    end(flows, "left")
+    with monkeypatch.context() as full:
+        full.setattr(runs, "begin", refuse)
+        flows.at(2026, 3, 2, 12)
+        flows.turn()
+    other = flows.opened.write(runs.begin, flows.queue_id, "left", ACTIONS)
+    flows.turn()
+    assert len(flows.due("beside")) == 2
+    assert f"left out: run {other} was under way" in str(flows.table("left").last_note)
+    assert not flows.table("left").blocked
+
+
+def refuse(*_: Any, **__: Any) -> int:
+    raise DiskFull("there is no room")
 
 
 def test_or_it_begins_beside_it(flows: Flows) -> None:
@@ -557,6 +580,33 @@ def test_a_file_that_is_renamed_keeps_its_definition(flows: Flows, kept: folder.
         assert flows.opened.read(folder.files)[0].problem is None
 
 
+def test_files_may_change_names_and_ids_with_one_another(flows: Flows, kept: folder.Folder) -> None:
+    put(kept, "a.toml", f'id = "one"\n{STEP}')
+    put(kept, "b.toml", f'id = "two"\n{STEP}')
+    before = flows.opened.read(definitions.listing)
+    (kept.path / "a.toml").rename(kept.path / "c.txt")
+    (kept.path / "b.toml").rename(kept.path / "a.toml")
+    (kept.path / "c.txt").rename(kept.path / "b.toml")
+    asyncio.run(kept.sync())
+    after = flows.opened.read(definitions.listing)
+    assert [each.path for each in before] == ["a.toml", "b.toml"]
+    assert [(each.id, each.path) for each in after] == [("one", "b.toml"), ("two", "a.toml")]
+    assert {file.problem for file in flows.opened.read(folder.files)} == {None}
+
+
+def test_an_id_that_a_file_gave_up_is_of_one_file_alone(flows: Flows, kept: folder.Folder) -> None:
+    flows.save("own")
+    put(kept, "b.toml", f'id = "one"\n{STEP}')
+    (kept.path / "b.toml").write_text(f'id = "own"\n{STEP}')
+    put(kept, "a.toml", f'id = "one"\n{STEP}')
+    found = {
+        file.path: (file.definition_id, file.problem) for file in flows.opened.read(folder.files)
+    }
+    assert found["a.toml"] == ("one", None)
+    assert found["b.toml"][0] is None
+    assert "is kept in the database" in str(found["b.toml"][1])
+
+
 def test_files_may_run_one_another_in_any_order(flows: Flows, kept: folder.Folder) -> None:
     kept.path.mkdir()
     for name, called in (("a", "b"), ("b", "c"), ("c", "d")):
@@ -657,6 +707,19 @@ def test_a_file_is_written_anew_only_by_who_saw_its_text(kept: folder.Folder) ->
     for name in ("../x.toml", "x.txt", "a/b.toml"):
         with pytest.raises(BadInput, match="no file of"):
             folder.replace(kept.path, name, "x", seen="x")
+
+
+def test_a_file_that_is_written_anew_keeps_its_rights_and_what_leads_to_it(
+    kept: folder.Folder, tmp_path: Path
+) -> None:
+    put(kept, "one.toml", "old")
+    real = tmp_path / "elsewhere"
+    (kept.path / "one.toml").rename(real)
+    real.chmod(0o640)
+    (kept.path / "one.toml").symlink_to(real)
+    folder.replace(kept.path, "one.toml", "new", seen="old")
+    assert (kept.path / "one.toml").is_symlink()
+    assert (real.read_text(), real.stat().st_mode & 0o777) == ("new", 0o640)
 
 
 def test_of_many_who_saw_the_same_text_of_a_file_one_writes_it(kept: folder.Folder) -> None:

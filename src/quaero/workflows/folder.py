@@ -14,7 +14,8 @@ import fcntl
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,15 +115,33 @@ def replace(folder: Path, name: str, text: str, seen: str) -> None:
         with _alone(folder):
             if path.read_bytes().decode() != seen:
                 raise Conflict(f"the file {name} was changed meanwhile; load it anew")
-            made = path.with_name(f".{path.name}.new")
-            made.write_bytes(text.encode())
-            with made.open("rb") as written:
-                os.fsync(written.fileno())
-            made.replace(path)
+            _write(path.resolve(), text)
     except UnicodeDecodeError as error:
         raise Conflict(f"the file {name} is no text now; look at it") from error
     except OSError as error:
         raise BadInput(f"the file {path} cannot be written: {error.strerror}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a text in the place of a file that is no link, with its rights; on the disk at the end.
+
+    Raises `OSError`.
+    """
+    made = path.with_name(f".{path.name}.new")
+    made.write_bytes(text.encode())
+    made.chmod(stat.S_IMODE(path.stat().st_mode))
+    _sync(made)
+    made.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, be on the disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -228,6 +247,7 @@ def _store(tx: Tx, texts: Mapping[str, _Text]) -> None:
         for path, text in texts.items()
         if known.get(path, ("",))[0] != text.hash or known[path][2] is not None
     ]
+    _give_up(tx, [path for path in waiting if _is_another(texts[path], known.get(path))])
     problems: dict[str, str] = {}
     while waiting:
         problems = {}
@@ -246,6 +266,21 @@ def _store(tx: Tx, texts: Mapping[str, _Text]) -> None:
         _forget(tx, definition_id)
 
 
+def _is_another(text: _Text, known: tuple[Any, ...] | None) -> bool:
+    """Whether a file holds a definition of another id than it did."""
+    wanted = text.checked.definition
+    return known is not None and wanted is not None and wanted.id != known[1]
+
+
+def _give_up(tx: Tx, paths: Sequence[str]) -> None:
+    """Let files that hold other definitions now keep no file from those they held.
+
+    So files can change names or ids with one another.
+    """
+    for path in paths:
+        tx.execute("update definition_file set definition_id = null where path = $1", (path,))
+
+
 def _store_file(tx: Tx, path: str, text: _Text, before: str | None) -> str | None:
     """Put what a file holds in force; returns why that cannot be, None if it is."""
     definition_id, problem = before, None
@@ -259,6 +294,8 @@ def _store_file(tx: Tx, path: str, text: _Text, before: str | None) -> str | Non
             definition_id = text.checked.definition.id
         except QuaeroError as error:
             problem = str(error)
+            if before is not None and _other(tx, path, before) is not None:
+                definition_id = None
     tx.execute(
         """
         insert into definition_file(path, hash, definition_id, problem) values($1, $2, $3, $4)
@@ -271,12 +308,17 @@ def _store_file(tx: Tx, path: str, text: _Text, before: str | None) -> str | Non
 
 
 def _own(tx: ReadTx, path: str, definition_id: str) -> None:
+    if (other := _other(tx, path, definition_id)) is not None:
+        raise Conflict(f"{definition_id!r} is defined in {other} already; give it another id")
+
+
+def _other(tx: ReadTx, path: str, definition_id: str) -> str | None:
+    """Another file that holds a definition."""
     rows = tx.execute(
         "select path from definition_file where definition_id = $1 and path <> $2 limit 1",
         (definition_id, path),
     )
-    for (other,) in rows:
-        raise Conflict(f"{definition_id!r} is defined in {other} already; give it another id")
+    return rows[0][0] if rows else None
 
 
 def _forget(tx: Tx, definition_id: str) -> None:

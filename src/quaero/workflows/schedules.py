@@ -214,9 +214,13 @@ def fire(tx: Tx, begin: Begin, under_way: UnderWay) -> int:
 
 
 def fire_blocked(tx: Tx, begin: Begin, under_way: UnderWay) -> int:
-    """Begin the runs that waited for others which have ended; returns how many."""
+    """Begin the runs that waited for others which have ended, or for room; returns how many."""
     tables = _select(tx, "where blocked = 1 order by definition_id", ())
-    free = [table for table in tables if under_way(tx, table.definition_id) is None]
+    free = [
+        table
+        for table in tables
+        if table.overlap != "wait" or under_way(tx, table.definition_id) is None
+    ]
     for table in free:
         _fire_one(tx, table, begin, under_way)
     return len(free)
@@ -264,7 +268,8 @@ def _wanted(tx: Tx, table: Timetable, due: list[int]) -> list[int]:
     if table.missed == "all":
         return due
     if table.blocked:
-        dropped, why = len(due) - 1, "passed while the run before was under way"
+        other = "the run before was under way" if table.overlap == "wait" else "there was no room"
+        dropped, why = len(due) - 1, f"passed while {other}"
     else:
         missed = sum(tx.now - at > MINUTE for at in due)
         dropped, why = (missed if table.missed == "skip" else missed - 1), "were missed"

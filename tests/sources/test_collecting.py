@@ -175,6 +175,18 @@ async def test_cleaning_up_leaves_the_last_run_of_a_source(tmp_path: Path) -> No
     assert last.summary.id > first.summary.id
 
 
+def test_a_file_is_tried_by_its_path_or_by_its_address() -> None:
+    payload = runs.draft_payload(
+        {"name": "x", "kind": "folder", "base_url": "/home/me/my notes",
+         "settings": {"include": ["/a b/*"]}}
+    )  # fmt: skip
+    tried = trial.decide(
+        payload,
+        ["a b/c.md", "/home/me/my notes/a b/c.md", "file:///home/me/my%20notes/a%20b/c.md"],
+    )
+    assert {(each.address, each.admitted) for each in tried} == {("/a b/c.md", True)}
+
+
 def test_trying_addresses_compiles_each_pattern_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 

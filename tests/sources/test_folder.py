@@ -118,6 +118,40 @@ def test_no_link_leads_out_of_the_folder_and_no_device_is_opened(tmp_path: Path)
     }  # fmt: skip
 
 
+def test_a_folder_whose_files_cannot_be_looked_at_stops_no_walk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed:
+        """An entry of a folder whose names can be read, and no more."""
+
+        def __init__(self, entry: Any) -> None:
+            self.name, self.is_dir, self.is_file = entry.name, entry.is_dir, entry.is_file
+            self.is_symlink = entry.is_symlink
+
+        def stat(self, **_: Any) -> os.stat_result:
+            raise PermissionError(13, "Permission denied")
+
+    def listed(handle: int) -> Any:
+        return ((key, Closed(e) if e.name == "b.md" else e) for key, e in really_listed(handle))
+
+    def stat(path: Any, *args: Any, **how: Any) -> os.stat_result:
+        if bytes(path).endswith(b"/c.md"):
+            raise PermissionError(13, "Permission denied")
+        return really_stat(path, *args, **how)
+
+    write(tmp_path, {"a.md": "x", "sub/b.md": "y", "sub/c.md": "z", "z.md": "z"})
+    (tmp_path / "link.md").symlink_to(tmp_path / "sub" / "c.md")
+    really_listed, really_stat = folder_walk._sorted, os.stat
+    monkeypatch.setattr(folder_walk, "_sorted", listed)
+    with monkeypatch.context() as closed:
+        closed.setattr(os, "stat", stat)
+        found = {each.path: each.refusal for each in walked(tmp_path) if isinstance(each, File)}
+    assert found == {
+        b"a.md": None, b"link.md": "unreadable", b"sub/b.md": "unreadable", b"sub/c.md": None,
+        b"z.md": None,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("include", "exclude", "read"),
     [

@@ -168,6 +168,13 @@ async def test_nothing_let_in_names_the_pattern_and_robots_can_be_left_unasked(
 # -- a login page half-way
 
 
+async def test_an_address_that_changes_something_is_nothing_to_begin_at(tmp_path: Path) -> None:
+    async with SiteServer({"/": links("/a")}) as site:
+        found = await look(tmp_path, f"{site.url}/secure/AddComment!default.jspa", "jira")
+    assert found["seeds"].ok is False
+    assert "is an address that changes something" in found["seeds"].detail
+
+
 async def test_a_login_that_ends_stops_the_run_and_leaves_documents_as_they_were(
     tmp_path: Path,
 ) -> None:

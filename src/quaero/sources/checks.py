@@ -97,6 +97,9 @@ def check_seeds(wanted: Validation, patterns: Check, bare: Crawl | None) -> tupl
     good = [seed for seed in scope.seeds if scope.refusal(seed, 0) is None]
     if good:
         return Check("seeds", True, f"{len(good)} of {len(scope.seeds)} addresses are let in"), good
+    if scope.refusal(scope.seeds[0], 0) == "action":
+        text = f"nothing is let in: {scope.seeds[0]} is an address that changes something"
+        return Check("seeds", False, text, "begin at a page"), []
     by = next(each for each in update["exclude"] if Patterns((each,)).match(scope.seeds[0]))
     return Check(
         "seeds", False,

@@ -161,10 +161,16 @@ class Walk:
             if entry.is_symlink():
                 return self._link(path, url)
             if entry.is_file(follow_symlinks=False):
-                seen = entry.stat(follow_symlinks=False)
-                refusal = self.rules.refusal(path)
-                return File(path, url, seen.st_size, seen.st_mtime_ns, refusal)
+                return self._file(path, url, entry)
         return None
+
+    def _file(self, path: bytes, url: str, entry: os.DirEntry[str]) -> File:
+        """A file, refused where it cannot be looked at. Raises `FileNotFoundError`."""
+        try:
+            seen = entry.stat(follow_symlinks=False)
+        except PermissionError:  # names can be read in its folder, and no more
+            return File(path, url, 0, 0, "unreadable")
+        return File(path, url, seen.st_size, seen.st_mtime_ns, self.rules.refusal(path))
 
     def _enter(self, level: _Level, path: bytes, prefix: str) -> Unseen | None:
         if prefix + _LAST <= self.after:
@@ -189,6 +195,8 @@ class Walk:
         target = os.path.realpath(self._real + b"/" + path)
         try:
             seen = os.stat(target)  # noqa: PTH116 - a path of bytes
+        except PermissionError:
+            return File(path, url, 0, 0, "unreadable")
         except OSError:
             return None
         if not stat.S_ISREG(seen.st_mode):

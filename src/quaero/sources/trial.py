@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from quaero.crawl.patterns import Patterns
 from quaero.crawl.payloads import Crawl
@@ -16,6 +17,7 @@ from quaero.sources.folder_walk import READABLE, PathRules, quoted, rooted
 from quaero.sources.payloads import Folder
 
 _FOLDER = "https://folder"
+_FILE = "file://"
 _Made = dict[str, Patterns]
 _REASONS = {
     "invalid": "it is no address",
@@ -83,7 +85,7 @@ def _not_included(payload: Crawl | Folder, url: str, made: _Made) -> str:
 
 def _decide_path(folder: Folder, rules: PathRules, text: str, made: _Made) -> Decision:
     base = folder.base.rstrip("/") + "/"
-    path = text.removeprefix("file://").removeprefix(base).lstrip("/")
+    path = _path_of(text).removeprefix(base).lstrip("/")
     data = os.fsencode(os.path.normpath(path)) if path else b""
     if not data or data.startswith((b"../", b"/")) or data == b"..":
         return Decision(text, False, "outside", "no path of a file below the folder")
@@ -106,6 +108,13 @@ def _decide_path(folder: Folder, rules: PathRules, text: str, made: _Made) -> De
     pattern = _first([*folder.include, *folder.within], address, made, paths=True)
     rule = f"included by {pattern}" if pattern else "every Markdown, text and HTML file is read"
     return Decision(shown, True, "include" if pattern else "scope", rule, pattern)
+
+
+def _path_of(text: str) -> str:
+    """A path, or that of the address of a file, in which it is quoted."""
+    if not text.startswith(_FILE):
+        return text
+    return unquote(text.removeprefix(_FILE), errors="surrogateescape")
 
 
 def _first(

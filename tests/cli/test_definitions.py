@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -159,6 +160,34 @@ def test_a_definition_is_changed_in_an_editor(stored: Cli, monkeypatch: pytest.M
     assert stored("definitions", "edit", "tidy").code == 2
     monkeypatch.setenv("VISUAL", "/there/is/none")
     assert "cannot be started" in stored("definitions", "edit", "tidy").err
+
+
+def test_an_editor_may_leave_a_copy_and_line_ends_stay_as_they_are(
+    tmp_path: Path, stored: Cli, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    file.write_bytes(TEXT.replace("\n", "\r\n").encode())
+    assert stored("definitions", "save", file, "--replace").code == 0
+    monkeypatch.setenv("VISUAL", "true")
+    assert "as it was" in stored("definitions", "edit", "tidy").out
+    monkeypatch.setenv("VISUAL", "sed -i~ 's/30 2/45 2/'")
+    assert "changed" in stored("definitions", "edit", "tidy").out
+    shown = stored("definitions", "show", "tidy", "--json").json["definition"]
+    assert shown["schedule"]["cron"] == "45 2 * * 1-5"
+    assert list(tmp_path.glob("quaero-*")) == []
+
+
+def test_a_text_that_looks_like_a_number_is_a_text_where_one_is_wanted(
+    stored: Cli, file: Path
+) -> None:
+    text = TEXT.replace("[schedule]", '[parameters.tag]\ndefault = "docs"\n\n[schedule]')
+    file.write_text(text, encoding="utf-8")
+    stored("definitions", "save", file, "--replace")
+    begun = stored("definitions", "run", "tidy", "-p", "tag=2026", "-p", "days=5", "--json")
+    assert begun.code == 0, begun.err
+    run = stored("jobs", "show", str(begun.json["job_id"]), "--json").json
+    assert run["payload"]["parameters"] == {"tag": "2026", "days": 5}
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def edit(definition_id: Id) -> None:
 
     Example: quaero definitions edit nightly-upkeep
     """
+    import shutil
     import tempfile
 
     from quaero.cli.output import say
@@ -82,8 +83,7 @@ def edit(definition_id: Id) -> None:
     except QuaeroError:
         say(f"your text is in {file}; put it right, then `definitions save FILE --replace`")
         raise
-    file.unlink()
-    file.parent.rmdir()
+    shutil.rmtree(file.parent)  # with what the editor left there
     typer.echo(f"{definition_id} is {'as it was' if text == stored.text else 'changed'}")
 
 

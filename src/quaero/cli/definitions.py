@@ -210,7 +210,7 @@ def read_text(file: Path) -> tuple[str, Format]:
     if file.suffix not in ENDINGS:
         raise BadInput(f"{file} is named as no definition; name it .toml or .json")
     try:
-        return file.read_text(encoding="utf-8"), ENDINGS[file.suffix]
+        return file.read_bytes().decode(), ENDINGS[file.suffix]  # with its ends of lines
     except UnicodeDecodeError as error:
         raise BadInput(f"{file} is no text in UTF-8") from error
     except OSError as error:
@@ -293,25 +293,24 @@ def run(
 ) -> None:
     """Begin a run. With --follow the exit code is 1 where it does not end well.
 
-    A value is JSON where it is that, else a text.
+    A value is JSON where it is that and no text is wanted, else a text.
 
     Example: quaero definitions run tidy -p days=3 --follow
     """
     from quaero.cli.following import run_definition
 
-    code = run_definition(definition_id, _values(parameter or []), follow=follow, as_json=as_json)
+    code = run_definition(definition_id, _texts(parameter or []), follow=follow, as_json=as_json)
     raise typer.Exit(code)
 
 
-def _values(given: list[str]) -> dict[str, Any]:
+def _texts(given: list[str]) -> dict[str, str]:
     """Parameters as they were given. Raises `BadInput`."""
-    from quaero.cli.output import value_of
     from quaero.errors import BadInput
 
-    found: dict[str, Any] = {}
+    found: dict[str, str] = {}
     for each in given:
         name, mark, text = each.partition("=")
         if not mark or not name:
             raise BadInput(f"{each!r} is no parameter; write NAME=VALUE")
-        found[name] = value_of(text)
+        found[name] = text
     return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from quaero.cli.options import database, global_arguments, load_settings, suggest
 from quaero.cli.output import print_json, safe, say
+from quaero.cli.output import value_of as typed
 
 if TYPE_CHECKING:
     from quaero.app import Worker
@@ -26,18 +27,33 @@ INTERRUPTED = 130
 
 
 def run_definition(
-    definition_id: str, parameters: Mapping[str, Any], *, follow: bool, as_json: bool
+    definition_id: str, given: Mapping[str, str], *, follow: bool, as_json: bool
 ) -> int:
-    """Begin a run, and watch it if that is wanted; returns the exit code."""
+    """Begin a run, and watch it if that is wanted; returns the exit code.
+
+    `given` are parameters as they were typed.
+    """
     from quaero import app
     from quaero.cli.logs import log_to_stderr
     from quaero.workflows import definitions
+    from quaero.workflows.text import value_of
 
     settings = load_settings()
     with database() as db:
-        db.read_sync(definitions.get, definition_id)
+        stored = db.read_sync(definitions.get, definition_id)
+    parameters = _values(given, (value_of(stored.text, stored.format) or {}).get("parameters", {}))
     log_to_stderr(settings, unless_set="error")
     return app.run(_run(settings, definition_id, parameters, follow=follow, as_json=as_json))
+
+
+def _values(given: Mapping[str, str], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed, as JSON where it is that; a text that looks like a number stays one."""
+    found: dict[str, Any] = {}
+    for name, text in given.items():
+        value = typed(text)
+        is_text = declared.get(name, {}).get("type", "string") == "string"
+        found[name] = text if is_text and not isinstance(value, str | None) else value
+    return found
 
 
 async def _run(

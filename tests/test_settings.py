@@ -316,6 +316,18 @@ def test_a_missing_file_named_with_config_is_an_error_that_says_so(tmp_path: Pat
     assert str(refused.value) == said
 
 
+def test_only_line_ends_of_toml_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "quaero.toml").write_text("# a\u2028b\x85\n[queue]\nconcurrency = 0\n")
+    with pytest.raises(BadConfig, match=r"quaero\.toml:3\)"):
+        load(None, {}, {}, tmp_path)
+
+
+@pytest.mark.parametrize("port", [0, 65_536])
+def test_an_address_has_a_port_that_can_be_asked(tmp_path: Path, port: int) -> None:
+    with pytest.raises(BadConfig, match="it must be an address such as"):
+        load(None, {"model.base_url": f"http://localhost:{port}/v1"}, {}, tmp_path)
+
+
 def test_the_line_named_is_the_keys_own_and_not_one_of_the_same_name(tmp_path: Path) -> None:
     toml = "[crawl]\nconcurrency = 2\n\n# concurrency = 7\n[ queue ]\n  concurrency=0\n"
     with pytest.raises(BadConfig, match=r"quaero\.toml:6\)"):

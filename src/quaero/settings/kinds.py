@@ -107,6 +107,8 @@ def _base_url(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no text")  # noqa: TRY004 - pydantic's way
     parts = urlsplit(value)
+    if parts.port == 0:  # one over 65535 is a `ValueError` of its own
+        raise ValueError(f"{value!r} has no port to ask at")
     if value and not (parts.scheme in ("http", "https") and parts.hostname and value.isprintable()):
         raise ValueError(f"{value!r} is no address")
     if parts.username or parts.query or parts.fragment or len(value) > 2000:

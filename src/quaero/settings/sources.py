@@ -198,7 +198,7 @@ def _line(text: str, key: str) -> int | None:
     inline = re.compile(rf"\s*{re.escape(section or key)}\s*=")
     table = ""
     around = None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if opened := header.match(line):
             table = opened[1]
             if table == key or table.startswith(f"{key}."):

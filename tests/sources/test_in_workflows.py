@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from quaero.errors import BadInput
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec, Status
 from quaero.jobs.read import Job
 from quaero.sources import collecting
 from quaero.testing.site import SiteServer
 from quaero.upkeep.cleanup import delete_tree
+from quaero.workflows import items
+from quaero.workflows.definition import Query, Sources
 from quaero.workflows.executors import Workflow
 
 from .collecting import Program, program
@@ -63,6 +66,20 @@ async def test_a_source_is_collected_and_summarised_by_a_workflow(
         assert (await made.state(source_id)).health == "healthy"
         ((summarised,),) = await rows(made, "select count(distinct document_id) from document_note")
         assert summarised == 3
+
+
+async def test_sources_are_found_by_a_tag_however_it_is_written_and_by_a_kind_there_is(
+    tmp_path: Path,
+) -> None:
+    async with program(tmp_path) as made:
+        await made.add("docs", "https://docs.test/", tags=["Every Week"])
+        await made.add("other", "https://other.test/")
+        for tag, kind, names in (("every  WEEK", "", ["docs"]), ("", "web", ["docs", "other"])):
+            wanted = Query(sources=Sources(tag=tag, kind=kind))
+            found, _ = await made.made.db.read(items.rows, wanted, 0, 10)
+            assert [each["name"] for each in found] == names
+        with pytest.raises(BadInput, match="no kind 'webb' of sources; there are web, jira"):
+            await made.made.db.read(items.rows, Query(sources=Sources(kind="webb")), 0, 10)
 
 
 async def test_a_crawl_below_other_jobs_is_a_whole_crawl(tmp_path: Path, site: SiteServer) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 from quaero.db.contract import ReadTx
 from quaero.documents import search
-from quaero.documents.model import Filter
+from quaero.documents.model import Filter, normal_tag
 from quaero.documents.read import ids_after, narrowed, summaries
 from quaero.errors import BadInput
 from quaero.sources import records
 from quaero.sources.names import names
+from quaero.sources.settings import KINDS
 from quaero.workflows.definition import Documents, Query, Sources
 
 _ANY_ID = 2**62
@@ -54,12 +55,15 @@ def _documents(
 
 
 def _sources(tx: ReadTx, wanted: Sources, after: int, limit: int) -> tuple[list[Any], int | None]:
+    if wanted.kind and wanted.kind not in KINDS:
+        raise BadInput(f"there is no kind {wanted.kind!r} of sources; there are {', '.join(KINDS)}")
+    tag = normal_tag(wanted.tag)
     found = records.listing(tx, after, limit)
     items = [
         {"id": each.id, "name": each.name, "kind": each.kind, "base_url": each.base_url}
         for each in found
         if (not wanted.kind or each.kind == wanted.kind)
-        and (not wanted.tag or wanted.tag in each.tags)
+        and (not tag or tag in each.tags)
         and (each.enabled or not wanted.enabled)
     ]
     return items, found[-1].id if len(found) == limit else None

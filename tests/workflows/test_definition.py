@@ -239,6 +239,14 @@ def test_an_expression_that_cannot_be_read_hides_no_other_fault(more: dict[str, 
     assert [fault.line for fault in faults] == sorted(fault.line or 0 for fault in faults)
 
 
+def test_a_for_each_that_is_a_list_is_read_like_a_config() -> None:
+    step = {"name": "b", "action": "say", "for_each": ["{{ steps.a.result }}", ["{{ 1 + }}"]]}
+    value = {"id": "x", "steps": [{"name": "a", "action": "say"}, step]}
+    faults = check(json.dumps(value), "json", ACTIONS).faults
+    assert {each.field for each in faults} == {"steps[1].for_each[0]", "steps[1].for_each[1][0]"}
+    assert "add it to depends_on" in str(faults)
+
+
 def test_a_pre_job_cannot_be_one_whose_failure_is_of_no_matter() -> None:
     pre = {"name": "look", "action": "say", "on_error": "continue"}
     text = json.dumps({"id": "x", "pre_jobs": [pre], "steps": [{"name": "a", "action": "say"}]})

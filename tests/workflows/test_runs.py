@@ -206,6 +206,13 @@ async def test_results_that_are_too_large_to_read_fail_the_step_that_reads_them(
         assert "have its jobs return less" in error
 
 
+async def test_the_items_of_a_list_may_be_results(stage: Stage) -> None:
+    await stage.run(
+        say("a"), say("b", "a", for_each=["{{ steps.a.result.said }}", "x"], text="{{ item }}")
+    )
+    assert stage.said == ["a", "a", "x"]
+
+
 async def test_items_come_from_results_parameters_and_queries(stage: Stage) -> None:
     first = say("a", text=["p", "q"])
     second = say("b", "a", for_each="steps.a.result.said", text="{{ item }}")

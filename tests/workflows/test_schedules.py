@@ -643,6 +643,20 @@ def test_a_file_never_overwrites_what_was_made_elsewhere(flows: Flows, kept: fol
         flows.opened.write(definitions.delete, "two")
 
 
+def test_a_file_that_comes_back_as_it_was_is_in_force_again(
+    flows: Flows, kept: folder.Folder
+) -> None:
+    put(kept, "a.toml", f'id = "one"\n{STEP}')
+    call = '[[steps]]\nname = "s"\naction = "workflow"\nconfig = { definition = "one" }\n'
+    put(kept, "b.toml", f'id = "two"\n{call}')
+    (kept.path / "a.toml").unlink()
+    asyncio.run(kept.sync())
+    assert flows.opened.read(definitions.get, "one").origin == "own", "another runs it"
+    put(kept, "a.toml", f'id = "one"\n{STEP}')
+    assert flows.opened.read(definitions.get, "one").origin == "file"
+    assert {file.problem for file in flows.opened.read(folder.files)} == {None}
+
+
 def test_a_file_that_goes_while_the_folder_is_looked_at_takes_no_other_with_it(
     flows: Flows, kept: folder.Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

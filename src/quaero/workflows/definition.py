@@ -215,6 +215,8 @@ class Step(Written):
         yield "config", self.config
         if isinstance(self.for_each, Query):
             yield "for_each", self.for_each.model_dump(exclude_none=True)
+        elif isinstance(self.for_each, list):
+            yield "for_each", self.for_each
 
     def reads(self) -> Iterator[tuple[tuple[str | int, ...], Node]]:
         """The expressions of the step that can be read, each with its place in it."""

@@ -109,7 +109,10 @@ def save(
     """
     if faults := calling.faults(tx, definition, text, format_):
         raise refusal(definition.id, faults)
-    rows = tx.execute("select origin, rev from definition where id = $1", (definition.id,))
+    rows = tx.execute(
+        "select origin, rev from definition where id = $1 and not ($2 = 'file' and text = $3)",
+        (definition.id, origin, text),
+    )  # a file that says the same overwrites nothing
     _may_replace(definition.id, rows, origin, rev)
     tx.execute(
         """

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from quaero.errors import Permanent, RetryLater, StaleLease
-from quaero.jobs import actions, deadlines, read
+from quaero.jobs import actions, deadlines, read, steer
 from quaero.jobs.model import Status
 from quaero.testing.jobs import Bench, working
 from quaero.work.context import JobContext
@@ -236,6 +236,15 @@ async def test_a_query_goes_on_from_its_place_whatever_has_become_of_what_it_fin
     assert stage.asked_after == [0, 3, 3, 6]
     assert sorted(stage.said) == [1, 2, 3, 4, 5, 6, 7], "1 and 2 were found no more"
     assert run.summary.status is COMPLETED
+
+
+async def test_a_step_that_is_made_anew_goes_over_its_query_anew(stage: Stage) -> None:
+    run = await stage.run(say("a", for_each={"documents": {"query": "x"}}, text="{{ item.id }}"))
+    (step,) = (await stage.steps(run)).values()
+    again = await stage.bench.db.write(steer.rerun, step.id)
+    done = await stage.bench.ended(again)
+    assert done.result == {"outcome": "begun", "jobs": 7}
+    assert sorted(stage.said) == sorted(stage.ids * 2)
 
 
 async def test_another_try_goes_over_no_query_again(stage: Stage) -> None:

@@ -189,6 +189,8 @@ class WorkflowExecutors:
             if not there:
                 job.spawn(self._spec(job, wanted, step, scope, step.name))
             return 1
+        if not there:  # made anew with the payload of a step that had come to its end, perhaps
+            payload = WorkflowStep(step=payload.step)
         number = payload.made
         async for items, after in self._items(step, scope, payload):
             fresh = [(number + n, item) for n, item in enumerate(items) if number + n >= there]

@@ -49,6 +49,16 @@ def test_a_har_gives_each_cookie_to_the_hosts_that_it_was_sent_to() -> None:
     assert found.user_agent == "B/1"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [har((WIKI, {"Cookie": "sid=1"}, [])), "Cookie: sid=1",
+     "# Netscape HTTP Cookie File\nwiki.example.org\tFALSE\t/\tTRUE\t0\tsid\t1"],
+)  # fmt: skip
+def test_a_mark_of_unicode_before_a_text_does_no_harm(text: str) -> None:
+    (cookie,) = read_text("\ufeff" + text, WIKI, NOW).capture.cookies
+    assert (cookie.name, cookie.value) == ("sid", "1")
+
+
 def netscape(*lines: str) -> str:
     return "\n".join(line.replace(" ", "\t") for line in lines)
 

@@ -48,6 +48,7 @@ class Found:
 def read_text(text: str, base_url: str, now: int, *, kind: Kind = "auto") -> Found:
     """The login for a site in a text of that kind. Raises `BadLogin` and `BadInput`."""
     base_url = base_of(base_url)
+    text = text.removeprefix("\ufeff")  # the mark that Windows puts before UTF-8
     kind = _kind_of(text) if kind == "auto" else kind
     if kind == "har":
         return _from_har(text, base_url, now)

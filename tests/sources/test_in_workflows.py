@@ -82,6 +82,21 @@ async def test_sources_are_found_by_a_tag_however_it_is_written_and_by_a_kind_th
             await made.made.db.read(items.rows, Query(sources=Sources(kind="webb")), 0, 10)
 
 
+async def test_a_cleanup_leaves_the_last_run_of_a_source_in_a_workflow_too(
+    tmp_path: Path, site: SiteServer
+) -> None:
+    async with program(tmp_path) as made:
+        source_id = await made.add("docs", site.url)
+        await flow(made, step("collect", "collect", source="docs"))
+        last = await flow(made, step("collect", "collect", source="docs"))
+        spec = JobSpec("cleanup", '{"age_threshold_days": 0, "status_filter": "all"}')
+        (id_,) = await made.made.db.write(create, made.made.queue_id, [spec])
+        assert (await made.run(id_)).result["trees"] == 1
+        kept = {root for (root,) in await rows(made, "select distinct root_id from job")}
+        assert kept == {last.summary.id, id_}
+        assert (await made.state(source_id)).health == "healthy"
+
+
 async def test_a_crawl_below_other_jobs_is_a_whole_crawl(tmp_path: Path, site: SiteServer) -> None:
     async with program(tmp_path) as made:
         ran = await flow(made, step("one", "crawler", seeds=[site.url], max_pages=2))

@@ -129,6 +129,10 @@ def _here(tx: ReadTx, own_id: int) -> tuple[int, int]:
     return tx.now, queue_id
 
 
+_NOT_OF_SOURCES = "id not in (select j.root_id from source s join job j on j.id = s.run_id)"
+"""Of roots: no source's last run is in the tree, be it the root itself or a part of a workflow."""
+
+
 def _old_roots(tx: ReadTx, wanted: Cleanup, after: tuple[int, int]) -> list[tuple[int, int]]:
     before = tx.now - int(wanted.age_threshold_days * DAY)
     statuses = ", ".join(str(int(status)) for status in _STATUSES[wanted.status_filter])
@@ -136,8 +140,7 @@ def _old_roots(tx: ReadTx, wanted: Cleanup, after: tuple[int, int]) -> list[tupl
         f"""
         select completed_at, id from job
          where parent_id is null and status > 1 and status in ({statuses})
-           and (completed_at, id) > ($1, $2) and completed_at <= $3
-           and id not in (select run_id from source where run_id is not null)
+           and (completed_at, id) > ($1, $2) and completed_at <= $3 and {_NOT_OF_SOURCES}
          order by completed_at, id limit {PAGE}
         """,
         (*after, before),
@@ -183,10 +186,7 @@ def _entries(tx: ReadTx, root_id: int) -> int:
 def _if_ended(tx: Tx, root_id: int, act: Callable[[Tx, int], int], id_: int) -> int:
     """What `act` does to a job of a tree, in the transaction that saw the tree ended; else 0."""
     rows = tx.execute(
-        """
-        select 1 from job where id = $1 and status > 1
-           and id not in (select run_id from source where run_id is not null)
-        """,
+        f"select 1 from job where id = $1 and status > 1 and {_NOT_OF_SOURCES}",
         (root_id,),
     )
     return act(tx, id_) if rows else 0

@@ -292,6 +292,20 @@ def test_a_schedule_goes_on_when_a_clock_that_was_ahead_is_set_right(flows: Flow
     assert datetime(2026, 3, 2, 12, tzinfo=UTC) in flows.due()
 
 
+def test_so_does_one_that_was_left_out_while_the_clock_was_ahead(flows: Flows) -> None:
+    flows.hourly(missed="skip")
+    flows.opened.clock.step_wall(10 * 86_400)
+    flows.turn()
+    assert flows.runs() == []
+    assert moment(flows.table().last_at or 0) == datetime(2026, 3, 12, 10, tzinfo=UTC)
+    flows.opened.clock.step_wall(-10 * 86_400)
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    flows.at(2026, 3, 2, 12)
+    flows.turn()
+    assert datetime(2026, 3, 2, 12, tzinfo=UTC) in flows.due()
+
+
 def test_runs_that_begin_with_the_program_begin_once(flows: Flows) -> None:
     flows.save(more="auto_start = true")
     assert len(asyncio.run(flows.clockwork.start())) == 1

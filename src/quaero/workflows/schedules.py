@@ -275,7 +275,7 @@ def _wanted(tx: Tx, table: Timetable, due: list[int]) -> list[int]:
         dropped, why = (missed if table.missed == "skip" else missed - 1), "were missed"
     if dropped <= 0:
         return due
-    _note(tx, table, f"{dropped} due times {why}", left_out=dropped)
+    _note(tx, table, f"{dropped} due times {why}", at=due[dropped - 1], left_out=dropped)
     return due[dropped:]
 
 

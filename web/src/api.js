@@ -95,11 +95,15 @@ export async function first(path, values, count, options = {}) {
   return answer;
 }
 
-/** Runs one request at a time: a newer one ends the older, whose caller gets `undefined`. */
+/** Runs one request at a time: a newer one ends the older, whose caller gets `undefined`. `drop()` ends
+ * what is under way; after `stop()`, when a page has been left, nothing is asked any more.
+ */
 export function latest() {
   let controller = null;
+  let stopped = false;
   const run = async (request) => {
-    controller?.abort();
+    run.drop();
+    if (stopped) return undefined;
     const own = new AbortController();
     controller = own;
     try {
@@ -110,7 +114,11 @@ export function latest() {
       throw error;
     }
   };
-  run.stop = () => controller?.abort();
+  run.drop = () => controller?.abort();
+  run.stop = () => {
+    stopped = true;
+    run.drop();
+  };
   return run;
 }
 

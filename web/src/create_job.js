@@ -4,12 +4,15 @@ import { note, show } from "./dialogs.js";
 import { h } from "./dom.js";
 import { clean } from "./format.js";
 import { schemaForm } from "./schema_form.js";
+import { single } from "./single.js";
 
 const CRAWL = "crawler";
 const SHORT = ["seeds", "max_pages"];
 
-/** Ask what to create, and create it; the job, or undefined. `start` is {type, payload, name}. */
-export async function createJob(start = {}) {
+/** Ask what to create, and create it; the job, or undefined. `start` is {type, payload, name}. Who is
+ * asked already is not asked again.
+ */
+export const createJob = single(async (start = {}) => {
   let types;
   try {
     types = await get("/api/job-types");
@@ -19,7 +22,7 @@ export async function createJob(start = {}) {
   }
   types = (types.items ?? types).filter((each) => !each.part_of);
   return show("New job", (close) => new Creator(types, start, close).element, { wide: true });
-}
+});
 
 class Creator {
   constructor(types, start, close) {

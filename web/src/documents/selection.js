@@ -2,7 +2,7 @@
 import { post } from "../api.js";
 import { askText, confirm, note } from "../dialogs.js";
 import { counted, number, plural } from "../format.js";
-import { live } from "../live.js";
+import { ended } from "../job/ended.js";
 import { removeSoon, UNDO_SENTENCE } from "../undo.js";
 
 const PATH = "/api/documents/bulk";
@@ -10,23 +10,15 @@ const PATH = "/api/documents/bulk";
 /** The tags of a text, apart by commas. */
 export const tagsOf = (text) => text.split(",").map((each) => each.trim()).filter(Boolean);
 
-/** Tell when a job has ended. */
-function whenEnded(job, ended) {
-  const stop = live.subscribe(`job:${job.id}`, {
-    message: (m) => {
-      const over = m.type === "deleted" || (m.type === "job" && m.job.id === job.id && m.job.completed_at);
-      if (!over) return;
-      stop();
-      ended();
-    },
-    reload: ended,
-  });
-}
-
 export function selection() {
   const chosen = new Set();
+  const waits = new Set();
 
   return {
+    stop() {
+      waits.forEach((wait) => wait.stop());
+    },
+
     selected: 0,
     everything: false,
 
@@ -105,17 +97,28 @@ export function selection() {
       await this.send(() => removeSoon(PATH, body, `${many}: deleted in a moment`, names));
     },
 
+    /** Whether it was begun; when it has ended, what is shown is loaded anew. */
     async send(request) {
       try {
         const job = await request();
         this.unselect();
-        whenEnded(job, () => this.changed());
+        this.awaitEnd(job);
+        return true;
       } catch (error) {
         const { count } = error.body ?? {};
         const now = count === undefined ? "" : ` By now ${plural(count, "document")} match; nothing was done yet.`;
         note(now.trim() || error.message, { error: true });
         if (now) this.load();
+        return false;
       }
+    },
+
+    async awaitEnd({ id }) {
+      const wait = ended(id);
+      waits.add(wait);
+      const over = await wait.job.catch((error) => error); // one that was taken back has been deleted
+      waits.delete(wait);
+      if (over) this.changed();
     },
   };
 }

@@ -4,7 +4,9 @@ import { live } from "../live.js";
 
 const OPEN = new Set(["pending", "running"]);
 
-/** `job` resolves to the job when it has ended, or to null after `stop()`. */
+/** `job` resolves to the job when it has ended, or to null after `stop()`; one that is deleted meanwhile
+ * is an error.
+ */
 export function ended(id) {
   let forget = () => {};
   let stop;
@@ -18,7 +20,13 @@ export function ended(id) {
         if (error.status && error.status < 500) forget(), reject(error); // else the server is gone, and comes back
       }
     };
-    forget = live.subscribe(`job:${id}`, { message: look, reload: look });
+    const hear = (message) => {
+      if (message.type === "deleted" && message.id === id) forget(), reject(new Error(`Job ${id} was deleted.`));
+      if (message.job?.id !== id || OPEN.has(message.job.status)) return;
+      if (message.job.status === "cancelled") forget(), resolve(message.job); // it has no result to be asked for
+      else look();
+    };
+    forget = live.subscribe(`job:${id}`, { message: hear, reload: look });
     look();
   });
   return { job, stop };

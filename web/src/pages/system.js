@@ -1,8 +1,8 @@
 /** The system: health, versions, every setting with where it came from, and the program's log. */
-import { get } from "../api.js";
+import { get, latest } from "../api.js";
 import { askCleanup } from "../cleanup.js";
 import { everySecond } from "../clock.js";
-import { bdi, h, icon } from "../dom.js";
+import { bdi, h, icon, restate } from "../dom.js";
 import { ago, bytes, clean, duration, moment, number, plural } from "../format.js";
 import { live } from "../live.js";
 import { LogView } from "../log_view.js";
@@ -12,7 +12,9 @@ const EVERY = 10;
 const QUIET = "The web server has logged nothing since it began. Workers log to where they were started, and of each job in its own log.";
 
 export function system() {
+  const asks = { health: latest(), config: latest(), about: latest() };
   const ends = [];
+  let heardAt = 0;
   let log = null;
   let seconds = 0;
 
@@ -27,7 +29,7 @@ export function system() {
       ends.push(
         onRoute((route) => route.page === "system" && this.routed(route)),
         live.subscribe("system", {
-          message: (m) => m.health && this.showHealth(m.health),
+          message: (m) => m.health && this.heard(m.health),
           reload: () => this.load(),
         }),
         everySecond(() => {
@@ -45,6 +47,7 @@ export function system() {
 
     destroy() {
       ends.forEach((end) => end());
+      Object.values(asks).forEach((ask) => ask.stop());
       log?.destroy();
     },
 
@@ -60,23 +63,31 @@ export function system() {
     },
 
     async loadHealth() {
+      const asked = Date.now();
       try {
-        this.showHealth(await get("/api/health"));
+        const found = await asks.health((signal) => get("/api/health", {}, { signal }));
+        if (found && heardAt < asked) this.showHealth(found);
       } catch (error) {
         this.state = "";
         this.problem = error.message;
       }
     },
 
+    /** What is heard is newer than all that was asked for before. */
+    heard(health) {
+      heardAt = Date.now();
+      this.showHealth(health);
+    },
+
     showHealth(health) {
       this.state = health.status;
       this.wrong = health.problems.map((each) => clean(each, 300));
       this.problem = "";
-      this.$refs.health.replaceChildren(...checks(health).map(check));
+      restate(this.$refs.health, checks(health).map(check));
     },
 
     async loadConfig() {
-      const config = await get("/api/config").catch(() => null);
+      const config = await asks.config((signal) => get("/api/config", {}, { signal })).catch(() => null);
       if (!config) return;
       this.configFile = config.file ? clean(config.file, 300) : "no configuration file";
       const items = config.items ?? config.settings ?? config.values ?? [];
@@ -85,8 +96,11 @@ export function system() {
     },
 
     async loadAbout() {
-      const [version, status] = await Promise.all([get("/api/version").catch(() => ({})), get("/api/status").catch(() => ({}))]);
-      this.$refs.about.replaceChildren(...flat({ ...version, ...status }).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+      const paths = ["/api/version", "/api/status"];
+      const found = await asks.about((signal) => Promise.all(paths.map((path) => get(path, {}, { signal })))).catch(() => null);
+      if (!found) return; // what was known stays
+      const [version, status] = found;
+      restate(this.$refs.about, flat({ ...version, ...status }).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
     },
 
     tidy() {

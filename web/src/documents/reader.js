@@ -43,6 +43,7 @@ export function reader() {
       this.mark();
       this.missing = "";
       if (!id) {
+        ask.drop();
         this.document = null;
         document.title = "Documents · Quaero";
         return;
@@ -102,14 +103,19 @@ export function reader() {
       return `Take the tag ${tag} away`;
     },
 
+    /** By the time of the answer another document may be read, and another tag be typed. */
     async putTags(tags) {
-      const path = `/api/documents/${this.id}/tags`;
+      const meant = whole;
+      const typed = this.newTag;
+      const path = `/api/documents/${meant.id}/tags`;
       try {
         const answer = await versioned(path, { method: "PUT", body: { tags }, headers: { "If-Match": etag } });
-        etag = answer.etag;
-        whole.tags = answer.value.tags;
-        this.document = { ...this.document, tags: whole.tags };
-        this.newTag = "";
+        if (this.document?.id === meant.id) {
+          etag = answer.etag;
+          whole.tags = answer.value.tags;
+          this.document = { ...this.document, tags: whole.tags };
+        }
+        if (this.newTag === typed) this.newTag = "";
         this.load();
       } catch (error) {
         note(error.message, { error: true });
@@ -118,27 +124,30 @@ export function reader() {
     },
 
     async deleteOne() {
-      const { id } = this;
+      const { id } = this.document;
       const sentence = `${this.title} is removed with its versions and tags; the next crawl may collect it again. ${UNDO_SENTENCE}`;
       if (!(await confirm("Delete this document?", sentence, { button: "Delete", danger: true }))) return;
       const body = { ids: [id], expected_count: 1 };
-      await this.send(() => removeSoon("/api/documents/bulk", body, `Deleted in a moment: ${this.title}`, [`document:${id}`]));
-      go(this.backHref);
+      const said = `Deleted in a moment: ${this.title}`;
+      const begun = await this.send(() => removeSoon("/api/documents/bulk", body, said, [`document:${id}`]));
+      if (begun && this.id === id) go(this.backHref);
     },
 
     /** Has a job make the summary again, and shows it when that has ended. */
     async summarise() {
-      const { id } = this;
+      const { id } = this.document;
       this.summarising = true;
       this.trouble = "";
       try {
         const payload = { document_ids: [id], again: true };
         const job = await post("/api/jobs", { type: "summarizer", payload, name: `Summarise document ${id}` });
+        if (this.id !== id) return;
         forget();
         const wait = ended(job.id);
         forget = wait.stop;
         await this.summarised(id, await wait.job);
       } catch (error) {
+        if (this.id !== id) return;
         this.summarising = false;
         this.trouble = error.message;
       }

@@ -47,7 +47,7 @@ class Cleanup {
   }
 
   destroy() {
-    this.waiting?.stop();
+    this.changed();
   }
 
   get payload() {
@@ -57,14 +57,19 @@ class Cleanup {
   /** What was shown is of another choice. */
   changed() {
     this.waiting?.stop();
+    this.waiting = null;
+    this.chosen = null;
     this.found.replaceChildren();
     this.act.disabled = true;
   }
 
   async preview() {
     this.changed();
+    const chosen = this.payload;
+    this.chosen = chosen;
     await this.busy(this.look, async () => {
-      const begun = await post("/api/jobs", { type: "cleanup", payload: { ...this.payload, dry_run: true } });
+      const begun = await post("/api/jobs", { type: "cleanup", payload: { ...chosen, dry_run: true } });
+      if (this.chosen !== chosen) return; // what it looks at is no longer asked for
       this.found.replaceChildren(h("p.quiet", {}, `Job ${begun.id} looks at what would go …`));
       this.waiting = ended(begun.id);
       const job = await this.waiting.job;
@@ -76,7 +81,7 @@ class Cleanup {
   }
 
   begin() {
-    return this.busy(this.act, async () => this.close(await post("/api/jobs", { type: "cleanup", payload: this.payload })));
+    return this.busy(this.act, async () => this.close(await post("/api/jobs", { type: "cleanup", payload: this.chosen })));
   }
 
   async busy(button, work) {

@@ -36,8 +36,28 @@ const DONE = {
 const unfinished = (job) => (job.counts ? job.counts.pending + job.counts.running : 0);
 const named = (job) => clean(job.name || job.type, 80);
 
-/** Do it, after asking where it cannot be undone; the job of the answer, or null if nothing was. */
-export async function perform(action, job, before = () => {}) {
+/** Say that something cannot be done to a job as it is. */
+export function refuse(action, job) {
+  note(`Job ${job.id} is ${job.status}: ${LABELS[action].toLowerCase()} is not possible.`);
+}
+
+const underWay = new Set();
+
+/** Do it, after asking where it cannot be undone; the job of the answer, or null if nothing was, as when
+ * it is being done already.
+ */
+export async function perform(action, job, before) {
+  const what = `${action} ${job.id}`;
+  if (underWay.has(what)) return null;
+  underWay.add(what);
+  try {
+    return await performed(action, job, before);
+  } finally {
+    underWay.delete(what);
+  }
+}
+
+async function performed(action, job, before = () => {}) {
   const body = await asked(action, job);
   if (body === undefined) return null;
   before();

@@ -117,6 +117,11 @@ function labelled(element, key) {
   return element;
 }
 
+/** What a click does that is not to be done by the second click of a double one: by then something else
+ * may stand in that place.
+ */
+export const once = (action) => (event) => event.detail < 2 && action(event);
+
 export function iconButton(name, label, action, attributes = {}) {
   return h(
     "button.icon-button",

@@ -1,5 +1,5 @@
 /** One row of a table of jobs: made once, then changed in place where something differs. */
-import { bdi, h, icon, iconButton, say, STATUS_ICONS, swap } from "./dom.js";
+import { bdi, h, icon, iconButton, once, say, STATUS_ICONS, swap } from "./dom.js";
 import { now } from "./clock.js";
 import { ago, clean, duration, moment, number, plural } from "./format.js";
 import { isGoing } from "./undo.js";
@@ -152,7 +152,7 @@ export class JobRow {
     const { table } = this;
     const main = ["start", "cancel", "retry"].find((each) => job.actions.includes(each));
     const quick = main
-      ? iconButton(table.icons[main], table.labels[main], () => table.act(main, this))
+      ? iconButton(table.icons[main], table.labels[main], once(() => table.act(main, this)))
       : h("span.icon-button", { "aria-hidden": "true" });
     const log = iconButton("log", `Log of job ${job.id}`, () => table.openLog(job));
     const more = iconButton("more", `More for job ${job.id}`, (event) => table.more(this, event.currentTarget), {

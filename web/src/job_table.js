@@ -4,9 +4,9 @@
  * the filter is struck through and goes when the pointer has left the table.
  */
 import { curl, get } from "./api.js";
-import { ICONS, LABELS, perform } from "./actions.js";
+import { ICONS, LABELS, perform, refuse } from "./actions.js";
 import { everySecond } from "./clock.js";
-import { copy, menu, note } from "./dialogs.js";
+import { copy, menu } from "./dialogs.js";
 import { h, place } from "./dom.js";
 import { number } from "./format.js";
 import { JobRow } from "./job_row.js";
@@ -38,6 +38,7 @@ export class JobTable {
     this.open = new Map();
     this.selection = new Set();
     this.heard = new Map();
+    this.gone = new Map();
     this.icons = ICONS;
     this.labels = LABELS;
     this.stopTicking = everySecond(() => this.tick());
@@ -50,7 +51,7 @@ export class JobTable {
     this.stopTicking();
     this.body.removeEventListener("mouseleave", this.leave);
     this.ended();
-    for (const each of this.open.values()) each.stop();
+    for (const each of [...this.open.values()]) this.close(each);
   }
 
   tick() {
@@ -66,7 +67,8 @@ export class JobTable {
   }
 
   /** Show these, which were asked for at `askedAt`; what was heard since is newer. */
-  set(jobs, askedAt = 0) {
+  set(listed, askedAt = 0) {
+    const jobs = listed.filter((job) => !this.isGone(job.id, askedAt));
     const kept = new Set(jobs.map((job) => job.id));
     for (const row of this.top) if (!kept.has(row.job.id)) this.drop(row.job.id);
     let at = null;
@@ -82,6 +84,7 @@ export class JobTable {
 
   append(jobs, askedAt = 0) {
     for (const job of jobs) {
+      if (this.isGone(job.id, askedAt)) continue;
       const row = this.place(job, askedAt);
       if (!row.element.isConnected) this.body.append(row.element);
     }
@@ -149,9 +152,11 @@ export class JobTable {
   /** Of what was heard, only what may be newer than a list under way has to be known. */
   forget() {
     const old = Date.now() - REMEMBERED;
-    for (const [id, at] of this.heard) {
-      if (at > old) return;
-      this.heard.delete(id);
+    for (const all of [this.heard, this.gone]) {
+      for (const [id, at] of all) {
+        if (at > old) break;
+        all.delete(id);
+      }
     }
   }
 
@@ -164,6 +169,18 @@ export class JobTable {
     const row = this.rows.get(job.id);
     row?.update(job);
     return Boolean(row);
+  }
+
+  /** A job was deleted: its row goes, and no list from before brings it back. */
+  forgo(id) {
+    this.gone.delete(id);
+    this.gone.set(id, Date.now());
+    this.drop(id);
+  }
+
+  /** Whether a job was deleted since a list was asked for. */
+  isGone(id, askedAt) {
+    return askedAt > 0 && (this.gone.get(id) ?? 0) >= askedAt;
   }
 
   drop(id) {
@@ -186,9 +203,13 @@ export class JobTable {
   }
 
   async act(action, row) {
-    const done = await perform(action, row.job, () => row.element.classList.add("is-acted"));
+    let asked = 0;
+    const done = await perform(action, row.job, () => {
+      asked = Date.now();
+      row.element.classList.add("is-acted");
+    });
     row.element.classList.remove("is-acted");
-    if (done?.id === row.job.id && done.counts) this.patch(done);
+    if (done?.id === row.job.id && done.counts && !this.overtaken(done.id, asked)) this.patch(done);
   }
 
   more(row, button) {
@@ -249,11 +270,16 @@ export class JobTable {
   collapse(row) {
     const state = this.open.get(row.job.id);
     if (!state) return;
-    this.open.delete(row.job.id);
-    state.stop();
+    this.close(state);
     for (const id of state.shown) this.drop(id);
     state.line.remove();
     row.expand(false);
+  }
+
+  close(state) {
+    this.open.delete(state.row.job.id);
+    clearTimeout(state.timer);
+    state.stop();
   }
 
   /** Show other children than before: those of `status`. */
@@ -286,6 +312,7 @@ export class JobTable {
   }
 
   addChild(state, job, askedAt = 0) {
+    if (this.isGone(job.id, askedAt)) return;
     const newer = this.overtaken(job.id, askedAt);
     const known = this.rows.get(job.id);
     if (known) {
@@ -319,7 +346,7 @@ export class JobTable {
   }
 
   heardBelow(state, message) {
-    if (message.type === "deleted") return this.drop(message.id);
+    if (message.type === "deleted") return this.forgo(message.id);
     if (message.type === "tree") return this.refreshSoon(state);
     if (message.type !== "job") return;
     const { job } = message;
@@ -420,9 +447,4 @@ export class JobTable {
     does[key]?.();
     return key in does;
   }
-}
-
-/** Say that something cannot be done to a job as it is. */
-export function refuse(action, job) {
-  note(`Job ${job.id} is ${job.status}: ${LABELS[action].toLowerCase()} is not possible.`);
 }

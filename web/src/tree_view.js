@@ -20,6 +20,7 @@ export class TreeView {
     this.id = id;
     this.items = [];
     this.places = new Map();
+    this.heard = new Map();
     this.cursor = null;
     this.ended = false;
     this.head = h("div.tree-head", { "aria-hidden": "true" });
@@ -43,28 +44,31 @@ export class TreeView {
   }
 
   destroy() {
+    this.gone = true;
     clearTimeout(this.timer);
+    clearTimeout(this.again);
     NARROW.removeEventListener("change", this.turned);
     this.head.remove();
     this.list.destroy();
   }
 
   async load() {
-    if (this.loading || this.ended) return;
-    this.loading = true;
+    if (this.loading || this.ended || this.gone) return;
+    this.begin();
     try {
       const answer = await get(`/api/jobs/${this.id}/tree`, { limit: PAGE, cursor: this.cursor });
+      if (this.gone) return;
       this.cursor = answer.next_cursor;
       this.ended = !answer.next_cursor;
-      for (const job of answer.items) {
-        job.seenAt = now();
+      for (const job of this.newest(answer.items)) {
         this.places.set(job.id, this.items.length);
         this.items.push(job);
       }
       this.loading = false;
       this.show();
     } catch {
-      setTimeout(() => {
+      if (this.gone) return;
+      this.again = setTimeout(() => {
         this.loading = false;
         this.load();
       }, 5000);
@@ -75,8 +79,9 @@ export class TreeView {
    * Far down the rows stay, and only change with what is heard of them.
    */
   async refresh() {
-    if (this.loading || this.host.scrollTop > MOST_AGAIN * this.rowHeight) return;
-    this.loading = true;
+    if (this.gone || this.host.scrollTop > MOST_AGAIN * this.rowHeight) return;
+    if (this.loading) return this.refreshSoon();
+    this.begin();
     const most = Math.ceil((this.host.scrollTop + this.host.clientHeight) / this.rowHeight) + PAGE;
     const items = [];
     let cursor = null;
@@ -86,15 +91,25 @@ export class TreeView {
         cursor = answer.next_cursor;
         items.push(...answer.items);
       } while (cursor && items.length < most);
-      this.take(items, cursor);
+      if (!this.gone) this.take(items, cursor);
     } catch {
       // The old rows stay; the next change, or the next reload, tries again.
     }
     this.loading = false;
   }
 
-  take(items, cursor) {
-    items.forEach((job) => (job.seenAt = now()));
+  begin() {
+    this.loading = true;
+    this.heard.clear();
+  }
+
+  /** Jobs of an answer, each as it was heard of since that was asked for. */
+  newest(jobs) {
+    return jobs.map((job) => this.heard.get(job.id) ?? Object.assign(job, { seenAt: now() }));
+  }
+
+  take(found, cursor) {
+    const items = this.newest(found);
     this.items = items;
     this.places = new Map(items.map((job, at) => [job.id, at]));
     this.cursor = cursor;
@@ -130,9 +145,10 @@ export class TreeView {
   }
 
   patch(job) {
+    job.seenAt = now();
+    if (this.loading) this.heard.set(job.id, job);
     const at = this.places.get(job.id);
     if (at === undefined) return this.ended && this.refreshSoon();
-    job.seenAt = now();
     this.items[at] = job;
     this.mark();
     this.list.draw(true);

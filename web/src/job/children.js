@@ -34,6 +34,8 @@ export function children(id) {
     openChildren() {
       table?.destroy();
       this.$refs.children.replaceChildren();
+      this.childCount = 0;
+      this.childrenLoaded = false;
       table = new JobTable(this.$refs.children, {
         again: () => (timer ??= setTimeout(() => ((timer = null), this.loadChildren()), 300)),
         fits: (each) => !this.status.length || this.status.includes(each.status),

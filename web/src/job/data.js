@@ -16,6 +16,9 @@ export function data(id) {
     get input() {
       return this.job && raw ? cleanLines(JSON.stringify(raw.payload, null, 2)) : "";
     },
+    get payload() {
+      return JSON.parse(JSON.stringify(raw.payload));
+    },
     get output() {
       if (!this.job || !raw || raw.result == null) return "Nothing yet.";
       return cleanLines(JSON.stringify(raw.result, null, 2));

@@ -1,6 +1,7 @@
 /** The steps of a run: a graph that follows them live, and the same as a table. */
 import { get, latest, post } from "../api.js";
-import { now } from "../clock.js";
+import { now, paced } from "../clock.js";
+import { note } from "../dialogs.js";
 import { bdi, h, icon, swap } from "../dom.js";
 import { StepGraph } from "../flow/graph.js";
 import { askParameters } from "../flow/run_dialog.js";
@@ -13,7 +14,7 @@ const SOON = 200;
 export function steps(id) {
   const ask = latest();
   let graph = null;
-  let timer = null;
+  let soon = null;
 
   return {
     stepCount: 0,
@@ -35,10 +36,8 @@ export function steps(id) {
     /** Something below has changed: look again, but not for each single change. */
     stepsChanged() {
       if (!graph) return;
-      timer ??= setTimeout(() => {
-        timer = null;
-        this.loadSteps();
-      }, SOON);
+      soon ??= paced(() => this.loadSteps(), SOON, SOON);
+      soon();
     },
 
     async loadSteps() {
@@ -52,14 +51,16 @@ export function steps(id) {
 
     /** Run the same definition, as it was, with other parameters. */
     async rerunWith() {
-      const { payload } = await get(`/api/jobs/${id}`);
+      const found = await get(`/api/jobs/${id}`).catch((error) => note(error.message, { error: true }));
+      if (!found) return;
+      const { payload } = found;
       const begin = (parameters) => post(`/api/jobs/${id}/rerun`, { payload: { ...payload, parameters } });
       const made = await askParameters("Run again with other parameters", payload.definition.parameters, begin, { given: payload.parameters, always: true });
       if (made) go(`/jobs/${made.id}`);
     },
 
     stop() {
-      clearTimeout(timer);
+      soon?.stop();
       ask.stop();
       graph?.destroy();
       graph = null;

@@ -3,7 +3,7 @@ import { since } from "../ages.js";
 import { api, curl, get, latest, post } from "../api.js";
 import { paced } from "../clock.js";
 import { confirm, copy, note } from "../dialogs.js";
-import { bdi, h, iconButton, renew } from "../dom.js";
+import { bdi, h, iconButton, once, renew } from "../dom.js";
 import { clean, cleanLines, number, plural } from "../format.js";
 import { live } from "../live.js";
 
@@ -102,7 +102,7 @@ export function dead() {
         h(
           "td.cell-actions",
           {},
-          iconButton("retry", `Requeue message ${letter.id}`, () => this.one(letter, "requeue")),
+          iconButton("retry", `Requeue message ${letter.id}`, once(() => this.one(letter, "requeue"))),
           iconButton("trash", `Delete message ${letter.id}`, () => this.one(letter, "delete")),
         ),
       );

@@ -1,12 +1,12 @@
 /** One job: what it is, how far, what went wrong, what it made, and what can be done to it. */
-import { ICONS, LABELS, perform } from "../actions.js";
+import { ICONS, LABELS, perform, refuse } from "../actions.js";
 import { announce } from "../announce.js";
 import { api, curl, latest } from "../api.js";
-import { everySecond, now } from "../clock.js";
+import { everySecond, now, paced } from "../clock.js";
 import { together } from "../component.js";
 import { createJob } from "../create_job.js";
 import { askText, copy, menu, note } from "../dialogs.js";
-import { h, icon, iconButton, restate, swap } from "../dom.js";
+import { h, icon, iconButton, once, restate, swap } from "../dom.js";
 import { ago, clean, cleanLines, duration, number } from "../format.js";
 import { children } from "../job/children.js";
 import { data } from "../job/data.js";
@@ -14,7 +14,6 @@ import { attempt, attemptsOf, facts } from "../job/facts.js";
 import { progress } from "../job/progress.js";
 import { steps } from "../job/steps.js";
 import { errorText, runTime, stateText, statusMark } from "../job_row.js";
-import { refuse } from "../job_table.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
 import { LogView } from "../log_view.js";
@@ -34,7 +33,7 @@ export function job() {
   const ask = latest();
   const ends = [];
   let log = null;
-  let timer = null;
+  let soon = null;
   let heard = null;
 
   const page = {
@@ -52,6 +51,7 @@ export function job() {
         everySecond(() => (this.tick += 1)),
         onKey((event) => this.key(event)),
       );
+      soon = paced(() => this.load(), 300, 300);
       this.routed(here());
       this.load();
     },
@@ -59,7 +59,7 @@ export function job() {
     destroy() {
       ends.forEach((end) => end());
       ask.stop();
-      clearTimeout(timer);
+      soon.stop();
       log?.destroy();
       this.stopParts();
     },
@@ -117,7 +117,8 @@ export function job() {
       heard = null;
       try {
         const found = await ask((signal) => api(`/api/jobs/${id}`, { signal, exact: true }));
-        if (found) this.show({ ...found, ...heard }); // what was heard meanwhile is newer
+        if (!found) return;
+        this.show({ ...found, ...heard }); // what was heard meanwhile is newer
         this.reloadBelow();
       } catch (error) {
         if (!this.job || error.status === 404) {
@@ -152,33 +153,26 @@ export function job() {
     heard(message) {
       if (message.type === "deleted" && message.id === id) {
         if (!this.job) return;
-        clearTimeout(timer);
+        soon.stop();
         ask.stop();
         this.job = null;
         this.missingTitle = "This job was deleted";
         this.missing = "It was removed with its logs.";
         return;
       }
-      if (message.type === "tree") this.loadSoon();
+      if (message.type === "tree") soon();
       if (message.type !== "job") return;
-      if (!this.job) return this.loadSoon();
+      if (!this.job) return soon();
       if (message.job.id === id) {
         const ended = message.job.status !== this.job?.status || message.job.attempt !== this.job?.attempt;
         heard = message.job;
         this.update({ ...this.job, ...message.job });
         this.stepsChanged();
-        if (ended) this.loadSoon();
+        if (ended) soon();
         return;
       }
       this.patchBelow(message.job);
       this.stepsChanged();
-    },
-
-    loadSoon() {
-      timer ??= setTimeout(() => {
-        timer = null;
-        this.load();
-      }, 300);
     },
 
     offer(found) {
@@ -186,7 +180,7 @@ export function job() {
       const parts = [];
       if (first) {
         const kind = first === "cancel" ? "button.button.is-danger.is-quiet" : "button.button.is-primary";
-        parts.push(h(kind, { type: "button", on: { click: () => this.act(first) } }, icon(ICONS[first]), first === "retry" && this.isRun ? "Resume" : LABELS[first]));
+        parts.push(h(kind, { type: "button", on: { click: once(() => this.act(first)) } }, icon(ICONS[first]), first === "retry" && this.isRun ? "Resume" : LABELS[first]));
       }
       parts.push(
         iconButton("more", "More actions", (event) => this.more(event.currentTarget, first), { "aria-haspopup": "menu" }),
@@ -223,14 +217,15 @@ export function job() {
       const name = await askText("Rename the job", "Name", { button: "Rename", value: this.job.name });
       if (name === undefined) return;
       try {
-        this.show(await api(`/api/jobs/${id}`, { method: "PATCH", body: { name }, exact: true }));
+        await api(`/api/jobs/${id}`, { method: "PATCH", body: { name } });
       } catch (error) {
         note(error.message, { error: true });
       }
+      this.load();
     },
 
     async edit() {
-      const made = await createJob({ type: this.job.type, name: this.job.name, payload: JSON.parse(this.input) });
+      const made = await createJob({ type: this.job.type, name: this.job.name, payload: this.payload });
       if (made) go(`/jobs/${made.id}`);
     },
 

@@ -182,7 +182,7 @@ export function queue() {
     heard(message) {
       this.statsSoon();
       if (message.type === "deleted") {
-        table.drop(message.id);
+        table.forgo(message.id);
       } else if (message.type === "job" && (!table.patch(message.job) || this.flat)) this.lookSoon();
     },
 
@@ -229,7 +229,7 @@ export function queue() {
       const missing = table.top.map((row) => row.job).filter((job) => !listed.has(job.id) && OPEN.includes(job.status));
       for (const { id } of missing.slice(0, MOST_ASKED)) {
         const job = await get(`/api/jobs/${id}`).catch((error) => error);
-        if (job.status === 404) table.drop(id);
+        if (job.status === 404) table.forgo(id);
         else if (job.id === id) table.patch(job);
       }
     },
@@ -291,11 +291,12 @@ export function queue() {
     get pauseIcon() {
       return this.paused ? "#i-run" : "#i-pause";
     },
-    async togglePause() {
+    async togglePause({ detail }) {
+      if (detail > 1) return;
       this.pausing = true;
       try {
         await post(`/api/queue/${this.paused ? "resume" : "pause"}`);
-        this.paused = !this.paused;
+        await this.loadStats(); // what was heard of it meanwhile is newer
       } catch (error) {
         note(error.message, { error: true });
       }
@@ -310,6 +311,7 @@ export function queue() {
         this.closeLog();
         return true;
       }
+      if (this.logId && this.$refs.drawer.contains(document.activeElement)) return "jkxlrcn".includes(event.key);
       if (event.key === "n") {
         this.create();
         return true;

@@ -17,6 +17,7 @@ const PROGRAM_PAGE = 200;
 const LONGEST = 2_000;
 const WRAPPED = 1_000;
 const ROW = 22;
+const AGAIN_MS = 5_000;
 const LEVEL_ICONS = { debug: "dot", info: "info", warn: "warn", error: "cross" };
 
 export class LogView {
@@ -36,6 +37,7 @@ export class LogView {
     this.unseen = 0;
     this.current = null;
     this.ask = latest();
+    this.meanwhile = null;
     this.linked = () => this.toLinked();
     this.build();
     this.start();
@@ -48,7 +50,9 @@ export class LogView {
       this.isRoot = job?.depth === 0;
       this.treeButton.hidden = !this.isRoot;
     }
+    if (this.gone) return;
     await this.load();
+    if (this.gone) return;
     window.addEventListener("hashchange", this.linked);
     await this.toLinked();
   }
@@ -74,7 +78,7 @@ export class LogView {
   /** Hear the lines that follow those that are shown. */
   listen() {
     if (!this.jobId || this.gone) return;
-    const topic = `logs:${this.jobId}${this.isRoot && this.state.tree ? "?tree" : ""}`;
+    const topic = this.wantedTopic;
     if (topic === this.topic) return;
     this.stop?.();
     this.topic = topic;
@@ -85,12 +89,18 @@ export class LogView {
     });
   }
 
+  get wantedTopic() {
+    return `logs:${this.jobId}${this.isRoot && this.state.tree ? "?tree" : ""}`;
+  }
+
   get newest() {
     return this.last ?? 0;
   }
 
   destroy() {
     this.gone = true;
+    clearTimeout(this.timer);
+    clearTimeout(this.again);
     window.removeEventListener("hashchange", this.linked);
     this.stop?.();
     this.ask.stop();
@@ -161,6 +171,7 @@ export class LogView {
   }
 
   tools() {
+    this.downloads = [];
     const parts = [
       iconButton("copy", "Copy the lines shown", () => {
         copy(this.lines.map(plainLine).join("\n"), "Log copied");
@@ -169,7 +180,8 @@ export class LogView {
     if (!this.jobId) return parts;
     const address = (format) => `${this.path}/download${query({ ...this.words(), format })}`;
     for (const [format, label] of [["text", "Download as text"], ["ndjson", "Download as NDJSON"]]) {
-      const link = h("a.icon-button", { href: address(format), download: true, title: label }, icon("download"));
+      const link = h("a.icon-button", { download: true, title: label }, icon("download"));
+      this.downloads.push(() => (link.href = address(format)));
       link.setAttribute("aria-label", label);
       link.append(h("span.tiny", {}, format === "text" ? "txt" : "json"));
       parts.push(link);
@@ -190,6 +202,7 @@ export class LogView {
     this.followButton.setAttribute("aria-pressed", String(this.following));
     this.pill.hidden = this.following || !this.unseen;
     this.pill.textContent = `↓ ${number(this.unseen)} new ${this.unseen === 1 ? "line" : "lines"}`;
+    this.downloads.forEach((renew) => renew());
   }
 
   words() {
@@ -234,24 +247,57 @@ export class LogView {
 
   async load() {
     const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE };
+    const { tree, ...narrowing } = this.words();
+    const whole = { tree, order: "desc", limit: 1 }; // how far the log goes, whatever is shown of it
+    const narrowed = this.jobId && Object.values(narrowing).some(Boolean);
+    clearTimeout(this.again);
+    this.meanwhile = [];
     try {
-      const answer = await this.ask((signal) => get(this.path, values, { signal }));
-      if (!answer) return;
-      this.lines = answer.items.toReversed();
+      const answers = await this.ask((signal) => Promise.all([values, narrowed ? whole : null].map((each) => each && get(this.path, each, { signal }))));
+      if (!answers) return;
+      const [answer, head = answer] = answers.filter(Boolean);
+      this.lines = this.joined(answer.items);
       this.cursor = answer.next_after ?? answer.next_before;
-      this.counts = answer.counts ?? {};
+      this.counts = { ...head.counts };
       this.unseen = 0;
-      this.last = Math.max(this.last ?? 0, this.lines.at(-1)?.id ?? 0);
+      this.last = head.items[0]?.id ?? 0;
+      this.count(this.meanwhile);
+      this.meanwhile = null;
       this.draw();
       this.listen();
     } catch (error) {
       this.empty.textContent = error.message;
       this.empty.hidden = false;
+      if (!this.topic) this.again = setTimeout(() => this.load(), AGAIN_MS); // nothing else tells it to
     }
+  }
+
+  /** The lines of an answer, each as it is there already if it says the same, and those that came by
+   * the live connection after it was made.
+   */
+  joined(items) {
+    const had = new Map(this.lines.filter((line) => !line.cut).map((line) => [line.id, line]));
+    const lines = items.toReversed().map((line) => had.get(line.id) ?? line);
+    const newest = lines.at(-1)?.id ?? 0;
+    return [...lines, ...this.meanwhile.filter((line) => line.id > newest && this.wants(line))];
+  }
+
+  /** Count lines that came after those that are counted. */
+  count(lines) {
+    const fresh = lines.filter((line) => line.id > this.newest);
+    this.last = Math.max(this.newest, ...fresh.map((line) => line.id));
+    for (const line of fresh) this.counts[line.level] = (this.counts[line.level] ?? 0) + 1;
+    return fresh;
+  }
+
+  wants(line) {
+    const { level, text } = this.state;
+    return LEVELS.indexOf(line.level) >= LEVELS.indexOf(level) && (!text || line.message.toLowerCase().includes(text.toLowerCase()));
   }
 
   /** Whether there were any. */
   async loadOlder() {
+    this.meanwhile = null;
     const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE, [this.jobId ? "after" : "before"]: this.cursor };
     const answer = await this.ask((signal) => get(this.path, values, { signal })).catch((error) => note(error.message, { error: true }));
     if (!answer) return false;
@@ -265,19 +311,11 @@ export class LogView {
   }
 
   heard(message) {
-    if (message.type !== "log") return;
+    if (message.type !== "log" || message.topic !== this.wantedTopic) return;
     if (message.gap) return this.load();
-    const { newest } = this;
-    const least = LEVELS.indexOf(this.state.level);
-    const text = this.state.text.toLowerCase();
-    const fresh = message.lines.filter((line) => line.id > newest);
-    this.last = Math.max(newest, fresh.at(-1)?.id ?? 0);
-    for (const line of fresh) this.counts[line.level] = (this.counts[line.level] ?? 0) + 1;
-    const wanted = fresh.filter(
-      (line) =>
-        LEVELS.indexOf(line.level) >= least &&
-        (!text || line.message.toLowerCase().includes(text)),
-    );
+    const fresh = this.count(message.lines);
+    this.meanwhile?.push(...fresh);
+    const wanted = fresh.filter((line) => this.wants(line));
     if (!wanted.length) return this.shown();
     this.lines.push(...wanted);
     if (this.lines.length > KEPT) this.lines.splice(0, this.lines.length - KEPT);

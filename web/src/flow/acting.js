@@ -3,13 +3,14 @@ import { api, get, post } from "../api.js";
 import { confirm, note } from "../dialogs.js";
 import { clean } from "../format.js";
 import { go } from "../router.js";
+import { single } from "../single.js";
 import { askParameters } from "./run_dialog.js";
 
 const base = (id) => `/api/definitions/${id}`;
 const key = () => crypto.randomUUID?.() ?? String(Math.random());
 
 /** Begin a run, after asking for its parameters; then show it. */
-export async function run({ id, name }) {
+export const run = single(async ({ id, name }) => {
   let value;
   try {
     ({ value } = await get(base(id)));
@@ -28,7 +29,7 @@ export async function run({ id, name }) {
   };
   const job = await askParameters(`Run ${clean(name, 60)}`, value.parameters, begin);
   if (job) go(`/jobs/${job.id}`);
-}
+});
 
 /** Let runs begin, or not; the definition as it is now, or null. */
 export async function enable({ id, name, rev }, enabled) {

@@ -34,6 +34,7 @@ export class Editor {
     this.saved = saved;
     this.format = stored?.format ?? "toml";
     this.faults = [];
+    this.unwritten = false; // whether the form says more than the text
     this.ask = latest();
     this.pane = new TextPane({ label: "The definition as text", changed: () => this.later("read") });
     this.state = h("span.editor-state", { role: "status" });
@@ -67,7 +68,7 @@ export class Editor {
   }
 
   get dirty() {
-    return this.pane.text !== this.seen || this.pending === "write";
+    return this.pane.text !== this.seen || this.unwritten;
   }
 
   later(what) {
@@ -75,7 +76,7 @@ export class Editor {
     this.pending = what;
     if (what === "read") this.behind(true);
     this.state.textContent = "…";
-    this.timer = setTimeout(() => this[what](), WAIT);
+    this.timer = setTimeout(() => this.settled(), WAIT);
   }
 
   /** A form that is not what the text says must not be written into it. */
@@ -86,6 +87,7 @@ export class Editor {
 
   formed(value) {
     this.value = value;
+    this.unwritten = true;
     this.later("write");
   }
 
@@ -96,6 +98,7 @@ export class Editor {
     const options = { method: "POST", text: this.pane.text, headers: { "Content-Type": MEDIA[this.format] } };
     const verdict = await this.told((signal) => api("/api/definitions/validate", { ...options, signal }));
     if (!verdict || this.pending) return;
+    this.unwritten = false;
     this.behind(!verdict.value);
     if (verdict.value) this.form.set(verdict.value);
     this.judge(verdict);
@@ -108,13 +111,16 @@ export class Editor {
     const verdict = await this.told((signal) => post("/api/definitions/write", body, { signal }));
     if (!verdict || this.pending) return;
     this.pane.text = verdict.text;
+    this.unwritten = false;
     this.judge(verdict);
   }
 
   async told(request) {
+    this.failed = false;
     try {
       return await this.ask(request);
     } catch (error) {
+      this.failed = true;
       this.state.textContent = error.message;
       return undefined;
     }
@@ -137,15 +143,18 @@ export class Editor {
     this.formats.replaceChildren(link("toml"), link("json"));
   }
 
-  /** Do now what the last change asks for. */
-  async settled() {
+  /** Do now what the last change asks for; ends when that has been done. */
+  settled() {
     clearTimeout(this.timer);
-    if (this.pending) await this[this.pending]();
+    const what = this.pending ?? (this.failed && this.unwritten ? "write" : null);
+    if (what) this.underWay = this[what]();
+    return this.underWay;
   }
 
   async turnInto(format) {
     if (format === this.format || !this.form) return;
     await this.settled();
+    if (this.unwritten) return;
     const body = { value: this.form.value, format, text: "" };
     const verdict = await this.told((signal) => post("/api/definitions/write", body, { signal }));
     if (!verdict) return;
@@ -156,8 +165,14 @@ export class Editor {
   }
 
   async save() {
-    await this.settled();
+    if (this.button.classList.contains("is-loading")) return;
     this.button.classList.add("is-loading");
+    await this.settled();
+    if (this.unwritten) {
+      this.button.classList.remove("is-loading");
+      note(`Nothing was saved: ${this.state.textContent}`, { error: true });
+      return;
+    }
     const headers = { "Content-Type": MEDIA[this.format] };
     const { stored } = this;
     const text = this.pane.text;

@@ -2,6 +2,7 @@
  *
  * What is wrong is put on the field whose pointer the fault names, or the nearest above it.
  */
+import { note } from "../dialogs.js";
 import { h, icon, iconButton } from "../dom.js";
 import { clean } from "../format.js";
 import { configFields } from "./config_form.js";
@@ -11,6 +12,7 @@ const GROUPS = [
   ["steps", "Steps", ""],
   ["post_jobs", "After", "These run when the steps have ended."],
 ];
+const CONTROLS = "input, select, textarea, button, summary";
 const KINDS = ["string", "integer", "number", "boolean", "list", "object"];
 
 const list = (value) => (Array.isArray(value) ? value : []);
@@ -102,6 +104,7 @@ export class DefinitionForm {
 
   render() {
     this.numbering = 0;
+    const held = this.held();
     const { value } = this;
     const id = this.text(["id"], "Id", value.id, { mono: true, help: "Small letters, digits, - and _." });
     if (this.fixed) id.querySelector("input").readOnly = true;
@@ -117,6 +120,20 @@ export class DefinitionForm {
       this.tolerance(object(value.error_tolerance)),
     );
     this.showFaults(this.faults ?? []);
+    if (held) this.focusOn(held);
+  }
+
+  /** Where the focus is: the part of the value, and which control of it. */
+  held() {
+    const focused = document.activeElement;
+    const part = this.element.contains(focused) && focused.closest("[data-pointer]");
+    return part ? { place: part.dataset.pointer, at: [...part.querySelectorAll(CONTROLS)].indexOf(focused) } : null;
+  }
+
+  focusOn({ place, at }) {
+    const part = this.element.querySelector(`[data-pointer="${CSS.escape(place)}"]`);
+    const controls = part?.querySelectorAll(CONTROLS) ?? [];
+    controls[Math.min(at, controls.length - 1)]?.focus({ preventScroll: true });
   }
 
   schedule(schedule) {
@@ -152,7 +169,7 @@ export class DefinitionForm {
 
   parameter(name, each) {
     const path = ["parameters", name];
-    const rename = () => this.redraw(() => (this.value.parameters = Object.fromEntries(Object.entries(this.value.parameters).map(([key, one]) => [key === name ? input.value : key, one]))));
+    const rename = () => this.isTaken(name, input) || this.redraw(() => (this.value.parameters = Object.fromEntries(Object.entries(this.value.parameters).map(([key, one]) => [key === name ? input.value : key, one]))));
     const input = h("input.input.mono", { type: "text", value: name, on: { change: rename } });
     const remove = iconButton("trash", `Remove the parameter ${clean(name, 40)}`, () => this.redraw(() => delete this.value.parameters[name]));
     const start = h("input.input", { type: "text", value: each.default === undefined ? "" : plain(each.default), on: { input: () => this.put([...path, "default"], this.read(path, start.value)) } });
@@ -162,6 +179,16 @@ export class DefinitionForm {
       h("div.field-row", {}, this.field(path, "Name", input), this.choice([...path, "type"], "Kind", KINDS, each.type, { start: "string", redraw: true }), this.field([...path, "default"], "Default", start), this.tick([...path, "required"], "Required", each.required), remove),
       this.text([...path, "description"], "Description", each.description),
     );
+  }
+
+  /** Whether another parameter has this name already; then it stays what it was. */
+  isTaken(name, input) {
+    const taken = input.value !== name && Object.hasOwn(this.value.parameters, input.value);
+    if (taken) {
+      note(`There is a parameter ${clean(input.value, 60)} already.`, { error: true });
+      input.value = name;
+    }
+    return taken;
   }
 
   /** A default as the kind of its parameter asks. */

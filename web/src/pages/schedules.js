@@ -2,7 +2,7 @@
 import { get, latest } from "../api.js";
 import { everySecond } from "../clock.js";
 import { note } from "../dialogs.js";
-import { bdi, h, icon, iconButton } from "../dom.js";
+import { bdi, h, icon, iconButton, once, renew, say } from "../dom.js";
 import { steer } from "../flow/acting.js";
 import { ago, clean, moment, number, plural } from "../format.js";
 import { live } from "../live.js";
@@ -50,7 +50,7 @@ export function schedules() {
 
     second() {
       this.tick += 1;
-      for (const each of this.$refs.rows.querySelectorAll("[data-at]")) each.textContent = ago(each.dataset.at);
+      for (const each of this.$refs.rows.querySelectorAll("[data-at]")) say(each, ago(each.dataset.at));
     },
 
     async load() {
@@ -74,16 +74,14 @@ export function schedules() {
       this.cursor = cursor;
       this.loaded = true;
       this.problem = "";
-      const held = this.$refs.rows.contains(document.activeElement) && document.activeElement.dataset.what;
-      this.$refs.rows.replaceChildren(...items.map((each) => this.row(each)));
-      if (held) this.$refs.rows.querySelector(`[data-what="${held}"]`)?.focus();
+      renew(this.$refs.rows, items, (each) => each.definition_id, (each) => this.row(each));
     },
 
     row(each) {
       const id = each.definition_id;
       const name = clean(each.name, 60);
-      const act = (action) => async () => (await steer(action, each)) && this.load();
-      const toggle = each.paused ? iconButton("run", `Resume ${name}`, act("resume"), { "data-what": `toggle-${id}` }) : iconButton("pause", `Pause ${name}`, act("pause"), { "data-what": `toggle-${id}` });
+      const act = (action) => once(async () => (await steer(action, each)) && this.load());
+      const toggle = each.paused ? iconButton("run", `Resume ${name}`, act("resume")) : iconButton("pause", `Pause ${name}`, act("pause"));
       const last = each.last_run_id ? h("a.link", { href: `/jobs/${each.last_run_id}`, title: moment(each.last_at) }, `#${each.last_run_id}`, " ", h("span", { "data-at": each.last_at ?? "" }, ago(each.last_at))) : h("span.quiet", {}, each.last_at ? ago(each.last_at) : "never");
       return h(
         "tr",
@@ -92,7 +90,7 @@ export function schedules() {
         h("td.flow-when", { "data-label": "When" }, h("span", {}, clean(each.words, 160)), h("span.quiet.mono", {}, clean(each.cron, 60))),
         h("td.flow-next", { "data-label": "Next" }, times(each), each.blocked && h("span.flow-paused", {}, icon("hourglass"), "waits for the run under way")),
         h("td.flow-last", { "data-label": "Last" }, last, each.last_note && h("span.is-bad", {}, clean(each.last_note, 200)), each.left_out ? h("span.quiet", {}, `${number(each.left_out)} left out`) : null),
-        h("td.cell-actions", {}, h("button.button.is-small", { type: "button", disabled: !each.enabled, "data-what": `trigger-${id}`, "aria-label": `Run ${name} now`, on: { click: act("trigger") } }, "Run now"), toggle),
+        h("td.cell-actions", {}, h("button.button.is-small", { type: "button", disabled: !each.enabled, "aria-label": `Run ${name} now`, on: { click: act("trigger") } }, "Run now"), toggle),
       );
     },
 

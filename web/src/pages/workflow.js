@@ -1,8 +1,8 @@
 /** One workflow: its steps, when it runs, its runs, and the editor of its text. */
 import { since } from "../ages.js";
 import { curl, get, latest } from "../api.js";
-import { everySecond, now } from "../clock.js";
-import { confirm, copy, menu } from "../dialogs.js";
+import { everySecond, now, paced } from "../clock.js";
+import { confirm, copy, menu, note } from "../dialogs.js";
 import { bdi, h, swap } from "../dom.js";
 import { download, enable, remove, run, steer } from "../flow/acting.js";
 import { Editor, stepsOf } from "../flow/editor.js";
@@ -25,8 +25,9 @@ const CAUSES = { manual: "somebody", schedule: "the schedule", start: "the start
 export function workflow() {
   const { name: id } = here();
   const ask = latest();
+  const askRuns = latest();
   const ends = [];
-  let timer = null;
+  let soon = null;
   let graph = null;
   let editor = null;
   let shown = null;
@@ -43,6 +44,7 @@ export function workflow() {
     tick: 0,
 
     init() {
+      soon = paced(() => this.load(), SOON, SOON);
       ends.push(
         onRoute((route) => route.page === "workflow" && route.name === id && this.routed(route)),
         everySecond(() => (this.tick += 1)),
@@ -51,8 +53,8 @@ export function workflow() {
       );
       if (!this.fresh) {
         ends.push(
-          live.subscribe("jobs", { message: (m) => (m.type !== "job" || m.job.type === "workflow") && this.soon(), reload: () => this.load() }),
-          live.subscribe("system", { message: (m) => m.schedules && this.soon() }),
+          live.subscribe("jobs", { message: (m) => (m.type !== "job" || m.job.type === "workflow") && soon(), reload: () => this.load() }),
+          live.subscribe("system", { message: (m) => m.schedules && soon() }),
         );
       }
       this.routed(here());
@@ -63,7 +65,8 @@ export function workflow() {
     destroy() {
       ends.forEach((end) => end());
       ask.stop();
-      clearTimeout(timer);
+      askRuns.stop();
+      soon.stop();
       graph?.destroy();
       editor?.destroy();
     },
@@ -78,13 +81,6 @@ export function workflow() {
       if (this.tab === "edit" && !editor && (this.fresh || shown)) this.edit();
       if (this.tab === "runs" && !this.runsLoaded) this.loadRuns();
       if (this.tab === "overview" && shown) this.draw();
-    },
-
-    soon() {
-      timer ??= setTimeout(() => {
-        timer = null;
-        this.load();
-      }, SOON);
     },
 
     async load() {
@@ -119,6 +115,7 @@ export function workflow() {
     },
 
     saved(found) {
+      ask.drop(); // it would say how it was before
       editor.destroy();
       editor = null;
       this.$refs.editor.replaceChildren();
@@ -139,7 +136,8 @@ export function workflow() {
     // -- runs
 
     async loadRuns() {
-      const found = await get(`/api/definitions/${id}/runs`, { limit: Math.min(200, Math.max(PAGE, this.runCount)) }).catch(() => null);
+      const limit = Math.min(200, Math.max(PAGE, this.runCount));
+      const found = await this.askedRuns({ limit });
       if (!found) return;
       this.runsLoaded = true;
       this.runCount = found.items.length;
@@ -147,8 +145,14 @@ export function workflow() {
       swap(this.$refs.runs, found.items.map(runRow));
     },
 
+    askedRuns(values) {
+      const asked = askRuns((signal) => get(`/api/definitions/${id}/runs`, values, { signal }));
+      return asked.catch((error) => note(error.message, { error: true }));
+    },
+
     async moreRuns() {
-      const found = await get(`/api/definitions/${id}/runs`, { limit: PAGE, cursor: this.cursor });
+      const found = await this.askedRuns({ limit: PAGE, cursor: this.cursor });
+      if (!found) return;
       this.$refs.runs.append(...found.items.map(runRow));
       this.runCount += found.items.length;
       this.cursor = found.next_cursor;
@@ -195,8 +199,8 @@ export function workflow() {
 
     // -- actions
 
-    runNow() {
-      run({ id, name: shown.name });
+    runNow({ detail }) {
+      if (detail < 2) run({ id, name: shown.name });
     },
 
     more({ currentTarget }) {
@@ -217,7 +221,9 @@ export function workflow() {
 
     async flip() {
       const found = await enable(shown, !shown.enabled);
-      if (found) this.show(found);
+      if (!found) return;
+      ask.drop();
+      this.show(found);
     },
 
     // -- tabs

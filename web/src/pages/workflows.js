@@ -1,8 +1,8 @@
 /** All workflows: what they are, when they ran and will run, and whether they may. */
 import { get, latest } from "../api.js";
-import { everySecond } from "../clock.js";
+import { everySecond, paced } from "../clock.js";
 import { menu, note } from "../dialogs.js";
-import { bdi, h, icon, iconButton, swap } from "../dom.js";
+import { bdi, h, icon, iconButton, once, say, swap } from "../dom.js";
 import { download, enable, remove, run, upload } from "../flow/acting.js";
 import { strip } from "../flow/strip.js";
 import { ago, clean, moment, plural } from "../format.js";
@@ -18,7 +18,7 @@ const ORIGINS = { ready: "comes with Quaero", own: "" };
 export function workflows() {
   const ask = latest();
   const ends = [];
-  let timer = null;
+  let soon = null;
   let items = [];
 
   return {
@@ -31,30 +31,24 @@ export function workflows() {
 
     init() {
       ends.push(
-        live.subscribe("jobs", { message: (m) => m.type !== "job" || m.job.type === "workflow" ? this.soon() : null, reload: () => this.load() }),
-        live.subscribe("system", { message: (m) => m.schedules && this.soon() }),
+        live.subscribe("jobs", { message: (m) => m.type !== "job" || m.job.type === "workflow" ? soon() : null, reload: () => this.load() }),
+        live.subscribe("system", { message: (m) => m.schedules && soon() }),
         everySecond(() => this.second()),
         onKey(({ key }) => key === "n" && (go("/workflows/_new"), true)),
       );
+      soon = paced(() => this.load(), SOON, SOON);
       this.load();
     },
 
     destroy() {
       ends.forEach((end) => end());
       ask.stop();
-      clearTimeout(timer);
-    },
-
-    soon() {
-      timer ??= setTimeout(() => {
-        timer = null;
-        this.load();
-      }, SOON);
+      soon.stop();
     },
 
     second() {
       this.tick += 1;
-      for (const each of this.$refs.rows.querySelectorAll("[data-at]")) each.textContent = ago(each.dataset.at);
+      for (const each of this.$refs.rows.querySelectorAll("[data-at]")) say(each, ago(each.dataset.at));
     },
 
     async load() {
@@ -109,7 +103,7 @@ export function workflows() {
         h(
           "td.cell-actions",
           {},
-          iconButton("run", `Run ${clean(each.name, 60)}`, () => run(each), { disabled: !each.enabled, "data-what": `run-${each.id}` }),
+          iconButton("run", `Run ${clean(each.name, 60)}`, once(() => run(each)), { disabled: !each.enabled, "data-what": `run-${each.id}` }),
           iconButton("more", `More for ${clean(each.name, 60)}`, (event) => this.offer(each, event.currentTarget), { "aria-haspopup": "menu", "data-what": `more-${each.id}` }),
         ),
       );

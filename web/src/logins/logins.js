@@ -1,8 +1,10 @@
 /** Logins: what state they are in, and storing, testing, clearing and deleting them. */
+import { since } from "../ages.js";
 import { api, get, latest, post } from "../api.js";
 import { confirm, menu, note } from "../dialogs.js";
-import { bdi, h, icon, iconButton } from "../dom.js";
-import { ago, clean, moment, plural } from "../format.js";
+import { bdi, h, icon, iconButton, renew } from "../dom.js";
+import { clean, moment, plural } from "../format.js";
+import { live } from "../live.js";
 import { showCode } from "./pairing.js";
 import { askLogin } from "./store.js";
 
@@ -29,6 +31,7 @@ function stateOf({ state, tested_at: tested, test_ok: accepted }) {
 
 export function logins() {
   const ask = latest();
+  let end = () => {};
 
   return {
     all: [],
@@ -37,9 +40,11 @@ export function logins() {
     problem: "",
 
     init() {
+      end = live.subscribe("system", { message: () => {}, reload: () => this.load() });
       this.load();
     },
     destroy() {
+      end();
       ask.stop();
     },
 
@@ -50,11 +55,11 @@ export function logins() {
         [this.all, this.extensions] = [found[0], found[1].items];
         this.problem = "";
         this.loaded = true;
-        this.$refs.logins.replaceChildren(...this.all.map((each) => this.row(each)));
-        this.$refs.extensions.replaceChildren(...this.extensions.map((each) => this.extension(each)));
+        renew(this.$refs.logins, this.all, (each) => each.id, (each) => this.row(each));
+        renew(this.$refs.extensions, this.extensions, (each) => each.id, (each) => this.extension(each));
       } catch (error) {
         this.problem = this.loaded ? "" : error.message;
-        if (this.loaded) note(error.message, { error: true });
+        if (this.loaded && error.status) note(error.message, { error: true });
       }
     },
 
@@ -77,17 +82,17 @@ export function logins() {
     row(login) {
       const { label, icon: symbol, tone } = STATES[stateOf(login)];
       const secrets = [login.cookies && plural(login.cookies, "cookie"), login.tokens && plural(login.tokens, "token")].filter(Boolean);
-      const tested = login.tested_at ? `${VERDICTS.get(login.test_ok)} ${ago(login.tested_at)}` : "never";
+      const tested = login.tested_at ? [`${VERDICTS.get(login.test_ok)} `, since(login.tested_at)] : "never";
       const more = iconButton("more", `More for ${clean(login.base_url, 100)}`, () => menu(more, this.actions(login)));
       const test = h("button.button.is-small", { type: "button" }, "Test");
       test.addEventListener("click", () => this.test(login, test));
       return h(
         "tr",
-        { "data-login": login.id },
+        {},
         h("td", {}, h("strong", {}, bdi(login.base_url, 200)), h("p.quiet.login-detail", {}, login.warning ? clean(`It ${login.warning}.`, 300) : clean(login.user_agent ?? "", 80))),
         h("td", {}, h(`span.status.is-${tone}`, {}, icon(symbol), label)),
         h("td", {}, h("span.mono", { "aria-hidden": "true" }, "•••• "), secrets.join(", ")),
-        h("td", { "data-label": "Expires", title: login.expires_at ? moment(login.expires_at) : "" }, login.expires_at ? ago(login.expires_at) : "not said"),
+        h("td", { "data-label": "Expires", title: login.expires_at ? moment(login.expires_at) : "" }, login.expires_at ? since(login.expires_at) : "not said"),
         h("td", { "data-label": "Last test:" }, tested, h("p.quiet.login-detail", {}, bdi(login.test_detail, 300))),
         h("td.login-actions", {}, test, more),
       );
@@ -112,7 +117,6 @@ export function logins() {
       }
       button.classList.remove("is-loading");
       await this.load();
-      this.$refs.logins.querySelector(`[data-login="${login.id}"] .button`)?.focus();
     },
 
     async create() {
@@ -133,7 +137,7 @@ export function logins() {
     extension(each) {
       const revoke = h("button.button.is-small.is-danger.is-quiet", { type: "button", "aria-label": `Revoke ${clean(each.origin, 100)}` }, "Revoke");
       revoke.addEventListener("click", () => this.revoke(each));
-      return h("li", {}, h("span.brief-name.mono", {}, bdi(each.origin, 120)), h("span.brief-time", {}, each.used_at ? `used ${ago(each.used_at)}` : `paired ${ago(each.paired_at)}`), revoke);
+      return h("li", {}, h("span.brief-name.mono", {}, bdi(each.origin, 120)), h("span.brief-time", {}, each.used_at ? "used " : "paired ", since(each.used_at ?? each.paired_at)), revoke);
     },
     async pair() {
       await showCode();

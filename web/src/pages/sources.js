@@ -1,6 +1,6 @@
 /** Sources: a card each, with how it is and what is going on; made, edited, checked, collected. */
 import { api, curl, get, latest, post } from "../api.js";
-import { everySecond } from "../clock.js";
+import { everySecond, paced } from "../clock.js";
 import { copy, note } from "../dialogs.js";
 import { clean, number, plural } from "../format.js";
 import { onKey } from "../keys.js";
@@ -19,7 +19,7 @@ export function sources() {
   const ask = latest();
   const ends = [];
   const cards = new Map();
-  let timer = null;
+  let soon = null;
   let editing = "";
 
   return {
@@ -35,6 +35,7 @@ export function sources() {
         live.subscribe("jobs", { message: (m) => m.job && this.heard(m.job), reload: () => this.load() }),
         everySecond(() => cards.forEach((card) => card.tick())),
       );
+      soon = paced(() => this.load(), 1000, SETTLE_MS);
       this.routed(here());
       this.load();
     },
@@ -42,7 +43,8 @@ export function sources() {
     destroy() {
       ends.forEach((end) => end());
       ask.stop();
-      clearTimeout(timer);
+      soon.stop();
+      cards.forEach((card) => card.destroy());
     },
 
     routed({ query: words }) {
@@ -63,8 +65,8 @@ export function sources() {
         this.show();
         if (first) this.routed(here());
       } catch (error) {
-        if (this.loaded) note(error.message, { error: true });
-        else this.problem = error.message;
+        if (!this.loaded) this.problem = error.message;
+        else if (error.status) note(error.message, { error: true }); // else the page says that there is no connection
       }
     },
 
@@ -73,7 +75,7 @@ export function sources() {
       const kept = new Set(shown.map((each) => each.id));
       for (const [id, card] of cards) {
         if (kept.has(id)) continue;
-        card.element.remove();
+        card.destroy();
         cards.delete(id);
       }
       shown.forEach((each, at) => {
@@ -92,14 +94,10 @@ export function sources() {
         source.run = job;
         source.active = ["pending", "running"].includes(job.status);
         cards.get(source.id)?.update(source);
-        if (!source.active) this.soon();
+        if (!source.active) soon();
       } else if (RUNS.has(job.type) && job.status !== "cancelled") {
-        this.soon();
+        soon();
       }
-    },
-    soon() {
-      clearTimeout(timer);
-      timer = setTimeout(() => this.load(), SETTLE_MS);
     },
 
     // -- what can be done

@@ -2,7 +2,7 @@
 import { post } from "../api.js";
 import { now } from "../clock.js";
 import { menu, note } from "../dialogs.js";
-import { bdi, h, icon, iconButton, say } from "../dom.js";
+import { bdi, h, icon, iconButton, once, say } from "../dom.js";
 import { ago, clean, duration, number, plural } from "../format.js";
 import { ended } from "../job/ended.js";
 import { progressOf, runTime, stateText } from "../job_row.js";
@@ -31,7 +31,7 @@ export class SourceCard {
     this.progress = h("div.source-progress", {}, this.bar, this.barWords);
     this.trouble = h("div.source-trouble");
     this.checks = h("div.source-checks", { "aria-live": "polite" });
-    this.button = h("button.button.is-small", { type: "button", on: { click: () => this.main() } });
+    this.button = h("button.button.is-small", { type: "button", on: { click: once(() => this.main()) } });
     this.check = h("button.button.is-small", { type: "button", on: { click: () => this.validate() } }, "Check");
     this.more = iconButton("more", `More for ${source.name}`, () => this.menu());
     this.element = h(
@@ -143,11 +143,14 @@ export class SourceCard {
 
   /** Check without collecting, and show every check. */
   async validate() {
+    if (this.source.active || this.check.classList.contains("is-loading")) return;
     this.check.classList.add("is-loading");
     this.checks.replaceChildren(h("p.quiet", {}, "Checking…"));
     try {
       const begun = await post(`/api/sources/${this.source.id}/validate`);
-      const job = await ended(begun.id).job;
+      this.waiting = ended(begun.id);
+      const job = await this.waiting.job;
+      if (!job) return;
       const close = iconButton("cross", "Hide the checks", () => this.checks.replaceChildren());
       this.checks.replaceChildren(checkList(job, close));
     } catch (error) {
@@ -156,6 +159,11 @@ export class SourceCard {
     } finally {
       this.check.classList.remove("is-loading");
     }
+  }
+
+  destroy() {
+    this.waiting?.stop();
+    this.element.remove();
   }
 
   key(key) {

@@ -43,6 +43,7 @@ export class TestBox {
     const urls = this.area.value.split("\n").map((each) => each.trim()).filter(Boolean).slice(0, MOST);
     const draft = this.draft();
     if (!urls.length || !draft.base_url) {
+      this.ask.drop();
       this.results.replaceChildren();
       this.summary.textContent = urls.length ? "Name the address of the source first." : "";
       return;

@@ -17,8 +17,13 @@ export function show(title, build, { wide = false } = {}) {
       iconButton("cross", "Close", () => close()),
     );
     dialog.append(head, ...[build(close, dialog)].flat());
-    dialog.addEventListener("click", (event) => event.target === dialog && close());
+    const left = () => close();
+    let pressed = false; // and not inside, where somebody may have begun to select
+    dialog.addEventListener("pointerdown", (event) => (pressed = isBeside(dialog, event)));
+    dialog.addEventListener("click", (event) => pressed && isBeside(dialog, event) && close());
+    window.addEventListener("popstate", left);
     dialog.addEventListener("close", () => {
+      window.removeEventListener("popstate", left);
       dialog.remove();
       before?.focus?.();
       resolve(dialog.returnValue ? JSON.parse(dialog.returnValue) : undefined);
@@ -27,6 +32,12 @@ export function show(title, build, { wide = false } = {}) {
     dialog.showModal();
     (dialog.querySelector("[data-first]") ?? dialog.querySelector(FIELD))?.focus();
   });
+}
+
+/** Whether a pointer is beside a dialog: on what is dimmed, not on its margins. */
+function isBeside(dialog, { target, clientX: x, clientY: y }) {
+  const { left, right, top, bottom } = dialog.getBoundingClientRect();
+  return target === dialog && (x < left || x > right || y < top || y > bottom);
 }
 
 /** Ask before something is done; true if it shall be. */

@@ -131,6 +131,7 @@ export function shell() {
       const { target } = event;
       const typing = target.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
       if (event.metaKey || event.ctrlKey || event.altKey || document.querySelector("dialog[open]")) return;
+      if (target.closest?.("[role=menu]")) return;
       if (typing) {
         if (event.key === "Escape") target.blur();
         return;

@@ -36,19 +36,17 @@ export async function removeSoon(path, body, said, marked = []) {
   const job = await post(path, { ...body, action: "delete", delay: UNDO_SECONDS });
   mark(marked, true);
   const timer = setTimeout(() => mark(marked, false), MARKED);
-  const undo = () => {
-    clearTimeout(timer);
-    return takeBack(job, marked);
-  };
-  note(said, { seconds: UNDO_SECONDS, act: { text: "Undo", run: undo } });
+  const undo = { text: "Undo", run: () => takeBack(job, marked, timer, undo) };
+  note(said, { seconds: UNDO_SECONDS, act: undo });
   return job;
 }
 
-async function takeBack(job, marked) {
+async function takeBack(job, marked, timer, undo) {
   const path = `/api/jobs/${job.id}`;
   const link = { href: `/jobs/${job.id}`, text: `Job ${job.id}` };
   try {
     const { status, started_at: began } = await post(`${path}/cancel`);
+    clearTimeout(timer);
     mark(marked, false);
     if (began) {
       const text = status === "cancelled" ? "It had begun: a part is deleted, the rest stays." : "Too late: it is deleted already.";
@@ -57,7 +55,7 @@ async function takeBack(job, marked) {
     }
     note("Taken back: nothing was deleted.");
   } catch (error) {
-    note(`It could not be taken back: ${error.message}`, { error: true, link });
+    note(`It could not be taken back: ${error.message}`, { error: true, link, act: undo });
     return;
   }
   await api(path, { method: "DELETE" }).catch(() => null); // else it stays in the list, as cancelled

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 REFUSED = "Failed to load resource"
 # What a browser says of a server that is gone: refused, or taken and closed before an answer.
 GONE = ("net::ERR_", "Connection closed before receiving a handshake response")
 ENDS_MS = 60_000
+FRAMES = "() => new Promise((end) => requestAnimationFrame(() => requestAnimationFrame(end)))"
 
 
 def request(url: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
@@ -77,3 +80,31 @@ def row(page: Page, job_id: int) -> Locator:
 def expect_status(page: Page, job_id: int, status: str) -> None:
     """Wait until the row of a job says this."""
     expect(row(page, job_id).locator(".cell-status")).to_have_text(status, timeout=ENDS_MS)
+
+
+@contextmanager
+def late(page: Page, address: str):
+    """What the page asks for at this address is answered at once, and comes only in the end."""
+    pattern = re.compile(f"{address}$")
+    held: list[tuple[Route, APIResponse]] | None = []
+
+    def hold(route: Route) -> None:
+        answer = route.fetch()
+        if held is None:
+            route.fulfill(response=answer)
+        else:
+            held.append((route, answer))
+
+    @contextmanager
+    def asked():
+        yield
+        while not held:
+            page.wait_for_timeout(20)
+
+    page.route(pattern, hold)
+    yield asked
+    given, held = held, None
+    assert given
+    for route, answer in given:
+        route.fulfill(response=answer)
+    page.evaluate(FRAMES)

@@ -339,3 +339,28 @@ def test_a_row_that_was_closed_before_its_children_came_opens_again(new_page, se
     page.unroute("**/children?*")
     row(page, root).get_by_role("button", name="Show children").click()
     expect(page.locator('tr.job-row[aria-level="2"]')).to_have_count(3)
+
+
+def test_input_with_marks_that_cannot_be_seen_is_edited_and_run_again(new_page, server) -> None:
+    job_id = create(server, "scripted", {"script": "no such\x85file\x7f"})
+    wait_for_end(server, job_id)
+    page = new_page(f"/jobs/{job_id}?tab=data")
+    page.get_by_role("button", name="Edit and run again").click()
+    dialog = page.get_by_role("dialog", name="New job")
+    expect(dialog.get_by_label("Script")).to_have_value("no such\x85file\x7f")
+
+
+def test_what_could_not_be_taken_back_at_once_can_be_tried_again(new_page, server, script) -> None:
+    script.say(end=True)
+    job_id = script.start(server)
+    page = new_page("/queue", "net::ERR_")
+    expect_status(page, job_id, "completed")
+    page.route("**/cancel", lambda route: route.abort(), times=1)
+    row(page, job_id).get_by_role("button", name="More for job").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Undo").click()
+    told = page.get_by_role("alert").filter(has_text="It could not be taken back")
+    told.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Taken back: nothing was deleted.")).to_be_visible()
+    expect(row(page, job_id)).not_to_have_class(re.compile("is-going"))

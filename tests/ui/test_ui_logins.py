@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from quaero.testing.site import Page as Broken
 from quaero.testing.site import SiteServer
 
-from .asking import REFUSED, request
+from .asking import GONE, REFUSED, request
 
 SECRET = "CANARY-9a7e"
 SERIOUS = {"serious", "critical"}
@@ -171,3 +171,16 @@ def test_an_extension_is_paired_by_the_code_that_is_shown_and_revoked(
     page.get_by_role("button", name=f"Revoke {EXTENSION}").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(page.locator(".logins-extensions")).to_be_hidden()
+
+
+def test_logins_that_could_not_be_had_at_first_come_by_themselves(new_page, server) -> None:
+    page = new_page("/queue", REFUSED, *GONE)
+    page.route("**/api/auth?*", lambda route: route.abort())
+    page.get_by_role("link", name="Sources").first.click()
+    told = page.get_by_role("alert").filter(has_text="tries again by itself")
+    expect(told).to_be_visible()
+    page.unroute("**/api/auth?*")
+    server.stop()
+    server.start()
+    expect(told).to_be_hidden()
+    expect(page.get_by_text("Cookies and tokens of sites")).to_be_visible()

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
+
+from .asking import FRAMES, REFUSED
 
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\u2066\x1b[31mred\x07 \rback"
 SHOWN = r"<script>alert(1)</script>\u202egnp.exe\u2066\x1b[31mred\x07 \rback"
 MEGABYTE = 1_000_000
 SHORTENED = 3_000
+SAID = {
+    "id": 1,
+    "at": "2026-01-01T00:00:00Z",
+    "level": "info",
+    "logger": "quaero",
+    "message": "take this",
+}
+PROGRAM = {"items": [SAID], "next_before": None}
 
 
 def lines(page: Page) -> Locator:
@@ -160,3 +172,61 @@ def test_a_hostile_line_is_text_with_its_marks_written_out(
     expect(isolated).to_have_css("unicode-bidi", "isolate")
     line.get_by_role("button", name="Show the whole line").click()
     expect(page.get_by_role("dialog").locator("pre").first).to_contain_text(r"\u202egnp.exe")
+
+
+def test_what_is_downloaded_is_what_the_filter_says(new_page, server, script) -> None:
+    page = new_page(f"/jobs/{script.start(server)}?tab=logs")
+    link = page.get_by_role("link", name="Download as text")
+    expect(lines(page).first).to_be_visible()
+    page.get_by_role("button", name="Errors only").click()
+    expect(link).to_have_attribute("href", re.compile("level=error"))
+    page.get_by_role("button", name="debug").click()
+    expect(link).not_to_have_attribute("href", re.compile("level="))
+
+
+def test_a_log_that_is_narrowed_from_the_start_counts_each_line_once(
+    new_page, server, script
+) -> None:
+    script.say(log="one of many {n}", times=20, level="warn")
+    job_id = script.start(server)
+    whole = new_page(f"/jobs/{job_id}?tab=logs")
+    expect(whole.get_by_role("button", name="warn 20")).to_be_visible()
+    page = new_page(f"/jobs/{job_id}?tab=logs&level=error")
+    expect(page.get_by_text("No line matches.")).to_be_visible()
+    script.say(log="and one that matches", level="error")
+    expect(lines(page)).to_have_count(1)
+    expect(page.get_by_role("button", name="warn 20")).to_be_visible()
+
+
+def test_a_log_that_could_not_be_had_at_first_comes_by_itself(new_page, server, script) -> None:
+    script.say(log="here after all")
+    page = new_page(f"/jobs/{script.start(server)}", REFUSED)
+    busy = {"status": 503, "json": {"title": "Busy", "detail": "Too much at once."}}
+    page.route("**/logs?*", lambda route: route.fulfill(**busy), times=1)
+    page.get_by_role("tab", name="Logs").click()
+    expect(page.get_by_text("Too much at once.")).to_be_visible()
+    expect(lines(page).filter(has_text="here after all")).to_be_visible()
+
+
+def test_what_is_typed_in_a_log_is_no_word_of_the_next_page(new_page, server, script) -> None:
+    page = new_page(f"/jobs/{script.start(server)}?tab=logs")
+    expect(lines(page).first).to_be_visible()
+    page.clock.install()
+    page.get_by_label("Search the log").fill("harbour")
+    page.get_by_role("link", name="Schedules").first.click()
+    page.wait_for_url("**/schedules")
+    page.clock.run_for(1000)
+    assert page.url.endswith("/schedules")
+
+
+def test_the_lines_of_the_program_stay_selected_as_they_are_loaded_anew(new_page) -> None:
+    page = new_page("/system/log", REFUSED)
+    page.route("**/api/logs?*", lambda route: route.fulfill(json=PROGRAM))
+    line = lines(page).filter(has_text="take this")
+    expect(line).to_be_visible()
+    line.evaluate(SELECT)
+    for _ in range(2):
+        with page.expect_response("**/api/logs?*"):
+            pass
+    page.evaluate(FRAMES)
+    assert page.evaluate("getSelection().toString()") == "take this"

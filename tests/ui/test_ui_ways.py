@@ -6,9 +6,19 @@ import re
 from itertools import count
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
-from .asking import ENDS_MS, GONE, create, expect_status, request, row, wait_for_end
+from .asking import (
+    ENDS_MS,
+    FRAMES,
+    GONE,
+    create,
+    expect_status,
+    late,
+    request,
+    row,
+    wait_for_end,
+)
 
 NAMES = (f"ways-{number}" for number in count())
 
@@ -236,3 +246,94 @@ def test_lists_are_loaded_anew_while_no_socket_can_be_had(new_page, server, name
     job_id = create(server, "cleanup", {"dry_run": True}, name=name)
     expect(row(page, job_id)).to_be_visible(timeout=ENDS_MS)
     expect_status(page, job_id, "completed")
+
+
+def test_a_dialog_closes_by_a_click_beside_it_and_not_on_its_margin(new_page) -> None:
+    page = new_page("/queue")
+    page.get_by_role("button", name="New job").first.click()
+    dialog = page.get_by_role("dialog", name="New job")
+    field = dialog.locator("textarea").first
+    field.fill("https://docs.example.org/")
+    box = dialog.bounding_box()
+    page.mouse.click(box["x"] + 5, box["y"] + 5)
+    expect(dialog).to_be_visible()
+    field.hover()
+    page.mouse.down()
+    page.mouse.move(5, 5)
+    page.mouse.up()
+    expect(field).to_have_value("https://docs.example.org/")
+    page.mouse.click(5, 5)
+    expect(dialog).to_have_count(0)
+
+
+def test_back_closes_a_dialog(new_page) -> None:
+    page = new_page("/sources")
+    page.get_by_role("button", name="New source").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(re.compile("/sources$"))
+
+
+def test_keys_in_a_menu_are_for_the_menu(new_page, server, script) -> None:
+    page = new_page(f"/jobs/{script.start(server)}")
+    expect(page.locator(".job-line .status")).to_have_text("running", timeout=ENDS_MS)
+    page.get_by_role("button", name="More actions").click()
+    expect(page.get_by_role("menuitem").first).to_be_focused()
+    with pytest.raises(TimeoutError), page.expect_request("**/cancel", timeout=300):
+        page.keyboard.press("c")
+
+
+def test_who_is_asked_already_is_not_asked_again(new_page) -> None:
+    page = new_page("/queue")
+    with late(page, "/api/job-types") as asked, asked():
+        page.keyboard.press("n")
+        page.keyboard.press("n")
+    expect(page.get_by_role("dialog")).to_have_count(1)
+
+
+def test_a_double_click_retries_a_job_and_does_not_cancel_it(
+    new_page, server, script, name
+) -> None:
+    script.say(fail="ran dry")
+    job_id = script.start(server, name=name)
+    page = new_page(f"/queue?text={name}")
+    expect_status(page, job_id, "failed")
+    box = row(page, job_id).get_by_role("button", name="Retry", exact=True).bounding_box()
+    at = {"x": box["x"] + 8, "y": box["y"] + 8}
+    request(f"{server.url}/api/queue/pause", {})
+    try:
+        page.mouse.click(**at)
+        expect(row(page, job_id).get_by_role("button", name="Cancel")).to_be_visible()
+        with pytest.raises(TimeoutError), page.expect_request("**/cancel", timeout=300):
+            page.mouse.down(click_count=2)
+            page.mouse.up(click_count=2)
+    finally:
+        request(f"{server.url}/api/queue/resume", {})
+
+
+def test_an_answer_after_its_page_was_left_changes_nothing(new_page, server) -> None:
+    source = {"name": "left", "kind": "web", "base_url": server.url}
+    request(f"{server.url}/api/sources", source)
+    page = new_page("/sources")
+    with late(page, "/collect") as asked:
+        with asked():
+            page.get_by_role("button", name="Collect now: left").click()
+        page.get_by_role("link", name="Schedules").first.click()
+        expect(page.get_by_role("heading", name="Schedules")).to_be_visible()
+    expect(page.get_by_text("Collecting left")).to_be_visible()
+    page.evaluate(FRAMES)
+    expect(page.locator(".note.is-error")).to_have_count(0)
+
+
+def test_keys_in_the_log_beside_the_list_leave_the_list_alone(new_page, server, name) -> None:
+    job_id = create(server, "cleanup", {"dry_run": True}, name=name)
+    page = new_page(f"/queue?text={name}&logs={job_id}")
+    drawer = page.get_by_role("dialog", name="Log")
+    expect(drawer.locator(".log-line").first).to_be_visible()
+    expect(row(page, job_id)).to_be_visible()
+    expect(drawer).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("n")
+    expect(drawer).to_be_focused()
+    expect(page.get_by_role("dialog", name="New job")).to_have_count(0)

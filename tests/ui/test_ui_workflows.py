@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from .asking import ENDS_MS, Script, request
+from .asking import ENDS_MS, REFUSED, Script, request
 from .test_ui import serious_faults
 
 NAMES = (f"tide-{number}" for number in count())
@@ -32,6 +32,13 @@ name = "ebb"
 action = "scripted"
 depends_on = ["flood"]
 config = {{ script = "{second}" }}
+"""
+
+SCHEDULED = """\
+id = "{id}"
+name = "By the clock"
+schedule = {{ cron = "0 2 * * *" }}
+steps = [{{ name = "tidy", action = "cleanup", config = {{ dry_run = true }} }}]
 """
 
 
@@ -302,3 +309,76 @@ def test_what_a_cleanup_would_delete_is_seen_in_rows_and_bytes_before(
     job = request(f"{server.url}/api/jobs/{page.url.rpartition('/')[2]}")
     assert job["payload"]["age_threshold_days"] == 36000
     assert not job["payload"]["dry_run"]
+
+
+def test_what_the_form_says_is_saved_only_when_it_is_in_the_text(new_page, server, text) -> None:
+    page = new_page(f"/workflows/{store(server, text)}?tab=edit", "net::ERR_")
+    expect(page.get_by_text("It can be run.")).to_be_visible()
+    page.route("**/api/definitions/write", lambda route: route.abort())
+    page.get_by_label("Name", exact=True).first.fill("High water")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert").filter(has_text="Nothing was saved")).to_be_visible()
+    page.get_by_role("link", name="Schedules").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Not now").click()
+
+    held: list[Route] = []
+    page.unroute("**/api/definitions/write")
+    page.route("**/api/definitions/write", lambda route: held.append(route))  # noqa: PLW0108
+    with page.expect_request("**/api/definitions/write"):
+        page.get_by_label("Name", exact=True).first.fill("Low water")
+    page.get_by_role("button", name="Save").click()
+    held[0].continue_()
+    expect(page.get_by_text("Saved: Low water")).to_be_visible()
+    assert request(f"{server.url}/api/definitions/{id_of(text)}")["name"] == "Low water"
+
+
+def test_the_focus_stays_on_the_field_whose_change_brings_others(new_page, text) -> None:
+    page = new_page("/workflows/_new")
+    area = page.get_by_label("The definition as text")
+    expect(page.locator(".editor-state")).to_have_text("It can be run.")
+    area.fill(text)
+    expect(page.get_by_role("button", name="Remove the parameter moon")).to_be_visible()
+    kind = page.get_by_label("Kind").first
+    kind.focus()
+    page.keyboard.press("ArrowDown")
+    expect(area).to_have_value(re.compile('type = "integer"'))
+    expect(kind).to_be_focused()
+    page.get_by_role("button", name="Add a parameter").click()
+    name = page.locator('[data-pointer="/parameters/parameter_1"]').get_by_label("Name")
+    name.fill("moon")
+    name.press("Tab")
+    expect(page.get_by_text("There is a parameter moon already.")).to_be_visible()
+    expect(area).to_have_value(re.compile("How the moon is."))
+
+
+def test_a_list_that_is_loaded_anew_leaves_the_focus_where_it_is(new_page, server) -> None:
+    id_ = store(server, SCHEDULED.format(id=next(NAMES)))
+    page = new_page("/schedules")
+    row = page.locator("tr").filter(has_text=id_)
+    row.get_by_role("link").first.focus()
+    assert page.request.post(f"/api/schedules/{id_}/pause").ok
+    expect(row.get_by_text("paused")).to_be_visible()
+    expect(row.get_by_role("link").first).to_be_focused()
+
+
+def test_runs_that_cannot_be_had_are_told_of(new_page, server, text) -> None:
+    id_ = store(server, text)
+    page = new_page(f"/workflows/{id_}", REFUSED)
+    answer = {"items": [], "next_cursor": "1"}
+    page.route(f"**/api/definitions/{id_}/runs?limit=50", lambda route: route.fulfill(json=answer))
+    broken = {"status": 503, "json": {"title": "Busy", "detail": "Too much at once."}}
+    page.route(f"**/api/definitions/{id_}/runs?*cursor=*", lambda route: route.fulfill(**broken))
+    page.get_by_role("tab", name="Runs").click()
+    page.get_by_role("button", name="Show more").click()
+    expect(page.get_by_role("alert").filter(has_text="Too much at once.")).to_be_visible()
+
+
+def test_a_double_click_begins_one_run(new_page, server, text) -> None:
+    plain = re.sub(r"\[parameters.moon\]\n.*\n.*\n", "", text)
+    id_ = store(server, plain)
+    page = new_page("/workflows")
+    page.locator(f'tr[data-id="{id_}"]').get_by_role("button", name="Run").dblclick()
+    page.wait_for_url(re.compile(r"/jobs/[0-9]+$"))
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    assert len(request(f"{server.url}/api/definitions/{id_}/runs")["items"]) == 1
+    assert request(f"{server.url}/api/jobs/{page.url.rpartition('/')[2]}")["status"] != "cancelled"

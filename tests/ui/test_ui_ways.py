@@ -305,8 +305,8 @@ def test_a_double_click_retries_a_job_and_does_not_cancel_it(
     try:
         page.mouse.click(**at)
         expect(row(page, job_id).get_by_role("button", name="Cancel")).to_be_visible()
+        page.mouse.down(click_count=2)
         with pytest.raises(TimeoutError), page.expect_request("**/cancel", timeout=300):
-            page.mouse.down(click_count=2)
             page.mouse.up(click_count=2)
     finally:
         request(f"{server.url}/api/queue/resume", {})

@@ -4,7 +4,7 @@
 import { get, latest, post, versioned } from "../api.js";
 import { confirm, note } from "../dialogs.js";
 import { bdi, h, showTop } from "../dom.js";
-import { ago, clean, cleanLines, moment, number, plural } from "../format.js";
+import { ago, clean, cleanLines, plural } from "../format.js";
 import { ended } from "../job/ended.js";
 import { go } from "../router.js";
 import { remembered } from "../scroll.js";

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from quaero.testing.site import Page, SiteServer
+from quaero.testing.site import SiteServer
 
 from .asking import REFUSED, request
 from .test_ui import SERIOUS
@@ -24,10 +25,14 @@ def site() -> Iterator[SiteServer]:
     pages = {
         "/": f"<html><title>Pilot book</title><body><main><p>{links}</p></main></body></html>",
         "/harbour": "<html><title>Harbour</title><body><main><p>How to enter it.</p></main></body></html>",
-        "/tide": Page(body="<html><title>Tide</title><body><main><p>High water.</p></main></body></html>", delay=0.4),
+        "/tide": "<html><title>Tide</title><body><main><p>High water.</p></main></body></html>",
     }  # fmt: skip
-    with SiteServer(pages) as made:
+    answers = Event()
+    answers.set()
+    with SiteServer(pages, gate=lambda _: answers.wait(ENDS_MS / 1000) and None) as made:
+        made.answers = answers
         yield made
+        answers.set()
 
 
 def fill_in(page: Tab, name: str, address: str) -> None:
@@ -58,8 +63,10 @@ def test_a_source_is_made_tried_checked_collected_and_its_documents_are_found(
     expect(made).to_contain_text("Never collected")
     made.get_by_role("button", name="Check").click()
     expect(made.get_by_role("region", name="Checks")).to_contain_text("All is well")
+    site.answers.clear()
     made.get_by_role("button", name="Collect now").click()
     expect(made.locator(".source-head .status")).to_have_text("Collecting")
+    site.answers.set()
     expect(made).to_contain_text("Healthy", timeout=ENDS_MS)
     made.get_by_role("link", name="3 documents").click()
     expect(page).to_have_url(f"{server.url}/documents?q=source:pilot")

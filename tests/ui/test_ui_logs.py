@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
-from .asking import FRAMES, REFUSED
+from .asking import FRAMES, REFUSED, request, wait_for_end
 
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\u2066\x1b[31mred\x07 \rback"
 SHOWN = r"<script>alert(1)</script>\u202egnp.exe\u2066\x1b[31mred\x07 \rback"
@@ -230,3 +230,29 @@ def test_the_lines_of_the_program_stay_selected_as_they_are_loaded_anew(new_page
             pass
     page.evaluate(FRAMES)
     assert page.evaluate("getSelection().toString()") == "take this"
+
+
+def test_what_is_read_far_up_stays_as_all_is_loaded_anew(new_page, server, script) -> None:
+    script.say(log="sounding {n}", times=1_300)
+    script.say(end=True)
+    job_id = script.start(server)
+    wait_for_end(server, job_id)
+    found = request(f"{server.url}/api/jobs/{job_id}/logs?text=sounding%2077&limit=1&order=asc")
+    sockets: list[WebSocketRoute] = []
+    page = new_page("/queue")
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page.route_web_socket(re.compile("/ws$"), pass_on)
+    page.goto(f"/jobs/{job_id}?tab=logs#L{found['items'][0]['id']}")
+    current = page.locator(".log-line.is-current")
+    expect(current).to_be_in_viewport()
+    pattern = re.compile(rf"/jobs/{job_id}/logs\?order=desc&limit=500$")
+    with page.expect_response(pattern):
+        sockets[-1].send('{"type":"reset","reason":"a gap"}')
+    page.evaluate(FRAMES)
+    expect(current).to_contain_text("sounding 77")
+    expect(current).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")

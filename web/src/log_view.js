@@ -4,17 +4,17 @@
  * lines have come. A line is one row; a long one is cut, and opens whole.
  */
 import { curl, get, latest, query } from "./api.js";
-import { copy, note, show } from "./dialogs.js";
-import { bdi, h, icon, iconButton, swap } from "./dom.js";
-import { bytes, clean, cleanLines, clockTime, moment, number } from "./format.js";
+import { copy, note } from "./dialogs.js";
+import { h, icon, iconButton, swap } from "./dom.js";
+import { number } from "./format.js";
 import { live } from "./live.js";
+import { lineRow, plainLine } from "./log_line.js";
 import { Rows, VirtualList } from "./virtual_list.js";
 
 export const LEVELS = ["debug", "info", "warn", "error"];
 const KEPT = 5_000;
 const PAGE = 500;
 const PROGRAM_PAGE = 200;
-const LONGEST = 2_000;
 const WRAPPED = 1_000;
 const ROW = 22;
 const AGAIN_MS = 5_000;
@@ -36,6 +36,7 @@ export class LogView {
     this.following = true;
     this.unseen = 0;
     this.current = null;
+    this.seeking = false;
     this.ask = latest();
     this.meanwhile = null;
     this.linked = () => this.toLinked();
@@ -51,21 +52,22 @@ export class LogView {
       this.treeButton.hidden = !this.isRoot;
     }
     if (this.gone) return;
+    this.seeking = true;
     await this.load();
-    if (this.gone) return;
-    window.addEventListener("hashchange", this.linked);
-    await this.toLinked();
+    if (!this.gone) window.addEventListener("hashchange", this.linked);
   }
 
   /** To the line that the address names, as `#L12` for the entry 12, if it is among those kept. */
   async toLinked() {
     const id = Number(/^#L(\d{1,15})$/.exec(location.hash)?.[1]);
+    this.seeking = Boolean(id); // where all is loaded anew meanwhile, it goes on after that
     if (!id) return;
     this.follow(false);
     while (!this.gone && this.cursor && !(this.lines[0]?.id <= id)) {
       if (!(await this.loadOlder())) return;
     }
     if (this.gone) return;
+    this.seeking = false;
     if (!this.lines.some((line) => line.id === id)) {
       note(`The line ${id} is not among the lines that are shown.`, { error: true });
       return;
@@ -85,7 +87,7 @@ export class LogView {
     this.stop = live.subscribe(topic, {
       after: () => this.newest,
       message: (message) => this.heard(message),
-      reload: () => this.load(),
+      reload: () => this.load({ again: true }),
     });
   }
 
@@ -239,13 +241,15 @@ export class LogView {
   }
 
   filter(change) {
+    this.seeking = false;
     Object.assign(this.state, change);
     this.changed(this.state);
     this.shown();
     this.load();
   }
 
-  async load() {
+  /** Load the newest lines; `again` beside what is shown of the same, where they reach as far. */
+  async load({ again = false } = {}) {
     const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE };
     const { tree, ...narrowing } = this.words();
     const whole = { tree, order: "desc", limit: 1 }; // how far the log goes, whatever is shown of it
@@ -256,15 +260,18 @@ export class LogView {
       const answers = await this.ask((signal) => Promise.all([values, narrowed ? whole : null].map((each) => each && get(this.path, each, { signal }))));
       if (!answers) return;
       const [answer, head = answer] = answers.filter(Boolean);
-      this.lines = this.joined(answer.items);
-      this.cursor = answer.next_after ?? answer.next_before;
+      const older = again ? this.before(answer.items.at(-1)?.id) : [];
+      const lines = [...older, ...this.joined(answer.items)].slice(-KEPT);
+      if (!older.length) this.cursor = answer.next_after ?? answer.next_before;
+      this.unseen = again && !this.following ? this.unseen + lines.filter((line) => line.id > this.newest).length : 0;
+      this.lines = lines;
       this.counts = { ...head.counts };
-      this.unseen = 0;
       this.last = head.items[0]?.id ?? 0;
       this.count(this.meanwhile);
       this.meanwhile = null;
       this.draw();
       this.listen();
+      if (this.seeking && !this.gone) await this.toLinked();
     } catch (error) {
       this.empty.textContent = error.message;
       this.empty.hidden = false;
@@ -280,6 +287,11 @@ export class LogView {
     const lines = items.toReversed().map((line) => had.get(line.id) ?? line);
     const newest = lines.at(-1)?.id ?? 0;
     return [...lines, ...this.meanwhile.filter((line) => line.id > newest && this.wants(line))];
+  }
+
+  /** The lines before that of this id, if no line is missing between them and it. */
+  before(id) {
+    return this.lines.some((line) => line.id >= id) ? this.lines.filter((line) => line.id < id) : [];
   }
 
   /** Count lines that came after those that are counted. */
@@ -312,7 +324,7 @@ export class LogView {
 
   heard(message) {
     if (message.type !== "log" || message.topic !== this.wantedTopic) return;
-    if (message.gap) return this.load();
+    if (message.gap) return this.load({ again: true });
     const fresh = this.count(message.lines);
     this.meanwhile?.push(...fresh);
     const wanted = fresh.filter((line) => this.wants(line));
@@ -370,6 +382,7 @@ export class LogView {
     this.following = on;
     if (on) {
       this.unseen = 0;
+      this.seeking = false;
       this.toEnd();
     }
     this.shown();
@@ -385,65 +398,8 @@ export class LogView {
    * selected there; only the mark of where a search stands moves.
    */
   row(line, had) {
-    const row = had ?? this.made(line);
+    const row = had ?? lineRow(line, this.jobId);
     row.classList.toggle("is-current", line.id === this.current);
     return row;
   }
-
-  made(line) {
-    const long = line.cut || line.message.length > LONGEST;
-    const parts = [
-      h(this.jobId ? "a.log-at" : "span.log-at", { href: this.jobId && `#L${line.id}`, tabindex: this.jobId && -1, title: moment(line.at) }, h("time", { datetime: line.at }, clockTime(line.at))),
-      h(`span.log-level.is-level-${line.level}`, {}, line.level),
-    ];
-    if (line.job_id && line.job_id !== this.jobId) {
-      parts.push(h("a.log-job", { href: `/jobs/${line.job_id}`, title: clean(line.name, 300) }, `#${line.job_id}`));
-    }
-    if (line.logger) parts.push(h("span.log-job", {}, line.logger));
-    const message = h("span.log-message", {}, bdi(line.message, LONGEST));
-    const fields = Object.entries(line.fields ?? {}).slice(0, 12);
-    for (const [name, value] of fields) message.append(" ", h("span.log-field", {}, `${clean(name, 60)}=`, bdi(plain(value), 300)));
-    parts.push(message);
-    const size = line.cut ? "" : ` (${bytes(line.message.length)})`;
-    const label = long ? `Show all${size}` : "Show the whole line";
-    parts.push(h("button.log-all", { type: "button", "aria-label": label, on: { click: () => whole(line) } }, long ? label : icon("more")));
-    return h(`div.log-line.is-level-${line.level}`, { "data-id": line.id }, parts);
-  }
-}
-
-const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
-
-function plainLine(line) {
-  const fields = Object.entries(line.fields ?? {}).map(([name, value]) => `${name}=${plain(value)}`);
-  return [line.at, line.level, cleanLines(line.message), ...fields].join(" ");
-}
-
-const addressOf = (line) => `${location.origin}${location.pathname}${location.search}#L${line.id}`;
-
-/** The entry as it is stored: what came over the live connection may have been cut. */
-async function stored(line) {
-  if (!line.cut) return line;
-  const values = { tree: false, order: "asc", after: line.id - 1, limit: 1 };
-  const { items } = await get(`/api/jobs/${line.job_id}/logs`, values);
-  return items[0]?.id === line.id ? items[0] : line;
-}
-
-async function whole(shown) {
-  const line = await stored(shown).catch(() => shown);
-  const about = [moment(line.at), line.level, line.type, line.job_id && `job ${line.job_id}`, line.attempt && `attempt ${line.attempt}`];
-  return show(
-    "Log line",
-    () => [
-      h("p.dialog-text", {}, about.filter(Boolean).join(" · ")),
-      h("pre.raw", { tabindex: 0, "data-first": true }, h("bdi", { dir: "auto" }, cleanLines(line.message))),
-      Object.keys(line.fields ?? {}).length > 0 && h("pre.raw", { tabindex: 0 }, cleanLines(JSON.stringify(line.fields, null, 2))),
-      h(
-        "footer.dialog-foot",
-        {},
-        line.job_id && h("button.button", { type: "button", on: { click: () => copy(addressOf(line), "Link copied") } }, "Copy the link"),
-        h("button.button", { type: "button", on: { click: () => copy(line.message) } }, "Copy"),
-      ),
-    ].filter(Boolean),
-    { wide: true },
-  );
 }

@@ -32,7 +32,7 @@ GROUPS = {
     "screenshots": ("dev",),
     "soak": ("dev",),
 }
-SOAKED = ("model", "crash", "soak")
+SOAKED = ("model", "crash", "soak", "ui")
 SOAK_EXAMPLES = "QUAERO_SOAK_EXAMPLES"
 VERBS = """\
 python3 dev.py VERB
@@ -44,7 +44,7 @@ python3 dev.py VERB
   format         bring the code into shape
   bench [ARGS]   the benchmarks
   screenshots [FOLDER]  every page at two widths, light and dark
-  soak [ARGS]    the tests with random histories and crashes, at length: 20,000 examples
+  soak [ARGS]    random histories and crashes at length, 20,000 examples, and pages with late answers
 """
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from ..soak import FACTOR  # noqa: TID252
 from .asking import Script
 from .browser import executable
+from .late import late_answers
 from .server import SETTINGS, Server, sample_site
 
 WAIT_MS = 40_000
@@ -48,13 +50,22 @@ def script(tmp_path: Path) -> Iterator[Script]:
 
 @pytest.fixture
 def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """Opens pages; an error on their console that holds no expected text fails the test."""
+    """Opens pages; an error on their console that holds no expected text fails the test.
+
+    With `late`, a seed, answers come late.
+    """
     errors: list[str] = []
     contexts = []
 
     def open_page(
-        path: str = "/queue", *expected: str, width: int = 1440, height: int = 900, **options
+        path: str = "/queue",
+        *expected: str,
+        width: int = 1440,
+        height: int = 900,
+        late: int | None = None,
+        **options,
     ) -> Page:
+        seed = len(contexts) if late is None and FACTOR > 1 else late
         context = browser.new_context(
             base_url=server.url,
             locale="en-US",
@@ -62,6 +73,8 @@ def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
             **{"reduced_motion": "reduce", **options},  # no colour is on its way to another
         )
         contexts.append(context)
+        if seed is not None:
+            context.add_init_script(late_answers(seed))
         page = context.new_page()
         page.set_default_timeout(WAIT_MS)
 

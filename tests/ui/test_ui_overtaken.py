@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from .asking import ENDS_MS, FRAMES, Script, expect_status, late, request, row, wait_for_end
 
+PAGES = "dqxwfhocs"
 PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
@@ -206,3 +207,15 @@ def test_a_step_that_ended_while_the_tree_was_asked_for_is_shown_as_ended(
     step = page.locator(".tree-row").filter(has_text="first").first
     expect(step).to_contain_text("completed")
     request(f"{server.url}/api/jobs/{run}/cancel", {})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_that_come_after_their_page_was_left_do_no_harm(new_page, seed) -> None:
+    page = new_page("/", late=seed)
+    for rounds in range(2):
+        for key in PAGES:
+            page.keyboard.press("g")
+            page.keyboard.press(key)
+            page.wait_for_timeout(100 * rounds)
+    expect(page.get_by_role("heading", level=1)).to_have_text("System")
+    expect(page.get_by_text("Everything works.")).to_be_visible()

@@ -44,7 +44,7 @@ python3 dev.py VERB
   format         bring the code into shape
   bench [ARGS]   the benchmarks
   screenshots [FOLDER]  every page at two widths, light and dark
-  soak [ARGS]    random histories and crashes at length, 20,000 examples, and pages with late answers
+  soak [ARGS]    random histories and crashes at length (20,000 examples), late answers to pages
 """
 
 

@@ -440,6 +440,19 @@ def test_a_parent_fails_where_all_of_its_core_children_failed(jobs: Jobs) -> Non
     assert jobs.look(root).error == f"all 2 core jobs failed: {said}"
 
 
+def test_why_an_only_child_failed_is_said_once_however_deep_it_is(jobs: Jobs) -> None:
+    root, middle = jobs.tree(CORE)
+    jobs.claim()
+    jobs.well(middle, spawn=[JobSpec("leaf")])
+    (leaf,) = jobs.claim()
+    jobs.badly(leaf)
+    said = jobs.look(leaf).error
+    assert said
+    assert [jobs.look(each).error for each in (middle, root)] == [
+        f"the only core job failed: {said}"
+    ] * 2
+
+
 def test_a_parent_completes_with_warnings_where_some_children_failed(jobs: Jobs) -> None:
     root, *core = jobs.tree(CORE, CORE, CORE)
     jobs.claim()

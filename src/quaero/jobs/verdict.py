@@ -6,6 +6,8 @@ from quaero.db.contract import ReadTx, Tx
 from quaero.jobs.model import JobRow, OwnRun, Status, Stopping
 from quaero.jobs.rows import store
 
+_ONLY = "the only core job failed"
+
 
 def verdict(tx: ReadTx, parent: JobRow) -> tuple[Status, str | None]:
     """How a parent ends whose own run and descendants all have ended."""
@@ -37,9 +39,16 @@ def _all_failed(tx: ReadTx, parent: JobRow) -> str:
         """,
         (parent.id,),
     )
-    many = "the only core job" if parent.core_total == 1 else f"all {parent.core_total} core jobs"
-    why = f": {rows[0][0]}" if rows else ""
-    return f"{many} failed{why}"
+    error = rows[0][0] if rows else None
+    if parent.core_total > 1:
+        return f"all {parent.core_total} core jobs failed{_after_colon(error)}"
+    if error is not None and error.startswith(_ONLY):
+        return str(error)  # of a child for which the same holds
+    return f"{_ONLY}{_after_colon(error)}"
+
+
+def _after_colon(error: str | None) -> str:
+    return f": {error}" if error else ""
 
 
 def forget_warnings(tx: Tx, parent: JobRow) -> None:

@@ -95,7 +95,15 @@ def room(database: Path) -> Disk:
     """The room where a database lies, and what it takes of it with its log."""
     usage = shutil.disk_usage(database.parent)
     files = (database, database.with_name(database.name + "-wal"))
-    return Disk(usage.total, usage.free, sum(f.stat().st_size for f in files if f.exists()))
+    return Disk(usage.total, usage.free, sum(map(_size, files)))
+
+
+def _size(file: Path) -> int:
+    """The size of a file; 0 where there is none, as a log between two openings."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _process(state: ProcessState) -> ProcessHealth:

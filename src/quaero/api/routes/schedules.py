@@ -60,7 +60,7 @@ def _look(tx: ReadTx, definition_id: str) -> tuple[Timetable, Stored, int]:
     "/{definition_id}/trigger",
     status_code=202,
     response_model=Job,
-    responses={202: location("The run's address."), **errors(404, 409, 507)},
+    responses={202: location("The run's address."), **errors(400, 404, 409, 507)},
 )
 async def trigger_schedule(parts: Parts, definition_id: DefinitionId) -> Response:
     """Begin a run now, though none is due; the next due times stay as they are."""

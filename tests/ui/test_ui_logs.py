@@ -233,7 +233,7 @@ def test_the_lines_of_the_program_stay_selected_as_they_are_loaded_anew(new_page
 
 
 def test_what_is_read_far_up_stays_as_all_is_loaded_anew(new_page, server, script) -> None:
-    script.say(log="sounding {n}", times=1_300)
+    script.say(log="sounding {n}", times=6_000)
     script.say(end=True)
     job_id = script.start(server)
     wait_for_end(server, job_id)
@@ -256,3 +256,22 @@ def test_what_is_read_far_up_stays_as_all_is_loaded_anew(new_page, server, scrip
     expect(current).to_contain_text("sounding 77")
     expect(current).to_be_in_viewport()
     expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="To the newest lines").click()
+    expect(lines(page).filter(has_text="sounding 5999")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "true")
+
+
+def test_older_lines_come_however_many_there_are(new_page, server, script) -> None:
+    script.say(log="sounding {n}", times=6_000)
+    script.say(end=True)
+    job_id = script.start(server)
+    wait_for_end(server, job_id)
+    page = new_page(f"/jobs/{job_id}?tab=logs")
+    expect(lines(page).filter(has_text="sounding 5999")).to_be_in_viewport()
+    older = page.get_by_role("button", name="Show older lines")
+    while older.is_visible():
+        with page.expect_response(re.compile(r"/logs\?order=desc&limit=500&after=")):
+            older.evaluate("each => each.click()")
+        page.evaluate(FRAMES)
+    page.locator(".log-lines").evaluate("each => { each.scrollTop = 0 }")
+    expect(lines(page).filter(has_text=re.compile("sounding 0$"))).to_be_in_viewport()

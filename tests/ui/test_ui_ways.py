@@ -12,6 +12,7 @@ from .asking import (
     ENDS_MS,
     FRAMES,
     GONE,
+    REFUSED,
     create,
     expect_status,
     late,
@@ -337,3 +338,30 @@ def test_keys_in_the_log_beside_the_list_leave_the_list_alone(new_page, server, 
     page.keyboard.press("n")
     expect(drawer).to_be_focused()
     expect(page.get_by_role("dialog", name="New job")).to_have_count(0)
+
+
+def test_what_nobody_chose_in_a_form_is_not_sent_and_what_is_no_number_is(new_page) -> None:
+    maybe = [{"type": "null"}]
+    properties = {
+        "how": {"anyOf": [{"enum": ["fast", "slow"]}, *maybe], "default": None},
+        "again": {"anyOf": [{"type": "boolean"}, *maybe], "default": None},
+        "many": {"type": "integer", "default": 3},
+    }
+    kind = {"name": "sail", "title": "Sail", "schema": {"properties": properties}}
+    page = new_page("/queue", REFUSED)
+    page.route("**/api/job-types", lambda route: route.fulfill(json={"items": [kind]}))
+    page.get_by_role("button", name="New job").first.click()
+    dialog = page.get_by_role("dialog", name="New job")
+
+    def sent() -> dict[str, object]:
+        with page.expect_request(lambda request: request.method == "POST") as posted:
+            dialog.get_by_role("button", name="Create").click()
+        return posted.value.post_data_json["payload"]
+
+    assert sent() == {}
+    expect(dialog.get_by_role("alert").last).not_to_be_empty()
+    dialog.get_by_label("How").select_option("slow")
+    dialog.get_by_label("Again").select_option("false")
+    dialog.get_by_label("Many").fill("")
+    dialog.get_by_label("Many").press_sequentially("1e")
+    assert sent() == {"how": "slow", "again": False, "many": ""}

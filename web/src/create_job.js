@@ -13,9 +13,11 @@ const SHORT = ["seeds", "max_pages"];
  * asked already is not asked again.
  */
 export const createJob = single(async (start = {}) => {
+  const asked = location.href;
   let types;
   try {
     types = await get("/api/job-types");
+    if (location.href !== asked) return undefined; // who went elsewhere is not asked there
   } catch (error) {
     note(error.message, { error: true });
     return undefined;

@@ -1,7 +1,7 @@
 /** The log of a job: its newest lines, older ones on demand, new ones as they come.
  *
  * Five thousand lines are kept. It follows the end until somebody scrolls up; then it says how many
- * lines have come. A line is one row; a long one is cut, and opens whole.
+ * lines have come, and may show a part far from the end. A line is one row; a long one is cut, and opens whole.
  */
 import { curl, get, latest, query } from "./api.js";
 import { copy, note } from "./dialogs.js";
@@ -37,6 +37,7 @@ export class LogView {
     this.unseen = 0;
     this.current = null;
     this.seeking = false;
+    this.far = false; // whether newer lines than these are not shown
     this.ask = latest();
     this.meanwhile = null;
     this.linked = () => this.toLinked();
@@ -57,15 +58,13 @@ export class LogView {
     if (!this.gone) window.addEventListener("hashchange", this.linked);
   }
 
-  /** To the line that the address names, as `#L12` for the entry 12, if it is among those kept. */
+  /** To the line that the address names, as `#L12` for the entry 12, however far back it is. */
   async toLinked() {
-    const id = Number(/^#L(\d{1,15})$/.exec(location.hash)?.[1]);
+    const id = this.jobId && Number(/^#L(\d{1,15})$/.exec(location.hash)?.[1]);
     this.seeking = Boolean(id); // where all is loaded anew meanwhile, it goes on after that
     if (!id) return;
     this.follow(false);
-    while (!this.gone && this.cursor && !(this.lines[0]?.id <= id)) {
-      if (!(await this.loadOlder())) return;
-    }
+    if (this.cursor && !(this.lines[0]?.id <= id) && !(await this.loadAround(id))) return;
     if (this.gone) return;
     this.seeking = false;
     if (!this.lines.some((line) => line.id === id)) {
@@ -202,8 +201,8 @@ export class LogView {
     this.treeButton.setAttribute("aria-pressed", String(this.state.tree));
     this.wrapButton.setAttribute("aria-pressed", String(this.state.wrap));
     this.followButton.setAttribute("aria-pressed", String(this.following));
-    this.pill.hidden = this.following || !this.unseen;
-    this.pill.textContent = `↓ ${number(this.unseen)} new ${this.unseen === 1 ? "line" : "lines"}`;
+    this.pill.hidden = this.following || !(this.unseen || this.far);
+    this.pill.textContent = this.unseen ? `↓ ${number(this.unseen)} new ${this.unseen === 1 ? "line" : "lines"}` : "↓ To the newest lines";
     this.downloads.forEach((renew) => renew());
   }
 
@@ -260,11 +259,16 @@ export class LogView {
       const answers = await this.ask((signal) => Promise.all([values, narrowed ? whole : null].map((each) => each && get(this.path, each, { signal }))));
       if (!answers) return;
       const [answer, head = answer] = answers.filter(Boolean);
+      this.far &&= again;
+      const newest = this.joined(answer.items);
       const older = again ? this.before(answer.items.at(-1)?.id) : [];
-      const lines = [...older, ...this.joined(answer.items)].slice(-KEPT);
-      if (!older.length) this.cursor = answer.next_after ?? answer.next_before;
-      this.unseen = again && !this.following ? this.unseen + lines.filter((line) => line.id > this.newest).length : 0;
-      this.lines = lines;
+      this.unseen = again && !this.following ? this.unseen + newest.filter((line) => line.id > this.newest).length : 0;
+      if (!this.far) {
+        const all = [...older, ...newest];
+        this.lines = all.slice(-KEPT);
+        if (all.length > KEPT) this.cursor = this.lines[0].id;
+        else if (!older.length) this.cursor = answer.next_after ?? answer.next_before;
+      }
       this.counts = { ...head.counts };
       this.last = head.items[0]?.id ?? 0;
       this.count(this.meanwhile);
@@ -307,18 +311,33 @@ export class LogView {
     return LEVELS.indexOf(line.level) >= LEVELS.indexOf(level) && (!text || line.message.toLowerCase().includes(text.toLowerCase()));
   }
 
-  /** Whether there were any. */
   async loadOlder() {
     this.meanwhile = null;
     const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE, [this.jobId ? "after" : "before"]: this.cursor };
     const answer = await this.ask((signal) => get(this.path, values, { signal })).catch((error) => note(error.message, { error: true }));
-    if (!answer) return false;
+    if (!answer) return;
     const height = this.body.scrollHeight;
     this.follow(false);
-    this.lines = [...answer.items.toReversed(), ...this.lines].slice(-KEPT);
-    this.cursor = this.lines.length < KEPT ? (answer.next_after ?? answer.next_before) : null;
+    const lines = [...answer.items.toReversed(), ...this.lines];
+    this.far ||= lines.length > KEPT;
+    this.lines = lines.slice(0, KEPT);
+    this.cursor = answer.next_after ?? answer.next_before;
     this.draw();
     this.body.scrollTop += this.body.scrollHeight - height;
+  }
+
+  /** Show the lines before and after one in place of the newest; whether they could be had. */
+  async loadAround(id) {
+    this.meanwhile = null;
+    const halves = [{ order: "desc", after: id + 1 }, { order: "asc", after: id }];
+    const ask = (signal) => Promise.all(halves.map((each) => get(this.path, { ...this.words(), ...each, limit: PAGE / 2 }, { signal })));
+    const answers = await this.ask(ask).catch((error) => note(error.message, { error: true }));
+    if (!answers) return false;
+    const [older, newer] = answers;
+    this.lines = [...older.items.toReversed(), ...newer.items];
+    this.cursor = older.next_after;
+    this.far = true;
+    this.draw();
     return true;
   }
 
@@ -328,10 +347,14 @@ export class LogView {
     const fresh = this.count(message.lines);
     this.meanwhile?.push(...fresh);
     const wanted = fresh.filter((line) => this.wants(line));
-    if (!wanted.length) return this.shown();
-    this.lines.push(...wanted);
-    if (this.lines.length > KEPT) this.lines.splice(0, this.lines.length - KEPT);
     if (!this.following) this.unseen += wanted.length;
+    this.far ||= !this.following && this.lines.length + wanted.length > KEPT; // what is read does not move
+    if (!wanted.length || this.far) return this.shown();
+    this.lines.push(...wanted);
+    if (this.lines.length > KEPT) {
+      this.lines.splice(0, this.lines.length - KEPT);
+      this.cursor = this.lines[0].id;
+    }
     this.draw();
   }
 
@@ -372,7 +395,7 @@ export class LogView {
       this.programmed = false;
       return;
     }
-    if (atEnd === this.following) return;
+    if (atEnd === this.following || (atEnd && this.far)) return;
     this.following = atEnd;
     if (atEnd) this.unseen = 0;
     this.shown();
@@ -383,7 +406,8 @@ export class LogView {
     if (on) {
       this.unseen = 0;
       this.seeking = false;
-      this.toEnd();
+      if (this.far) this.load();
+      else this.toEnd();
     }
     this.shown();
   }

@@ -109,6 +109,7 @@ function limits(part) {
 
 function control(part, context) {
   if (part.enum) return choice(part, context);
+  if (part.type === "boolean" && part.optional) return choice({ ...part, enum: [true, false] }, context);
   if (part.type === "boolean") return tick(context);
   if (part.type === "integer" || part.type === "number") return figure(part, context);
   if (part.type === "array" && ["string", "integer", "number"].includes(part.items?.type)) {
@@ -119,13 +120,12 @@ function control(part, context) {
   return json(context);
 }
 
-function choice(part, { id, start }) {
-  const options = part.enum.map((each) => h("option", { value: each, selected: each === start }, String(each)));
+/** One of some values; none of them, where nothing is chosen for whoever has not. */
+function choice(part, { id, start, required }) {
+  const values = part.enum.includes(part.default) || required ? part.enum : [undefined, ...part.enum];
+  const options = values.map((each) => h("option", { value: each ?? "", selected: each === start }, String(each ?? "–")));
   const select = h("select", { id }, options);
-  return {
-    element: Object.assign(h("div.select", {}, select), {}),
-    read: () => part.enum[select.selectedIndex],
-  };
+  return { element: h("div.select", {}, select), read: () => values[select.selectedIndex] };
 }
 
 function tick({ id, start }) {
@@ -144,7 +144,7 @@ function figure(part, { id, start, required }) {
   });
   return {
     element: input,
-    read: () => (input.value === "" ? undefined : Number(input.value)),
+    read: () => (input.value !== "" ? Number(input.value) : input.validity.badInput ? "" : undefined),
   };
 }
 

@@ -11,9 +11,11 @@ const key = () => crypto.randomUUID?.() ?? String(Math.random());
 
 /** Begin a run, after asking for its parameters; then show it. */
 export const run = single(async ({ id, name }) => {
+  const asked = location.href;
   let value;
   try {
     ({ value } = await get(base(id)));
+    if (location.href !== asked) return; // who went elsewhere is not asked there
   } catch (error) {
     note(error.message, { error: true });
     return;

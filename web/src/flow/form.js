@@ -41,7 +41,10 @@ export class DefinitionForm {
 
   put(path, value) {
     let at = this.value;
-    for (const part of path.slice(0, -1)) at = at[part] ??= {};
+    for (const part of path.slice(0, -1)) {
+      if (at[part] === null || typeof at[part] !== "object") at[part] = {};
+      at = at[part];
+    }
     const last = path.at(-1);
     if (value === undefined || value === "") delete at[last];
     else at[last] = value;

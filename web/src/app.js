@@ -1,6 +1,7 @@
 /** Puts the page together: components, the outlet of pages, the router, the live connection. */
 import Alpine from "@alpinejs/csp";
 import "./styles.js";
+import { rooted } from "./component.js";
 import { ago, bytes, clean, counted, duration, moment, number } from "./format.js";
 import { live } from "./live.js";
 import { PAGES, templates } from "./pages/index.js";
@@ -11,7 +12,7 @@ for (const [name, made] of Object.entries({ ago, bytes, clean, counted, duration
   Alpine.magic(name, () => made);
 }
 Alpine.data("shell", shell);
-for (const [name, component] of Object.entries(PAGES)) Alpine.data(name, component);
+for (const [name, component] of Object.entries(PAGES)) Alpine.data(name, () => rooted(component()));
 
 const outlet = document.getElementById("main");
 let shown = null;

@@ -28,11 +28,11 @@ export function history() {
         );
         if (!found || this.id !== id) return;
         const [list, shown] = found;
-        swap(this.$refs.versions, rows(list, this.document, chosen));
-        this.$refs.version.replaceChildren(...(chosen.version ? oldText(shown) : shown ? changes(shown) : []));
+        swap(this.refs.versions, rows(list, this.document, chosen));
+        this.refs.version.replaceChildren(...(chosen.version ? oldText(shown) : shown ? changes(shown) : []));
       } catch (error) {
-        this.$refs.versions.replaceChildren();
-        this.$refs.version.replaceChildren(h("p", { role: "alert" }, error.message));
+        this.refs.versions.replaceChildren();
+        this.refs.version.replaceChildren(h("p", { role: "alert" }, error.message));
       }
     },
 

@@ -63,7 +63,7 @@ export function reader() {
         this.showText(found[1].html);
         this.showReferences(found[2]);
         if (this.view === "versions") this.loadVersions();
-        if (!isBack) this.$nextTick(() => showTop(this.$refs.reader));
+        if (!isBack) this.$nextTick(() => showTop(this.refs.reader));
       } catch (error) {
         this.document = null;
         this.missing = error.message;
@@ -73,11 +73,11 @@ export function reader() {
 
     showText(html) {
       const parsed = new DOMParser().parseFromString(html, "text/html");
-      this.$refs.text.replaceChildren(...taken(parsed.body, this.document.url));
-      const headings = [...this.$refs.text.querySelectorAll("h1, h2, h3")];
+      this.refs.text.replaceChildren(...taken(parsed.body, this.document.url));
+      const headings = [...this.refs.text.querySelectorAll("h1, h2, h3")];
       headings.forEach((heading, at) => (heading.id = `part-${at + 1}`));
       this.hasOutline = headings.length > 1 && !this.view;
-      this.$refs.outline.replaceChildren(
+      this.refs.outline.replaceChildren(
         ...headings.map((heading) => h(`a.outline-${heading.tagName.toLowerCase()}`, { href: `#${heading.id}` }, bdi(heading.textContent, 100))),
       );
     },
@@ -86,8 +86,8 @@ export function reader() {
     showReferences({ items, referrers, more }) {
       this.refersCount = items.length;
       this.referrersCount = referrers.length;
-      this.$refs.refers.replaceChildren(...items.map((each) => h("li", {}, reference(each))));
-      this.$refs.referrers.replaceChildren(...referrers.map((each) => h("li", {}, toDocument(each))), ...(more ? [h("li.quiet", {}, "and more")] : []));
+      this.refs.refers.replaceChildren(...items.map((each) => h("li", {}, reference(each))));
+      this.refs.referrers.replaceChildren(...referrers.map((each) => h("li", {}, toDocument(each))), ...(more ? [h("li.quiet", {}, "and more")] : []));
     },
 
     // -- tags, and deleting

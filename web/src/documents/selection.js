@@ -38,14 +38,14 @@ export function selection() {
       this.everything &&= this.selected > 0;
     },
     pickPage() {
-      const on = this.$refs.all.checked;
-      for (const check of this.$refs.rows.querySelectorAll("input")) {
+      const on = this.refs.all.checked;
+      for (const check of this.refs.rows.querySelectorAll("input")) {
         check.checked = on;
         this.pick(Number(check.dataset.id), on);
       }
     },
     unselect() {
-      this.$refs.all.checked = false;
+      this.refs.all.checked = false;
       this.pickPage();
     },
     get canSelectAll() {

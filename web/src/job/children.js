@@ -27,16 +27,16 @@ export function children(id) {
 
     /** Show what the address asks for. */
     openBelow(changed) {
-      if (this.wholeTree) tree ??= new TreeView(this.$refs.tree, { id });
+      if (this.wholeTree) tree ??= new TreeView(this.refs.tree, { id });
       else if (!table || changed) this.openChildren();
     },
 
     openChildren() {
       table?.destroy();
-      this.$refs.children.replaceChildren();
+      this.refs.children.replaceChildren();
       this.childCount = 0;
       this.childrenLoaded = false;
-      table = new JobTable(this.$refs.children, {
+      table = new JobTable(this.refs.children, {
         again: () => (timer ??= setTimeout(() => ((timer = null), this.loadChildren()), 300)),
         fits: (each) => !this.status.length || this.status.includes(each.status),
       });

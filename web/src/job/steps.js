@@ -29,7 +29,7 @@ export function steps(id) {
 
     openSteps() {
       if (!this.isRun) return;
-      graph ??= new StepGraph(this.$refs.graph);
+      graph ??= new StepGraph(this.refs.graph);
       this.loadSteps();
     },
 
@@ -46,7 +46,7 @@ export function steps(id) {
       this.stepCount = found.items.length;
       this.definitionId = found.definition_id;
       graph.draw(found.items.map(drawn));
-      swap(this.$refs.steps, found.items.map(row));
+      swap(this.refs.steps, found.items.map(row));
     },
 
     /** Run the same definition, as it was, with other parameters. */

@@ -55,8 +55,8 @@ export function logins() {
         [this.all, this.extensions] = [found[0], found[1].items];
         this.problem = "";
         this.loaded = true;
-        renew(this.$refs.logins, this.all, (each) => each.id, (each) => this.row(each));
-        renew(this.$refs.extensions, this.extensions, (each) => each.id, (each) => this.extension(each));
+        renew(this.refs.logins, this.all, (each) => each.id, (each) => this.row(each));
+        renew(this.refs.extensions, this.extensions, (each) => each.id, (each) => this.extension(each));
       } catch (error) {
         this.problem = this.loaded ? "" : error.message;
         if (this.loaded && error.status) note(error.message, { error: true });

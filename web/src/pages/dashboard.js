@@ -54,7 +54,7 @@ export function dashboard() {
       ];
       const zoomed = (from, to) => change({ from, to });
       charts = {
-        throughput: chart(this.$refs.throughput, {
+        throughput: chart(this.refs.throughput, {
           zoomed,
           series: [
             { label: "Completed", colour: "--s-running", area: true },
@@ -62,9 +62,9 @@ export function dashboard() {
             { label: "Cancelled", colour: "--s-cancelled", dash: [4, 3] },
           ],
         }),
-        run: chart(this.$refs.run, { zoomed, series: percentiles, format: duration, tick: tickDuration }),
-        wait: chart(this.$refs.wait, { zoomed, series: percentiles, format: duration, tick: tickDuration }),
-        depth: chart(this.$refs.depth, { zoomed, series: [{ label: "Waiting", colour: "--s-pending", area: true }] }),
+        run: chart(this.refs.run, { zoomed, series: percentiles, format: duration, tick: tickDuration }),
+        wait: chart(this.refs.wait, { zoomed, series: percentiles, format: duration, tick: tickDuration }),
+        depth: chart(this.refs.depth, { zoomed, series: [{ label: "Waiting", colour: "--s-pending", area: true }] }),
       };
       ends.push(
         onRoute((route) => route.page === "dashboard" && this.routed(route)),
@@ -132,10 +132,10 @@ export function dashboard() {
         this.count = recent.items.length;
         this.failed = failed.items.length;
         this.problem = "";
-        renew(this.$refs.latest, recent.items, (job) => job.id, brief);
+        renew(this.refs.latest, recent.items, (job) => job.id, brief);
         this.cutFailures = Boolean(failed.next_cursor);
-        renew(this.$refs.failures, grouped(failed.items), ([job]) => alike(job), (jobs) => failure(jobs, () => this.retry(jobs)));
-        renew(this.$refs.slots, queue.workers.filter((each) => each.alive), (each) => each.id, slots);
+        renew(this.refs.failures, grouped(failed.items), ([job]) => alike(job), (jobs) => failure(jobs, () => this.retry(jobs)));
+        renew(this.refs.slots, queue.workers.filter((each) => each.alive), (each) => each.id, slots);
       } catch (error) {
         this.problem = error.message;
       }

@@ -63,7 +63,7 @@ export function dead() {
         const values = { limit: PAGE, cursor: this.cursor };
         const answer = await ask((signal) => get("/api/queue/dead", values, { signal }));
         if (!answer) return;
-        this.$refs.rows.append(...answer.items.map((each) => this.row(each)));
+        this.refs.rows.append(...answer.items.map((each) => this.row(each)));
         this.shown += answer.items.length;
         this.cursor = this.shown < 500 ? answer.next_cursor : null;
       } catch (error) {
@@ -74,7 +74,7 @@ export function dead() {
     fill(items) {
       const ids = new Set(items.map((each) => each.id));
       for (const id of chosen) if (!ids.has(id)) chosen.delete(id);
-      renew(this.$refs.rows, items, (each) => each.id, (each) => this.row(each));
+      renew(this.refs.rows, items, (each) => each.id, (each) => this.row(each));
       for (const check of this.checks()) check.checked = chosen.has(Number(check.dataset.id));
       this.shown = items.length;
       this.selected = chosen.size;
@@ -138,7 +138,7 @@ export function dead() {
       await this.run(() => post("/api/queue/dead/bulk", body), "Under way");
       chosen.clear();
       this.selected = 0;
-      this.$refs.all.checked = false;
+      this.refs.all.checked = false;
     },
 
     async run(request, done) {
@@ -153,14 +153,14 @@ export function dead() {
     },
 
     checks() {
-      return this.$refs.rows.querySelectorAll("input");
+      return this.refs.rows.querySelectorAll("input");
     },
     pickPage() {
       for (const check of this.checks()) {
-        check.checked = this.$refs.all.checked;
+        check.checked = this.refs.all.checked;
         if (check.checked) chosen.add(Number(check.dataset.id));
       }
-      if (!this.$refs.all.checked) chosen.clear();
+      if (!this.refs.all.checked) chosen.clear();
       this.selected = chosen.size;
     },
 

@@ -116,7 +116,7 @@ export function documents() {
         const ids = answer.items.map((each) => (each.document ?? each).id);
         this.keep(new Set(ids));
         this.sawDocuments(ids);
-        swap(this.$refs.rows, answer.items.map((each) => this.row(each)));
+        swap(this.refs.rows, answer.items.map((each) => this.row(each)));
         this.mark();
         this.showGoing();
         announce(this.sentence);
@@ -141,7 +141,7 @@ export function documents() {
       const [path, values] = this.asked;
       const answer = await ask((signal) => get(path, { limit: PAGE, ...values, cursor: this.cursor }, { signal })).catch((error) => note(error.message, { error: true }));
       if (!answer) return;
-      this.$refs.rows.append(...answer.items.map((each) => this.row(each)));
+      this.refs.rows.append(...answer.items.map((each) => this.row(each)));
       this.shown += answer.items.length;
       remember({ rows: this.shown });
       this.cursor = this.shown < 500 ? answer.next_cursor : null;
@@ -170,7 +170,7 @@ export function documents() {
     },
 
     mark() {
-      for (const row of this.$refs.rows.children) {
+      for (const row of this.refs.rows.children) {
         const on = Number(row.dataset.id) === this.id;
         if (on) row.lastChild.setAttribute("aria-current", "true");
         else row.lastChild.removeAttribute("aria-current");
@@ -179,7 +179,7 @@ export function documents() {
 
     /** Pale while it is about to be deleted. */
     showGoing() {
-      for (const row of this.$refs.rows.children) row.classList.toggle("is-going", isGoing(`document:${row.dataset.id}`));
+      for (const row of this.refs.rows.children) row.classList.toggle("is-going", isGoing(`document:${row.dataset.id}`));
     },
 
     /** A job has changed documents. */
@@ -235,7 +235,7 @@ export function documents() {
     },
 
     key({ key }) {
-      const links = [...this.$refs.rows.querySelectorAll("a")];
+      const links = [...this.refs.rows.querySelectorAll("a")];
       const check = document.activeElement?.closest?.(".document-rows li")?.firstChild;
       if (key === "x" && check) {
         check.click();
@@ -253,7 +253,7 @@ export function documents() {
       if (key === "Escape" && this.id) {
         const { id } = this;
         go(this.backHref);
-        this.$refs.rows.querySelector(`[data-id="${id}"] a`)?.focus({ preventScroll: true });
+        this.refs.rows.querySelector(`[data-id="${id}"] a`)?.focus({ preventScroll: true });
         return true;
       }
       return false;

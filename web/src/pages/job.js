@@ -110,7 +110,7 @@ export function job() {
       const changed = ({ level, text }) => {
         change({ level: level === "debug" ? "" : level, find: text }, { replace: true });
       };
-      log = new LogView(this.$refs.logs, { jobId: id, state, changed });
+      log = new LogView(this.refs.logs, { jobId: id, state, changed });
     },
 
     async load() {
@@ -143,11 +143,11 @@ export function job() {
       this.job = fresh;
       document.title = `${clean(fresh.name || fresh.type, 60)} · Quaero`;
       this.sample(fresh);
-      restate(this.$refs.status, [statusMark(fresh)]);
+      restate(this.refs.status, [statusMark(fresh)]);
       announce(`${stateText(fresh)}${fresh.counts?.total ? `, ${this.progressWords}` : ""}`);
       this.offer(fresh);
-      restate(this.$refs.attempts, attemptsOf(fresh).map(attempt));
-      restate(this.$refs.facts, facts(fresh));
+      restate(this.refs.attempts, attemptsOf(fresh).map(attempt));
+      restate(this.refs.facts, facts(fresh));
     },
 
     heard(message) {
@@ -187,7 +187,7 @@ export function job() {
       );
       if (String(found.actions) === this.offered) return;
       this.offered = String(found.actions);
-      swap(this.$refs.actions, parts, parts.at(-1));
+      swap(this.refs.actions, parts, parts.at(-1));
     },
 
     more(button, first) {

@@ -46,7 +46,7 @@ export function queue() {
     address: "",
 
     init() {
-      table = new JobTable(this.$refs.rows, {
+      table = new JobTable(this.refs.rows, {
         selectable: true,
         openLog: (job) => change({ logs: job.id }),
         fits: (job) => this.fits(job),
@@ -102,7 +102,7 @@ export function queue() {
       return offered(this.filter.parent).map(([word, label]) => ({ word, label, on: word === this.order }));
     },
     reorder() {
-      const order = this.$refs.order.value;
+      const order = this.refs.order.value;
       change({ order: order === "-created" ? "" : order });
     },
 
@@ -311,7 +311,7 @@ export function queue() {
         this.closeLog();
         return true;
       }
-      if (this.logId && this.$refs.drawer.contains(document.activeElement)) return "jkxlrcn".includes(event.key);
+      if (this.logId && this.refs.drawer.contains(document.activeElement)) return "jkxlrcn".includes(event.key);
       if (event.key === "n") {
         this.create();
         return true;

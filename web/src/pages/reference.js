@@ -40,18 +40,18 @@ export function reference() {
       const areas = grouped(openapi);
       this.count = [...areas.values()].flat().length;
       const extra = extras(openapi);
-      this.$refs.operations.replaceChildren(
+      this.refs.operations.replaceChildren(
         ...[...areas].map(([name, operations]) => area(name, operations.map((each) => operation(each, openapi)))),
         ...extra,
       );
       const names = [...areas.keys(), ...extra.map((each) => each.dataset.area)];
-      this.$refs.areas.replaceChildren(...names.map((name) => h("a", { href: `#area-${name}` }, words(name))));
+      this.refs.areas.replaceChildren(...names.map((name) => h("a", { href: `#area-${name}` }, words(name))));
       document.getElementById(location.hash.slice(1))?.scrollIntoView();
     },
 
     filter() {
       const wanted = this.text.toLowerCase();
-      for (const each of this.$refs.operations.querySelectorAll(".operation")) {
+      for (const each of this.refs.operations.querySelectorAll(".operation")) {
         each.hidden = !each.dataset.words.includes(wanted);
       }
     },

@@ -50,7 +50,7 @@ export function schedules() {
 
     second() {
       this.tick += 1;
-      for (const each of this.$refs.rows.querySelectorAll("[data-at]")) say(each, ago(each.dataset.at));
+      for (const each of this.refs.rows.querySelectorAll("[data-at]")) say(each, ago(each.dataset.at));
     },
 
     async load() {
@@ -74,7 +74,7 @@ export function schedules() {
       this.cursor = cursor;
       this.loaded = true;
       this.problem = "";
-      renew(this.$refs.rows, items, (each) => each.definition_id, (each) => this.row(each));
+      renew(this.refs.rows, items, (each) => each.definition_id, (each) => this.row(each));
     },
 
     row(each) {

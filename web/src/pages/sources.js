@@ -82,8 +82,8 @@ export function sources() {
         const card = cards.get(each.id) ?? new SourceCard(each, this);
         cards.set(each.id, card);
         card.update(each);
-        const place = this.$refs.cards.children[at];
-        if (place !== card.element) this.$refs.cards.insertBefore(card.element, place ?? null);
+        const place = this.refs.cards.children[at];
+        if (place !== card.element) this.refs.cards.insertBefore(card.element, place ?? null);
       });
     },
 
@@ -193,7 +193,7 @@ export function sources() {
     },
 
     key({ key }) {
-      const shown = [...this.$refs.cards.children];
+      const shown = [...this.refs.cards.children];
       const at = shown.findIndex((each) => each.contains(document.activeElement));
       if (key === "j" || key === "k") {
         const next = shown[Math.max(0, Math.min(shown.length - 1, at + (key === "j" ? 1 : -1)))];

@@ -53,7 +53,7 @@ export function system() {
 
     routed({ path }) {
       this.isLog = path === "/system/log";
-      if (this.isLog && !log) this.$nextTick(() => (log = new LogView(this.$refs.log, { path: "/api/logs", nothing: QUIET })));
+      if (this.isLog && !log) this.$nextTick(() => (log = new LogView(this.refs.log, { path: "/api/logs", nothing: QUIET })));
     },
 
     load() {
@@ -83,7 +83,7 @@ export function system() {
       this.state = health.status;
       this.wrong = health.problems.map((each) => clean(each, 300));
       this.problem = "";
-      restate(this.$refs.health, checks(health).map(check));
+      restate(this.refs.health, checks(health).map(check));
     },
 
     async loadConfig() {
@@ -92,7 +92,7 @@ export function system() {
       this.configFile = config.file ? clean(config.file, 300) : "no configuration file";
       const items = config.items ?? config.settings ?? config.values ?? [];
       const list = Array.isArray(items) ? items : Object.entries(items).map(([key, rest]) => ({ key, ...rest }));
-      this.$refs.config.replaceChildren(...list.map(setting));
+      this.refs.config.replaceChildren(...list.map(setting));
     },
 
     async loadAbout() {
@@ -100,7 +100,7 @@ export function system() {
       const found = await asks.about((signal) => Promise.all(paths.map((path) => get(path, {}, { signal })))).catch(() => null);
       if (!found) return; // what was known stays
       const [version, status] = found;
-      restate(this.$refs.about, flat({ ...version, ...status }).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+      restate(this.refs.about, flat({ ...version, ...status }).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
     },
 
     tidy() {

@@ -59,7 +59,7 @@ export function workers() {
         this.loaded = true;
         this.lanes = queue.lanes.length;
         this.lanesTotal = queue.lanes_total;
-        swap(this.$refs.lanes, queue.lanes.map(lane));
+        swap(this.refs.lanes, queue.lanes.map(lane));
         if (heardAt < asked) this.showWorkers(queue.workers);
       } catch (error) {
         this.problem = this.loaded ? "" : error.message;
@@ -68,7 +68,7 @@ export function workers() {
 
     showWorkers(found) {
       this.all = found;
-      renew(this.$refs.workers, found, (each) => each.id, card);
+      renew(this.refs.workers, found, (each) => each.id, card);
     },
 
     get sentence() {

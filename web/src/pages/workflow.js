@@ -101,24 +101,24 @@ export function workflow() {
       this.missing = "";
       this.seen = { name: found.name, enabled: found.enabled, origin: found.origin, path: found.path, problem: found.problem, schedule: found.schedule };
       document.title = `${clean(found.name, 60)} · Quaero`;
-      this.$refs.facts.replaceChildren(...facts(found));
+      this.refs.facts.replaceChildren(...facts(found));
       this.$nextTick(() => this.open());
     },
 
     draw() {
-      graph ??= new StepGraph(this.$refs.graph);
+      graph ??= new StepGraph(this.refs.graph);
       graph.draw(stepsOf(shown.value));
     },
 
     edit() {
-      editor = new Editor(this.$refs.editor, { stored: this.fresh ? null : shown, saved: (found) => this.saved(found) });
+      editor = new Editor(this.refs.editor, { stored: this.fresh ? null : shown, saved: (found) => this.saved(found) });
     },
 
     saved(found) {
       ask.drop(); // it would say how it was before
       editor.destroy();
       editor = null;
-      this.$refs.editor.replaceChildren();
+      this.refs.editor.replaceChildren();
       if (!this.fresh) this.show(found);
       go(`/workflows/${found.id}`);
     },
@@ -142,7 +142,7 @@ export function workflow() {
       this.runsLoaded = true;
       this.runCount = found.items.length;
       this.cursor = found.next_cursor;
-      swap(this.$refs.runs, found.items.map(runRow));
+      swap(this.refs.runs, found.items.map(runRow));
     },
 
     askedRuns(values) {
@@ -153,7 +153,7 @@ export function workflow() {
     async moreRuns() {
       const found = await this.askedRuns({ limit: PAGE, cursor: this.cursor });
       if (!found) return;
-      this.$refs.runs.append(...found.items.map(runRow));
+      this.refs.runs.append(...found.items.map(runRow));
       this.runCount += found.items.length;
       this.cursor = found.next_cursor;
     },

@@ -48,7 +48,7 @@ export function workflows() {
 
     second() {
       this.tick += 1;
-      for (const each of this.$refs.rows.querySelectorAll("[data-at]")) say(each, ago(each.dataset.at));
+      for (const each of this.refs.rows.querySelectorAll("[data-at]")) say(each, ago(each.dataset.at));
     },
 
     async load() {
@@ -74,15 +74,15 @@ export function workflows() {
       this.cursor = cursor;
       this.loaded = true;
       this.problem = "";
-      if (this.$refs.rows.contains(document.activeElement)) {
+      if (this.refs.rows.contains(document.activeElement)) {
         const { id, dataset } = document.activeElement;
         this.draw();
-        (id ? document.getElementById(id) : this.$refs.rows.querySelector(`[data-what="${dataset.what}"]`))?.focus();
+        (id ? document.getElementById(id) : this.refs.rows.querySelector(`[data-what="${dataset.what}"]`))?.focus();
       } else this.draw();
     },
 
     draw() {
-      swap(this.$refs.rows, items.map((each) => this.row(each)));
+      swap(this.refs.rows, items.map((each) => this.row(each)));
     },
 
     row(each) {

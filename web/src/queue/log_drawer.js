@@ -21,21 +21,21 @@ export function logDrawer(table) {
       const words = here().query;
       this.logName = table()?.rows.get(id)?.job.name ?? "";
       this.$nextTick(() => {
-        log = new LogView(this.$refs.log, {
+        log = new LogView(this.refs.log, {
           jobId: id,
           state: { level: words.get("level") ?? "debug", text: words.get("find") ?? "" },
           changed: ({ level, text }) => change({ level: level === "debug" ? "" : level, find: text }, { replace: true }),
         });
-        this.$refs.drawer.focus();
+        this.refs.drawer.focus();
       });
     },
     /** The focus goes round in the drawer until it is closed. */
     drawerKey(event) {
       if (event.key !== "Tab") return;
-      const all = [...this.$refs.drawer.querySelectorAll(TAKES_TAB)].filter((each) => each.checkVisibility());
+      const all = [...this.refs.drawer.querySelectorAll(TAKES_TAB)].filter((each) => each.checkVisibility());
       const [goal, edge] = event.shiftKey ? [all.at(-1), all[0]] : [all[0], all.at(-1)];
       const here = document.activeElement;
-      if (here !== edge && !(event.shiftKey && here === this.$refs.drawer)) return;
+      if (here !== edge && !(event.shiftKey && here === this.refs.drawer)) return;
       event.preventDefault();
       goal.focus();
     },

@@ -10,10 +10,10 @@ export function selection(table) {
     everything: false,
 
     pickPage() {
-      table().pickAll(this.$refs.all.checked);
+      table().pickAll(this.refs.all.checked);
     },
     unselect() {
-      this.$refs.all.checked = false;
+      this.refs.all.checked = false;
       table().pickAll(false);
       this.everything = false;
     },

@@ -115,7 +115,7 @@ def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, text=True, **(pipes | options))
 
 
-def finish(process: subprocess.Popen[str], seconds: float = 30) -> Done:
+def finish(process: subprocess.Popen[str], seconds: float = 90) -> Done:
     """Wait for its end."""
     out, err = process.communicate(timeout=seconds)
     return Done(process.returncode, out or "", err or "")

@@ -302,6 +302,21 @@ async def test_who_comes_later_is_told_ages_as_they_are_then(opened) -> None:
         assert not [each for each in one.heard if each["type"] == "queue"]
 
 
+@pytest.mark.parametrize(("topic", "kind"), [("queue", "queue"), ("system", "workers")])
+async def test_what_is_again_as_it_was_told_is_told_again_if_jobs_changed_meanwhile(
+    opened, topic, kind
+) -> None:
+    """A page that was loaded in between shows what was then."""
+    await opened.db.write(open_queue, "quaero_jobs")
+    same = dataclasses.replace(plain_views(), queue=lambda _: {"stats": {"ready": 0}})
+    async with hubbing(opened.db, same) as hub:
+        one = await Listener(opened.db, hub).connect(topic)
+        before = await one.got(kind)
+        await opened.db.write(create, 1, specs(1))
+        await end_all(opened.db)
+        assert await one.got(kind) == before
+
+
 async def test_workers_ride_on_system(live) -> None:
     one = await live().connect("system")
     assert (await one.got("workers"))["workers"] == [{"id": 1}]

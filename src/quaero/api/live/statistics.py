@@ -1,5 +1,8 @@
 """Statistics on the socket: of the queue each second, of workers, health and schedules every other
 second or less, read while somebody listens and told only when they have changed.
+
+What follows from jobs is told again when jobs have changed, though it is as it was: a page may have
+been loaded in between, and shows what was then.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from quaero.api.live.client import Client
 from quaero.api.live.topics import QUEUE, SYSTEM, WORKERS, Topic
 from quaero.api.live.views import Views
 from quaero.db.contract import Database, ReadTx
+from quaero.jobs import feed
 
 Put = Callable[[Iterable[Client], list[tuple[Any, bytes]]], None]
 _TOPICS = {
@@ -21,6 +25,7 @@ _TOPICS = {
     "health": ((SYSTEM,), 5.0),
     "schedule": ((SYSTEM,), 2.0),
 }
+_OF_JOBS = frozenset({"queue", "workers"})
 
 
 class Statistics:
@@ -40,8 +45,8 @@ class Statistics:
             if not hearing or now - self._read.get(kind, -every) < every:
                 continue
             self._read[kind] = now
-            picture = await self._db.read(self._picture, kind)
-            same, text = _lasting(picture), messages.message(kind, **picture)
+            place, picture = await self._db.read(self._look, kind)
+            same, text = (place, _lasting(picture)), messages.message(kind, **picture)
             changed = kind not in self._told or self._told[kind][0] != same
             self._told[kind] = same, text  # the ages in it are those of now, for who comes next
             if changed:
@@ -63,6 +68,10 @@ class Statistics:
             if topic in topics:
                 self._told.pop(kind, None)
                 self._read.pop(kind, None)
+
+    def _look(self, tx: ReadTx, kind: str) -> tuple[int, dict[str, Any]]:
+        """Where the feed of jobs is, for what follows from them, and the picture."""
+        return feed.last(tx) if kind in _OF_JOBS else 0, self._picture(tx, kind)
 
     def _picture(self, tx: ReadTx, kind: str) -> dict[str, Any]:
         if kind == "queue":

@@ -36,6 +36,12 @@ async def test_only_names_of_this_server_are_answered(make_app, host, status):
     assert answer.status_code == status
 
 
+async def test_an_address_of_ipv6_is_named_in_brackets(make_app):
+    async with client_of(make_app(server__host="fd00::1")) as web:
+        answer = await web.get("/api/ready", headers={"host": "[fd00::1]:8080"})
+    assert answer.status_code == 200
+
+
 FOREIGN = [
     ({"origin": "http://evil.example"}, 403),
     ({"origin": "null"}, 403),

@@ -62,7 +62,7 @@ class Security:
         guests: Guests | None = None,
     ) -> None:
         self._app = app
-        self._hosts = LOOPBACK | {host.lower() for host in hosts}
+        self._hosts = LOOPBACK | {_as_written(host.lower()) for host in hosts}
         self._token = token
         self._draining = draining or threading.Event()
         self._guests = guests
@@ -160,6 +160,11 @@ def _name_of(host: str) -> str:
     """A Host header without its port, in lower case."""
     name, colon, port = host.rpartition(":")
     return (name if colon and _is_number(port) else host).lower()
+
+
+def _as_written(host: str) -> str:
+    """A host as a Host header names it: an IPv6 address in brackets (RFC 9110, section 7.2)."""
+    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
 
 
 def _is_number(text: str) -> bool:

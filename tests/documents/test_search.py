@@ -457,6 +457,9 @@ def marked(snippet: Snippet) -> list[str]:
         ("می‌خواهم", "من می‌خواهم", ["می‌خواهم"]),
         ("अवन", "അവന്‍ പോയി", []),
         ("missing", "nothing is marked", []),
+        # a letter and its marks apart, as some systems write them
+        ("résumé", "the re\u0301sume\u0301", ["résumé"]),
+        ("Résumé case:match", "re\u0301sume\u0301, Re\u0301sume\u0301", ["Résumé"]),
     ],
 )
 def test_a_snippet_marks_what_was_looked_for(query: str, text: str, words: list[str]) -> None:
@@ -499,6 +502,15 @@ def test_a_snippet_begins_and_ends_with_whole_words(before: int) -> None:
     words = ("harbour " * 40)[:before].rsplit(" ", 1)[0]
     snippet = cut("word", f"{words}\nand word {'harbour ' * 60}")
     assert set(snippet.text.strip("…").split()) <= {"harbour", "and", "word"}
+
+
+@pytest.mark.parametrize("sign", ["ที่", "கொ", "👩\u200d👧\u200d👦"])
+@pytest.mark.parametrize("before", range(300, 312))
+def test_a_snippet_cuts_no_sign_of_a_text_without_blanks(before: int, sign: str) -> None:
+    text = f"{'ก' * before}{sign * 40}首都{sign * 400}"
+    before_it, found, after_it = (each.strip("…") for each, _ in cut("首都", text).pieces)
+    assert (before_it, found) == (sign * (len(before_it) // len(sign)), "首都")
+    assert after_it == sign * (len(after_it) // len(sign))
 
 
 def test_a_snippet_of_an_empty_text_is_empty() -> None:

@@ -33,6 +33,8 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s\"[^\"]*\")?\)")
 _LINK_TAIL = re.compile(r"\]\([^()\s]*\)?")
 _MARKS = "#>|*+-:`"
 _BLANK = re.compile(r"\s+")
+_ON_SIGNS = ("Mn", "Mc")
+_JOINER = "\u200d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +79,29 @@ class Finder:
 
     def found(self, text: str) -> bool:
         """Tell whether anything in `text` matches."""
+        text = _composed(text)
         return self._any.search(text if self._exact else fold(text)) is not None
 
     def snippet(self, text: str) -> Snippet:
         """The line of a Markdown text that shows the most of what matches, else its beginning."""
-        head = text[:MAX_TEXT]
+        head = _composed(text[:MAX_TEXT])
         start = _best(self.marks(head), head if self._exact else fold(head))
-        line = plain(head[_word_start(head, max(0, start - _LEAD)) : start + _ROOM])
+        rest = _sign_end(head, start + _ROOM)
+        line = plain(head[_word_start(head, max(0, start - _LEAD)) : rest])
         found = self.marks(line)
-        begin = _word_start(line, max(0, found[0][0] - _LEAD)) if found else 0
+        first = found[0][0] if found else 0
+        begin = min(first, _word_start(line, max(0, first - _LEAD)))
         end = _word_end(line, begin + LENGTH)
         shown, before = line[begin:end], "…" if begin or start > _LEAD else ""
-        after = "…" if end < len(line) or start + _ROOM < len(text) else ""
+        after = "…" if end < len(line) or rest < len(head) or len(text) > MAX_TEXT else ""
         shift = len(before) - begin
         marks = tuple((a + shift, b + shift) for a, b in found if b <= end)
         return Snippet(f"{before}{shown}{after}", marks)
+
+
+def _composed(text: str) -> str:
+    """The text with each letter and its marks as one sign where there is one, as in a query."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def fold(text: str) -> str:
@@ -162,9 +172,24 @@ def _pointed(word: str) -> str:
 
 def _with_marks(text: str, end: int) -> int:
     """Where the marks end that belong to the sign before a place, as vowels do in India."""
-    while end < len(text) and unicodedata.category(text[end]) in ("Mn", "Mc"):
+    while end < len(text) and unicodedata.category(text[end]) in _ON_SIGNS:
         end += 1
     return end
+
+
+def _cuts_sign(text: str, place: int) -> bool:
+    """Whether a place is within what readers see as one: before a mark, or beside a joiner."""
+    if not 0 < place < len(text):
+        return False
+    return unicodedata.category(text[place]) in _ON_SIGNS or _JOINER in text[place - 1 : place + 1]
+
+
+def _sign_end(text: str, place: int) -> int:
+    """The nearest place at or before one that cuts no sign."""
+    place = min(place, len(text))
+    while _cuts_sign(text, place):
+        place -= 1
+    return place
 
 
 def _best(found: Sequence[tuple[int, int]], text: str) -> int:
@@ -188,15 +213,19 @@ def _best(found: Sequence[tuple[int, int]], text: str) -> int:
 
 
 def _word_start(text: str, place: int) -> int:
-    """Where the first word from a place on begins; the place itself where none begins soon."""
+    """Where the first word from a place on begins; its first sign where none begins soon."""
     if place == 0 or text[place - 1].isspace():
         return place
     blank = _BLANK.search(text, place, place + _LEAD // 2)
-    return blank.end() if blank else place
+    if blank:
+        return blank.end()
+    while _cuts_sign(text, place):
+        place += 1
+    return place
 
 
 def _word_end(line: str, place: int) -> int:
     if place >= len(line):
         return len(line)
     blank = line.rfind(" ", 0, place)
-    return blank if blank > place - _LEAD else place
+    return blank if blank > place - _LEAD else _sign_end(line, place)

@@ -299,6 +299,26 @@ def test_tags_are_added_and_taken_in_one_form(db: SqliteDatabase, page: Page) ->
     }
 
 
+def test_a_tag_is_the_same_one_however_its_letters_are_put_together(
+    db: SqliteDatabase, page: Page
+) -> None:
+    (saved,) = save(db, page("a", tags=("Cafe\u0301",)))
+    assert db.write_sync(tags.tag, [saved.id], ["caf\u00e9", "caf\u00e9\0"]) == 0
+    assert db.read_sync(search, "tag:cafe\u0301").total == 1
+    assert db.read_sync(read.number, model.Filter(tag="caf\u00e9")) == 1
+    assert db.write_sync(tags.untag, [saved.id], ["cafe\u0301"]) == 1
+
+
+def test_a_tag_that_was_kept_as_it_was_written_can_be_taken(
+    db: SqliteDatabase, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (saved,) = save(db, page("a"))
+    with monkeypatch.context() as before:
+        before.setattr(tags, "normal_tag", str)
+        db.write_sync(tags.tag, [saved.id], ["cafe\u0301"])
+    assert db.write_sync(tags.untag, [saved.id], ["cafe\u0301"]) == 1
+
+
 def test_tags_survive_a_recrawl(db: SqliteDatabase, page: Page) -> None:
     (saved,) = save(db, page("a", tags=("crawled",)))
     db.write_sync(tags.tag, [saved.id], ["mine"])

@@ -7,6 +7,7 @@ are ISO 8601 texts as the page gave them.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -170,5 +171,5 @@ def content_hash(title: str, text: str) -> str:
 
 
 def normal_tag(tag: str) -> str:
-    """The form in which tags are kept and compared: lower case, one blank between words."""
-    return " ".join(tag.casefold().split())
+    """The form in which tags are kept and compared: lower case, one blank between words, NFC."""
+    return unicodedata.normalize("NFC", " ".join(tag.replace("\0", "").casefold().split()))

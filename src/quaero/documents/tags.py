@@ -18,13 +18,17 @@ def tag(tx: Tx, ids: Sequence[int], tags: Iterable[str]) -> int:
 
 
 def untag(tx: Tx, ids: Sequence[int], tags: Iterable[str]) -> int:
-    """Take tags from documents; returns how many they had."""
+    """Take tags from documents; returns how many they had.
+
+    Those that were kept before tags had one form of letters go as they are written.
+    """
+    given = list(tags)
     rows = tx.execute(
         """
         delete from document_tag where document_id in ints($1)
            and tag in (select value from each($2)) returning document_id, tag
         """,
-        (as_json(ids), as_json(sorted({normal_tag(each) for each in tags}))),
+        (as_json(ids), as_json(sorted({*given, *map(normal_tag, given)}))),
     )
     _count_tags(tx, rows, -1)
     return len(rows)

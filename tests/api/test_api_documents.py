@@ -319,6 +319,8 @@ async def test_search_gives_snippets_facets_and_pages(
     other = await web.get("/api/search", params={"q": "other", "cursor": cursor})
     assert other.status_code == 400
     assert (await web.get("/api/search", params={"q": '"-(* '})).status_code == 200
+    misspelt = await web.get("/api/search", params={"q": "harbour", "curser": cursor})
+    assert (misspelt.status_code, misspelt.json()["errors"][0]["pointer"]) == (422, "?curser")
 
 
 HOSTILE = [

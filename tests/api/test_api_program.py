@@ -61,6 +61,23 @@ async def test_pause_resume_and_purge(web: httpx.AsyncClient, opened: Opened) ->
     assert (figures["top"]["cancelled"], figures["working"]) == (3, 0)
 
 
+async def test_a_purge_leaves_what_came_after_the_number_was_looked_at(
+    web: httpx.AsyncClient, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened.db.write(create, 1, [JobSpec("page", "{}")] * 3)
+    reads = opened.db.read
+
+    async def overtaken(fn: Any, *args: Any, **how: Any) -> Any:
+        """A read that a new job follows at once."""
+        found = await reads(fn, *args, **how)
+        await opened.db.write(create, 1, [JobSpec("page", "{}")])
+        return found
+
+    monkeypatch.setattr(opened.db, "read", overtaken)
+    done = await web.post("/api/queue/purge", json={"expected_count": 3})
+    assert done.json() == {"removed": 3, "done": True}
+
+
 async def test_settings_are_shown_with_where_they_come_from(
     make_app: Callable[..., FastAPI],
 ) -> None:

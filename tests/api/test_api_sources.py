@@ -151,6 +151,8 @@ async def test_many_documents_are_deleted_by_a_job(
         return await writes(fn, *args, **how)
 
     monkeypatch.setattr(opened.db, "write", noted)
+    misspelt = await web.delete(f"/api/sources/{made['id']}?documents=delete&cancle=true")
+    assert (misspelt.status_code, misspelt.json()["errors"][0]["pointer"]) == (422, "?cancle")
     gone = await web.delete(f"/api/sources/{made['id']}?documents=delete")
     assert gone.status_code == 202
     assert written == ["remove"], "the source goes with the making of the job"

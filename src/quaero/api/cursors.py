@@ -10,19 +10,13 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated
 
 import msgspec
-from fastapi import Query
 
 from quaero.errors import BadInput
 from quaero.reports.wanted import LARGEST_ID
 
 PATTERN = r"^[A-Za-z0-9_=-]{4,800}$"
-Cursor = Annotated[
-    str | None,
-    Query(pattern=PATTERN, description="`next_cursor` of the page before, with the same filter."),
-]
 _Place = tuple[str, list[int]]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from quaero.api import examples
-from quaero.api.fields import Count, CursorText, Id, Limit, Payload, Time
+from quaero.api.fields import Count, CursorText, Flag, Id, Limit, Payload, Time
 from quaero.api.models import Answer, Body, Job, JobItem, JsonSchema, Words
 from quaero.forms import FILLED, SOURCE_NAME
 from quaero.sources.health import Health
@@ -69,6 +69,15 @@ class SourceWords(Words):
 
     limit: Limit = 50
     cursor: CursorText = None
+
+
+class RemovalWords(Words):
+    """How to delete a source."""
+
+    documents: Annotated[
+        Literal["keep", "delete"], Field(description="What becomes of its documents.")
+    ]
+    cancel: Annotated[Flag, Field(description="Cancel the run that is under way.")] = False
 
 
 class KindModel(Answer):

@@ -56,13 +56,13 @@ async def bulk_action(parts: Parts, wish: Bulk) -> Response:
     if ("ids" in given) is ("filter" in given):
         text = "name the jobs by ids or by a filter, by one of them"
         raise BadPayload(text, [{"pointer": "/filter", "detail": text}])
-    count = await _refuse_more(parts.db, wish)
+    count, up_to = await _refuse_more(parts.db, wish)
     payload = {
         "action": wish.action,
         "priority": wish.priority if "priority" in given else None,
         "filter": wish.filter.model_dump(mode="json"),
         "ids": wish.ids or None,
-        "up_to": await parts.db.read(_newest),
+        "up_to": up_to,
         "expected": count,
     }
     name = f"{wish.action} {counted(count, 'job')}"
@@ -84,21 +84,25 @@ async def start_bulk(
     return await made(parts, job_id, status=202)
 
 
-def _newest(tx: ReadTx) -> int:
+def _matching(tx: ReadTx, wish: Bulk) -> tuple[lists.Total, int]:
+    """How many jobs match, and the id of the newest job there is."""
     ((newest,),) = tx.execute("select last from sequence where name = 'job'")
-    return max(1, int(newest))
+    total = (
+        lists.Total(len(set(wish.ids)), capped=False) if wish.ids else lists.total(tx, wish.filter)
+    )
+    return total, max(1, int(newest))
 
 
-async def _refuse_more(db: Database, wish: Bulk) -> int:
-    """How many jobs match. Raises `Conflict` where more do than were shown."""
+async def _refuse_more(db: Database, wish: Bulk) -> tuple[int, int]:
+    """How many jobs match, and the id up to which they do.
+
+    Raises `Conflict` where more do than were shown.
+    """
     expected = wish.expected_count
-    if wish.ids:
-        count, capped = len(set(wish.ids)), False
-    else:
-        total = await db.read(lists.total, wish.filter)
-        count, capped = total.count, total.capped
-        if capped and expected is not None and count <= expected:
-            count, capped = await _count_all(db, wish.filter, expected)
+    total, newest = await db.read(_matching, wish)
+    count, capped = total.count, total.capped
+    if capped and expected is not None and count <= expected:
+        count, capped = await _count_all(db, wish.filter, expected)
     if expected is not None and count > expected:
         more = "more than " if capped else ""
         raise Conflict(
@@ -107,7 +111,7 @@ async def _refuse_more(db: Database, wish: Bulk) -> int:
             count=count,
             capped=capped,
         )
-    return count
+    return count, newest
 
 
 async def _count_all(db: Database, wanted: JobFilter, most: int) -> tuple[int, bool]:

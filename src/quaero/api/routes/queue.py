@@ -209,7 +209,7 @@ class Purge(Body):
 )
 async def purge(parts: Parts, wish: Purge) -> Response:
     """Remove every message that no worker holds now, dead ones too, and cancel their jobs."""
-    numbers = await parts.db.read(stats, parts.queue_id)
+    numbers, up_to = await parts.db.read(_purged, parts.queue_id)
     count = numbers.length + numbers.dead - numbers.in_flight
     if wish.expected_count is not None and count > wish.expected_count:
         raise Conflict(
@@ -217,7 +217,6 @@ async def purge(parts: Parts, wish: Purge) -> Response:
             "look again",
             count=count,
         )
-    up_to = await parts.db.read(newest)
     deadline, removed, more = time.monotonic() + PATIENCE, 0, 1
     while more and time.monotonic() < deadline:
         more = await parts.db.write(steer.purge, parts.queue_id, up_to)
@@ -225,6 +224,11 @@ async def purge(parts: Parts, wish: Purge) -> Response:
     rest = BackgroundTask(_go_on, parts.db, parts.queue_id, up_to) if more else None
     done = {"removed": removed, "done": not more}
     return answer(done, 202 if more else 200, background=rest)
+
+
+def _purged(tx: ReadTx, queue_id: int) -> tuple[QueueStats, int]:
+    """What there is to purge, and the last message of it."""
+    return stats(tx, queue_id), newest(tx)
 
 
 async def _go_on(db: Database, queue_id: int, up_to: int) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.responses import Response
 
-from quaero.api import cursors
 from quaero.api.answers import answer, document_item, page_of
 from quaero.api.describing import errors
-from quaero.api.fields import InAddress
-from quaero.api.models import Answer, DocumentItem, TotalModel
+from quaero.api.fields import CursorText, InAddress
+from quaero.api.models import Answer, DocumentItem, TotalModel, Words
 from quaero.api.parts import Parts
 from quaero.db.contract import ReadTx
 from quaero.documents import search
@@ -19,6 +19,14 @@ from quaero.sources.names import names as source_names
 from quaero.sources.names import names_of
 
 router = APIRouter(prefix="/api", tags=["documents"])
+
+
+class SearchWords(Words):
+    """What to search for, and which page of it."""
+
+    q: Annotated[str, Field(max_length=4_000, description='Words, "a phrase", tag:…, -not …')]
+    limit: Annotated[InAddress, Field(ge=1, le=search.LARGEST_PAGE)] = 20
+    cursor: CursorText = None
 
 
 class SnippetModel(Answer):
@@ -71,14 +79,9 @@ class SearchPage(Answer):
 
 
 @router.get("/search", response_model=SearchPage, responses=errors(400))
-async def search_documents(
-    parts: Parts,
-    q: Annotated[str, Query(max_length=4_000, description='Words, "a phrase", tag:…, -not …')],
-    limit: Annotated[InAddress, Query(ge=1, le=search.LARGEST_PAGE)] = 20,
-    cursor: cursors.Cursor = None,
-) -> Response:
+async def search_documents(parts: Parts, words: Annotated[SearchWords, Query()]) -> Response:
     """Find documents, the most relevant first. Any text is a query."""
-    found, names = await parts.db.read(_search, q, limit, cursor)
+    found, names = await parts.db.read(_search, words)
     items = [
         {
             "rank": hit.rank,
@@ -105,10 +108,8 @@ async def search_documents(
     )
 
 
-def _search(
-    tx: ReadTx, q: str, limit: int, cursor: str | None
-) -> tuple[search.Results, dict[int, str]]:
-    found = search.search(tx, q, limit, cursor, sources=source_names(tx))
+def _search(tx: ReadTx, words: SearchWords) -> tuple[search.Results, dict[int, str]]:
+    found = search.search(tx, words.q, words.limit, words.cursor, sources=source_names(tx))
     return found, names_of(tx, list(found.facets.sources))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi import Body as FromBody
@@ -14,7 +14,6 @@ from quaero.api import cursors
 from quaero.api.answers import answer, job_detail, job_item, page_of
 from quaero.api.bodies import JsonRoute
 from quaero.api.describing import errors, location
-from quaero.api.fields import Flag
 from quaero.api.models import Job
 from quaero.api.parts import Parts, WebParts
 from quaero.api.routes.jobs import made
@@ -23,6 +22,7 @@ from quaero.api.source_models import (
     DraftSample,
     KindList,
     NewSource,
+    RemovalWords,
     Sample,
     SourceList,
     SourceModel,
@@ -128,19 +128,13 @@ def _patch(tx: Tx, source_id: int, changes: dict[str, Any], if_match: str | None
     },
 )
 async def delete_source(
-    parts: Parts,
-    source_id: SourceId,
-    documents: Annotated[
-        Literal["keep", "delete"], Query(description="What becomes of its documents.")
-    ],
-    cancel: Annotated[  # noqa: FBT002 - a word of the query
-        Flag, Query(description="Cancel the run that is under way.")
-    ] = False,
+    parts: Parts, source_id: SourceId, words: Annotated[RemovalWords, Query()]
 ) -> Response:
     """Delete a source; its documents stay or go, as is said. Refused while it is collected."""
     job_id = await parts.db.write(
-        removal.remove, parts.queue_id, source_id, cancel=cancel, documents=documents == "delete"
-    )
+        removal.remove, parts.queue_id, source_id,
+        cancel=words.cancel, documents=words.documents == "delete",
+    )  # fmt: skip
     return Response(status_code=204) if job_id is None else await made(parts, job_id, status=202)
 
 

@@ -95,6 +95,19 @@ async def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(ma
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
         assert (await web.get("/api/ready")).status_code == 200
+        again = await web.get("/queue", params={"token": TOKEN})
+        assert (again.status_code, again.headers["location"]) == (303, "/queue")
+
+
+@pytest.mark.parametrize(
+    "others", ["a[b]=1; ", 'seen={"a":1}; ', "list=a b;", "no-value; ", "_id(1)=x; "]
+)
+async def test_a_token_is_found_among_cookies_that_others_have_set(make_app, others):
+    async with client_of(make_app(token=TOKEN)) as web:
+        headers = {"cookie": f"{others}{security.COOKIE}={TOKEN}"}
+        assert (await web.get("/api/ready", headers=headers)).status_code == 200
+        headers = {"cookie": f"{others}{security.COOKIE}={TOKEN[:-1]}x"}
+        assert (await web.get("/api/ready", headers=headers)).status_code == 401
 
 
 async def test_an_entrance_leads_nowhere_else(make_app):

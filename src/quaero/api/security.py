@@ -11,12 +11,11 @@ import asyncio
 import hmac
 import threading
 from collections.abc import Iterable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -136,13 +135,15 @@ class Security:
         )  # fmt: skip
 
     def _without_token(self, scope: Scope, headers: Headers) -> Response | None:
-        if self._token is None or _shows(headers, self._token):
+        if self._token is None:
             return None
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         shown = dict(query).get("token")
         asks = scope["type"] == "http" and scope["method"] == "GET"
         if asks and shown and hmac.compare_digest(shown.encode(), self._token.encode()):
             return self._enter(scope["path"], [each for each in query if each[0] != "token"])
+        if _shows(headers, self._token):
+            return None
         if "text/html" in headers.get("accept", "") and not scope["path"].startswith("/api"):
             return PlainTextResponse(f"{_ASK}.\n", 401, {"WWW-Authenticate": "Bearer"})
         return problem(401, "no-token", _ASK, headers={"WWW-Authenticate": "Bearer"})
@@ -235,12 +236,9 @@ def _shows(headers: Headers, token: str) -> bool:
     kind, _, shown = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode()):
         return True
-    try:
-        cookies = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return False
-    kept = cookies.get(COOKIE)
-    return kept is not None and hmac.compare_digest(kept.value.encode(), token.encode())
+    # Others on this host, on any port, may have set cookies that Python's own reader stops at.
+    kept = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+    return kept is not None and hmac.compare_digest(kept.encode(), token.encode())
 
 
 # -- bodies

@@ -266,6 +266,21 @@ def test_lines_that_are_no_records_are_refused(db: SqliteDatabase, tmp_path: Pat
     assert [name for name, _ in outcome.refused] == ["line 3", "line 4", "line 5", "line 6"]
 
 
+def test_types_of_records_are_found_however_they_are_written(
+    db: SqliteDatabase, tmp_path: Path
+) -> None:
+    lines = tmp_path / "documents.jsonl"
+    types = [("Jira\0", " Issue"), ("", "")]
+    records = [
+        {"url": f"https://a.example/{n}", "source_type": source, "entity_type": entity}
+        for n, (source, entity) in enumerate(types)
+    ]
+    lines.write_text("\n".join(map(json.dumps, records)), "utf-8")
+    assert import_path(db, lines).created == 2
+    assert [db.read_sync(search, f"type:{each}").total for each in ("issue", "page")] == [1, 1]
+    assert set(db.read_sync(counts.stats).by_type) == {"jira", "web"}
+
+
 def test_an_archive_is_read_in_place_whatever_its_names(db: SqliteDatabase, tmp_path: Path) -> None:
     path = tmp_path / "in.zip"
     with zipfile.ZipFile(path, "w") as archive:

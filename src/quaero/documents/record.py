@@ -144,8 +144,8 @@ def new_document(record: Record, source_id: int) -> NewDocument:
         text=text,
         content_hash=digest,
         source_id=source_id,
-        source_type=record.source_type,
-        entity_type=record.entity_type,
+        source_type=_type(record.source_type, "web"),
+        entity_type=_type(record.entity_type, "page"),
         detail_level=_LEVELS.get(record.detail_level, DetailLevel.FULL),
         words=record.words if untouched else len(text.split()),
         description=record.description,
@@ -159,6 +159,11 @@ def new_document(record: Record, source_id: int) -> NewDocument:
         tags=tuple(record.tags),
         references=tuple(record.references) if untouched and not text else None,
     )
+
+
+def _type(word: str, default: str) -> str:
+    """A type as crawls write it and `type:` looks for it."""
+    return storable(word).strip().lower() or default
 
 
 def micros(time: str | None, default: int) -> int:

@@ -181,6 +181,21 @@ async def test_nothing_is_lost_between_hello_and_the_subscription(live, db) -> N
     await one.until(lambda: id_ in one.jobs)
 
 
+async def test_what_a_page_did_before_it_connected_is_told_also_where_nobody_listened(
+    live, opened
+) -> None:
+    db = opened.db
+    (old,) = await db.write(create, 1, specs(1))
+    await end_all(db)
+    opened.clock.pass_time(10)
+    (id_,) = await db.write(create, 1, specs(1))
+    await end_all(db)
+    opened.clock.pass_time(1)
+    one = await live().connect(f"job:{id_}", f"job:{old}")
+    assert (await one.got("job", topic=f"job:{id_}"))["job"]["status"] == "completed"
+    assert not [each for each in one.ever if each.get("topic") == f"job:{old}"]
+
+
 async def test_what_changed_while_a_client_was_away_is_told_when_it_is_back(live, db) -> None:
     ids = await db.write(create, 1, specs(3))
     one = await live().connect("jobs")

@@ -66,6 +66,16 @@ def span(tx: ReadTx) -> tuple[int, int]:
     return int(oldest) - 1, newest
 
 
+def place_at(tx: ReadTx, at: int, most: int = 2_000) -> int:
+    """The place of the feed at a wall time; at most so many entries back, as far as is known."""
+    first, newest = span(tx)
+    rows = tx.execute(
+        "select seq from event where seq > $1 and at < $2 order by seq desc limit 1",
+        (newest - most, at),
+    )
+    return int(rows[0][0]) if rows else max(first, newest - most)
+
+
 def identity(tx: ReadTx) -> str:
     """What names the database: a number of its feed means nothing in another."""
     ((id_,),) = tx.execute("select id from identity")

@@ -25,11 +25,13 @@ class Asked(NamedTuple):
 class Client:
     """A connection as the hub sees it; `seen` is the last place in the feed it was told of.
 
-    It is `owed` a newer one when it was told of changes; `greeted` once its topics were confirmed.
+    `before` is the place some time before it came. It is `owed` a newer one when it was told of
+    changes; `greeted` once its topics were confirmed.
     """
 
-    def __init__(self, seen: int) -> None:
+    def __init__(self, seen: int, before: int) -> None:
         self.seen = seen
+        self.before = before
         self.topics: set[Topic] = set()
         self.awaited: dict[Topic, Asked] = {}
         self.owed = False

@@ -26,7 +26,8 @@ from quaero.api.live.statistics import Statistics
 from quaero.api.live.tail import Lines, tails
 from quaero.api.live.topics import JOBS, MOST_TOPICS, Topic, parse
 from quaero.api.live.views import Views
-from quaero.db.contract import Database
+from quaero.clock import SECOND
+from quaero.db.contract import Database, ReadTx
 from quaero.errors import BadInput, StorageError
 from quaero.jobs import feed, logs
 from quaero.loops import Loop
@@ -84,8 +85,8 @@ class Hub:
 
     async def connect(self) -> Client:
         """A new client, already greeted."""
-        self._feed, seq = await self._db.read(lambda tx: (feed.identity(tx), feed.last(tx)))
-        client = Client(seq)
+        self._feed, seq, before = await self._db.read(_places)
+        client = Client(seq, before)
         self._clients.add(client)
         # No cursor here: a client that is cut off before it resumes would keep one too new for it.
         client.outbox.put([("hello", messages.message("hello", reset=False))])
@@ -113,7 +114,7 @@ class Hub:
             request = messages.request(text)
             if request.ping is not None:
                 client.outbox.put([("pong", messages.message("pong", n=request.ping))])
-            start: int | None = min(client.seen, self._some_time_ago(client.seen))
+            start: int | None = min(client.seen, self._some_time_ago(client.before))
             if request.resume is not None and request.resume.feed is not None:
                 start = messages.place(request.resume.feed, self._feed)
             for name in request.unsubscribe:
@@ -132,11 +133,15 @@ class Hub:
             self._stirred.set()
 
     def _some_time_ago(self, otherwise: int) -> int:
-        """The place of two seconds ago: a page may have been loaded since, before it subscribed."""
+        """The place of two seconds ago: a page may have been loaded since, before it subscribed.
+
+        `otherwise` where the hub has not looked for so long.
+        """
         before = time.monotonic() - PAST_SECONDS
         while len(self._past) > 1 and self._past[1][0] < before:
             self._past.popleft()
-        return self._past[0][1] if self._past else otherwise
+        known = self._past and self._past[0][0] < before
+        return self._past[0][1] if known else otherwise
 
     def _leave(self, client: Client, topic: Topic) -> None:
         client.topics.discard(topic)
@@ -348,6 +353,12 @@ class Hub:
                 client.outbox.put(items)
                 self.tally.messages += len(items)
                 self.tally.resets += client.outbox.resets - before
+
+
+def _places(tx: ReadTx) -> tuple[str, int, int]:
+    """What names the feed, where it is, and where it was some time ago."""
+    before = feed.place_at(tx, tx.now - int(PAST_SECONDS * SECOND))
+    return feed.identity(tx), feed.last(tx), before
 
 
 class _Made:

@@ -165,6 +165,24 @@ def test_a_link_means_only_the_document_on_its_own_host(db: Any) -> None:
     assert db.read_sync(referring.look, there.id).referrers == []
 
 
+def test_referrers_are_found_behind_many_that_mean_another_host(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(referring, "_LOOKED_AT", 3)
+    monkeypatch.setattr(referring, "_LOOKS", 4)
+    links = [f"[it](https://other.example/browse/ACME-1) {n}" for n in range(7)]
+    links.append(f"[it]({JIRA}/browse/ACME-1)")
+    here, *_, page = db.write_sync(
+        store.save,
+        [issue("ACME-1"), *(document(f"https://a.example/{n}", x) for n, x in enumerate(links))],
+    )
+    found = db.read_sync(referring.look, here.id)
+    assert ([each.id for each in found.referrers], found.more) == ([page.id], False)
+    monkeypatch.setattr(referring, "_LOOKS", 2)
+    found = db.read_sync(referring.look, here.id)
+    assert (found.referrers, found.more) == ([], True), "not all were looked at"
+
+
 def test_references_follow_the_text_and_go_with_the_document(db: Any) -> None:
     (one,) = db.write_sync(store.save, [issue("ACME-1", "ACME-2 ACME-3")])
     assert rows(db) == (2, 1)

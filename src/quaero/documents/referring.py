@@ -19,6 +19,9 @@ from quaero.documents.rows import as_json
 
 MOST_REFERRERS = 100
 _EACH = 20
+_LOOKED_AT = 4 * MOST_REFERRERS
+_LOOKS = 10
+"""How often so many references are looked at: those of a name may mean another host's."""
 
 
 class Named(NamedTuple):
@@ -43,7 +46,7 @@ class Leads:
 class References:
     """What a document refers to, and the documents that refer to it, at most 100.
 
-    With `more` there are more that do.
+    With `more` there are more that do, or so many to others of that name that not all were seen.
     """
 
     items: list[Leads]
@@ -118,8 +121,8 @@ def look(tx: ReadTx, document_id: int) -> References:
         Leads(each.kind, each.key, each.url, tuple(_at_home(each.url, means[each.kind, each.key])))
         for each in own
     ]
-    referrers = _referrers(tx, document_id)
-    return References(items, referrers[:MOST_REFERRERS], len(referrers) > MOST_REFERRERS)
+    referrers, more = _referrers(tx, document_id)
+    return References(items, referrers, more)
 
 
 def _meant(tx: ReadTx, own: Sequence[Reference]) -> dict[tuple[str, str], list[Named]]:
@@ -149,18 +152,27 @@ def _at_home(url: str | None, meant: Sequence[Named]) -> list[Named]:
     return [each for each in meant if site_of(each.url) == site][:_EACH]
 
 
-def _referrers(tx: ReadTx, document_id: int) -> list[Named]:
-    rows = tx.execute(
-        """
-        select d.id, d.title, d.url, r.url, own.site
-          from document_name n
-          join document own on own.id = n.document_id
-          join document_reference r on r.kind = n.kind and r.key = n.key
-          join document d on d.id = r.document_id
-         where n.document_id = $1 and d.id <> $1
-         order by d.id limit $2
-        """,
-        (document_id, 4 * MOST_REFERRERS),
-    )
-    found = {row[0]: Named(*row[:3]) for row in rows if row[3] is None or site_of(row[3]) == row[4]}
-    return list(found.values())
+def _referrers(tx: ReadTx, document_id: int) -> tuple[list[Named], bool]:
+    """The documents that refer to one, and whether there may be more of them."""
+    found: dict[int, Named] = {}
+    first = 0
+    for _ in range(_LOOKS):
+        rows = tx.execute(
+            """
+            select d.id, d.title, d.url, r.url, own.site
+              from document_name n
+              join document own on own.id = n.document_id
+              join document_reference r on r.kind = n.kind and r.key = n.key
+              join document d on d.id = r.document_id
+             where n.document_id = $1 and d.id <> $1 and d.id >= $3
+             order by d.id limit $2
+            """,
+            (document_id, _LOOKED_AT, first),
+        )
+        for id_, title, url, link, site in rows:
+            if link is None or site_of(link) == site:
+                found[id_] = Named(id_, title, url)
+        if len(rows) < _LOOKED_AT or len(found) > MOST_REFERRERS:
+            return list(found.values())[:MOST_REFERRERS], len(found) > MOST_REFERRERS
+        first = rows[-1][0]
+    return list(found.values()), True

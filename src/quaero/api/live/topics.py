@@ -11,7 +11,8 @@ MOST_TOPICS = 50
 _PATTERN = re.compile(
     r"(?P<plain>jobs|queue|workers|system)"
     r"|job:(?P<job>[1-9]\d{0,17})"
-    r"|logs:(?P<logs>[1-9]\d{0,17})(?:\?(?P<tree>tree)?(?:(?(tree)&)after=(?P<after>\d{1,18}))?)?"
+    r"|logs:(?P<logs>[1-9]\d{0,17})(?:\?(?P<tree>tree)?(?:(?(tree)&)after=(?P<after>\d{1,18}))?)?",
+    re.ASCII,
 )
 
 

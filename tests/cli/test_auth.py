@@ -87,6 +87,15 @@ def test_a_login_that_cannot_be_stored_is_refused_before_anything_is_made(
     assert SECRET not in done.err
 
 
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_standard_input_that_is_no_text_is_refused(auth, monkeypatch, errors) -> None:
+    bytes_ = io.BytesIO(b"Cookie: a=\xff")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(bytes_, "utf-8", errors))
+    refused = auth("add", WIKI)
+    assert refused.code == 2
+    assert "standard input is no text in UTF-8" in refused.err
+
+
 def test_a_login_is_tested_and_the_exit_code_says_whether_it_is_accepted(auth, monkeypatch) -> None:
     pages = {"/": "<title>Home</title><p>Yours.", "/not-yours": Page(status=403)}
     with SiteServer(pages) as site:

@@ -162,6 +162,15 @@ def test_a_definition_is_changed_in_an_editor(stored: Cli, monkeypatch: pytest.M
     assert "cannot be started" in stored("definitions", "edit", "tidy").err
 
 
+def test_an_editor_that_is_no_command_is_refused(
+    stored: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL", 'vi "')
+    refused = stored("definitions", "edit", "tidy")
+    assert refused.code == 2
+    assert "cannot be started: No closing quotation" in refused.err
+
+
 def test_an_editor_may_leave_a_copy_and_line_ends_stay_as_they_are(
     tmp_path: Path, stored: Cli, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

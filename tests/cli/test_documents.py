@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -362,3 +363,13 @@ def test_sizes_are_short() -> None:
 
 def test_times_are_in_the_users_own_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.fullmatch(r"2025-10-0[89] \d\d:\d\d:\d\d", moment(1_760_000_000_000_000))
+
+
+def test_a_time_in_the_last_hours_of_all_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert moment(253_402_300_799_000_000) == "9999-12-31 23:59:59"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

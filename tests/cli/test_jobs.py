@@ -190,6 +190,13 @@ def test_a_job_is_cancelled_failed_and_deleted(on: Cli) -> None:
     assert on("db", "check").code == 0
 
 
+def test_a_job_that_never_began_took_no_time(on: Cli) -> None:
+    job = on("jobs", "rerun", 1).out.split()[1]
+    assert on("jobs", "cancel", job).code == 0
+    (ended,) = [x for x in on("jobs", "show", job).out.splitlines() if x.startswith("ended")]
+    assert re.fullmatch(r"ended +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", ended)
+
+
 def test_a_running_tree_is_not_deleted(on: Cli) -> None:
     on("jobs", "retry", 1)
     done = on("jobs", "delete", 1)

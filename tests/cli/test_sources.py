@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
-from quaero.testing.site import SiteServer
+from quaero.testing.site import Page, SiteServer
 
-from .conftest import Cli
+from .conftest import Cli, finish, start
 
 PAGES = {
     "/": '<title>Start</title><a href="/tides">t</a><a href="/draft">d</a>',
@@ -102,3 +103,19 @@ def test_bad_input_names_the_value_and_keeps_nothing(cli: Cli) -> None:
     assert cli("sources", "collect", "a").code == 4
     assert cli("sources", "edit", "a", "--enable", "--login", "0").code == 0
     assert cli("sources", "delete", "a", "--documents", "keep", "--cancel").code == 0
+
+
+def test_a_check_that_is_interrupted_says_so_by_its_exit_code(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with SiteServer({"/robots.txt": Page(body="", delay=20)}) as site:
+        assert cli("--data-dir", folder, "sources", "add", "slow", site.url).code == 0
+        assert cli("--data-dir", folder, "queue", "pause").code == 0
+        process = start("--data-dir", folder, "sources", "validate", "slow")
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        done = finish(process)
+    assert said.startswith("waiting: the queue is paused")
+    assert done.code == 130
+    assert "waits and loses nothing" in done.err
+    assert f"--data-dir {folder} jobs cancel" in done.err

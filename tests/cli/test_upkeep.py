@@ -5,6 +5,8 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -166,3 +168,13 @@ def test_a_backup_is_restored_and_what_was_there_is_kept(
     )  # fmt: skip
     assert on("jobs", "list", "--json").json == before
     assert len(list(data.glob("quaero.db.before-*"))) == 1
+
+
+def test_a_job_that_was_cancelled_has_no_error_to_tell() -> None:
+    from quaero.cli.running import refuse_failure
+    from quaero.errors import QuaeroError
+    from quaero.jobs.model import Status
+
+    job: Any = SimpleNamespace(summary=SimpleNamespace(id=5, status=Status.CANCELLED, error=None))
+    with pytest.raises(QuaeroError, match=r"^job 5 cancelled$"):
+        refuse_failure(job)

@@ -54,7 +54,9 @@ def add(
 
     Example: quaero auth add https://wiki.example.org/
     """
-    text = _typed() if sys.stdin.isatty() else sys.stdin.read(LARGEST_FILE)
+    from quaero.cli.streams import typed_in
+
+    text = _typed() if sys.stdin.isatty() else typed_in(LARGEST_FILE)
     _store(url, text, "headers", user_agent, as_json=as_json)
 
 

@@ -98,8 +98,9 @@ def _edit(file: Path) -> None:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
         done = subprocess.run([*shlex.split(editor), str(file)], check=False)
-    except OSError as error:
-        raise BadInput(f"the editor {editor!r} cannot be started: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a quotation mark that nothing closes
+        why = getattr(error, "strerror", None) or error
+        raise BadInput(f"the editor {editor!r} cannot be started: {why}") from error
     if done.returncode:
         raise BadInput(f"the editor {editor!r} ended with {done.returncode}; nothing was changed")
 

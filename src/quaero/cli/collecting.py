@@ -91,9 +91,10 @@ def _tell_documents(found: CrawlReport, what: str) -> None:
 
 
 async def check_source(settings: Settings, word: str, *, as_json: bool) -> int:
-    """Run the checks of a source; returns 0 where all is well."""
+    """Run the checks of a source; returns 0 where all is well, 130 after Ctrl-C."""
     from quaero.app import worker
     from quaero.cli.crawling import others_stay, work_on
+    from quaero.cli.running import left
     from quaero.jobs.create import create
     from quaero.jobs.read import get
     from quaero.sources import records, runs
@@ -101,7 +102,7 @@ async def check_source(settings: Settings, word: str, *, as_json: bool) -> int:
     async with worker(settings, passing=True) as made:
         source = await made.db.read(records.find, word)
         (job_id,) = await made.db.write(create, made.queue_id, [runs.validation_of(source)])
-        await work_on(made, job_id, handed=await others_stay(made))
+        finished = await work_on(made, job_id, handed=await others_stay(made))
         job = await made.db.read(get, job_id)
     checks = [] if job.result is None else job.result["checks"]
     if as_json:
@@ -112,5 +113,7 @@ async def check_source(settings: Settings, word: str, *, as_json: bool) -> int:
             if each["ok"] is False and each["todo"]:
                 typer.echo(f"{'':>20}→ {safe(each['todo'])}")
         if not checks:
-            say(f"the check could not be done: {safe(job.summary.error or 'it was paused')}")
+            say(f"the check could not be done: {safe(job.summary.error or left(job))}")
+    if not finished and job.summary.status.open:
+        return PAUSED
     return 0 if job.result and job.result["ok"] else 1

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from quaero.cli.options import global_arguments
+from quaero.cli.options import global_arguments, suggest
 from quaero.cli.output import count, safe, say, shorten
 from quaero.errors import BadInput, Conflict
 from quaero.forms import said
@@ -254,7 +254,8 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
     known = await made.db.read(frontier.report, root_id)
     if known is None:
         raise NotFound(
-            f"job {root_id} is not a crawl; `quaero jobs list --type crawler` lists them"
+            f"job {root_id} is not a crawl; `{suggest('jobs', 'list', '--type', 'crawler')}` "
+            "lists them"
         )
     _refuse_other_login(root_id, job.payload, wish)
     settings = Crawl.model_validate(job.payload)

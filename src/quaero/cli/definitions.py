@@ -200,13 +200,12 @@ def known_types(db: SqliteDatabase) -> Mapping[str, Any]:
 
 def read_text(file: Path) -> tuple[str, Format]:
     """The text of a file and its format. Raises `BadInput` where it cannot be read, or is none."""
-    import sys
-
+    from quaero.cli.streams import typed_in
     from quaero.errors import BadInput
     from quaero.workflows.folder import ENDINGS
 
     if file == STDIN:
-        return sys.stdin.read(), "toml"
+        return typed_in(), "toml"
     if file.suffix not in ENDINGS:
         raise BadInput(f"{file} is named as no definition; name it .toml or .json")
     try:

@@ -154,7 +154,9 @@ def _lines(job: Any, crawl: Any) -> list[tuple[str, str]]:
 
     s = job.summary
     c = s.counts
-    ran = (s.completed_at or s.started_at or 0) - (s.started_at or 0)
+    ended = moment(s.completed_at)
+    if s.completed_at and s.started_at:
+        ended += f" ({span(s.completed_at - s.started_at)})"
     lines = [
         ("job", f"{s.id}  {s.type}"),
         ("name", safe(s.name)),
@@ -163,7 +165,7 @@ def _lines(job: Any, crawl: Any) -> list[tuple[str, str]]:
         ("attempt", f"{s.attempt}, round {s.round}"),
         ("created", moment(s.created_at)),
         ("started", moment(s.started_at)),
-        ("ended", f"{moment(s.completed_at)} ({span(ran)})" if s.completed_at else "-"),
+        ("ended", ended),
         ("payload", safe(json.dumps(job.payload, ensure_ascii=False))),
         ("result", safe(json.dumps(job.result, ensure_ascii=False))),
     ]

@@ -6,6 +6,7 @@ terminal.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import json
@@ -117,7 +118,10 @@ def moment(micros: int | None) -> str:
 
     if micros is None:
         return "-"
-    return datetime.fromtimestamp(micros / SECOND, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    at = datetime.fromtimestamp(micros / SECOND, UTC)
+    with contextlib.suppress(OverflowError):  # the last hours of all, as some cookies have them
+        at = at.astimezone()
+    return at.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def span(micros: int | None) -> str:

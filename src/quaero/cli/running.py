@@ -47,7 +47,7 @@ async def follow_job(
 
     text = made.registry.get(type_).encode(payload)
     if await made.db.read(_is_paused, made.queue_id):
-        raise Conflict("the queue is paused; `quaero queue resume` lets it go on")
+        raise Conflict(f"the queue is paused; `{suggest('queue', 'resume')}` lets it go on")
     (job_id,) = await made.db.write(create, made.queue_id, [JobSpec(type_, text, lane=lane)])
     working = asyncio.create_task(made.pool.run())
     try:
@@ -61,7 +61,7 @@ async def follow_job(
         say("\nstopping: what runs here may end first")
         made.pool.stop()
         await working
-        say(_left(await made.db.read(get, job_id)))
+        say(left(await made.db.read(get, job_id)))
         raise
     finally:
         made.pool.stop()
@@ -71,7 +71,7 @@ async def follow_job(
     return job
 
 
-def _left(job: Job) -> str:
+def left(job: Job) -> str:
     """What became of a job that nobody waits for any more, and how to go on."""
     seen = job.summary
     if not seen.status.open:
@@ -88,7 +88,8 @@ def refuse_failure(job: Job) -> None:
 
     seen = job.summary
     if seen.status is not Status.COMPLETED:
-        raise QuaeroError(f"job {seen.id} {seen.status.word}: {seen.error}")
+        why = f": {seen.error}" if seen.error else ""
+        raise QuaeroError(f"job {seen.id} {seen.status.word}{why}")
 
 
 def _is_paused(tx: ReadTx, queue_id: int) -> bool:

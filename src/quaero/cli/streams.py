@@ -13,6 +13,18 @@ import sys
 _STANDARD = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
+def typed_in(most: int = -1) -> str:
+    """The text of standard input, of at most so many characters. Raises `BadInput`."""
+    from quaero.errors import BadInput
+
+    try:
+        text = sys.stdin.read(most)
+        text.encode()  # in some locales bytes that are no text are read as halves of characters
+    except UnicodeError as error:
+        raise BadInput("standard input is no text in UTF-8; convert it, then try again") from error
+    return text
+
+
 def fill_closed() -> None:
     """Let what is closed of the three lead nowhere, for this process and those it starts."""
     opened = os.open(os.devnull, os.O_RDWR)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quaero.cli.options import LARGEST_ID, Json, database, load_settings
+from quaero.cli.options import LARGEST_ID, Json, database, load_settings, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,8 +130,8 @@ def run_summaries(
                    f"{came.skipped} skipped{left_out}")  # fmt: skip
     if came.failed:
         batches = count(came.failed, "batch", "batches")
-        raise QuaeroError(f"{batches} of job {job.summary.id} failed; see `quaero jobs logs "
-                          f"{job.summary.id} --tree`")  # fmt: skip
+        look = suggest("jobs", "logs", str(job.summary.id), "--tree")
+        raise QuaeroError(f"{batches} of job {job.summary.id} failed; see `{look}`")
 
 
 @app.command()

@@ -6,9 +6,11 @@ import time
 
 import pytest
 
+from quaero.errors import BadAnswer
+from quaero.summarize.asking import read_completion
 from quaero.summarize.extractive import combine, extract_keywords, summarize
 from quaero.summarize.languages import detect, language_of
-from quaero.summarize.prompts import listed, parts
+from quaero.summarize.prompts import Question, listed, parts
 from quaero.summarize.sentences import LONGEST_SENTENCE, prose, split
 
 from .conftest import TIDES
@@ -29,6 +31,8 @@ from .conftest import TIDES
         ("Am 3. Oktober kam er z. B. mit dem Schiff. Dann ging er.",
          ["Am 3. Oktober kam er z. B. mit dem Schiff.", "Dann ging er."]),
         ("你好世界。再见！", ["你好世界。", "再见！"]),
+        ("वह आया। वह गया॥ वह कहाँ है?", ["वह आया।", "वह गया॥", "वह कहाँ है?"]),
+        ("هل هذا صحيح؟ نعم.", ["هل هذا صحيح؟", "نعم."]),
         ("", []),
         ("no end at all", ["no end at all"]),
     ],
@@ -180,3 +184,50 @@ def test_keywords_of_texts_without_blanks_are_words_and_no_syllables() -> None:
     assert not any("\u3040" <= sign <= "\u309f" for word in found for sign in word)
     thai = "น้ำขึ้นน้ำลงเกิดจากแรงดึงดูดของดวงจันทร์และดวงอาทิตย์"
     assert extract_keywords("น้ำ", f"{thai} ดวงจันทร์ดึงน้ำทะเลเข้าหาตัวเอง", "th") == []
+
+
+HINDI = """ज्वार-भाटा समुद्र का उतार-चढ़ाव है। चंद्रमा और सूर्य मिलकर ज्वार-भाटा लाते हैं। बंदरगाह हर दस मिनट में समुद्र की ऊँचाई नापते हैं।"""
+
+
+def test_words_keep_the_vowels_that_are_written_beside_their_letters() -> None:
+    summary, keywords = summarize("ज्वार-भाटा", HINDI, "hi", 1)
+    assert summary == "ज्वार-भाटा समुद्र का उतार-चढ़ाव है।"
+    assert "ज्वार-भाटा" in keywords
+    assert all(word in HINDI for word in keywords)
+    assert all(len(word) > 1 for word in keywords)
+
+
+def test_items_of_lists_are_prose_in_scripts_without_blanks_too() -> None:
+    chinese = "- 首页\n- 港口每天上午八点开放。\n- 船只只能在高水位时缓慢进入。\n- 联系我们\n"
+    found = [each.text for each in prose(chinese).sentences]
+    assert found == ["港口每天上午八点开放。", "船只只能在高水位时缓慢进入。"]
+
+
+HARBOUR = "港口每天上午八点开放。船只只能在高水位时进入，必须缓慢航行。港务长据此计算潮汐表。"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "used"),
+    [
+        ("本文说明港口的开放时间和船只进港的规定，以及潮汐表的计算方法。", HARBOUR, True),
+        ("量子计算机利用量子力学的原理来处理信息，可以同时处于多种状态。", HARBOUR, False),
+    ],
+)
+def test_an_answer_in_a_script_without_blanks_is_compared_by_its_signs(
+    answer: str, text: str, used: bool
+) -> None:
+    question = Question("summary", text, "", 4)
+    if used:
+        assert question.checked(answer) == answer
+        return
+    with pytest.raises(BadAnswer, match="next to nothing"):
+        question.checked(answer)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ကွန်ပျူတာများသည် အချက်အလက်များကို စီမံဆောင်ရွက်ရန် အသုံးပြုသည်။", HINDI],
+)
+def test_an_answer_in_any_script_is_made_of_letters(text: str) -> None:
+    said = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    assert read_completion(said).text == text

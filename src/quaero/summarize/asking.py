@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from unicodedata import category
 
 from quaero.errors import BadAnswer
 
@@ -90,7 +91,7 @@ def _clean(content: str) -> str:
     unprintable = sum(not (c.isprintable() or c in "\n\t") or c == "\ufffd" for c in text)
     if unprintable > len(text) // 50:
         raise BadAnswer("the model answered with characters that are no text")
-    letters = sum(c.isalpha() or c.isspace() for c in text)
+    letters = sum(c.isalpha() or c.isspace() or category(c).startswith("M") for c in text)
     if letters < len(text) * 0.6:
         raise BadAnswer("the model answered with signs that are no sentences")
     words = text.lower().split()

@@ -17,7 +17,7 @@ from quaero.summarize.sentences import Sentence, prose
 SENTENCES = 4
 LONGEST = 1_000_000
 """Characters of a text that are looked at."""
-VERSION = 3
+VERSION = 4
 """Grows when the same text would be summarised otherwise."""
 
 

@@ -52,8 +52,11 @@ _INSTRUCTIONS = {
 }  # fmt: skip
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)[^\s<>\"')\]]+", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{4,}")
+_SIGNS = re.compile("[\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _STEM = 5
 _SHARED = 0.3
+_SHARED_SIGNS = 0.1
+"""Of pairs of signs, many of which are no words; texts that are foreign share next to none."""
 LONGEST_KEYWORD = 80
 
 
@@ -105,11 +108,19 @@ def _grounded(answer: str, text: str) -> bool:
     language, spoken = detect(answer), detect(text)
     if language and spoken and language != spoken:
         return True
-    words = {w.lower() for w in _WORD.findall(answer)} - stop_words(language or spoken)
-    known = {w.lower()[:_STEM] for w in _WORD.findall(text)}
+    words = set(_words(answer)) - stop_words(language or spoken)
+    known = {word[:_STEM] for word in _words(text)}
     if not words:
         return bool(answer.strip()) and not answer.isascii()
-    return sum(word[:_STEM] in known for word in words) >= _SHARED * len(words)
+    needed = sum(_SHARED_SIGNS if _SIGNS.match(word) else _SHARED for word in words)
+    return sum(word[:_STEM] in known for word in words) >= needed
+
+
+def _words(text: str) -> Iterator[str]:
+    """The longer words of a text in small letters; of Chinese and Japanese pairs of signs."""
+    for run in _SIGNS.findall(text):
+        yield from (run[at : at + 2] for at in range(len(run) - 1))
+    yield from (word.lower() for word in _WORD.findall(_SIGNS.sub(" ", text)))
 
 
 def listed(answer: str, number: int) -> list[str]:

@@ -14,7 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from quaero.summarize.sentences import Sentence
+from quaero.summarize.sentences import ENDS, Sentence
 from quaero.summarize.terms import terms
 
 DAMPING = 0.85
@@ -115,7 +115,7 @@ def _fit(sentence: Sentence) -> float:
         worth *= max(0.3, MOST_WORDS / length)
     if sentence.text[-1] in ":;,":
         worth *= 0.4
-    elif sentence.text[-1] not in '.!?…。！？"”»)':
+    elif sentence.text[-1] not in f'.!?…{ENDS}"”»)':
         worth *= 0.6
     if sentence.item:
         worth *= 0.7

@@ -11,9 +11,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from quaero.documents.letters import UNSPACED
+
 LONGEST_SENTENCE = 1_000
 """Characters; what is longer without an end is cut at a blank and goes on as the next."""
 MOST_SENTENCES = 4_000
+
+ENDS = "。！？｡।॥۔؟።။។"
+"""What ends a sentence beside the signs of European scripts: Chinese, Hindi, Urdu, Arabic,
+Amharic, Burmese, Khmer."""
 
 _SHORT = """
     al approx art bzw ca cf ch chap co corp dept dr ed eds eq est etc evtl ex fig figs ggf gen
@@ -28,7 +34,7 @@ _DOTTED = re.compile(r"(?:[^\W\d_]{1,3}\.)+[^\W\d_]{1,3}\Z")  # e.g, i.e, z.B, U
 _MONTH = re.compile(
     r"\s+(?:jan|feb|mär|apr|mai|maj|juni|juli|aug|sep|okt|oct|nov|dez|dec)", re.IGNORECASE
 )  # after an ordinal: 3. Oktober
-_END = re.compile(r"(?:(?<![.!?…])[.!?…]+[\"'»”’)\]]*(?=\s|\Z))|[。！？｡]+[」』”）]*")
+_END = re.compile(rf"(?:(?<![.!?…])[.!?…]+[\"'»”’)\]]*(?=\s|\Z))|[{ENDS}]+[」』”）\"'»”’)]*")
 _LAST_TOKEN = re.compile(r"[^\s(\[\"'«“‘]+\Z")
 _OPENS = re.compile(r"\s*[\"'«“‘(\[]*(\S)")
 
@@ -54,6 +60,9 @@ _MARKS = re.compile(
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _NOTE = re.compile(r"\[\^?\d{1,3}\]")
 _BLANKS = re.compile(r"\s+")
+_SIGN = re.compile(f"[{UNSPACED}]")
+_SIGNS_A_WORD = 3
+"""Signs of scripts without blanks that say no less than a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +208,9 @@ def _block(lines: list[str], kind: str) -> Iterator[tuple[str, str]]:
 def _is_navigation(raw: str, text: str, kind: str) -> bool:
     """Whether a block is made of links rather than of sentences."""
     linked = sum(len(each) for each in _LINK.findall(raw))
-    if kind == "item" and len(text.split()) < 4:
+    if kind == "item" and len(text.split()) + len(_SIGN.findall(text)) // _SIGNS_A_WORD < 4:
         return True
-    return linked > 0.7 * len(text) and not re.search(r"[.!?。！？]\s*\Z", text)
+    return linked > 0.7 * len(text) and not re.search(rf"[.!?{ENDS}]\s*\Z", text)
 
 
 def plain(markdown: str) -> str:

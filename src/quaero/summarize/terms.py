@@ -7,12 +7,19 @@ stand in, as is usual where no dictionary is at hand.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from quaero.documents.letters import UNSPACED
 from quaero.summarize.languages import base, stop_words
 
-WORD = re.compile(r"[^\W_](?:[\w'’.+#-]*[\w+#])?")
+MARKS = "".join(
+    chr(at) for at in range(0x300, 0x1E00) if unicodedata.category(chr(at)).startswith("M")
+)
+"""Signs that are written on or beside a letter and belong to its word: vowels of Hindi or Tamil,
+accents that stand by themselves; for a class."""
+_INSIDE = rf"\w{MARKS}\u200c\u200d"
+WORD = re.compile(rf"[^\W_](?:[{_INSIDE}'’.+#-]*[\w{MARKS}+#])?")
 _SIGNS = re.compile(f"[{UNSPACED}]+")
 _LONGEST_WORD = 40
 

@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 
 from quaero.crawl.fetch import Fetcher
+from quaero.db.sqlite.database import SqliteDatabase
 from quaero.documents.notes import Kind
-from quaero.errors import Permanent, RetryLater
+from quaero.errors import HelperDied, Permanent, RetryLater
+from quaero.jobs import actions
 from quaero.jobs.model import Status
 from quaero.settings import ModelSettings, Settings
 from quaero.summarize.audit import Call, listing, totals
 from quaero.summarize.prompts import Question
+from quaero.summarize.report import outcome
 from quaero.summarize.server import ServerModel
 from quaero.testing.models import FAULTS, KEY, ModelServer
+from quaero.work.cpu import CpuHelpers
 
 from .conftest import TIDES, Desk, desk_of, page, settings
 
@@ -258,6 +262,47 @@ async def test_one_document_that_cannot_be_done_stops_none_of_its_neighbours(
             assert f"document {ids[1]}" in (job.summary.error or "")
             notes = [(await desk.document(each)).note(Kind.SUMMARY) for each in ids]
             assert [note is not None for note in notes] == [True, False, True]
+
+
+async def test_a_call_that_its_run_is_ended_under_is_audited_too(tmp_path: Path) -> None:
+    async with ModelServer(always="silent") as server:
+        async with desk_of(with_model(tmp_path, server)) as desk:
+            id_ = await desk.create("summarizer", {"document_ids": await desk.store(page(1))})
+            await server.asked.wait()
+            await actions.cancel(desk.db, id_)
+            await desk.ended(id_)
+    with SqliteDatabase.open(tmp_path / "quaero.db") as db:
+        (call,) = await db.read(listing)
+    assert (call.job_id, call.document_id, call.tokens_out) == (id_, 1, 0)
+    assert call.error == "the run was ended before the model had answered"
+
+
+async def test_keywords_that_cannot_be_found_cost_no_answer_of_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def died(*_: Any) -> Any:
+        raise HelperDied("The helper process needed more than its memory.")
+
+    async with ModelServer() as server:
+        async with desk_of(with_model(tmp_path, server, queue__max_receive="3")) as desk:
+            (id_,) = await desk.store(page(1))
+            monkeypatch.setattr(CpuHelpers, "run", died)
+            job = await desk.summarize([id_])
+            document = await desk.document(id_)
+        assert job.summary.status is Status.COMPLETED
+        assert document.note(Kind.SUMMARY) is not None
+        assert document.note(Kind.KEYWORDS) is None
+        assert len(server.requests) == 1
+
+
+async def test_what_a_batch_did_before_it_failed_is_counted(tmp_path: Path) -> None:
+    async with ModelServer() as server:
+        server.faults = ["", "too_long"]
+        async with desk_of(with_model(tmp_path, server, model__concurrency="1")) as desk:
+            await desk.store(*[page(n, f"{TIDES} Number {n} of its kind.") for n in range(4)])
+            job = await desk.summarize(batch_size=2)
+            came = await desk.db.read(outcome, job.summary.id)
+    assert (came.done, came.failed) == (3, 1)
 
 
 async def test_a_model_is_asked_by_no_more_jobs_at_once_than_it_bears(tmp_path: Path) -> None:

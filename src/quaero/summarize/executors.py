@@ -27,7 +27,7 @@ from quaero.jobs.model import JobRow, JobSpec
 from quaero.settings import Settings
 from quaero.summarize.kinds import SUMMARIZER, of_one_document
 from quaero.summarize.makers import Maker, Makers
-from quaero.summarize.making import Making
+from quaero.summarize.making import Keep, Making
 from quaero.summarize.payloads import Summarizer
 from quaero.summarize.selection import named_ids
 from quaero.work.context import JobContext, describe
@@ -168,6 +168,10 @@ class Summaries:
         async def keep(answers: list[str]) -> None:
             await job.checkpoint({**state, "parts": [of_text, *answers]})
 
+        words: dict[Kind, str] = {}
+        by_itself = maker.model is None and seen.text is None  # its sentences come with keywords
+        if kind is Kind.SUMMARY and not (by_itself or seen.keywords):
+            words = await self._words(job, document, keep)  # first: an answer is kept at once
         if seen.text is not None:
             made = {kind: seen.text}
         else:
@@ -176,16 +180,21 @@ class Summaries:
         if not made:
             job.log.info(f"document {id_} is left out: it has no sentence", document_id=id_)
             return "left_out", []
-        if Kind.KEYWORDS not in made and not seen.keywords:
-            own = self._makers.get("extractive")
-            made |= await self._making.notes(own, Kind.KEYWORDS, document, job.id, [], keep)
-            by = {Kind.SUMMARY: maker, Kind.KEYWORDS: own}
-        else:
-            by = dict.fromkeys(Kind, maker)
+        own = self._makers.get("extractive")
         return "done", [
-            NewNote(id_, each, text, by[each].name, by[each].recipe(each), digest, job.id)
-            for each, text in made.items()
+            NewNote(id_, each, text, by.name, by.recipe(each), digest, job.id)
+            for by, texts in ((maker, made), (own, words))
+            for each, text in texts.items()
         ]
+
+    async def _words(self, job: JobContext, document: Document, keep: Keep) -> dict[Kind, str]:
+        """Keywords beside a summary; that they cannot be found costs no summary."""
+        id_, own = document.summary.id, self._makers.get("extractive")
+        try:
+            return await self._making.notes(own, Kind.KEYWORDS, document, job.id, [], keep)
+        except (HelperDied, TaskFailed) as error:
+            job.log.warn(f"document {id_} gets no keywords: {error}", document_id=id_)
+            return {}
 
 
 def kind_of(action: str) -> Kind:

@@ -7,6 +7,8 @@ the last call and none is paid for twice. Every call is audited, whatever came o
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from quaero.clock import SECOND
 from quaero.db.contract import Database
 from quaero.documents.model import Document
 from quaero.documents.notes import Kind
-from quaero.errors import JobError, Permanent
+from quaero.errors import JobError, Permanent, StorageError
 from quaero.settings import Settings
 from quaero.summarize import audit, keywords
 from quaero.summarize.asking import Answer, Model
@@ -31,6 +33,7 @@ _SUMMARIZE = "quaero.summarize.extractive:summarize"
 _KEYWORDS = "quaero.summarize.extractive:extract_keywords"
 _COMBINE = "quaero.summarize.extractive:combine"
 _PART_SENTENCES = 5
+_ENDED = "the run was ended before the model had answered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,10 @@ class Making:
             text = question.checked(answer.text)
         except JobError as error:
             await self._note(model, question, about, start, answer, describe(error))
+            raise
+        except asyncio.CancelledError:  # it was asked, and may be paid for
+            with contextlib.suppress(StorageError):
+                await self._note(model, question, about, start, None, _ENDED)
             raise
         await self._note(model, question, about, start, answer, None)
         return text

@@ -25,12 +25,12 @@ class Outcome:
 
 
 def outcome(tx: ReadTx, job_id: int) -> Outcome:
-    """The sums over a job and its batches."""
+    """The sums over a job and its batches; one that failed has done what its state says."""
     ((done, skipped, left_out),) = tx.execute(
         """
-        select coalesce(sum(result ->> 'done'), 0), coalesce(sum(result ->> 'skipped'), 0),
-               coalesce(sum(result ->> 'left_out'), 0)
-          from job where (id = $1 or parent_id = $1) and result is not null
+        select coalesce(sum(came ->> 'done'), 0), coalesce(sum(came ->> 'skipped'), 0),
+               coalesce(sum(came ->> 'left_out'), 0)
+          from (select coalesce(result, state) as came from job where id = $1 or parent_id = $1)
         """,
         (job_id,),
     )

@@ -338,6 +338,38 @@ async def test_children_are_created_with_the_completion_and_end_their_parent(db)
     assert await done(db) == [1, 2, 3, 4]
 
 
+async def test_children_of_a_commit_that_nobody_waited_for_are_created_once(db):
+    @executor("hasty", N)
+    async def hasty(job, payload):
+        job.spawn(JobSpec("note", '{"n": 1}'))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await job.commit()
+        job.spawn(JobSpec("note", '{"n": 2}'))
+
+    async with working(db, [note, hasty]) as bench:
+        parent = await bench.run("hasty")
+    assert parent.summary.counts.completed == 2
+    assert await done(db) == [1, 2]
+
+
+async def test_children_of_a_commit_that_failed_are_created_with_the_next(db):
+    def broken(tx, job):
+        raise Permanent("the effect is broken")
+
+    @executor("stubborn", N)
+    async def stubborn(job, payload):
+        job.spawn(JobSpec("note", '{"n": 1}'))
+        with contextlib.suppress(Permanent):
+            await job.commit(broken)
+        job.spawn(JobSpec("note", '{"n": 2}'))
+
+    async with working(db, [note, stubborn]) as bench:
+        parent = await bench.run("stubborn")
+    assert parent.summary.counts.completed == 2
+    assert await done(db) == [1, 2]
+
+
 async def test_a_thousand_log_entries_cost_few_commits_and_come_in_order(db):
     @executor("talk", N)
     async def talk(job, payload):

@@ -319,7 +319,7 @@ class Life:
         return JobSpec(spec.type, payload, name=spec.name)
 
     def _saver(self, work: Work, db: Fragile) -> Any:
-        async def save(effects: Any, specs: Any) -> None:
+        async def save(effects: Any, specs: Any, _: Any) -> None:
             db.tick()
             current, ids = self.model.is_current(work), self.new_ids()
             assert self.opened.write(_save, work, effects, specs, ()) == current

@@ -131,7 +131,8 @@ def refuse_effects(effects: Any) -> None:
 
 
 Progress = tuple[int | None, int | None, str | None]
-Commit = Callable[[Sequence[Effect], Sequence[JobSpec]], Awaitable[None]]
+Commit = Callable[[Sequence[Effect], Sequence[JobSpec], Callable[[], None]], Awaitable[None]]
+"""Saves effects and children, and calls the last where they were not saved."""
 
 
 class JobContext:
@@ -214,5 +215,8 @@ class JobContext:
         """
         refuse_effects(effects)
         specs = list(self.spawned)
-        await self._commit(effects, specs)
-        del self.spawned[: len(specs)]
+        self.spawned.clear()  # who is ended meanwhile has them saved, and must not do so again
+        await self._commit(effects, specs, partial(self._put_back, specs))
+
+    def _put_back(self, specs: list[JobSpec]) -> None:
+        self.spawned[:0] = specs

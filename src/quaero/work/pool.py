@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -205,19 +205,23 @@ class JobBackend:
         return self._registry.get(work.type).timeout or self._options.default_timeout
 
     async def _commit(
-        self, work: Work, job_log: JobLog, effects: Sequence[Effect], specs: Sequence[JobSpec]
-    ) -> None:
+        self, work: Work, job_log: JobLog, effects: Sequence[Effect], specs: Sequence[JobSpec],
+        unsaved: Callable[[], None],
+    ) -> None:  # fmt: skip
         entries = job_log.take()
         saving = asyncio.ensure_future(self._db.write(_save, work, effects, specs, entries))
-        saving.add_done_callback(partial(_keep_unsaved, job_log, entries))
+        saving.add_done_callback(partial(_keep_unsaved, job_log, entries, unsaved))
         # A run that is ended meanwhile does not wait, and still its last words are kept.
         if not await asyncio.shield(saving):
             raise StaleLease(f"the lease of job {work.job_id} was lost; nothing was saved")
 
 
-def _keep_unsaved(job_log: JobLog, entries: list[Entry], saving: asyncio.Future[bool]) -> None:
+def _keep_unsaved(
+    job_log: JobLog, entries: list[Entry], unsaved: Callable[[], None], saving: asyncio.Future[bool]
+) -> None:
     if saving.cancelled() or saving.exception() is not None or not saving.result():
         job_log.put_back(entries)
+        unsaved()
 
 
 def _save(

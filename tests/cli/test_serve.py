@@ -236,3 +236,22 @@ def test_a_crawl_whose_server_is_killed_is_taken_back_and_loses_nothing(serve: A
     assert "the worker has gone; going on here" in done.err
     assert "13 pages" in done.err
     assert {f"/{n}" for n in range(12)} <= set(site.paths())
+
+
+def test_a_run_whose_server_is_killed_is_taken_back_too(
+    serve: Any, cli: Cli, tmp_path: Path
+) -> None:
+    serving = serve()
+    wait_for(lambda: worker_stands(serving))
+    file = tmp_path / "tidy.toml"
+    file.write_text('id = "tidy"\n[[steps]]\nname = "old"\naction = "cleanup"\n')
+    assert cli("--data-dir", serving.folder, "definitions", "save", file).code == 0
+    assert cli("--data-dir", serving.folder, "queue", "pause").code == 0
+    run = start("--data-dir", serving.folder, "definitions", "run", "tidy", "--follow")
+    assert run.stderr is not None
+    assert run.stderr.readline() == "run 1 of tidy\n"
+    assert "Ctrl-C ends only the watching" in run.stderr.readline()
+    kill_session(serving.process.pid)
+    assert cli("--data-dir", serving.folder, "queue", "resume").code == 0
+    done = finish(run)
+    assert (done.code, "the worker has gone; going on here" in done.err) == (0, True)

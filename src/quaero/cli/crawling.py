@@ -295,7 +295,7 @@ async def work_on(made: Worker, root_id: int, *, handed: bool) -> bool:
     from quaero.cli.progress import Display, look
 
     paused = asyncio.Event()
-    _on_signals(paused.set)
+    on_signals(paused.set)
     working = None if handed else asyncio.create_task(made.pool.run())
     display = Display()
     looks = 0
@@ -318,14 +318,14 @@ async def work_on(made: Worker, root_id: int, *, handed: bool) -> bool:
         display.close()
         if working is not None:
             made.pool.stop()
-            _on_signals(_end_at_once)
+            on_signals(end_at_once)
             if paused.is_set() and not working.done() and _current(made):
                 say("pausing: what runs may end first; Ctrl-C again ends at once")
             await working
-        _on_signals(None)
+        on_signals(None)
 
 
-def _on_signals(call: Callable[[], object] | None) -> None:
+def on_signals(call: Callable[[], object] | None) -> None:
     """What Ctrl-C and SIGTERM do from now on; None: what they do to any program."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -335,7 +335,7 @@ def _on_signals(call: Callable[[], object] | None) -> None:
             loop.add_signal_handler(number, call)
 
 
-def _end_at_once() -> None:
+def end_at_once() -> None:
     """Die as by a kill, which loses nothing: tidying up is what takes the time."""
     os._exit(PAUSED)
 

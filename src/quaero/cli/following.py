@@ -7,10 +7,10 @@ ends only the watching, or gives back what runs here; the run goes on with the n
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from quaero.cli.crawling import end_at_once, on_signals, others_stay
 from quaero.cli.options import database, global_arguments, load_settings, suggest
 from quaero.cli.output import print_json, safe, say
 from quaero.cli.output import value_of as typed
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from quaero.workflows.graph import GraphStep
 
 LOOK_SECONDS = 0.2
+LOOKS_AT_OTHERS = 5
 INTERRUPTED = 130
 
 
@@ -65,8 +66,6 @@ async def _run(
     as_json: bool,
 ) -> int:
     from quaero.app import worker
-    from quaero.queue.holders import Holders
-    from quaero.reports.workers import standing
     from quaero.work.supervisor import own_command
     from quaero.workflows import runs
 
@@ -76,7 +75,7 @@ async def _run(
         job_id = await made.db.write(
             runs.begin, made.queue_id, definition_id, known, parameters=parameters
         )
-        handed = await made.db.read(standing, Holders(made.db.path))
+        handed = await others_stay(made)
         if not follow:
             return _begun(job_id, handed=handed, as_json=as_json)
         say(f"run {job_id} of {definition_id}")
@@ -98,26 +97,38 @@ def _begun(job_id: int, *, handed: bool, as_json: bool) -> int:
 async def _follow(made: Worker, job_id: int, *, handed: bool, as_json: bool) -> int:
     """Say what becomes of each step until the run has ended."""
     interrupted = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    on_signals(interrupted.set)
     working = None if handed else asyncio.create_task(made.pool.run())
     told: dict[str, str] = {}
+    looks = 0
     try:
-        while True:
-            run, steps = await made.db.read(_look, job_id)
-            for step in steps:
-                _tell(step, told)
-            if not run.status.open:
-                return _conclude(run, steps, as_json=as_json)
-            if interrupted.is_set():
-                say(_left(job_id, handed=handed))
-                return INTERRUPTED
+        while (await _seen(made, job_id, told))[0].status.open and not interrupted.is_set():
+            looks += 1
+            if working is None and looks % LOOKS_AT_OTHERS == 0 and not await others_stay(made):
+                say("the worker has gone; going on here")
+                working = asyncio.create_task(made.pool.run())
             if working is not None and working.done():
                 working.result()
             await asyncio.sleep(LOOK_SECONDS)
     finally:
         if working is not None:
             made.pool.stop()
+            on_signals(end_at_once)
             await working
+        on_signals(None)
+    run, steps = await _seen(made, job_id, told)  # what still ran may have ended it
+    if not run.status.open:
+        return _conclude(run, steps, as_json=as_json)
+    say(_left(job_id, handed=working is None))
+    return INTERRUPTED
+
+
+async def _seen(made: Worker, job_id: int, told: dict[str, str]) -> tuple[Summary, list[GraphStep]]:
+    """The run and its steps as they are now, of which what is new is said."""
+    run, steps = await made.db.read(_look, job_id)
+    for step in steps:
+        _tell(step, told)
+    return run, steps
 
 
 def _left(job_id: int, *, handed: bool) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from quaero.cli.output import moment, safe, size
+from quaero.cli.output import moment, safe, size, table
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.documents.store import mark_gone
 
@@ -373,3 +373,12 @@ def test_a_time_in_the_last_hours_of_all_can_be_shown(monkeypatch: pytest.Monkey
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_columns_stand_below_one_another_whatever_is_in_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [("潮汐表", 1), ("cafe\u0301", 22), ("tides", 3)]
+    table(("title", "words"), rows, right="words")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["title   words", "潮汐表      1", "cafe\u0301       22", "tides       3"]

@@ -98,13 +98,28 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], *, right: str
     """A plain table; the columns named in `right`, divided by blanks, are aligned to the right."""
     texts = [[safe(cell) for cell in row] for row in rows]
     numbers = right.split()
-    widths = [max(len(name), *(len(row[n]) for row in texts), 0) for n, name in enumerate(header)]
+    widths = [max(_wide(name), *(_wide(row[n]) for row in texts), 0)
+              for n, name in enumerate(header)]  # fmt: skip
     for row in [list(header), *texts]:
-        cells = [
-            cell.rjust(width) if name in numbers else cell.ljust(width)
-            for cell, width, name in zip(row, widths, header, strict=True)
-        ]
+        cells = []
+        for cell, width, name in zip(row, widths, header, strict=True):
+            room = " " * (width - _wide(cell))
+            cells.append(room + cell if name in numbers else cell + room)
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+
+def _wide(text: str) -> int:
+    """How many columns of a terminal a text takes: two for a sign of Chinese, none for an accent.
+
+    See Unicode Standard Annex 11.
+    """
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(c) in ("Mn", "Me", "Cf")
+        else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in text
+    )  # fmt: skip
 
 
 def say(text: str = "") -> None:

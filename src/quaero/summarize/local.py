@@ -27,6 +27,7 @@ class LocalModel:
         self._path = Path(settings.path).expanduser()
         self._settings = settings
         self.server: Any = None
+        self._loading: asyncio.Task[Any] | None = None
         self._asking: asyncio.Task[Any] | None = None
         self._turn = asyncio.Lock()
         self.name = settings.name or self._path.stem
@@ -46,7 +47,7 @@ class LocalModel:
             if self._asking is not None:
                 await asyncio.wait([self._asking])
             if self.server is None:
-                self.server = await asyncio.to_thread(load, self._settings)
+                self.server = await self._loaded()
             self._asking = asyncio.create_task(asyncio.to_thread(_complete, self.server, question))
             try:
                 async with asyncio.timeout(self._settings.timeout):
@@ -55,6 +56,16 @@ class LocalModel:
                 limit = f"{self._settings.timeout:g} s"
                 raise RetryLater(f"the model {self.name} took longer than {limit}") from None
         return read_completion(value)
+
+    async def _loaded(self) -> Any:
+        """The library's server; a run that is ended meanwhile leaves it loading for the next."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(load, self._settings))
+        try:
+            return await asyncio.shield(self._loading)
+        finally:
+            if self._loading.done():
+                self._loading = None
 
 
 def load(settings: ModelSettings) -> Any:

@@ -20,6 +20,7 @@ from quaero.jobs import actions
 from quaero.jobs.model import Status
 from quaero.testing.clock import FakeClock
 from quaero.testing.jobs import Bench, working
+from quaero.upkeep import backup
 from quaero.upkeep.backup import backup_type, backups
 from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.reindex import Reindex, reindex_type
@@ -139,6 +140,19 @@ async def test_a_backup_that_cannot_be_written_says_so(bench: Bench, tmp_path: P
     job = await bench.run("backup")
     assert job.summary.status is Status.FAILED
     assert "no backup can be written" in str(job.summary.error)
+
+
+async def test_a_backup_that_is_written_is_not_written_again_as_older_ones_cannot_go(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> int:
+        raise PermissionError(1, "Operation not permitted", "old.db")
+
+    monkeypatch.setattr(backup, "_drop_old", refused)
+    async with asyncio.timeout(5):
+        job = await bench.run("backup")
+    assert (job.summary.status, job.summary.attempt) == (Status.COMPLETED, 1)
+    assert len(backups(tmp_path / "backups")) == 1
 
 
 async def test_a_backup_that_finds_no_room_fails_and_is_not_copied_again_and_again(

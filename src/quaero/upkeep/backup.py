@@ -46,7 +46,11 @@ def backup_type(db: SqliteDatabase, folder: Path, clock: Clock) -> JobType[Backu
             size = await _copied(job, db.path, target)
         except (BadInput, OSError, StorageError) as error:  # to wait for room would fill it again
             raise Permanent(f"no backup can be written to {folder}: {error}") from error
-        gone = await asyncio.to_thread(_drop_old, folder, wanted.keep)
+        gone = 0
+        try:
+            gone = await asyncio.to_thread(_drop_old, folder, wanted.keep)
+        except OSError as error:  # to try again would copy the database again
+            job.log.warn(f"older backups stay: {error}")
         job.log.info(f"wrote {target.name}, {size / 1e6:.1f} MB, checked", dropped=gone)
         return Result({"path": str(target), "bytes": size, "dropped": gone})
 

@@ -95,6 +95,9 @@ def test_calls_of_models_are_listed_with_their_errors(
     (call,) = on("summarize", "calls", "--limit", "5", "--json").json
     assert (call["model"], call["operation"], call["document_id"]) == ("nobody", "summary", 2)
     assert "nobody" in on("summarize", "calls").out
+    assert "more:" not in on("summarize", "calls").err
+    more = on("summarize", "calls", "--limit", "1").err
+    assert f"summarize calls --limit 1 --before {call['id']}" in more
     assert on("summarize", "calls", "--before", call["id"], "--json").json == []
 
 

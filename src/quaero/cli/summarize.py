@@ -168,6 +168,9 @@ def calls(
     ]  # fmt: skip
     table(("id", "at", "model", "for", "document", "in", "out", "took", "outcome"), rows,
           right="id document in out took")  # fmt: skip
+    if len(found) == limit:
+        again = [] if limit == 20 else ["--limit", str(limit)]
+        say(f"more: {suggest('summarize', 'calls', *again, '--before', str(found[-1].id))}")
 
 
 def _maker(extractive: bool) -> dict[str, Any]:  # noqa: FBT001

@@ -14,7 +14,8 @@ import pytest
 
 from quaero.cli.output import moment, safe, size, table
 from quaero.db.sqlite.database import SqliteDatabase
-from quaero.documents.store import mark_gone
+from quaero.documents.model import NewDocument
+from quaero.documents.store import mark_gone, save
 
 from .conftest import Cli, call
 
@@ -291,6 +292,29 @@ def test_documents_named_by_what_they_share_are_deleted_when_it_is_confirmed(
     assert len(left(on)) == 3 - number
     assert on(*wanted).out == "0 documents deleted\n", "nothing is asked"
     assert on(*wanted, "--yes").out == "0 documents deleted\n"
+
+
+def test_what_comes_while_it_is_asked_is_not_deleted(
+    on: Cli, data: Path, documents: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = documents["/"]["site"]
+    late = NewDocument(
+        url=f"{documents['/']['url']}late",
+        title="Late",
+        text="late",
+        words=1,
+        content_hash=b"l" * 16,
+    )
+
+    class Slow(Terminal):
+        def readline(self, *size: int) -> str:
+            with SqliteDatabase.open(data / "quaero.db") as db:
+                db.write_sync(save, [late])
+            return super().readline(*size)
+
+    monkeypatch.setattr(sys, "stdin", Slow("y\n"))
+    assert "3 documents deleted" in on("documents", "delete", "--site", site).out
+    assert len(left(on)) == 1
 
 
 def test_nothing_is_deleted_where_nothing_or_both_are_named(looking: Cli) -> None:

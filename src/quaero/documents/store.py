@@ -344,6 +344,10 @@ def delete(tx: Tx, ids: Sequence[int]) -> int:
     return len(known)
 
 
-def delete_some(tx: Tx, wanted: Filter, limit: int = SLICE) -> int:
-    """Delete up to `limit` of the documents that a filter names; 0 when none is left."""
-    return delete(tx, ids_after(tx, wanted, 0, limit))
+def delete_some(tx: Tx, wanted: Filter, limit: int = SLICE, *, up_to: int | None = None) -> int:
+    """Delete up to `limit` of the documents that a filter names; 0 when none is left.
+
+    With `up_to`, an id, none that came later.
+    """
+    ids = ids_after(tx, wanted, 0, limit)
+    return delete(tx, [id_ for id_ in ids if up_to is None or id_ <= up_to])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,7 +90,9 @@ def late(page: Page, address: str):
     held: list[tuple[Route, APIResponse]] | None = []
 
     def hold(route: Route) -> None:
-        answer = route.fetch()
+        answer = route.fetch(
+            max_retries=3
+        )  # the server closes a connection after some idle seconds
         if held is None:
             route.fulfill(response=answer)
         else:
@@ -98,7 +101,9 @@ def late(page: Page, address: str):
     @contextmanager
     def asked():
         yield
+        until = time.monotonic() + ENDS_MS / 1000
         while not held:
+            assert time.monotonic() < until, f"{address} was not asked for, or had no answer"
             page.wait_for_timeout(20)
 
     page.route(pattern, hold)

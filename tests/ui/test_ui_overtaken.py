@@ -47,7 +47,7 @@ def test_a_name_that_was_heard_of_is_not_undone_by_an_answer_from_before(
         with asked():
             script.say(end=True)
         wish = {"data": {"name": "the new name"}, "headers": {"If-Match": "*", **PATCH}}
-        assert page.request.patch(f"/api/jobs/{job_id}", **wish).ok
+        assert page.request.patch(f"/api/jobs/{job_id}", max_retries=3, **wish).ok
         expect(page.get_by_role("heading", name="the new name")).to_be_visible()
     expect(page.get_by_role("heading", name="the new name")).to_be_visible()
 

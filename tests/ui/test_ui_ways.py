@@ -287,6 +287,7 @@ def test_keys_in_a_menu_are_for_the_menu(new_page, server, script) -> None:
 
 def test_who_is_asked_already_is_not_asked_again(new_page) -> None:
     page = new_page("/queue")
+    expect(page.get_by_role("button", name="Pause queue")).to_be_visible()
     with late(page, "/api/job-types") as asked, asked():
         page.keyboard.press("n")
         page.keyboard.press("n")

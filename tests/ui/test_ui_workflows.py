@@ -356,7 +356,7 @@ def test_a_list_that_is_loaded_anew_leaves_the_focus_where_it_is(new_page, serve
     page = new_page("/schedules")
     row = page.locator("tr").filter(has_text=id_)
     row.get_by_role("link").first.focus()
-    assert page.request.post(f"/api/schedules/{id_}/pause").ok
+    assert page.request.post(f"/api/schedules/{id_}/pause", max_retries=3).ok
     expect(row.get_by_text("paused")).to_be_visible()
     expect(row.get_by_role("link").first).to_be_focused()
 

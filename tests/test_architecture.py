@@ -17,7 +17,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "quaero"
 
 FLOORS = [
-    {"errors", "clock", "collector", "forms", "loops", "settings", "site_server"},
+    {"errors", "clock", "collector", "durable", "forms", "loops", "settings", "site_server"},
     {"db"},
     {"queue"},
     {"jobs"},

@@ -15,6 +15,8 @@ from quaero.api.app import create_app
 from quaero.api.parts import WebParts
 from quaero.app import open_logins, registry_without_worker
 from quaero.crawl.fetch import Fetcher
+from quaero.jobs import JobSpec
+from quaero.jobs.create import create
 from quaero.queue.queue import open_queue
 from quaero.settings import load
 from quaero.sources.prober import SiteProber
@@ -31,6 +33,19 @@ def key_file() -> Iterator[Path]:
     """Where the keys of logins are kept."""
     with tempfile.TemporaryDirectory(prefix="quaero-keys-") as folder:
         yield Path(folder) / "keys"
+
+
+@pytest.fixture
+def overtake(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Has a new job follow each read of the application, from then on."""
+    reads = opened.db.read
+
+    async def overtaken(fn: Any, *args: Any, **how: Any) -> Any:
+        found = await reads(fn, *args, **how)
+        await opened.db.write(create, 1, [JobSpec("page", "{}")])
+        return found
+
+    return lambda: monkeypatch.setattr(opened.db, "read", overtaken)
 
 
 @pytest.fixture

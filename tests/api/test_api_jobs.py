@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -511,18 +512,10 @@ async def test_a_bulk_action_is_a_job_and_never_does_more_than_was_shown(
 
 
 async def test_a_bulk_action_leaves_what_came_after_the_jobs_were_counted(
-    web: httpx.AsyncClient, opened: Opened, monkeypatch: pytest.MonkeyPatch
+    web: httpx.AsyncClient, opened: Opened, overtake: Callable[[], None]
 ) -> None:
     ids = await make(opened, *[JobSpec("page", "{}")] * 2)
-    reads = opened.db.read
-
-    async def overtaken(fn: Any, *args: Any, **how: Any) -> Any:
-        """A read that a new job follows at once."""
-        found = await reads(fn, *args, **how)
-        await opened.db.write(create, 1, [JobSpec("page", "{}")])
-        return found
-
-    monkeypatch.setattr(opened.db, "read", overtaken)
+    overtake()
     wish = {"action": "cancel", "filter": {"status": ["pending"]}, "expected_count": 2}
     asked = await web.post("/api/jobs/bulk", json=wish)
     assert (asked.status_code, asked.json()["payload"]["up_to"]) == (202, ids[-1])

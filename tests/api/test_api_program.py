@@ -62,18 +62,10 @@ async def test_pause_resume_and_purge(web: httpx.AsyncClient, opened: Opened) ->
 
 
 async def test_a_purge_leaves_what_came_after_the_number_was_looked_at(
-    web: httpx.AsyncClient, opened: Opened, monkeypatch: pytest.MonkeyPatch
+    web: httpx.AsyncClient, opened: Opened, overtake: Callable[[], None]
 ) -> None:
     await opened.db.write(create, 1, [JobSpec("page", "{}")] * 3)
-    reads = opened.db.read
-
-    async def overtaken(fn: Any, *args: Any, **how: Any) -> Any:
-        """A read that a new job follows at once."""
-        found = await reads(fn, *args, **how)
-        await opened.db.write(create, 1, [JobSpec("page", "{}")])
-        return found
-
-    monkeypatch.setattr(opened.db, "read", overtaken)
+    overtake()
     done = await web.post("/api/queue/purge", json={"expected_count": 3})
     assert done.json() == {"removed": 3, "done": True}
 

@@ -232,11 +232,18 @@ def test_the_lines_of_the_program_stay_selected_as_they_are_loaded_anew(new_page
     assert page.evaluate("getSelection().toString()") == "take this"
 
 
-def test_what_is_read_far_up_stays_as_all_is_loaded_anew(new_page, server, script) -> None:
+@pytest.fixture
+def long_log(server, script) -> int:
+    """A job that has logged more lines than a page keeps."""
     script.say(log="sounding {n}", times=6_000)
     script.say(end=True)
     job_id = script.start(server)
     wait_for_end(server, job_id)
+    return job_id
+
+
+def test_what_is_read_far_up_stays_as_all_is_loaded_anew(new_page, server, long_log) -> None:
+    job_id = long_log
     found = request(f"{server.url}/api/jobs/{job_id}/logs?text=sounding%2077&limit=1&order=asc")
     sockets: list[WebSocketRoute] = []
     page = new_page("/queue")
@@ -261,12 +268,8 @@ def test_what_is_read_far_up_stays_as_all_is_loaded_anew(new_page, server, scrip
     expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "true")
 
 
-def test_older_lines_come_however_many_there_are(new_page, server, script) -> None:
-    script.say(log="sounding {n}", times=6_000)
-    script.say(end=True)
-    job_id = script.start(server)
-    wait_for_end(server, job_id)
-    page = new_page(f"/jobs/{job_id}?tab=logs")
+def test_older_lines_come_however_many_there_are(new_page, long_log) -> None:
+    page = new_page(f"/jobs/{long_log}?tab=logs")
     expect(lines(page).filter(has_text="sounding 5999")).to_be_in_viewport()
     older = page.get_by_role("button", name="Show older lines")
     while older.is_visible():

@@ -322,7 +322,7 @@ def delete(
     from dataclasses import replace
 
     from quaero.cli.output import count
-    from quaero.documents.read import matching
+    from quaero.documents.read import newest, number
     from quaero.errors import BadInput
 
     narrowed = gone or any(each is not None for each in (site, tag, crawl))
@@ -332,11 +332,11 @@ def delete(
         raise BadInput("nobody can be asked here; say --yes to delete")
     wanted = replace(_filter(site, tag, crawl), gone=True if gone else None)
     with database() as db:
-        found, newest = db.read_sync(matching, wanted)
-        if narrowed and not yes and found:
+        up_to = db.read_sync(newest)
+        if narrowed and not yes and (found := db.read_sync(number, wanted)):
             what = count(found, "document")
             typer.confirm(f"Delete {what} with all earlier texts?", abort=True, err=True)
-        deleted = _delete_all(db, wanted, newest) if narrowed else _delete(db, document_ids or [])
+        deleted = _delete_all(db, wanted, up_to) if narrowed else _delete(db, document_ids or [])
     typer.echo(f"{count(deleted, 'document')} deleted")
 
 
@@ -354,7 +354,7 @@ def _delete(db: SqliteDatabase, ids: list[int]) -> int:
 
 
 def _delete_all(db: SqliteDatabase, wanted: Filter, up_to: int) -> int:
-    """Delete what a filter names, in slices; nothing that came after it was counted."""
+    """Delete what a filter names, in slices; nothing that came later than `up_to`."""
     from quaero.documents.store import delete_some
 
     deleted = 0

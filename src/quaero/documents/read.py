@@ -88,11 +88,6 @@ def newest(tx: ReadTx) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def matching(tx: ReadTx, wanted: Filter) -> tuple[int, int]:
-    """How many documents a filter names, and the greatest id there is."""
-    return number(tx, wanted), newest(tx)
-
-
 def narrowed(tx: ReadTx, wanted: Filter, ids: Sequence[int]) -> list[int]:
     """Those of the ids whose documents a filter names, in order."""
     table, conditions, args = _conditions(wanted)

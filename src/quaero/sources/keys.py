@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
+from quaero.durable import sync
 from quaero.errors import BadKey, Conflict
 
 KEY_BYTES = 32
@@ -121,7 +122,7 @@ class KeyFile:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self.path)
-            _sync_folder(self.path.parent)
+            sync(self.path.parent)
         except OSError as error:
             raise BadKey(f"the key file {self.path} cannot be written: {error.strerror}") from None
 
@@ -164,11 +165,3 @@ class KeyFile:
 
 def _name(secret: bytes) -> str:
     return blake2b(secret, digest_size=8, person=b"quaero key name").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from quaero.db.contract import Database, ReadTx, Tx
+from quaero.durable import sync
 from quaero.errors import BadInput, Conflict, QuaeroError
 from quaero.loops import Loop
 from quaero.workflows import definitions
@@ -130,18 +131,9 @@ def _write(path: Path, text: str) -> None:
     made = path.with_name(f".{path.name}.new")
     made.write_bytes(text.encode())
     made.chmod(stat.S_IMODE(path.stat().st_mode))
-    _sync(made)
+    sync(made)
     made.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Have a file, or the names in a folder, be on the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(path.parent)
 
 
 @contextmanager

@@ -74,12 +74,13 @@ def serve(folder: str) -> None:
     """The web process of `quaero serve`, without workers; says its port."""
     from quaero import app
     from quaero.settings import load
+    from quaero.work.lifeline import Parent
 
     chosen = {"data_dir": folder, "database.path": "q.db", "auth.key_file": f"{folder}.keys"}
     settings = load(None, chosen, {}, Path(folder))
     listening = socket.create_server(("127.0.0.1", 0))
     print(listening.getsockname()[1], flush=True)
-    app.run(app.serve(settings, listening))
+    app.run(app.serve(settings, listening, Parent(None)))
 
 
 def listen(port: str, clients: str) -> None:

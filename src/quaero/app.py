@@ -40,7 +40,7 @@ from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.merging import merge_when
 from quaero.upkeep.reindex import reindex_type
 from quaero.work.cpu import CpuHelpers
-from quaero.work.lifeline import watch_lifeline
+from quaero.work.lifeline import Parent, watch_lifeline
 from quaero.work.pool import Pool, PoolOptions
 from quaero.work.registry import JobType, Registry
 from quaero.work.supervisor import END_SECONDS
@@ -256,7 +256,7 @@ async def work(
     settings: Settings, *, isolate: tuple[str, ...] = (), alone_for: int | None = None
 ) -> None:
     """Run jobs until SIGTERM or SIGINT; in a child for suspects, until there are none."""
-    tell_ready = watch_lifeline(settings.work.grace + END_SECONDS)
+    parent = watch_lifeline(settings.work.grace + END_SECONDS)
     limit_memory(settings.work.memory)
     leave_no_core()
     async with worker(settings, isolate=isolate, alone_for=alone_for) as made:
@@ -267,7 +267,7 @@ async def work(
         watchdog.start()
         beside = _beside(settings, made) if alone_for is None else [_end_when_done(made)]
         tasks = [asyncio.create_task(each) for each in beside]
-        tell_ready()
+        parent.tell_ready()
         try:
             await made.pool.run()
         finally:
@@ -304,14 +304,13 @@ async def _merge_when_idle(made: Worker) -> None:
     await merge_when(lambda: pool.consumer is not None and pool.consumer.idle, made.db)
 
 
-async def serve(settings: Settings, listening: socket.socket) -> None:
+async def serve(settings: Settings, listening: socket.socket, parent: Parent) -> None:
     """Answer requests on a bound socket until SIGTERM or SIGINT."""
     from quaero.api.app import create_app
     from quaero.api.parts import WebParts
-    from quaero.api.server import DRAIN_SECONDS, Server
+    from quaero.api.server import Server
     from quaero.api.token import read_token
 
-    tell_ready = watch_lifeline(DRAIN_SECONDS + END_SECONDS)
     sys.setswitchinterval(SWITCH_SECONDS)
     leave_no_core()
     clock = SystemClock()
@@ -330,7 +329,9 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
             address=settings.server.address(listening.getsockname()[1]),
             logins=logins,
         )
-        await Server(create_app(parts), parts.draining).run(listening, tell_ready)
+        await Server(create_app(parts), parts.draining, parent.gone).run(
+            listening, parent.tell_ready
+        )
 
 
 async def _end_when_done(made: Worker) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -26,7 +27,8 @@ class Listening:
 
     def __init__(self, app: FastAPI) -> None:
         self.draining = app.state.parts.draining
-        self.server = Server(app, self.draining)
+        self.gone = threading.Event()
+        self.server = Server(app, self.draining, self.gone)
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.ready = asyncio.Event()
@@ -42,6 +44,13 @@ class Listening:
 
     def end(self) -> None:
         self.server.handle_exit(signal.SIGTERM, None)
+
+    def is_free(self) -> bool:
+        try:
+            socket.create_server(("127.0.0.1", self.port)).close()
+        except OSError:
+            return False
+        return True
 
     async def connect(self, data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -160,6 +169,20 @@ async def test_at_the_end_open_requests_finish_and_new_ones_are_turned_away(
         async with asyncio.timeout(SECONDS):
             await client.wait_closed()
         assert client.close_code in {1001, 1012}
+
+
+async def test_the_address_is_left_at_once_when_the_parent_is_gone(
+    listening: Listening, app: FastAPI
+) -> None:
+    reader, _ = await listening.connect(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n")
+    await app.state.asked.wait()
+    listening.gone.set()
+    listening.end()
+    async with asyncio.timeout(SECONDS):
+        while not listening.is_free():
+            await asyncio.sleep(0.01)
+    app.state.go_on.set()
+    assert (await whole(reader)).endswith(b'"well"')
 
 
 async def test_what_the_application_cannot_begin_with_is_raised(app: FastAPI) -> None:

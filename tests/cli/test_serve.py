@@ -117,6 +117,28 @@ def test_the_children_end_with_their_parent(serve: Any) -> None:
     wait_for(lambda: not any(alive(child) for child in children))
 
 
+def test_one_that_was_killed_can_be_started_again_at_once(serve: Any) -> None:
+    serving = serve()
+    port = serving.url.rstrip("/").rpartition(":")[2]
+    for _ in range(3):  # each is killed while its children begin
+        wait_for(lambda of=serving: len(of.children()) == 2)
+        serving.process.kill()
+        serving.process.wait()
+        serving = serve("--port", port)
+    serving.get("/api/ready")
+    with socket.create_connection(("127.0.0.1", int(port))) as unfinished:
+        unfinished.sendall(
+            b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+        )
+        serving.get("/api/ready")
+        serving.process.kill()
+        serving.process.wait()
+        serving = serve("--port", port)
+        assert serving.get("/api/ready") == (200, {"ready": True})
+    assert serving.end() == 0
+
+
 def alive(pid: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -30,7 +30,7 @@ sys.exit(Supervisor(commands, float(patience), stopping=lambda: print("stopping"
 READY = """
 import os, pathlib, signal, sys, time
 from quaero.work.lifeline import watch_lifeline
-tell_ready = watch_lifeline(%s)
+tell_ready = watch_lifeline(%s).tell_ready
 def say(word): os.write(1, word.encode() + b"\\n")  # whole lines, whoever else writes
 """
 WELL = READY % 5 + "tell_ready(); say('ready'); time.sleep(100)"

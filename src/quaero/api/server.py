@@ -106,9 +106,14 @@ class _Connection(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """One application on one socket; sets `draining` as soon as it is told to end."""
+    """One application on one socket; sets `draining` as soon as it is told to end.
 
-    def __init__(self, app: FastAPI, draining: threading.Event) -> None:
+    Where it is told so because its parent is `gone`, it leaves its address at once to the next one.
+    """
+
+    def __init__(
+        self, app: FastAPI, draining: threading.Event, gone: threading.Event | None = None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -131,6 +136,7 @@ class Server(uvicorn.Server):
         )
         self._application = app
         self._draining = draining
+        self._gone = gone or threading.Event()
         self._tell_ready: Callable[[], None] = lambda: None
 
     async def run(  # type: ignore[override]
@@ -151,6 +157,9 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Finish what is under way, turning new requests away; then close everything."""
+        if self._gone.is_set():
+            for each in self.servers:
+                each.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 while self._busy():  # noqa: ASYNC110

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Annotated
+import time
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +14,10 @@ from quaero.cli.options import global_arguments, load_settings
 
 if TYPE_CHECKING:
     from quaero.settings import Settings
+    from quaero.work.lifeline import Parent
+
+INNER_SECONDS = 10.0  # what the inner process may take to answer what is under way, and to end
+FREE_SECONDS = 2.0  # until the address is free that a killed server had; its children take a moment
 
 
 def serve(
@@ -40,6 +46,11 @@ def serve(
 
     Example: quaero serve --port 8080
     """
+    parent = None
+    if inner is not None:
+        from quaero.work.lifeline import watch_lifeline
+
+        parent = watch_lifeline(INNER_SECONDS)  # before what takes long
     asked = {
         "server.host": host,
         "server.port": port,
@@ -47,8 +58,8 @@ def serve(
         "queue.concurrency": concurrency,
     }
     settings = load_settings({name: value for name, value in asked.items() if value is not None})
-    if inner is not None:
-        _serve(settings, inner)
+    if inner is not None and parent is not None:
+        _serve(settings, inner, parent)
         return
     _refuse_without_pages()
     with _listen(settings) as listening:
@@ -63,13 +74,13 @@ def _refuse_without_pages() -> None:
         raise BadConfig(bundle.UNBUILT)
 
 
-def _serve(settings: Settings, descriptor: int) -> None:
+def _serve(settings: Settings, descriptor: int, parent: Parent) -> None:
     from quaero import app
     from quaero.cli.logs import log_to_stderr
 
     log_to_stderr(settings)
     with socket.socket(fileno=descriptor) as listening:
-        app.run(app.serve(settings, listening))
+        app.run(app.serve(settings, listening, parent))
 
 
 def _supervise(settings: Settings, listening: socket.socket, concurrency: int | None) -> int:
@@ -111,11 +122,25 @@ def _listen(settings: Settings) -> socket.socket:
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(1024)
+        _bind(listening, address)
     except OSError as error:
         listening.close()
         raise BadConfig(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port"
         ) from error
     return listening
+
+
+def _bind(listening: socket.socket, address: Any) -> None:
+    """Begin to listen, though not before an orphan of a server that was killed has let go."""
+    give_up = time.monotonic() + FREE_SECONDS
+    while True:
+        try:
+            listening.bind(address)
+            listening.listen(1024)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > give_up:
+                raise
+            time.sleep(0.05)
+        else:
+            return

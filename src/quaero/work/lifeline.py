@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 LIFELINE = "_QUAERO_LIFELINE"
@@ -53,26 +53,45 @@ def said_ready(lifeline: socket.socket) -> bool:
         return False
 
 
-def watch_lifeline(patience: float) -> Callable[[], None]:
-    """End this process when its parent has gone: by SIGTERM, `patience` seconds later for good.
+class Parent:
+    """Who has started this process, as it knows it: nobody, where there is no `end` of a pair.
 
-    Returns what tells the parent that this process is ready. Does nothing without a parent.
+    `gone` is set when that one has ended.
     """
-    named = os.environ.pop(LIFELINE, None)
-    if named is None:
-        return lambda: None
-    end = int(named)
 
-    def watch() -> None:
+    def __init__(self, end: int | None) -> None:
+        self._end = end
+        self.gone = threading.Event()
+
+    def tell_ready(self) -> None:
+        """Say that this process is ready."""
+        if self._end is not None:
+            with contextlib.suppress(OSError):  # the parent does not ask, or has gone
+                os.write(self._end, _READY)
+
+    def _end_with_it(self, end: int, patience: float) -> None:
         with contextlib.suppress(OSError):
             os.read(end, 1)
+        self.gone.set()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(patience)
         os._exit(ORPHANED)
 
-    def tell_ready() -> None:
-        with contextlib.suppress(OSError):  # the parent does not ask, or has gone
-            os.write(end, _READY)
+    def watch(self, patience: float) -> None:
+        """End this process when its parent has gone; see `watch_lifeline`."""
+        if self._end is not None:
+            args = (self._end, patience)
+            threading.Thread(
+                target=self._end_with_it, args=args, name="quaero-lifeline", daemon=True
+            ).start()
 
-    threading.Thread(target=watch, name="quaero-lifeline", daemon=True).start()
-    return tell_ready
+
+def watch_lifeline(patience: float) -> Parent:
+    """End this process when its parent has gone: by SIGTERM, `patience` seconds later for good.
+
+    Does nothing without a parent.
+    """
+    named = os.environ.pop(LIFELINE, None)
+    parent = Parent(None if named is None else int(named))
+    parent.watch(patience)
+    return parent

@@ -237,6 +237,48 @@ def test_text_that_is_not_saved_is_not_lost_without_a_question(new_page, server,
     page.wait_for_url("**/schedules")
 
 
+def test_switching_runs_off_beside_a_changed_text_hinders_no_saving(new_page, server, text) -> None:
+    page = new_page(f"/workflows/{store(server, text)}?tab=edit")
+    area = page.get_by_label("The definition as text")
+    expect(page.get_by_text("It can be run.")).to_be_visible()
+    area.fill(area.input_value().replace("tide of", "mine of"))
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Disable").click()
+    expect(page.get_by_text("Disabled: no run begins")).to_be_visible()
+    expect(area).to_have_value(re.compile('"enabled": false'))
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url(f"**/workflows/{id_of(text)}")
+    stored = request(f"{server.url}/api/definitions/{id_of(text)}")
+    assert not stored["enabled"]
+    assert stored["name"].startswith("The mine of")
+
+
+def test_who_saves_over_another_text_has_seen_it(new_page, server, text, axe) -> None:
+    path = f"{server.url}/api/definitions/{store(server, text)}"
+    page = new_page(f"/workflows/{id_of(text)}?tab=edit", REFUSED)
+    area = page.get_by_label("The definition as text")
+    expect(page.get_by_text("It can be run.")).to_be_visible()
+    area.fill(area.input_value().replace("tide of", "mine of"))
+    other = new_page(f"/workflows/{id_of(text)}")
+    other.get_by_role("button", name="More actions").click()
+    other.get_by_role("menuitem", name="Disable").click()
+    expect(other.get_by_text("Disabled: no run begins")).to_be_visible()
+    save = page.get_by_role("button", name="Save", exact=True)
+    save.click()
+    question = page.get_by_role("dialog", name="It was changed meanwhile")
+    expect(question.get_by_label("What is stored now")).to_contain_text('"enabled": false')
+    page.evaluate(axe)
+    assert not serious_faults(page)
+    question.get_by_role("button", name="Not now").click()
+    expect(area).to_have_value(re.compile("mine of"))
+    assert request(path)["name"].startswith("The tide of")
+    save.click()
+    question.get_by_role("button", name="Save over it").click()
+    page.wait_for_url(f"**/workflows/{id_of(text)}")
+    assert request(path)["name"].startswith("The mine of")
+    assert request(path)["enabled"]
+
+
 def test_json_that_cannot_be_read_is_told_with_its_line(new_page, server, text) -> None:
     page = new_page(f"/workflows/{store(server, text)}?tab=edit")
     area = page.get_by_label("The definition as text")

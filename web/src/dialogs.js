@@ -40,9 +40,9 @@ function isBeside(dialog, { target, clientX: x, clientY: y }) {
   return target === dialog && (x < left || x > right || y < top || y > bottom);
 }
 
-/** Ask before something is done; true if it shall be. */
-export async function confirm(title, sentence, { button, danger = false, typed = null }) {
-  const answer = await show(title, (close) => {
+/** Ask before something is done; true if it shall be. `detail` stands below the sentence. */
+export async function confirm(title, sentence, { button, danger = false, typed = null, detail = [], wide = false }) {
+  const build = (close) => {
     const yes = h(
       danger ? "button.button.is-danger" : "button.button.is-primary",
       { type: "submit", "data-first": !typed, disabled: Boolean(typed) },
@@ -61,11 +61,12 @@ export async function confirm(title, sentence, { button, danger = false, typed =
         },
       },
       h("p.dialog-text", {}, sentence),
+      detail,
       field,
       buttons(yes, close),
     );
-  });
-  return answer === true;
+  };
+  return (await show(title, build, { wide })) === true;
 }
 
 function typedField(word, yes) {

@@ -5,7 +5,7 @@
  * form waits for that. An answer that is older than the last change changes nothing.
  */
 import { api, get, latest, post } from "../api.js";
-import { note } from "../dialogs.js";
+import { confirm, note } from "../dialogs.js";
 import { h } from "../dom.js";
 import { plural } from "../format.js";
 import { DefinitionForm } from "./form.js";
@@ -186,9 +186,41 @@ export class Editor {
     } catch (error) {
       const faults = error.errors.filter((each) => each.detail);
       if (faults.length) this.judge({ faults });
-      note(error.message.slice(0, 300), { error: true });
+      if (error.status === 412) this.overtaken();
+      else note(error.message.slice(0, 300), { error: true });
     } finally {
       this.button.classList.remove("is-loading");
+    }
+  }
+
+  /** Another text was stored since this one was opened: show it, and ask which shall stand. */
+  async overtaken() {
+    try {
+      const found = await get(`/api/definitions/${this.stored.id}`);
+      const sentence = "Another text was stored since you opened this one. Here it is; what you wrote stays in the editor until you save it.";
+      const detail = h("pre.dialog-source", { tabindex: "0", "aria-label": "What is stored now" }, found.text);
+      if (!(await confirm("It was changed meanwhile", sentence, { button: "Save over it", danger: true, detail, wide: true }))) return;
+      this.stored = found;
+      await this.save();
+    } catch (error) {
+      note(error.message, { error: true });
+    }
+  }
+
+  /** Runs were let begin, or not, beside this text: it says so as well, where it can be understood. */
+  async switched(found) {
+    const { dirty } = this;
+    await this.settled();
+    if (this.formHost.inert || this.unwritten || !this.form) return; // it is asked when it is saved
+    this.stored = found;
+    this.seen = found.text;
+    if (dirty) {
+      const value = { ...this.form.value, enabled: found.enabled };
+      this.form.set(value);
+      this.formed(value);
+    } else {
+      this.pane.text = found.text;
+      await this.read();
     }
   }
 }

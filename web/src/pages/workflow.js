@@ -224,6 +224,7 @@ export function workflow() {
       if (!found) return;
       ask.drop();
       this.show(found);
+      editor?.switched(found);
     },
 
     // -- tabs

@@ -87,6 +87,17 @@ CASES = [
     ("<p><b> </b><i></i><a href='x'> </a>z</p>", "z"),
     ("<p><code>a</code><code>b</code></p>", "`ab`"),
     ("<p><code>`</code></p>", "`` ` ``"),
+    (
+        "<p><code>list[</code><a href='x'><code>str</code></a><code>]</code></p>",
+        "`list[`[`str`](https://docs.example.org/guide/x)`]`",
+    ),
+    ("<p>`<i><code>*</code></i></p>", r"\`*\**"),
+    ("<p><a href='x'>`<code>]</code></a></p>", r"[\`\]](https://docs.example.org/guide/x)"),
+    (
+        "<p><a href='x'><code>a[k]: v</code></a></p>",
+        "[`a[k]: v`](https://docs.example.org/guide/x)",
+    ),
+    ("<p>[a[k]: v</p>", "[a[k]: v"),
     ("<p>x<sup>2</sup> x<sup>a+b</sup> 1<sup>st</sup> H<sub>2</sub>O</p>", "x^2 x^(a+b) 1st H_2O"),
     ("<p>x<sup><a href='#f'>[1]</a></sup></p>", "x[1]"),
     ("<p>x<a class='footnote-ref' href='#f'><sup>1</sup></a></p>", "x[1]"),

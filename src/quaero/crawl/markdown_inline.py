@@ -45,7 +45,7 @@ _MAYBE_SPECIAL = re.compile(r"[`*_~<&\\\]\[!]")
 _BRACKET = re.compile(r"(\\.)|[\[\]]")
 _BLOCK_START = re.compile(
     r"(?m)^(?:(?:#{1,6}|[-+*])(?= |$)|>|~~~|(\d{1,9})([.)])(?= |$)"
-    r"|\[(?=(?:[^\]\\\n]|\\.)*\]:)|\[(?=[ xX]\] )|_(?=[_ ]*$)|(?:=+|(?=[|: ]*-)[-:|][-:| ]*)$)"
+    r"|\[(?=(?:[^\[\]\\\n]|\\.)*\]:)|\[(?=[ xX]\] )|_(?=[_ ]*$)|(?:=+|(?=[|: ]*-)[-:|][-:| ]*)$)"
 )
 _BACKTICKS = re.compile("`+")
 _DELIMITERS = {STRONG: "**", EMPHASIS: "*", DELETED: "~~"}
@@ -129,12 +129,13 @@ def _render_marks(text: str) -> str:
             if _MAYBE_SPECIAL.search(piece) is None:
                 out.append(piece)
                 continue
-            text = _SPECIAL.sub(_escaped, f"\0{piece}\0")[1:-1]
-            out.append(_BRACKET.sub(_escaped_bracket, text) if links else text)
+            out.append(_between_marks(piece, in_link=links > 0))
         elif mark == CODE:
             code = piece[1:-1].strip()
-            is_free = _last_character(out, len(out)) != "`"  # else the fences would run together
-            out.append(code_span(code) if is_free else _escape(code))
+            begins_link = links == 1 and opened[-1] == (LINK, len(out) - 1)
+            # else the fences would run together
+            is_free = begins_link or _last_character(out, len(out)) != "`"
+            out.append(code_span(code) if is_free else _between_marks(code, in_link=links > 0))
         elif mark == LINK or mark in _DELIMITERS:
             links += mark == LINK
             opened.append((mark, len(out)))
@@ -248,6 +249,11 @@ def _close_link(out: list[str], opened: list[tuple[str, int]], address: str) -> 
 
 def _escape(text: str) -> str:
     return text if _MAYBE_SPECIAL.search(text) is None else _SPECIAL.sub(_escaped, text)
+
+
+def _between_marks(text: str, *, in_link: bool) -> str:
+    text = _SPECIAL.sub(_escaped, f"\0{text}\0")[1:-1]
+    return _BRACKET.sub(_escaped_bracket, text) if in_link else text
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -126,7 +126,7 @@ def code(writer: Writer, found: Element) -> Opened:
     if pieces[start + 2] == "/" + found.name:
         writer.at = start + 2
         text = pieces[start + 1]
-        writer.line.append(f"{inline.CODE}{text}{inline.CODE_END}" if text.strip() else text)
+        writer.write(f"{inline.CODE}{text}{inline.CODE_END}" if text.strip() else text)
         return False
     text, language = writer.take_code(found)
     if "br" in pieces[start : writer.at : 2] and _begins_block(writer):
@@ -140,7 +140,7 @@ def code(writer: Writer, found: Element) -> Opened:
 
 def _begins_block(writer: Writer) -> bool:
     """Say whether nothing is open here but what may hold a block of code."""
-    return not "".join(writer.line).strip() and writer.frames[-1].kind in {"page", "item", "quote"}
+    return not writer.line and writer.frames[-1].kind in {"page", "item", "quote"}
 
 
 def _only_link(pieces: Sequence[str], start: int, end: int) -> str:
@@ -165,8 +165,7 @@ def _href(tag: str) -> str:
 def write_code(writer: Writer, text: str, href: str = "") -> None:
     """Append a code span, linked to `href` unless that is in the page or a link is open."""
     if not text.strip():
-        if writer.line:
-            writer.line.append(text)
+        writer.write(text)
         return
     span = f"{inline.CODE}{escaped(text)}{inline.CODE_END}"
     address = writer.addresses.of(href) if href and not href.startswith("#") else None
@@ -183,7 +182,7 @@ def raised(writer: Writer, found: Element) -> Opened:
 
     def close() -> None:
         text = "".join(writer.line[start:]).strip()
-        before = "".join(writer.line[:start])[-1:]
+        before = writer.line[start - 1][-1] if 0 < start <= len(writer.line) else ""
         if not before.strip(" \n") or text.lower() in _NOT_RAISED or not _RAISED.fullmatch(text):
             return
         writer.line[start:] = [sign + (text if text.isalnum() else f"({text})")]
@@ -246,7 +245,7 @@ def math(writer: Writer, found: Element) -> Opened:
     if tex.startswith("{\\displaystyle") and tex.endswith("}"):
         tex = tex[len("{\\displaystyle") : -1].strip()
     texts = "".join(writer.pieces[place + 1] for place in range(writer.at, end, 2))
-    writer.line.append(_dollars(tex) if tex else texts)
+    writer.write(_dollars(tex) if tex else texts)
     writer.at = end
     return False
 
@@ -261,7 +260,7 @@ def formula(writer: Writer, found: Element) -> Opened:
     text = writer.take_code(found)[0].strip()
     tex = _TEX_DELIMITERS.sub("", text).strip()
     if not is_block:
-        writer.line.append(_dollars(tex) if tex != text else escaped(text))
+        writer.write(_dollars(tex) if tex != text else escaped(text))
     elif tex:
         writer.flush()
         lines = "\n".join(line.rstrip() for line in tex.split("\n") if line.strip())

@@ -71,8 +71,7 @@ class Writer:
         pieces, line, end = self.pieces, self.line, len(self.pieces)
         opened: list[Closer | None] = []
         known = self.known
-        if not pieces[0].isspace():
-            line.append(pieces[0])
+        self.write(pieces[0])
         while self.at < end:
             tag = pieces[self.at]
             if tag[:1] == "/":
@@ -95,6 +94,11 @@ class Writer:
             self.at += 2
         self.flush()
         return self.frames[0].blocks
+
+    def write(self, text: str) -> None:
+        """Append a text to the open paragraph, which no blank begins."""
+        if text and (self.line or not text.isspace()):
+            self.line.append(text)
 
     def read(self, tag: str) -> Element:
         """Read a start tag, each different one once."""

@@ -25,10 +25,19 @@ _PIECE = re.compile(
     "([\x01\x03-\x08\x0e\x0f\x11\x12\x17](?:(?<=[\x03-\x08\x0e\x11])|(?<=\x01)[^\x02]*\x02"
     "|(?<=\x0f)[^\x10]*\x10|(?<=\x17)[^\x18]*\x18|(?<=\x12)[^\x14]*\x14))"
 )
-_OPENERS = re.compile("([\x01\x03\x05\x07\x0e]+)([ \x11]+)")
-_CLOSERS = re.compile("(?<![ \x11])([ \x11]+)((?:[\x02\x04\x06\x08]|\x0f[^\x10]*\x10)+)")
-_EMPTY = re.compile("\x03\x04|\x05\x06|\x07\x08|\x0e\x0f[^\x10]*\x10|\x01\x02")
-_ADJACENT = re.compile("\x02\x01|\x04\x03|\x06\x05|\x08\x07")
+_OPENERS = re.compile("[\x01\x03\x05\x07\x0e][\x01\x03\x05\x07\x0e \x11]*[ \x11]")
+_CLOSERS = re.compile(
+    "(?<![ \x11])[ \x11]+(?:[\x02\x04\x06\x08]|\x0f[^\x10]*\x10)"
+    "(?:[\x02\x04\x06\x08 \x11]|\x0f[^\x10]*\x10)*"
+)
+_SPACES = re.compile("[ \x11]+")
+_RUN = re.compile("(?:[\x01-\x08\x0e]|\x0f[^\x10]*\x10){2,}")
+_OF_RUN = re.compile("\x0f[^\x10]*\x10|.")
+# Marks around nothing, and of neighbours of one kind.
+_VANISHING = frozenset(
+    {"\x03\x04", "\x05\x06", "\x07\x08", "\x0e\x0f", "\x01\x02"}
+    | {"\x02\x01", "\x04\x03", "\x06\x05", "\x08\x07"}
+)
 _UNTIDY = re.compile(
     "[\x01-\x08\x0e\x0f\x11](?:(?<=[\x01\x03\x05\x07\x0e])[ \x11]"
     "|(?<=[ \x11][\x02\x04\x06\x08\x0f])|(?<=\x11)|(?<=\x0e)\x0f|(?<=\x01)\x02|(?<=\x02)\x01"
@@ -109,11 +118,29 @@ def _tidy(text: str) -> str:
     before = ""
     while before != text:
         before = text
-        text = _OPENERS.sub(r"\2\1", text)
-        text = _CLOSERS.sub(r"\2\1", text)
-        text = _ADJACENT.sub("", _EMPTY.sub("", text))
+        text = _OPENERS.sub(_spaces_first, text)
+        text = _CLOSERS.sub(_spaces_last, text)
+        text = _RUN.sub(_without_vanishing, text)
     text = _AROUND_BREAK.sub(BREAK, " ".join(text.split()))
     return text.strip(BREAK)
+
+
+def _spaces_first(match: re.Match[str]) -> str:
+    return "".join(_SPACES.findall(match[0])) + _SPACES.sub("", match[0])
+
+
+def _spaces_last(match: re.Match[str]) -> str:
+    return _SPACES.sub("", match[0]) + "".join(_SPACES.findall(match[0]))
+
+
+def _without_vanishing(match: re.Match[str]) -> str:
+    kept: list[str] = []
+    for mark in _OF_RUN.findall(match[0]):
+        if kept and kept[-1][0] + mark[0] in _VANISHING:
+            kept.pop()
+        else:
+            kept.append(mark)
+    return "".join(kept)
 
 
 def _render_marks(text: str) -> str:

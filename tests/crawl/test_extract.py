@@ -497,6 +497,22 @@ def test_a_heading_of_plain_text_is_read_in_linear_time():
     assert [text for _, text in found.headings[1:]] == ["c", "d#", "#"]
 
 
+LONG_PARAGRAPHS = [
+    "x<sup>2</sup>" * 50_000,
+    "<code>a<br></code>x" * 50_000,
+    "<b> <i> " * 100 + "</i> </b>" * 100 + "word " * 300_000,
+    "<dl><dt>x" + "<span class='classifier'>a</span>" * 20_000,
+    "<input><label>a</label>" * 20_000,
+]
+
+
+@pytest.mark.parametrize("markup", LONG_PARAGRAPHS)
+def test_a_long_paragraph_is_read_in_linear_time(markup):
+    begun = time.process_time()
+    assert extract(f"<main><p>{markup}".encode(), URL, "text/html").words > 0
+    assert time.process_time() - begun < 6
+
+
 PIECES = """
 <div> </div> <p> </p> <b> </b> <i> </a> <ul> <ol> <li> </ul> <dl> <dt> <dd> <table> <tr> <td>
 </table> <thead> <pre> </pre> <code> </code> <h2> </h2> <br> <hr> <blockquote> </blockquote> <sup>

@@ -44,6 +44,14 @@ CODE_IN_CELL = """<table><tr><th>Code</th><th>Shows</th></tr>
 <tr><td><pre>if x:\n    y()</pre></td></tr></table>"""
 ARRANGED = """<table><tr><td><h1>T</h1></td></tr>
 <tr><td>menu</td><td><p>1</p><p>2</p><p>3</p></td></tr></table>"""
+NUMPYDOC = """<dl class="simple"><dt><strong>axis</strong><span class="classifier">int, optional</span>
+</dt><dd><p>Which.</p></dd></dl>"""
+SPHINX_MATH = r"""<div class="math" id="equation-e"><span class="eqno">(1.2)<a class="headerlink" href="#e">¶</a>
+</span>\[a &amp;= b\]</div>"""
+MATERIAL_TABS = """<div class="tabbed-labels"><label for="__tabbed_1_1">C</label><label
+for="__tabbed_1_2">C++</label></div><div class="tabbed-content"><pre>int</pre></div>"""
+VITEPRESS_TABS = """<div class="tabs"><input type="radio" id="a"><label for="a">npm</label><input
+type="radio" id="b"><label for="b">yarn</label></div><div class="blocks"><pre>x</pre></div>"""
 GENERATORS = [
     (DOXYGEN_CODE, "```\nif (x) {\n  y();\n\n}\n```\n"),
     (DOXYGEN_TITLE, "# Map Class Reference\n"),
@@ -66,6 +74,14 @@ GENERATORS = [
         "| Code | Shows |\n| --- | --- |\n| `if x:`<br>`    y()` | |\n",
     ),
     ('<div class="fragment"><p>One</p><p>Two</p></div>', "One\n\nTwo\n"),
+    (NUMPYDOC, "- **axis : int, optional**\n\n  Which.\n"),
+    (
+        '<dl><dt>a <span>:</span> <span class="classifier">int</span><dd>b</dl>',
+        "- **a : int**\n\n  b\n",
+    ),
+    (SPHINX_MATH, "(1.2)\n\n$$\na &= b\n$$\n"),
+    (MATERIAL_TABS, "C\n\nC++\n\n```\nint\n```\n"),
+    (VITEPRESS_TABS, "npm\n\nyarn\n\n```\nx\n```\n"),
     (ARRANGED, "# T\n\nmenu\n\n1\n\n2\n\n3\n"),
 ]
 

@@ -20,6 +20,7 @@ _FOOTNOTES = names("footnote footnote-reference footnote-ref fnref")
 _NOT_RAISED = names("st nd rd th e er tm sm r c")
 _RAISED = re.compile(r"[\w+−-][\w +−*/=().,-]*")
 _TEX_DELIMITERS = re.compile(r"^\\[(\[]|\\[)\]]$")
+_EQUATION_NUMBER = re.compile(r"\([\w.-]{1,40}\)(?=\s*\\(?:\[|begin\{))")
 _IMAGE_SOURCES = ("src", "data-src", "data-original", "data-lazy-src")
 _UNBALANCED = re.compile(r"[()<>\s]")
 
@@ -114,7 +115,7 @@ def _is_raised_number(writer: Writer) -> bool:
     tag, text = pieces[at + 2 : at + 4]
     if tag == "/a" and at > 1:
         tag, text = pieces[at - 2], pieces[at - 1] + pieces[at + 1]
-    return tag.partition(" ")[0] == "sup" and text.strip().isdigit()
+    return _name(tag) == "sup" and text.strip().isdigit()
 
 
 def code(writer: Writer, found: Element) -> Opened:
@@ -227,6 +228,28 @@ def check_box(writer: Writer, found: Element) -> Opened:
     return False
 
 
+def label(writer: Writer, _: Element) -> Opened:
+    """Write a label that follows another one, of the next tab most often, as a paragraph."""
+    pieces, place = writer.pieces, writer.at - 2
+    while place > 0 and not pieces[place + 1].strip() and _name(pieces[place]) == "input":
+        place -= 2
+    if place > 0 and not pieces[place + 1].strip() and pieces[place] == "/label":
+        writer.flush()
+    return None
+
+
+def _name(tag: str) -> str:
+    return tag.partition(" ")[0]
+
+
+def classifier(writer: Writer, _: Element) -> Opened:
+    """Write what kind a term is of behind a colon, which docutils leaves to the style sheet."""
+    before = inline.plain("".join(text[-40:] for text in writer.line[-4:]))
+    if before and not before.endswith(":"):
+        writer.line.append(" : ")
+    return None
+
+
 def button(writer: Writer, _: Element) -> Opened:
     """Write a button's label as a paragraph: it may be what opens an accordion or a tab."""
     if writer.frames[-1].kind == "heading":
@@ -251,18 +274,24 @@ def math(writer: Writer, found: Element) -> Opened:
 
 
 def formula(writer: Writer, found: Element) -> Opened:
-    r"""Write TeX that the page holds in `\(…\)` or `\[…\]` between dollar signs."""
+    r"""Write TeX that the page holds in `\(…\)` or `\[…\]` between dollar signs.
+
+    The number of an equation, which Sphinx puts before it, is a paragraph above.
+    """
     is_block = found.name != "span"
     tags = writer.pieces[writer.at + 2 : writer.end_of(found.name) : 2]
     if any(tag.startswith(("math", "img", "svg", "mjx", "table")) for tag in tags):
         writer.flush() if is_block else None
         return writer.flush if is_block else None
     text = writer.take_code(found)[0].strip()
-    tex = _TEX_DELIMITERS.sub("", text).strip()
+    number = _EQUATION_NUMBER.match(text) if is_block else None
+    tex = _TEX_DELIMITERS.sub("", text[number.end() :].strip() if number else text).strip()
     if not is_block:
         writer.write(_dollars(tex) if tex != text else escaped(text))
     elif tex:
         writer.flush()
+        if number is not None:
+            writer.add(Block(BlockKind.PARAGRAPH, number[0]))
         lines = "\n".join(line.rstrip() for line in tex.split("\n") if line.strip())
         writer.add(Block(BlockKind.CODE, f"$$\n{lines}\n$$"))
     return False
@@ -307,6 +336,8 @@ SPANS: dict[str, Callable[[Writer, Element], Opened]] = {
     "break": line_break,
     "input": check_box,
     "button": button,
+    "label": label,
+    "classifier": classifier,
     "math": math,
     "formula": formula,
 }

@@ -46,6 +46,7 @@ _TITLES = names(
 )
 _TOCS = names("toc table-of-contents toctree localtoc contents page-toc toc-macro")
 _DOXYGEN = {"headertitle": "heading", "memproto": "signature", "fragment": "fragment"}
+_SPANS = {"math": "formula", "arithmatex": "formula", "classifier": "classifier"}
 _CODE_TABLES = frozenset({"js-file-line-container", "hljs-ln"})
 
 _KINDS = {
@@ -59,6 +60,7 @@ _KINDS = {
     "li": "item", "dt": "term", "dd": "definition", "blockquote": "quote",
     "table": "table", "tr": "row", "td": "cell", "th": "cell", "caption": "title",
     "thead": "head", "summary": "title", "legend": "title", "footer": "footer", "button": "button",
+    "label": "label",
 }  # fmt: skip
 _KINDS |= {f"h{level}": "heading" for level in range(1, 7)}
 _BLOCKS = names(
@@ -141,7 +143,7 @@ def _kind(name: str, attributes: dict[str, str], classes: frozenset[str]) -> str
 
 def _kind_by_class(name: str, attributes: dict[str, str], classes: frozenset[str]) -> str | None:
     if name == "span":
-        return "formula" if classes & {"math", "arithmatex"} else None
+        return next((kind for known, kind in _SPANS.items() if known in classes), None)
     if name in {"div", "aside", "section"}:
         if classes & _ADMONITIONS or (name != "section" and len(classes & _ADMONITION_NAMES) == 1):
             return "admonition"

@@ -291,6 +291,22 @@ def test_without_a_type_the_body_is_looked_at(body, markdown, content_type):
     assert page(body, content_type=content_type).markdown == markdown
 
 
+XHTML = b"""<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE html>
+<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en"><head><script src="x.js"/><title/></head>
+<body><h1><a id="c"/>One</h1><p>It's <a id='i' />a <a href="two.xhtml">link</a>.<br/>b</p><div/>
+<p><![CDATA[x <b/> & y]]></p><!-- <div/> --><table><tr><td/><td>z</td></tr></table></body></html>"""
+
+
+@pytest.mark.parametrize("content_type", ["application/xhtml+xml; charset=utf-8", None])
+def test_elements_of_xhtml_end_in_their_start_tags(content_type):
+    read = page(XHTML, content_type=content_type)
+    link = "[link](https://docs.example.org/guide/two.xhtml)"
+    assert read.markdown == (
+        f"# One\n\nIt's a {link}.\\\nb\n\nx \\<b/> & y\n\n| | |\n| --- | --- |\n| | z |\n"
+    )
+    assert read.links == [("two.xhtml", False)]
+
+
 def test_without_a_type_binary_data_is_refused():
     with pytest.raises(Refused):
         page(b"%PDF-1.7 ...", content_type=None)

@@ -205,6 +205,21 @@ async def test_title_text_front_matter_and_tags_of_files_become_documents(tmp_pa
     assert found["A page"].summary.source_type == "folder"
 
 
+async def test_files_of_xhtml_are_read_as_xml(tmp_path: Path) -> None:
+    base = tmp_path / "book"
+    chapter = (
+        "<html><head><script src='a.js'/><title/></head><body><h1><a id='x'/>One</h1></body></html>"
+    )
+    write(base, {
+        "one.xhtml": chapter,
+        "two.html": "\ufeff\n<?xml version='1.0'?>" + chapter.replace("One", "Two"),
+    })  # fmt: skip
+    async with program(tmp_path / "data") as made:
+        await made.collect(source := await made.add("book", str(base), "folder"))
+        texts = {each.text for each in await made.documents(source)}
+    assert texts == {"# One\n", "# Two\n"}
+
+
 async def test_only_what_changed_is_read_and_what_was_removed_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,13 +29,15 @@ from quaero.crawl.nesting import is_treacherous
 from quaero.crawl.page_signs import is_empty_shell, looks_like_login
 from quaero.crawl.products.product_page import ProductPage
 from quaero.crawl.products.reading import read_product
+from quaero.crawl.xhtml import as_html
 from quaero.documents.letters import UNSPACED
 from quaero.documents.model import content_hash
 from quaero.errors import Refused
 
 MAX_MARKUP = 10 * 1024 * 1024
 
-_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_XHTML = "application/xhtml+xml"
+_HTML = frozenset({"text/html", _XHTML})
 _TEXT = frozenset({"text/plain", "text/markdown", "text/x-markdown", "text/x-rst"})
 _TITLE_END = re.compile(r"\s*[-–—|·•:»/\\]\s")
 _SITE_LAST = re.compile(r"\s[-–—|·•»]\s| \((?=.*\)$)")
@@ -101,6 +103,8 @@ def extract(body: bytes, url: str, content_type: str | None) -> Page:
     if kind not in _HTML:
         raise Refused(f"{url} is {kind}, and only HTML and text are read", "content-type")
     source, codec = read(body, content_type)
+    if kind == _XHTML:
+        source = as_html(source)
     if len(body) > MAX_MARKUP or is_treacherous(source):
         return _page_of_source(source, url)
     return page_of_tree(LexborHTMLParser(source, scripting=True), source, url, codec)
@@ -202,7 +206,9 @@ def _media_type(body: bytes, content_type: str | None) -> str:
         return "text/html"
     if b"\0" in start or start.startswith(b"%PDF"):
         return "application/octet-stream"
-    return "text/html" if b"<html" in start.lower() else "text/plain"
+    if b"<html" not in start.lower():
+        return "text/plain"
+    return _XHTML if start.startswith(b"<?xml") else "text/html"
 
 
 def _base(tree: LexborHTMLParser, source: str, url: str) -> str:

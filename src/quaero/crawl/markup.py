@@ -16,6 +16,7 @@ from typing import NamedTuple
 from quaero.crawl.chrome import is_chrome
 from quaero.crawl.code_language import language_of
 from quaero.crawl.name_sets import names
+from quaero.crawl.xhtml import CHILDLESS
 
 # Their content is written as it is, so it is taken into the tag's piece.
 _RAW = ("script", "style", "iframe", "noembed", "noframes", "noscript", "xmp", "plaintext")
@@ -27,11 +28,6 @@ _SPLIT = re.compile(
 )
 _ATTRIBUTE = re.compile(r' (=?[^\s=]*)="([^"]*)"')
 _LONGEST_CACHED = 200
-
-_CHILDLESS = names(
-    "area base basefont bgsound br col embed frame hr img input keygen link meta param source track"
-    " wbr"
-)
 
 _NAMING_LANGUAGE = names("pre code div figure table section listing")
 
@@ -114,7 +110,7 @@ def _read(tag: str) -> Element:
         language_of(name, attributes) if attributes and name in _NAMING_LANGUAGE else "",
         drops,
         drops and is_chrome(name, attributes, classes, in_code=True),
-        name in _CHILDLESS,
+        name in CHILDLESS,
     )
 
 

@@ -7,6 +7,7 @@ without following a link, so what was replaced since the walk cannot lead elsewh
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -28,6 +29,7 @@ _LOOKED_AT = 8 * 1024
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _HTML = (b".html", b".htm", b".xhtml")
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*+<\?xml\s")
 
 
 def read_files(base: str, files: Sequence[tuple[bytes, str]]) -> list[dict[str, Any]]:
@@ -49,7 +51,9 @@ def _read(base: bytes, path: bytes, url: str) -> dict[str, Any]:
     if len(body) > LARGEST:
         return {"refusal": "size", "detail": f"it is larger than {LARGEST} bytes"}
     if path.lower().endswith(_HTML):
-        return _of_html(body, url, changed)
+        is_xml = path.lower().endswith(b".xhtml") or _XML.match(body) is not None
+        kind = "application/xhtml+xml" if is_xml else "text/html"
+        return _of_html(body, url, kind, changed)
     text = decode(body, None)
     if "\0" in text[:_LOOKED_AT]:
         return {"refusal": "binary", "detail": "it is no text"}
@@ -81,8 +85,8 @@ def _content(base: bytes, path: bytes) -> tuple[bytes | None, float]:
         return opened.read(LARGEST + 1), seen.st_mtime
 
 
-def _of_html(body: bytes, url: str, changed: float) -> dict[str, Any]:
-    page = extract(body, url, "text/html")
+def _of_html(body: bytes, url: str, kind: str, changed: float) -> dict[str, Any]:
+    page = extract(body, url, kind)
     return {
         "title": page.title,
         "text": page.markdown,

@@ -99,6 +99,7 @@ CASES = [
     ),
     ("<p>[a[k]: v</p>", "[a[k]: v"),
     ("<p>x<sup>2</sup> x<sup>a+b</sup> 1<sup>st</sup> H<sub>2</sub>O</p>", "x^2 x^(a+b) 1st H_2O"),
+    ("<p>T<sub>c</sub> V<sub>e</sub> 5<sup>th</sup></p>", r"T_c V_e 5th"),
     ("<p>x<sup><a href='#f'>[1]</a></sup></p>", "x[1]"),
     ("<p>x<a class='footnote-ref' href='#f'><sup>1</sup></a></p>", "x[1]"),
     ("<p>77<a class='footnote' href='#f'><sup>1</sup></a></p>", "77[1]"),

@@ -178,13 +178,13 @@ def write_code(writer: Writer, text: str, href: str = "") -> None:
 
 def raised(writer: Writer, found: Element) -> Opened:
     """Write a super- or subscript that follows a word as `^2` or `_2`, `^(n+1)` if it is longer."""
-    sign = "^" if found.kind == "superscript" else "_"
+    sign, not_raised = ("^", _NOT_RAISED) if found.kind == "superscript" else ("_", frozenset())
     start = len(writer.line)
 
     def close() -> None:
         text = "".join(writer.line[start:]).strip()
         before = writer.line[start - 1][-1] if 0 < start <= len(writer.line) else ""
-        if not before.strip(" \n") or text.lower() in _NOT_RAISED or not _RAISED.fullmatch(text):
+        if not before.strip(" \n") or text.lower() in not_raised or not _RAISED.fullmatch(text):
             return
         writer.line[start:] = [sign + (text if text.isalnum() else f"({text})")]
 

@@ -307,6 +307,18 @@ def test_elements_of_xhtml_end_in_their_start_tags(content_type):
     assert read.links == [("two.xhtml", False)]
 
 
+TEX_SCRIPTS = r"""<script>x = '<script type="math/tex">';</script><p>It is
+<span class="MathJax_Preview">x^2</span><script type="math/tex">x_2 \lt &amp; y</script>.</p>
+<script id="e" type="math/tex; mode=display">% <![CDATA[
+a < b \\ c %]]></script><p>So <script>f()</script><SCRIPT TYPE='math/tex'></SCRIPT>it is.</p>"""
+
+
+def test_formulas_in_scripts_are_content_and_programs_are_not():
+    assert page(TEX_SCRIPTS).markdown == (
+        "It is $x_2 \\lt & y$.\n\n$$\na < b \\\\ c\n$$\n\nSo it is.\n"
+    )
+
+
 def test_without_a_type_binary_data_is_refused():
     with pytest.raises(Refused):
         page(b"%PDF-1.7 ...", content_type=None)
@@ -519,6 +531,7 @@ LONG_PARAGRAPHS = [
     "<b> <i> " * 100 + "</i> </b>" * 100 + "word " * 300_000,
     "<dl><dt>x" + "<span class='classifier'>a</span>" * 20_000,
     "<input><label>a</label>" * 20_000,
+    "math/tex" + "<script type='math/tex'>" * 20_000 + "<script " * 200_000,
 ]
 
 

@@ -56,8 +56,8 @@ _CLASSES = names(
     " linenos lineno linenodiv line-numbers-rows blob-num js-line-number"
     " react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter"
     " source-line-no"
-    # what is shown when the pointer is over a name
-    " ttc"
+    # what is shown when the pointer is over a name, or until a formula is set
+    " ttc MathJax_Preview"
 )
 
 _IDS = names(

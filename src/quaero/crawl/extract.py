@@ -29,6 +29,7 @@ from quaero.crawl.nesting import is_treacherous
 from quaero.crawl.page_signs import is_empty_shell, looks_like_login
 from quaero.crawl.products.product_page import ProductPage
 from quaero.crawl.products.reading import read_product
+from quaero.crawl.tex_scripts import with_formulas
 from quaero.crawl.xhtml import as_html
 from quaero.documents.letters import UNSPACED
 from quaero.documents.model import content_hash
@@ -105,6 +106,7 @@ def extract(body: bytes, url: str, content_type: str | None) -> Page:
     source, codec = read(body, content_type)
     if kind == _XHTML:
         source = as_html(source)
+    source = with_formulas(source)
     if len(body) > MAX_MARKUP or is_treacherous(source):
         return _page_of_source(source, url)
     return page_of_tree(LexborHTMLParser(source, scripting=True), source, url, codec)

@@ -486,6 +486,7 @@ def test_a_snippet_shows_the_place_where_most_words_meet() -> None:
         ("# Title\n\nThe **bold** word", "Title The bold word"),
         ("see [the word](https://x.example/a_b) here", "see the word here"),
         ("![picture](a.png) word", "picture word"),
+        ("see [Word](https://x.example/Word_(data_type)) here", "see Word here"),
         ("- one\n- two word\n", "one two word"),
         ("| a | b |\n|---|:-:|\n| word | d |", "a b word d"),
         ("> a `word` of code", "a word of code"),
@@ -526,3 +527,37 @@ def test_any_text_has_a_snippet(query: str, text: str) -> None:
 @given(st.text())
 def test_folding_keeps_every_place(text: str) -> None:
     assert len(fold(text)) == len(text)
+
+
+LINKED = """Read the [tide (table)](https://a.example/t_(x)/harbour.html) first,
+![then](https://a.example/i.png) go to [東京](https://a.example/)都. `a[i](b: c)`
+"""
+
+
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [
+        ('"the tide table first then go to"', 1),
+        ('"tide https"', 0),
+        ("東京都", 1),
+        ("harbour", 1),
+        ("https://a.example/t_(x)/harbour.html", 1),
+        ('"a i b c"', 1),
+        ('case:match "tide table first"', 1),
+        ('case:match "Tide table first"', 0),
+    ],
+)
+def test_addresses_do_not_stand_between_words_and_are_found(
+    tmp_path: Path, query: str, total: int
+) -> None:
+    with SqliteDatabase.open(tmp_path / "q.db") as db:
+        db.write_sync(store.save, [document("linked", "Linked", LINKED)])
+        results = ask(db, query)
+    assert (results.total, results.relaxed) == (total, False)
+
+
+def test_a_snippet_marks_a_phrase_that_a_link_is_part_of() -> None:
+    filler = "word " * 2_000
+    finder = Finder(parse('"old harbour wall"').texts(), exact=False)
+    found = finder.snippet(f"{filler}the [old harbour](https://a.example/x_(y)) wall\n{filler}")
+    assert [piece for piece, marked in found.pieces if marked] == ["old harbour wall"]

@@ -4,8 +4,8 @@ Everything that writes the index or speaks its language is here; `search` only j
 index keeps no text: snippets are cut from the documents themselves. Words are runs of letters and
 digits in any case and without diacritics, in `letters.plain` letters; scripts that are written
 without spaces are indexed sign by sign, so that a part of a run is found as a phrase, and so is
-Korean, which joins particles to its words. Documents indexed before letters were made plain are
-found as they are written, until they change or a `reindex` comes to them.
+Korean, which joins particles to its words. Documents indexed before letters were made plain, or
+addresses put last, are found as they are written, until they change or a `reindex` comes to them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ _BYTES_AT_ONCE = 1_000_000
 MAX_WORDS = 64
 _SIGN = re.compile(f"[{_SIGNS}]")
 _ONCE_A_SIGN = re.compile(f"[{UNSPACED}]")
+ADDRESS = r"\]\([a-z]{2,10}:[^()\s]*(?:\([^()\s]*\)[^()\s]*)*\)"
+"""The end of a link in Markdown with its absolute address, in small letters."""
+_ADDRESS = re.compile(ADDRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,12 @@ class _Change:
 
 
 def indexed(text: str) -> str:
-    """The text as it is indexed: in plain letters, with blanks around signs that are words."""
+    """The text as it is indexed: in plain letters, with blanks around signs that are words.
+
+    Addresses of links come last, so that the words of a sentence stand in a row.
+    """
+    if "](" in text:
+        text = " ".join((_ADDRESS.sub("]", text), *_ADDRESS.findall(text)))
     return text if text.isascii() else _SIGN.sub(r" \g<0> ", plain(text))
 
 

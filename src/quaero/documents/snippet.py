@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice
 
 from quaero.documents import letters
-from quaero.documents.fulltext import is_unspaced
+from quaero.documents.fulltext import ADDRESS, is_unspaced
 from quaero.documents.query import WORD, Text
 
 LENGTH = 240
@@ -29,9 +29,12 @@ _MAX_FOUND = 200
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]+"
 )
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\s\"[^\"]*\")?\)")
-_LINK_TAIL = re.compile(r"\]\([^()\s]*\)?")
+_TARGET = r"[^()\s]*(?:\([^()\s]*\)[^()\s]*)*"
+_LINK = re.compile(rf"!?\[([^\[\]]*)\]\({_TARGET}(?:\s\"[^\"]*\")?\)")
+_LINK_TAIL = re.compile(rf"\]\({_TARGET}\)?")
 _MARKS = "#>|*+-:`"
+_BETWEEN = rf"(?:{ADDRESS}|[\W_])"
+"""What may stand between two words in a row: as in the index, also the address of a link."""
 _BLANK = re.compile(r"\s+")
 _ON_SIGNS = ("Mn", "Mc")
 _JOINER = "\u200d"
@@ -157,12 +160,12 @@ def _pattern(words: Sequence[str], term: Text) -> str:
     where points may stand between the letters.
     """
     if is_unspaced(words[0]):
-        return r"[\W_]*".join(re.escape(word) for word in words)
+        return rf"{_BETWEEN}*".join(re.escape(word) for word in words)
     pointed = any(letters.is_pointed(word) for word in words)
     first, *others = (_pointed(word) if pointed else re.escape(word) for word in words)
     begin = rf"(?<![^\W_]){first}" if pointed else rf"{first}(?<![^\W_]{first})"
     end = r"[^\W_]*" if term.prefix else r"(?![^\W_])"
-    return begin + "".join(rf"[\W_]{{1,20}}{each}" for each in others) + end
+    return begin + "".join(rf"{_BETWEEN}{{1,20}}{each}" for each in others) + end
 
 
 def _pointed(word: str) -> str:

@@ -58,6 +58,7 @@ GENERATORS = [
     (DOXYGEN_MEMBER, "## run()\n\n`int run (char * x)`\n"),
     (DOXYGEN_LIST, DOXYGEN_TABLES),
     ('<pre class="rust fn">fn x()</pre>', "```rust\nfn x()\n```\n"),
+    ('<div class="highlight hl-ipython3"><pre><span></span>x</pre></div>', "```python\nx\n```\n"),
     ('<pre><code class="python">x</code></pre>', "```python\nx\n```\n"),
     ('<pre class="line-numbers"><span>1</span>\n<span>2</span>\n</pre>x', "x\n"),
     ('<pre class="line-numbers"><code>1\n3\n</code></pre>', "```\n1\n3\n```\n"),

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from quaero.crawl.name_sets import names
 
-# Sphinx and GitHub (highlight-…), Prism, highlight.js and CommonMark (language-…, lang-…),
-# MediaWiki, SyntaxHighlighter and Confluence (brush: …).
+# Sphinx and GitHub (highlight-…), Jupyter (highlight hl-…), Prism, highlight.js and CommonMark
+# (language-…, lang-…), MediaWiki, SyntaxHighlighter and Confluence (brush: …).
 _CLASS = re.compile(
-    r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-text-|highlight-"
+    r"(?:^|\s)(?:language-|lang-|highlight-source-|highlight-text-|highlight-|highlight hl-"
     r"|mw-highlight-lang-|brush:\s*)([A-Za-z0-9][\w+#.-]*)"
 )
 _SECOND = re.compile(r"(?:^|\s)(?:sourceCode|hljs|src)\s+([a-z][\w+#-]*)")

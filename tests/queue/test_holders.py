@@ -79,3 +79,18 @@ async def test_a_consumer_that_broke_down_holds_no_files(
                 pass
         names = [name_of(int(fd)) for fd in os.listdir("/proc/self/fd")]
         assert [name for name in names if name.startswith(f"{db.path}-holders")] == []
+
+
+async def test_a_dead_process_is_known_though_its_machine_has_another_name_by_now(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register = Holders(opened.db.path, opened.clock)
+    holder = await register.join(opened.db, 1)
+    holder.note(0, 7)
+    monkeypatch.setattr(holders.socket, "gethostname", lambda: "renamed")
+    assert await opened.db.read(register.dead) == []
+    assert [each.alive for each in await opened.db.read(register.known)] == [True]
+    holder.abandon()
+    (dead,) = await opened.db.read(register.dead)
+    assert dead.started == {7}
+    assert [each.alive for each in await opened.db.read(register.known)] == [False]

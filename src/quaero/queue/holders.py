@@ -4,7 +4,8 @@ A holder keeps a file locked for as long as it lives, and notes in it, in shared
 messages it has *started*. The kernel unlocks the file when the process dies, however it dies, and
 the notes survive it. So another process can give back what a dead one held without waiting for
 leases to end, and knows which messages may be to blame. After a restart of the machine the notes
-say nothing, and nobody is suspected.
+say nothing, and nobody is suspected. All processes on one file are of one machine, also where its
+name has changed or each runs in a container, and so has a name of its own.
 """
 
 from __future__ import annotations
@@ -133,13 +134,13 @@ class Holders:
         return Holder(id_, self._file(id_), slots)
 
     def dead(self, tx: ReadTx) -> list[DeadHolder]:
-        """The registered holders of this machine that no longer live."""
+        """The registered holders that no longer live, whatever this machine was called then."""
         found = []
-        rows = tx.execute("select id, boot_id, host, started_at, parent_id from holder")
+        rows = tx.execute("select id, boot_id, started_at, parent_id from holder")
         self._remove_files({row[0] for row in rows})
-        for id_, boot_id, host, started_at, parent_id in rows:
-            if host != socket.gethostname() or fcntl is None:
-                continue
+        if fcntl is None:
+            return []
+        for id_, boot_id, started_at, parent_id in rows:
             young = tx.now - started_at < _JOINING and boot_id == self._clock.boot_id()
             if not self._is_locked(id_, missing_is_alive=young):
                 notes = self._notes(id_) if boot_id == self._clock.boot_id() else frozenset()
@@ -149,15 +150,14 @@ class Holders:
         return [each for each in found if each.parent_id not in alive]
 
     def known(self, tx: ReadTx) -> list[KnownHolder]:
-        """Everyone in the register, the oldest first; those of other machines count as alive."""
+        """Everyone in the register, the oldest first."""
         rows = tx.execute(
             "select id, pid, host, started_at, parent_id from holder order by id limit 1000"
         )
-        here = socket.gethostname()
         return [
             KnownHolder(
                 id_, pid, host, started_at, parent_id,
-                alive=host != here or fcntl is None
+                alive=fcntl is None
                 or self._is_locked(id_, missing_is_alive=tx.now - started_at < _JOINING),
                 slots=self._slots(id_),
             )

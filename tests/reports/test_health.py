@@ -1,6 +1,7 @@
 """Health: what the processes tell of themselves, and what is wrong said in a sentence."""
 
 import asyncio
+import os
 import subprocess
 import sys
 
@@ -136,15 +137,25 @@ def dead_pid() -> int:
     return ended.pid
 
 
+def _is_of(tx, role: str, pid: int) -> None:
+    tx.execute("update process set pid = $2 where role = $1", (role, pid))
+
+
 def test_a_killed_process_is_forgotten_by_the_next_that_tells_of_itself(opened) -> None:
-    opened.write(reporter(opened).write)
-    opened.write(reporter(opened, "web").write)
-    opened.write(
-        lambda tx: tx.execute("update process set pid = $1 where role = 'worker'", (dead_pid(),))
-    )
+    for role, pid in (("worker", dead_pid()), ("hanging", os.getppid())):
+        opened.write(reporter(opened, role).write)
+        opened.write(_is_of, role, pid)
     opened.clock.pass_time(SILENT_SECONDS + 1)
     opened.write(reporter(opened, "web").write)
-    assert [each.role for each in opened.read(states)] == ["web", "web"]
+    assert [each.role for each in opened.read(states)] == ["hanging", "web"]
+
+
+def test_a_killed_process_is_forgotten_though_the_next_one_has_its_id(opened) -> None:
+    opened.write(reporter(opened).write)
+    opened.clock.pass_time(SILENT_SECONDS + 1)
+    opened.write(reporter(opened).write)
+    assert [each.alive for each in opened.read(states)] == [True]
+    assert told(opened).problems == []
 
 
 def test_a_clock_that_is_set_back_leaves_no_dead_process_alive(opened) -> None:

@@ -149,13 +149,19 @@ def _forget_gone(tx: Tx) -> None:
         id_
         for id_, pid, host, at in rows
         if abs(tx.now - at) > FORGOTTEN
-        or (_silent(at, tx.now) and host == own and not _exists(pid))
+        or (_silent(at, tx.now) and host == own and not _is_another(pid))
     ]
     for id_ in gone:
         tx.execute("delete from process where id = $1", (id_,))
 
 
-def _exists(pid: int) -> bool:
+def _is_another(pid: int) -> bool:
+    """Whether a process that is not this one has this id: in a container each start has the same.
+
+    What is silent is not this process, which has just told of itself.
+    """
+    if pid == os.getpid():
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

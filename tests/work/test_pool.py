@@ -34,7 +34,8 @@ from quaero.upkeep.bulk import bulk_type
 from quaero.work.context import JobContext, JobLog
 from quaero.work.journal import Journal
 from quaero.work.middleware import retry
-from quaero.work.pool import Pool, PoolOptions
+from quaero.work.middleware.metrics import Metrics
+from quaero.work.pool import FEED_KEPT, JobBackend, Pool, PoolOptions
 from quaero.work.registry import Later, Registry, Result, executor
 
 
@@ -439,6 +440,24 @@ async def test_a_pool_goes_on_where_the_register_cannot_be_looked_at_just_now(db
             await looked.wait()
             job = await bench.run("note", {"n": 3})
     assert job.summary.status is Status.COMPLETED
+
+
+async def test_the_feed_loses_all_that_is_old_however_much_comes_to_it_in_a_minute(db):
+    queue_id = await db.write(open_queue, "quaero_jobs")
+    clock = SystemClock()
+    backend = JobBackend(
+        db, queue_id, Registry(), Journal(db), Holders(db.path), PoolOptions(), clock, Metrics()
+    )
+    await db.write(_fill_feed, 3_500, clock.wall() - 2 * FEED_KEPT)
+    await db.write(_fill_feed, 5, clock.wall())
+    for _ in range(5):  # all within a minute
+        await db.write(backend.sweep)
+    assert await db.read(lambda tx: tx.execute("select count(*) from event")) == [(5,)]
+
+
+def _fill_feed(tx, count, at):
+    for _ in range(count):
+        tx.execute("insert into event(at, root_id, kind, data) values($1, 1, 'jobs', '[]')", (at,))
 
 
 async def test_the_progress_of_a_later_attempt_is_written_though_it_is_that_of_the_one_before(db):

@@ -130,9 +130,8 @@ class JobBackend:
         run.lose(tx, late, "its lease ran out", limit, charge=True, alone=False)
         if steer.cancel_more(tx):
             tx.signal("cancel")
-        if tx.lease_now - self._pruned > MINUTE:
-            self._pruned = tx.lease_now
-            feed.prune(tx, tx.now - FEED_KEPT)
+        if tx.lease_now - self._pruned > MINUTE and not feed.prune(tx, tx.now - FEED_KEPT):
+            self._pruned = tx.lease_now  # else there may be more of it
         self.sweeper.turn()
 
     def lost(self, tx: ReadTx, works: Sequence[Work]) -> list[Work]:

@@ -10,7 +10,7 @@ from quaero.db import SqliteDatabase
 from quaero.db.sqlite import room as rooms
 from quaero.db.sqlite.room import LOW_WATER, RESERVE, Room
 from quaero.errors import DiskFull
-from quaero.jobs import JobSpec
+from quaero.jobs import JobSpec, steer
 from quaero.jobs.create import create
 from quaero.queue.message import UPKEEP
 from quaero.queue.queue import open_queue
@@ -115,6 +115,24 @@ def test_below_the_mark_only_work_that_makes_room_is_taken_on(disk, path):
         disk.free = 2 * LOW_WATER
         disk.now += 5
         db.write_sync(create, queue_id, [JobSpec("t")])
+
+
+@pytest.mark.parametrize("again", [steer.rerun, steer.copy])
+def test_below_the_mark_no_work_is_begun_again(disk, path, again):
+    with SqliteDatabase.open(path, room=disk.room) as db:
+        queue_id = db.write_sync(open_queue, "jobs")
+        (work,) = db.write_sync(create, queue_id, [JobSpec("t")])
+        (child,) = db.write_sync(create, queue_id, [JobSpec("t")], work)
+        (cleanup,) = db.write_sync(create, queue_id, [JobSpec("cleanup", lane=UPKEEP)])
+        disk.free = 0
+        disk.now += 5
+        with pytest.raises(DiskFull, match="quaero cleanup"):
+            db.write_sync(again, work)
+        db.write_sync(again, cleanup)
+        db.write_sync(steer.rerun, child)
+        disk.free = 2 * LOW_WATER
+        disk.now += 5
+        db.write_sync(again, work)
 
 
 def test_pages_that_a_cleanup_freed_count_as_room(disk, path):

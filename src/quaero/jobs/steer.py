@@ -15,7 +15,7 @@ import msgspec
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import BadInput, Conflict, NotFound
 from quaero.jobs import feed, logs
-from quaero.jobs.create import accept_children, insert
+from quaero.jobs.create import accept_children, create, insert
 from quaero.jobs.logs import Level
 from quaero.jobs.messages import send_messages
 from quaero.jobs.model import FailureAction, Hold, JobRow, JobSpec, Phase, Status, Stopping
@@ -108,28 +108,29 @@ def rerun(tx: Tx, job_id: int, payload: str | None = None) -> int:
     """A new job with the same payload, or another one, that starts now; returns its id.
 
     A child is run again as a new child of the same parent, which is reopened if it has ended.
-    Raises `NotFound`, or `Conflict` where the parent cannot go on: it was cancelled, or a pre job
-    of it did not end well and is to be retried itself.
+    Raises `NotFound`, `Conflict` where the parent cannot go on (it was cancelled, or a pre job of
+    it did not end well and is to be retried itself), or `DiskFull` at the top when room runs out.
     """
     spec = replace(_spec_of(tx, job_id, payload), rerun_of=job_id)
     job = load_one(tx, job_id)
-    parent = None
-    if job.parent_id is not None:
-        open_above(tx, job)
-        parent = load_one(tx, job.parent_id)
-        accept_children(parent)
-        if parent.pre_failed:
-            raise Conflict(f"a pre job of job {parent.id} did not end well; retry that one")
-    (new,) = insert(tx, job.queue_id, [spec], parent)
-    return new
+    if job.parent_id is None:
+        return create(tx, job.queue_id, [spec])[0]
+    open_above(tx, job)
+    parent = load_one(tx, job.parent_id)
+    accept_children(parent)
+    if parent.pre_failed:
+        raise Conflict(f"a pre job of job {parent.id} did not end well; retry that one")
+    return insert(tx, job.queue_id, [spec], parent)[0]
 
 
 def copy(tx: Tx, job_id: int, payload: str | None = None) -> int:
-    """An independent job like this one, held until `start`; returns its id."""
+    """An independent job like this one, held until `start`; returns its id.
+
+    Raises `NotFound`, or `DiskFull` when room runs out.
+    """
     job = load_one(tx, job_id)
     spec = replace(_spec_of(tx, job_id, payload), held=True, phase=Phase.CORE)
-    (new,) = insert(tx, job.queue_id, [spec], None)
-    return new
+    return create(tx, job.queue_id, [spec])[0]
 
 
 def start(tx: Tx, job_id: int, payload: str | None = None) -> None:

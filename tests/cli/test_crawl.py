@@ -407,6 +407,22 @@ def test_other_options_are_a_conflict_and_new_begins_anew(cli: Cli, tmp_path: Pa
     assert len(cli("--data-dir", tmp_path, "jobs", "list", "--json").json) == 2
 
 
+def test_a_crawl_goes_on_in_its_own_queue_only(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SiteServer(star(30, delay=0.2)) as site:
+        assert interrupted(site, tmp_path, hits=3).code == 130
+        site.pages |= star(30)
+        monkeypatch.setenv("QUAERO_QUEUE_NAME", "another")
+        for arguments in ([site.url], ["--continue", "1"]):
+            done = cli("--data-dir", tmp_path, "crawl", *arguments)
+            assert (done.code, "in the queue 'quaero_jobs'" in done.err) == (4, True)
+        anew = cli("--data-dir", tmp_path, "crawl", site.url, "--new", "--max-depth", 0)
+        assert anew.code == 0
+        monkeypatch.delenv("QUAERO_QUEUE_NAME")
+        assert cli("--data-dir", tmp_path, "crawl", "--continue", "1").code == 0
+
+
 def test_after_a_finished_crawl_the_same_command_begins_a_new_one(
     cli: Cli, site: SiteServer, tmp_path: Path
 ) -> None:

@@ -10,8 +10,10 @@ import pytest
 from quaero.clock import SECOND
 from quaero.db.processes import SILENT_SECONDS, Reporter, resident_bytes, states
 from quaero.loops import Loop
+from quaero.queue.holders import Holders
 from quaero.queue.queue import open_queue
 from quaero.reports.health import health
+from quaero.reports.workers import standing
 from quaero.testing.jobs import working
 from quaero.work.pool import PoolOptions
 
@@ -129,6 +131,17 @@ async def test_a_pool_tells_of_its_loops_and_leaves_no_row(opened, monkeypatch) 
         assert {"sweeper", "journal"} <= names
         assert seen[0].report.more["slots"] == 2
     assert await opened.db.read(states) == []
+
+
+async def test_a_worker_stands_for_its_own_queue_only(opened) -> None:
+    holders = Holders(opened.db.path, opened.clock)
+    other = await opened.db.write(open_queue, "another")
+    async with working(opened.db, []) as bench:
+        async with asyncio.timeout(10):
+            while not await opened.db.read(standing, holders, bench.queue_id):
+                await asyncio.sleep(0.01)
+        assert not await opened.db.read(standing, holders, other)
+    assert not await opened.db.read(standing, holders, bench.queue_id)
 
 
 def dead_pid() -> int:

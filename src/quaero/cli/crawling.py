@@ -123,6 +123,7 @@ async def _find_or_begin(made: Worker, settings: Settings, wish: Wish) -> int:
     identity = frontier.identity_of(payload.to_scope().seeds)
     unfinished = await made.db.read(_unfinished, identity)
     if unfinished is not None and not wish.new:
+        await made.db.read(_refuse_other_queue, unfinished, made.queue_id)
         stored = (await made.db.read(get, unfinished)).payload
         _refuse_other_options(unfinished, stored, wish)
         _refuse_other_login(unfinished, stored, wish)
@@ -191,6 +192,21 @@ def _unfinished(tx: Any, identity: str) -> int | None:
     return found if rows else None
 
 
+def _refuse_other_queue(tx: Any, root_id: int, queue_id: int) -> None:
+    """A crawl goes on in the queue in which it was begun: nobody here works on another."""
+    for (name,) in tx.execute(
+        """
+        select q.name from job j join queue q on q.id = j.queue_id
+         where j.id = $1 and j.queue_id <> $2
+        """,
+        (root_id, queue_id),
+    ):
+        raise Conflict(
+            f"crawl {root_id} was begun in the queue {name!r}, which is not the one of the setting "
+            "queue.queue_name; go on with that setting, or begin anew with --new"
+        )
+
+
 def _refuse_other_options(root_id: int, stored: Mapping[str, Any], wish: Wish) -> None:
     for name, value in wish.options.items():
         if stored.get(name) != value:
@@ -257,6 +273,7 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
             f"job {root_id} is not a crawl; `{suggest('jobs', 'list', '--type', 'crawler')}` "
             "lists them"
         )
+    await made.db.read(_refuse_other_queue, root_id, made.queue_id)
     _refuse_other_login(root_id, job.payload, wish)
     settings = Crawl.model_validate(job.payload)
     max_pages = wish.options.get("max_pages")
@@ -280,11 +297,11 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
 
 
 async def others_stay(made: Worker) -> bool:
-    """Whether `quaero serve` or `quaero work` works on this database, and will go on."""
+    """Whether `quaero serve` or `quaero work` works on this queue, and will go on."""
     from quaero.queue.holders import Holders
     from quaero.reports.workers import standing
 
-    return await made.db.read(standing, Holders(made.db.path))
+    return await made.db.read(standing, Holders(made.db.path), made.queue_id)
 
 
 async def work_on(made: Worker, root_id: int, *, handed: bool) -> bool:

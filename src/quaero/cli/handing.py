@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quaero.cli.options import suggest
+from quaero.cli.options import load_settings, suggest
 
 if TYPE_CHECKING:
+    from quaero.db.contract import ReadTx
     from quaero.db.sqlite.database import SqliteDatabase
 
 
@@ -15,6 +16,12 @@ def by_a_worker(db: SqliteDatabase) -> str:
     from quaero.queue.holders import Holders
     from quaero.reports.workers import standing
 
-    if db.read_sync(standing, Holders(db.path)):
+    queue = db.read_sync(_queue, load_settings().queue.name)
+    if queue is not None and db.read_sync(standing, Holders(db.path), queue):
         return "a worker that runs here takes it"
     return f"`{suggest('work')}` runs what is ready"
+
+
+def _queue(tx: ReadTx, name: str) -> int | None:
+    rows = tx.execute("select id from queue where name = $1", (name,))
+    return rows[0][0] if rows else None

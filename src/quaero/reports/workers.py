@@ -30,13 +30,11 @@ class Worker:
     running: list[Running]
 
 
-def standing(tx: ReadTx, holders: Holders) -> bool:
-    """Whether a worker is alive that stays, so that work can be left to it."""
+def standing(tx: ReadTx, holders: Holders, queue_id: int) -> bool:
+    """Whether a worker of the queue is alive that stays, so that work can be left to it."""
     alive = {each.id for each in holders.known(tx) if each.alive}
-    return any(
-        process.role == "worker" and process.report.more.get("holder") in alive
-        for process in states(tx)
-    )
+    told = (process.report.more for process in states(tx) if process.role == "worker")
+    return any(each.get("queue") == queue_id and each.get("holder") in alive for each in told)
 
 
 def address(tx: ReadTx) -> str | None:

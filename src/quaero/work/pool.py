@@ -338,7 +338,7 @@ class Pool:
         return bool(too_long(running, self._backend, perf_counter()))
 
     def _told(self, holder_id: int) -> dict[str, int]:
-        return {"holder": holder_id, "slots": self._options.concurrency}
+        return {"holder": holder_id, "queue": self._queue_id, "slots": self._options.concurrency}
 
     async def _leave(self, holder: Holder, reporter: Reporter) -> None:
         """Leave the register, or be found dead by others where that cannot be written."""

@@ -642,6 +642,28 @@ async def test_commands_run_though_every_slot_is_taken_by_work_that_does_not_end
     assert ends == [Status.CANCELLED] * 3
 
 
+async def test_no_command_is_begun_once_the_pool_is_to_stop(db, monkeypatch):
+    monkeypatch.setattr("quaero.work.reserve.LOOK_SECONDS", 0.01)
+    began, commanded = asyncio.Event(), []
+
+    @executor("endless", N)
+    async def endless(job, payload):
+        began.set()
+        await asyncio.Event().wait()
+
+    @executor("command", N)
+    async def command(job, payload):
+        commanded.append(job.id)
+
+    async with working(db, [endless, command], PoolOptions(concurrency=1, grace=0.3)) as bench:
+        await bench.create("endless")
+        await began.wait()
+        bench.pool.stop()
+        id_ = await bench.create("command", lane=COMMANDS)
+    assert commanded == []
+    assert (await db.read(read.get, id_)).summary.status is Status.PENDING
+
+
 ONE_TRY = PoolOptions(concurrency=1, max_receive=1)
 
 

@@ -28,6 +28,7 @@ class Reserve:
         self._make = make
         self._spare: Consumer[Any, Any] | None = None
         self._settled = 0
+        self._stopping = False
 
     def running(self) -> list[Running[Any]]:
         """What the slot besides does now; may be asked from any thread."""
@@ -35,15 +36,16 @@ class Reserve:
         return [] if spare is None else spare.running()
 
     def stop(self) -> None:
-        """Claim nothing more."""
+        """Claim nothing more, however long the work in the slots takes to end."""
+        self._stopping = True
         if self._spare is not None:
             self._spare.stop()
 
     async def run(self, grace: float) -> None:
-        """Look twice a second, until cancelled."""
-        while True:
+        """Look twice a second, until stopped or cancelled."""
+        while not self._stopping:
             await asyncio.sleep(LOOK_SECONDS)
-            if self._stuck():
+            if self._stuck() and not self._stopping:
                 await self._help(grace)
 
     def _stuck(self) -> bool:

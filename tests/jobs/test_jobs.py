@@ -735,6 +735,21 @@ def test_mark_warning_warns_at_once_and_goes_on(jobs: Jobs) -> None:
     assert sum("max_child_failures" in text for text in jobs.said(root)) == 1
 
 
+def test_a_parent_that_goes_on_warns_of_nothing_that_is_retried(jobs: Jobs) -> None:
+    root, *core = jobs.tree(
+        *[CORE] * 4, max_child_failures=1, failure_action=FailureAction.MARK_WARNING
+    )
+    jobs.claim()
+    jobs.badly(*core[:3])
+    jobs.do(reopen.reopen, core[:3])
+    assert (jobs.look(root).status, jobs.look(root).warnings) == (RUNNING, 0)
+    jobs.claim()
+    jobs.badly(*core[:2])
+    assert jobs.look(root).warnings == 2
+    jobs.well(*core[2:])
+    assert (jobs.look(root).status, jobs.look(root).warnings) == (COMPLETED, 2)
+
+
 def test_continue_ignores_the_limit(jobs: Jobs) -> None:
     root, *core = jobs.tree(*[CORE] * 3, max_child_failures=1)
     jobs.claim()

@@ -188,8 +188,8 @@ def _apply_gains(tx: Tx, gains: dict[int, Delta]) -> list[JobRow]:
 
 def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
     """Do what the new counts of a parent call for."""
+    forget_warnings(tx, parent)
     if not parent.status.open:
-        forget_warnings(tx, parent)
         return
     if gain["n_failed"] > 0 and _over_limit(parent):
         _limit_crossed(tx, parent)

@@ -52,7 +52,7 @@ def _after_colon(error: str | None) -> str:
 
 
 def forget_warnings(tx: Tx, parent: JobRow) -> None:
-    """Have an ended parent warn of those that failed and are still there; others were deleted."""
+    """Have a parent warn of those only that have failed now; others were deleted or retried."""
     if parent.warnings > parent.n_failed:
         parent.warnings = parent.n_failed
         store(tx, [parent])

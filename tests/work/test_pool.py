@@ -388,6 +388,28 @@ async def test_a_thousand_log_entries_cost_few_commits_and_come_in_order(db):
     assert lines == [f"line {n}" for n in range(1_000)]
 
 
+async def test_fields_that_cannot_be_shown_fail_nothing(db):
+    class Unshown:
+        def __repr__(self):
+            raise LookupError
+
+    @executor("tells", N)
+    async def tells(job, payload):
+        job.log.info("one", seen=Unshown(), n=1)
+        job.log.info("two", seen={Unshown(): 1}, n=2)
+        job.log.info("three", seen=10**5_000, n=3)
+
+    async with working(db, [tells]) as bench:
+        job = await bench.run("tells")
+    assert job.summary.status is Status.COMPLETED
+    lines = await db.read(logs.read, logs.Query(job.summary.id, ascending=True))
+    assert [line.fields for line in lines if line.message in ("one", "two", "three")] == [
+        '{"seen":"<Unshown that cannot be shown: LookupError>","n":1}',
+        '{"seen":{"<Unshown that cannot be shown: LookupError>":1},"n":2}',
+        '{"fields":"<dict that cannot be shown: ValueError>"}',
+    ]
+
+
 async def test_what_a_log_cannot_hold_is_counted_and_nothing_fails(db):
     @executor("flood", N)
     async def flood(job, payload):

@@ -101,9 +101,17 @@ def clean(message: Any) -> str:
 
 def _as_json(fields: dict[str, Any]) -> str:
     try:
-        return msgspec.json.encode(fields, enc_hook=repr).decode()
+        return msgspec.json.encode(fields, enc_hook=_named).decode()
     except (TypeError, ValueError, RecursionError):
-        return msgspec.json.encode({"fields": clean(repr(fields))}).decode()
+        return msgspec.json.encode({"fields": clean(_named(fields))}).decode()
+
+
+def _named(value: Any) -> str:
+    """How any object names itself; some objects cannot."""
+    try:
+        return repr(value)
+    except BaseException as error:  # noqa: BLE001 - it is somebody else's code
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
 
 def encode_value(value: Any, what: str = "the result") -> str | None:

@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from quaero.clock import SECOND
 from quaero.db import SqliteDatabase
-from quaero.jobs import JobSpec, Status
+from quaero.jobs import JobSpec, Status, run
 from quaero.jobs.check import faults
 from quaero.jobs.create import create
+from quaero.queue import settle, waking
+from quaero.queue.claim import Claim
+from quaero.queue.consumer import Consumer
+from quaero.queue.queue import open_queue
 from quaero.testing.clock import FakeClock
 from quaero.testing.jobs import working
 from quaero.work.pool import PoolOptions
@@ -68,6 +73,64 @@ async def test_a_machine_that_slept_takes_no_running_job_for_lost(db, clock):
         job = await bench.ended(id_)
     assert (job.summary.status, job.result) == (Status.COMPLETED, {"attempt": 1})
     assert await attempts(db) == []
+
+
+async def _claimed_elsewhere(db):
+    """The token of a job that another process has claimed."""
+    queue_id = await db.write(open_queue, "quaero_jobs")
+    await db.write(create, queue_id, [JobSpec("long")])
+    (work,) = await db.write(run.claim, queue_id, Claim(1, int(QUICK.visibility_timeout * SECOND)))
+    return work.delivery.token
+
+
+@executor("long", Nothing)
+async def long(job, payload):
+    return None
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """How often a consumer has looked after leases: a mark for each time."""
+    marks, look_after = [], Consumer._look_after
+
+    def look(consumer, tx, **how):
+        look_after(consumer, tx, **how)
+        marks.append(how)
+
+    monkeypatch.setattr(Consumer, "_look_after", look)
+    return marks
+
+
+async def more(looks, count):
+    before = len(looks)
+    while len(looks) < before + count:
+        await asyncio.sleep(0.01)
+
+
+async def test_a_machine_that_slept_leaves_the_jobs_of_other_processes_to_them(db, clock, looks):
+    token = await _claimed_elsewhere(db)
+    async with working(db, [long], QUICK), asyncio.timeout(20):
+        await more(looks, 1)
+        clock.pass_time(8 * 3_600)
+        await more(looks, 2)
+        assert await db.write(settle.extend, [token], SECOND) == {token}
+    assert await attempts(db) == []
+
+
+async def test_a_lease_that_nobody_renews_after_the_machine_woke_is_lost(
+    db, clock, looks, monkeypatch
+):
+    monkeypatch.setattr(waking, "WAKING_SECONDS", 0.1)
+    token = await _claimed_elsewhere(db)
+    async with working(db, [long], QUICK) as bench, asyncio.timeout(20):
+        await more(looks, 1)
+        clock.pass_time(8 * 3_600)
+        while not await attempts(db):
+            await asyncio.sleep(0.01)
+        assert await db.write(settle.extend, [token], SECOND) == set()
+        clock.pass_time(60)
+        assert (await bench.ended(1)).summary.status is Status.COMPLETED
+    assert await attempts(db) == [(1, "lost")]
 
 
 async def test_a_job_taken_over_by_its_own_worker_is_not_mixed_up_with_its_first_run(db):

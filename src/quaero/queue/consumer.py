@@ -36,6 +36,7 @@ from quaero.queue.pause import undisturbed
 from quaero.queue.rider import Rider
 from quaero.queue.singly import one_by_one
 from quaero.queue.starts import Starts
+from quaero.queue.waking import Waking
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class Consumer(Generic[W, O]):
         self._local: LocalRow[W] = LocalRow()
         self._running: dict[int, Running[W]] = {}
         self._leases = Leases(lease)
+        self._waking = Waking(lease_now())
         self._outcomes: list[O] = []
         self._paced: Paced = []  # starts that their lanes do not know yet
         self._lost: set[Token] = set()
@@ -292,8 +294,9 @@ class Consumer(Generic[W, O]):
         self._swept = now
         lease_now = self._lease_now()
         late = lease_now - self._renewed > self._lease // 3
+        waking = self._waking.lately(lease_now)
         try:
-            await self._db.write(self._look_after, renew=late)
+            await self._db.write(self._look_after, renew=late, sweep=not waking)
             await self._end_lost()
         except (StorageError, OSError) as error:  # no file can be opened just now, say
             log.warning("cannot look after lost work now: %s", error)
@@ -301,11 +304,12 @@ class Consumer(Generic[W, O]):
             self._renewed = lease_now if late else self._renewed
         self._return_overdue()
 
-    def _look_after(self, tx: Tx, *, renew: bool) -> None:
+    def _look_after(self, tx: Tx, *, renew: bool, sweep: bool) -> None:
         """After a time in which nothing could be written our own leases are not taken for lost."""
         if renew:
             self._renew(tx)
-        self._backend.sweep(tx)
+        if sweep:
+            self._backend.sweep(tx)
 
     def _free(self, seen_by: Collection[Callable[..., Any]]) -> int | None:
         """How much a claim may bring that rides along; None where the pump claims anyway."""

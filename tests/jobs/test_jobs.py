@@ -387,6 +387,24 @@ def test_an_own_run_that_makes_no_pre_job_goes_on_at_once(jobs: Jobs) -> None:
     assert jobs.look(root).status is COMPLETED
 
 
+def test_attempts_before_the_pre_jobs_are_kept_and_count(jobs: Jobs) -> None:
+    def make(tx: Tx, row: JobRow) -> None:
+        create.insert(tx, row.queue_id, [JobSpec("before", phase=PRE)], row)
+
+    root = jobs.root()
+    assert jobs.claim() == [root]
+    jobs.badly(root, error="first", permanent=False, after=0)
+    assert jobs.claim() == [root]
+    jobs.settle(Deferred(jobs.works[root], jobs.opened.wall, effects=[make], after_pre=True))
+    jobs.well(*jobs.claim())
+    for error in ("second", "third"):
+        assert jobs.claim() == [root]
+        jobs.badly(root, error=error, permanent=False, after=0)
+    assert jobs.look(root).status is FAILED
+    told = [(each.attempt, each.error) for each in jobs.get(root).attempts]
+    assert told == [(1, "first"), (2, "second"), (3, "third")]
+
+
 def test_an_own_run_whose_pre_job_failed_never_goes_on_until_both_are_retried(jobs: Jobs) -> None:
     root = jobs.root()
     (pre,) = wait_for_pre(jobs, root)

@@ -25,6 +25,23 @@ def send_messages(tx: Tx, jobs: Sequence[JobRow]) -> None:
             job.message_id = id_
 
 
+def send_again(tx: Tx, job: JobRow) -> None:
+    """Give a job another message in the same round; the caller stores the row.
+
+    Attempts that ended badly under the one before count on, and are not taken for later ones.
+    """
+    send_messages(tx, [job])
+    charged = max(0, job.attempt - 1)  # the last attempt gave its message up and was not charged
+    tx.execute(
+        """
+        update message set receives = $4, lease_no = max($4, coalesce(
+            (select max(lease_no) from job_attempt where job_id = $2 and round = $3), 0))
+         where id = $1
+        """,
+        (job.message_id, job.id, job.round, charged),
+    )
+
+
 def message_of(job: JobRow) -> NewMessage:
     """The message of a job, as its record has it."""
     lane = None if job.lane is None else msgspec.json.decode(job.lane, type=_Lane)

@@ -21,7 +21,7 @@ from quaero.clock import DAY, SECOND
 from quaero.db.contract import Tx
 from quaero.jobs import feed, logs, minutes, totals
 from quaero.jobs.logs import Level
-from quaero.jobs.messages import message_of, send_messages
+from quaero.jobs.messages import message_of, send_again, send_messages
 from quaero.jobs.model import (
     COLUMNS,
     FailureAction,
@@ -210,7 +210,7 @@ def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
 def _go_on(tx: Tx, job: JobRow) -> None:
     """Send the message of a job whose own run waited for its pre children."""
     job.held = Hold.NO
-    send_messages(tx, [job])
+    send_again(tx, job)
     store(tx, [job])
     logs.say(tx, job, Level.INFO, "the pre jobs have ended; the own run goes on")
 

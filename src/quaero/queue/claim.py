@@ -125,11 +125,14 @@ def _by_turns(left: list[Row], right: list[Row]) -> list[Row]:
 
     The side that has the oldest message begins, so that claims of one starve neither.
     """
+    by_priority: dict[int, tuple[list[Row], list[Row]]] = {}
+    for side, rows in enumerate((left, right)):
+        for row in rows:
+            by_priority.setdefault(row[1], ([], []))[side].append(row)
     merged: list[Row] = []
-    for priority in sorted({row[1] for row in left} | {row[1] for row in right}, reverse=True):
-        lots = [[row for row in side if row[1] == priority] for side in (left, right)]
-        lots.sort(key=lambda lot: min((row[0] for row in lot), default=0))
-        merged += [row for pair in zip_longest(*lots) for row in pair if row is not None]
+    for _, lots in sorted(by_priority.items(), reverse=True):
+        turns = sorted(lots, key=lambda lot: min((row[0] for row in lot), default=0))
+        merged += [row for pair in zip_longest(*turns) for row in pair if row is not None]
     return merged
 
 
@@ -166,7 +169,7 @@ def _from_lanes(tx: Tx, queue_id: int, limit: int) -> list[Row]:
              where queue_id = $1 and lane_id = $2 and state = 0
              order by priority desc, id limit $3
             """,
-            (queue_id, lane_id, room, paced),
+            (queue_id, lane_id, min(room, limit), paced),
         )
     picks.sort(key=lambda row: -row[1])
     return picks

@@ -77,7 +77,16 @@ def _host_and_path(text: str, glob: str) -> str:
             f"The pattern {glob!r} matches no address, because it is compared with the whole one. "
             f"Write '*{glob}*' for addresses that contain it, or '{glob}/*' for all of a host."
         )
-    return _escaped(_ascii_host(host), glob) + _escaped(slash + path, glob)
+    wildcard = _WILDCARDS.search(host)
+    start = wildcard.start() if wildcard else len(host)
+    name = _escaped(_ascii_host(host[:start]), glob)
+    return name + _beyond_wildcard(host[start:], glob) + _escaped(slash + path, glob)
+
+
+def _beyond_wildcard(text: str, glob: str) -> str:
+    """Return the expression of what may stand in a host or, as a wildcard is before it, a path."""
+    spellings = dict.fromkeys((_escaped(_ascii_host(text), glob), _escaped(text, glob)))
+    return f"(?:{'|'.join(spellings)})"
 
 
 def _ascii_host(host: str) -> str:

@@ -28,6 +28,8 @@ A, B = "https://example.org/a", "https://example.org/b"
         (urlset(A, head='<?xml version="1.0" encoding="UTF-16"?>').decode().encode("utf-16"), (A,)),
         (urlset(f"\n  {A}\t"), (A,)),
         (urlset(f"<![CDATA[{A}]]>"), (A,)),
+        (urlset("<![CDATA[https://example.org/?a=1&b=2]]>"), ("https://example.org/?a=1&b=2",)),
+        (urlset(f"<![CDATA[{A}?a&b]]>", f"<!-- & -->{B}?a&b"), (f"{A}?a&b", f"{B}?a&b")),
         (urlset("https://example.org/?a=1&amp;b=2"), ("https://example.org/?a=1&b=2",)),
         (urlset("https://example.org/?a=1&b=2"), ("https://example.org/?a=1&b=2",)),
         (urlset("https://example.org/&#x61;&#98;"), ("https://example.org/ab",)),

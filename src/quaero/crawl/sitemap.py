@@ -29,6 +29,8 @@ _PLACES = {
 }
 # Addresses are often written with a bare "&"; only XML's own entities keep their meaning.
 _BARE_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)")
+# Where XML takes every character for itself; what is not closed lasts to the end.
+_LITERAL = re.compile(rb"(<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z))", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,15 @@ def parse_sitemap(body: bytes, limit: int = MAX_URLS) -> Sitemap:
         return _from_xml(body, limit)
     text = body.removeprefix(codecs.BOM_UTF8).lstrip()
     if text.startswith(b"<"):
-        return _from_xml(_BARE_AMPERSAND.sub(b"&amp;", text), limit)
+        return _from_xml(_without_bare_ampersands(text), limit)
     return _from_lines(text, limit)
+
+
+def _without_bare_ampersands(text: bytes) -> bytes:
+    """The XML with its bare ampersands escaped, except where they are meant as they stand."""
+    parts = _LITERAL.split(text)
+    parts[::2] = [_BARE_AMPERSAND.sub(b"&amp;", part) for part in parts[::2]]
+    return b"".join(parts)
 
 
 def _from_lines(text: bytes, limit: int) -> Sitemap:

@@ -16,6 +16,7 @@ import pytest
 from quaero.cli import crawling
 from quaero.cli.progress import is_lively, look
 from quaero.cli.summary import conclude
+from quaero.crawl import frontier
 from quaero.db import SqliteDatabase
 from quaero.testing.jira_site import JiraSite
 from quaero.testing.site import Page, SiteServer, redirect
@@ -356,6 +357,48 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(cli: Cli, tmp_path: Path) ->
     assert second.err.startswith("resuming crawl 1, which was not finished\n")
     assert before < 41
     assert sorted(asked(site)) == sorted(star(40)), "none lost, none fetched twice"
+
+
+@pytest.mark.parametrize("limit", [[], ["--max-pages", "12"]])
+def test_going_on_that_was_paused_is_resumed_up_to_its_limit(
+    cli: Cli, tmp_path: Path, limit: list[str]
+) -> None:
+    with SiteServer(star(40)) as site:
+        cli("--data-dir", tmp_path, "crawl", site.url, "--max-pages", 6)
+        site.pages |= star(40, delay=1)
+        process = start("--data-dir", tmp_path, "crawl", "--continue", "1", *limit)
+        until(lambda: len(asked(site)) > 6)
+        process.send_signal(signal.SIGINT)
+        paused = finish(process)
+        assert (paused.code, "crawl --continue 1\n" in paused.err) == (130, True)
+        site.pages |= star(40)
+        again = cli("--data-dir", tmp_path, "crawl", "--continue", 1, *limit)
+    assert (again.code, again.err.splitlines()[0]) == (
+        0, "resuming crawl 1, which was not finished",
+    )  # fmt: skip
+    assert "the limit of 12 pages is reached; 29 known links not fetched yet" in again.err
+
+
+def test_going_on_that_was_killed_half_way_admits_the_rest(cli: Cli, tmp_path: Path) -> None:
+    with SiteServer(star(9)) as site:
+        cli("--data-dir", tmp_path, "crawl", site.url, "--max-pages", 4)
+        with SqliteDatabase.open(tmp_path / "quaero.db") as db, pytest.MonkeyPatch.context() as mp:
+            mp.setattr(frontier, "GO_ON_AT_ONCE", 2)
+            assert db.write_sync(frontier.go_on, 1, 8, frontier.Politeness(4, 0)) == 2
+        done = cli("--data-dir", tmp_path, "crawl", site.url)
+    assert "resuming crawl 1" in done.err
+    assert "the limit of 8 pages is reached; 2 known links not fetched yet" in done.err
+
+
+def test_an_unfinished_crawl_goes_on_with_a_higher_limit(cli: Cli, tmp_path: Path) -> None:
+    with SiteServer({"/": Page(body=linked(), delay=20)}) as site:
+        process = start("--data-dir", tmp_path, "crawl", site.url, "--max-pages", "3")
+        until(lambda: asked(site))
+        process.kill()
+        finish(process)
+        site.pages |= star(9)
+        done = cli("--data-dir", tmp_path, "crawl", "--continue", 1, "--max-pages", 7)
+    assert "the limit of 7 pages is reached; 3 known links not fetched yet" in done.err
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:

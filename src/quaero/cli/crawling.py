@@ -22,6 +22,7 @@ from quaero.forms import said
 
 if TYPE_CHECKING:
     from quaero.app import Worker
+    from quaero.crawl.frontier import Politeness
     from quaero.crawl.login import Login
     from quaero.crawl.payloads import Crawl
     from quaero.settings import Settings
@@ -117,6 +118,7 @@ async def _find_or_begin(made: Worker, settings: Settings, wish: Wish) -> int:
     if wish.go_on is not None:
         return await _go_on(made, wish, wish.go_on)
     from quaero.crawl import frontier
+    from quaero.crawl.payloads import Crawl
     from quaero.jobs.read import get
 
     payload = payload_of(settings, wish)
@@ -127,8 +129,7 @@ async def _find_or_begin(made: Worker, settings: Settings, wish: Wish) -> int:
         stored = (await made.db.read(get, unfinished)).payload
         _refuse_other_options(unfinished, stored, wish)
         _refuse_other_login(unfinished, stored, wish)
-        say(f"resuming crawl {unfinished}, which was not finished")
-        return unfinished
+        return await _resume(made, unfinished, _politeness(Crawl.model_validate(stored)))
     root_id = await _begin(made, payload, identity)
     seeds = ", ".join(payload.seeds[:3]) + (", …" if len(payload.seeds) > 3 else "")
     limit = f"at most {count(payload.max_pages, 'page')}" if payload.max_pages else "no page limit"
@@ -260,7 +261,6 @@ async def _begin(made: Worker, payload: Crawl, identity: str) -> int:
 
 
 async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
-    from quaero.clock import SECOND
     from quaero.crawl import frontier
     from quaero.crawl.payloads import Crawl
     from quaero.errors import NotFound
@@ -276,21 +276,45 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
     await made.db.read(_refuse_other_queue, root_id, made.queue_id)
     _refuse_other_login(root_id, job.payload, wish)
     settings = Crawl.model_validate(job.payload)
+    politeness = _politeness(settings)
     max_pages = wish.options.get("max_pages")
+    if job.summary.status.open and max_pages in (None, known.max_pages):
+        return await _resume(made, root_id, politeness)
     most = known.admitted + settings.max_pages if max_pages is None else max_pages
     if max_pages and most <= known.admitted:
         raise BadInput(
             f"--max-pages {max_pages}: crawl {root_id} has {known.admitted} pages already"
         )
-    if job.summary.status.open and not known.waiting:
-        say(f"resuming crawl {root_id}, which was not finished")
-        return root_id
-    politeness = frontier.Politeness(settings.concurrency, int(settings.delay * SECOND))
     pages = await made.db.write(frontier.go_on, root_id, most, politeness)
-    while more := await made.db.write(frontier.go_on_more, root_id, politeness):
-        pages += more
+    if not pages:
+        return await _resume(made, root_id, politeness)
+    pages += await _admit_waiting(made, root_id, politeness)
     say(f"crawl {root_id} goes on with {count(pages, 'known link')}")
     return root_id
+
+
+def _politeness(settings: Crawl) -> Politeness:
+    from quaero.clock import SECOND
+    from quaero.crawl.frontier import Politeness
+
+    return Politeness(settings.concurrency, int(settings.delay * SECOND))
+
+
+async def _resume(made: Worker, root_id: int, politeness: Politeness) -> int:
+    """Go on with an unfinished crawl, up to the limit that it has."""
+    say(f"resuming crawl {root_id}, which was not finished")
+    await _admit_waiting(made, root_id, politeness)
+    return root_id
+
+
+async def _admit_waiting(made: Worker, root_id: int, politeness: Politeness) -> int:
+    """Make jobs of what waits, as far as the limit goes; a kill may come at any point of it."""
+    from quaero.crawl import frontier
+
+    pages = 0
+    while more := await made.db.write(frontier.go_on_more, root_id, politeness):
+        pages += more
+    return pages
 
 
 # -- working

@@ -18,6 +18,7 @@ from quaero.errors import Conflict, NotFound
 from quaero.jobs.create import accept_children, insert
 from quaero.jobs.model import JobRow, JobSpec
 from quaero.jobs.reopen import reopen_parent
+from quaero.jobs.rows import load_one
 from quaero.queue.message import Lane
 
 SAMPLES = 5
@@ -139,13 +140,14 @@ def _hold_back(tx: Tx, root_id: int, pages: Sequence[Found]) -> None:
 def go_on(tx: Tx, root_id: int, max_pages: int, politeness: Politeness) -> int:
     """Raise a crawl's page limit and make jobs of the first of what waited; returns how many.
 
-    The others are made by `go_on_more`. A crawl that has ended is reopened. Raises `NotFound`, or
-    `Conflict` where nothing waits or the crawl was cancelled.
+    The others are made by `go_on_more`. A crawl that has ended is reopened; for one that has not
+    it is enough that it may find more. Raises `NotFound`, or `Conflict` where it has ended and
+    nothing waits, or where it was cancelled.
     """
     rows = tx.execute("select waiting from crawl where root_id = $1", (root_id,))
     if not rows:
         raise NotFound(f"job {root_id} is not a crawl")
-    if not rows[0][0]:
+    if not rows[0][0] and not load_one(tx, root_id).status.open:
         raise Conflict(f"crawl {root_id} has no known links left; crawl again to look for new ones")
     tx.execute("update crawl set max_pages = $2 where root_id = $1", (root_id, max_pages))
     return go_on_more(tx, root_id, politeness)

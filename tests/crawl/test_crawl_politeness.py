@@ -304,6 +304,19 @@ async def test_the_crawl_delay_of_robots_txt_is_kept(tmp_path: Path) -> None:
     assert min(gaps(site.hits)) >= 0.2 - JITTER
 
 
+@pytest.mark.parametrize("options", [{}, {"sitemap": True}])
+async def test_a_crawl_that_ignores_robots_txt_keeps_no_delay_of_it(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    pages = site_of(2) | {"/moved": redirect("/2")}
+    async with SiteServer(pages, robots="User-agent: *\nCrawl-delay: 2\n") as site:
+        await crawl(tmp_path, site.url, max_pages=1)
+        before = len(site.hits)
+        await crawl(tmp_path, site.url, site.url + "/moved", respect_robots=False, **options)
+    assert len(site.hits) > before + 3
+    assert max(gaps(site.hits[before:])) < 1.5
+
+
 async def test_an_absurd_crawl_delay_does_no_harm(tmp_path: Path) -> None:
     robots = f"User-agent: *\nCrawl-delay: {'9' * 60}\n"
     async with SiteServer({"/": "x"}, robots=robots) as site, worker(settings(tmp_path)) as made:

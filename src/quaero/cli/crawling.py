@@ -129,7 +129,8 @@ async def _find_or_begin(made: Worker, settings: Settings, wish: Wish) -> int:
         stored = (await made.db.read(get, unfinished)).payload
         _refuse_other_options(unfinished, stored, wish)
         _refuse_other_login(unfinished, stored, wish)
-        return await _resume(made, unfinished, _politeness(Crawl.model_validate(stored)))
+        politeness = frontier.Politeness.of(Crawl.model_validate(stored))
+        return await _resume(made, unfinished, politeness)
     root_id = await _begin(made, payload, identity)
     seeds = ", ".join(payload.seeds[:3]) + (", …" if len(payload.seeds) > 3 else "")
     limit = f"at most {count(payload.max_pages, 'page')}" if payload.max_pages else "no page limit"
@@ -276,7 +277,7 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
     await made.db.read(_refuse_other_queue, root_id, made.queue_id)
     _refuse_other_login(root_id, job.payload, wish)
     settings = Crawl.model_validate(job.payload)
-    politeness = _politeness(settings)
+    politeness = frontier.Politeness.of(settings)
     max_pages = wish.options.get("max_pages")
     if job.summary.status.open and max_pages in (None, known.max_pages):
         return await _resume(made, root_id, politeness)
@@ -291,13 +292,6 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
     pages += await _admit_waiting(made, root_id, politeness)
     say(f"crawl {root_id} goes on with {count(pages, 'known link')}")
     return root_id
-
-
-def _politeness(settings: Crawl) -> Politeness:
-    from quaero.clock import SECOND
-    from quaero.crawl.frontier import Politeness
-
-    return Politeness(settings.concurrency, int(settings.delay * SECOND))
 
 
 async def _resume(made: Worker, root_id: int, politeness: Politeness) -> int:

@@ -43,7 +43,7 @@ from quaero.crawl.login_stops import (
     warn_of_expiry,
 )
 from quaero.crawl.payloads import Crawl, CrawlPage
-from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, interval, pace
+from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, interval, own_pace, pace
 from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
 from quaero.crawl.verdicts import (
@@ -190,7 +190,8 @@ class CrawlExecutors:
     async def _ask_robots(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Later:
         """Spend this start of the lane on robots.txt; the page comes at the next."""
         rules = await self._robots.fetch(url, crawl)
-        return Later(state=job.state, effects=[pace(url, rules, self._fetcher.user_agent, job.log)])
+        keep = pace(crawl, url, rules, self._fetcher.user_agent, job.log)
+        return Later(state=job.state, effects=[keep])
 
     async def _known(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Validators | None:
         """What is stored of a page; a crawl that began on a blank site need not look."""
@@ -265,7 +266,8 @@ class CrawlExecutors:
                 return Result({"outcome": "redirected", "to": target})
         job.log.debug(f"redirected to {target}")
         state = {"url": target, "trail": trail}
-        return Later(lane=crawl.politeness.lane(target), state=state)
+        free = partial(own_pace, crawl=crawl, url=target)
+        return Later(lane=crawl.politeness.lane(target), state=state, effects=[free])
 
     async def _read(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import msgspec
 
+from quaero.clock import SECOND
+from quaero.crawl.payloads import Crawl
 from quaero.crawl.urls import host_key, url_hash
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import Conflict, NotFound
@@ -19,6 +22,7 @@ from quaero.jobs.create import accept_children, insert
 from quaero.jobs.model import JobRow, JobSpec
 from quaero.jobs.reopen import reopen_parent
 from quaero.jobs.rows import load_one
+from quaero.queue import lanes
 from quaero.queue.message import Lane
 
 SAMPLES = 5
@@ -38,14 +42,28 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Politeness:
-    """How a crawl treats a host: requests at a time, microseconds between their starts."""
+    """How a crawl treats a host: requests at a time, microseconds between their starts.
+
+    With `free` it keeps no pace that a robots.txt has asked for, of another crawl either.
+    """
 
     concurrency: int
     interval: int
+    free: bool = False
+
+    @classmethod
+    def of(cls, crawl: Crawl) -> Self:
+        """What the settings of a crawl ask for."""
+        return cls(crawl.concurrency, int(crawl.delay * SECOND), not crawl.respect_robots)
 
     def lane(self, url: str) -> Lane:
         """The lane of an address."""
         return Lane(host_key(url), self.concurrency, self.interval)
+
+    def settle(self, tx: Tx, queue_id: int, urls: Iterable[str]) -> None:
+        """Bring the lanes of addresses to the pace of this crawl."""
+        for key in sorted({host_key(url) for url in urls}) if self.free else ():
+            lanes.set_pace(tx, queue_id, key, 0)
 
 
 def begin(tx: Tx, root_id: int, identity: str, max_pages: int) -> None:
@@ -118,6 +136,7 @@ def _create(tx: Tx, root: JobRow, pages: Sequence[Found], politeness: Politeness
         for page in pages
     ]
     if specs:
+        politeness.settle(tx, root.queue_id, [page.url for page in pages])
         insert(tx, root.queue_id, specs, root)
 
 

@@ -119,7 +119,7 @@ class Crawls:
             msgspec.msgpack.encode(scope_args(scope)),
             NetworkPolicy(self._allow_networks, inside),
             login.scoped(scope.seeds) if login else ScopedCredentials(scope.seeds),
-            Politeness(settings.concurrency, int(settings.delay * SECOND)),
+            Politeness.of(settings),
             login,
         )
 
@@ -265,14 +265,22 @@ class RobotsRules:
 
 def interval(crawl: ActiveCrawl, rules: Robots | None, agent: str) -> float:
     """Seconds between two requests of a crawl to a host with these rules."""
-    return max(crawl.settings.delay, _asked(rules, agent) if rules is not None else 0.0)
+    obeyed = rules if crawl.settings.respect_robots else None
+    return max(crawl.settings.delay, _asked(obeyed, agent) if obeyed is not None else 0.0)
 
 
-def pace(url: str, rules: Robots, agent: str, log: JobLog) -> Effect:
+def own_pace(tx: Tx, job: JobRow, *, crawl: ActiveCrawl, url: str) -> None:
+    """The effect that frees the host of an address from paces that a crawl does not keep."""
+    crawl.politeness.settle(tx, job.queue_id, [url])
+
+
+def pace(crawl: ActiveCrawl, url: str, rules: Robots, agent: str, log: JobLog) -> Effect:
     """The effect that has the host of an address keep the delay that its robots.txt asks for.
 
     A long one is told in the log.
     """
+    if not crawl.settings.respect_robots:
+        return partial(own_pace, crawl=crawl, url=url)
     asked = _asked(rules, agent)
     if asked >= SLOW_PACE:
         log.warn(f"robots.txt of {host_key(url)} asks for {asked:.0f} s between requests")

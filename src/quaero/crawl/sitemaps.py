@@ -17,7 +17,7 @@ from quaero.clock import Clock
 from quaero.crawl import frontier
 from quaero.crawl.fetch import Fetcher, FetchRequest
 from quaero.crawl.frontier import Found
-from quaero.crawl.session import ActiveCrawl, RobotsRules, interval, pace
+from quaero.crawl.session import ActiveCrawl, RobotsRules, interval, own_pace, pace
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Tx
 from quaero.errors import BadUrl, JobError, Permanent, Refused, RetryLater
@@ -105,7 +105,7 @@ class SitemapReader:
         rules = self._robots.known(url)
         if rules is None:
             rules = await self._robots.fetch(url, crawl)
-            effects.append(pace(url, rules, self._fetcher.user_agent, job.log))
+            effects.append(pace(crawl, url, rules, self._fetcher.user_agent, job.log))
             if not plan.hosts:
                 return
         if plan.hosts:
@@ -198,6 +198,7 @@ def _follow(plan: Plan, location: str) -> None:
 
 def _later(crawl: ActiveCrawl, plan: Plan, effects: list[Effect], delay: float = 0.0) -> Later:
     lane = crawl.politeness.lane(_head(plan))
+    effects = [*effects, partial(own_pace, crawl=crawl, url=_head(plan))]
     return Later(delay, lane=lane, state=msgspec.to_builtins(plan), effects=effects)
 
 

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from quaero.clock import SECOND
 from quaero.crawl import frontier
 from quaero.crawl.frontier import Politeness
 from quaero.crawl.kinds import CRAWLER
@@ -235,7 +234,7 @@ def crawl_validation(crawl: Crawl) -> JobSpec:
         credential=crawl.credential,
         settings=crawl.model_dump(mode="json", exclude=_NOT_CHECKED),
     )
-    lane = Politeness(crawl.concurrency, int(crawl.delay * SECOND)).lane(crawl.to_scope().seeds[0])
+    lane = Politeness.of(crawl).lane(crawl.to_scope().seeds[0])
     return JobSpec(
         VALIDATION.name, wanted.model_dump_json(), Phase.PRE, f"check {crawl.seeds[0]}", lane=lane
     )

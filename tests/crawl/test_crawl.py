@@ -492,6 +492,15 @@ def _gone(ran: Ran) -> list[str]:
     return [each.summary.url for each in ran.documents if each.summary.gone_at]
 
 
+async def test_a_page_that_leads_to_one_that_is_not_there_is_marked_gone(tmp_path: Path) -> None:
+    pages: dict[str, Any] = {"/": links("/a", "/b"), "/a": "alpha", "/b": "beta"}
+    async with SiteServer(pages) as site:
+        await crawl(tmp_path, site.url)
+        site.pages["/a"] = redirect("/not-found?from=/a")
+        ran = await crawl(tmp_path, site.url)
+    assert (_gone(ran), ran.report.gone) == ([site.url + "/a"], 1)
+
+
 async def test_a_page_that_is_not_there_fails_without_another_try(tmp_path: Path) -> None:
     async with SiteServer(
         {"/": links("/missing", "/forbidden"), "/forbidden": Page(status=403)}

@@ -133,7 +133,7 @@ def admit_seeds(crawl: ActiveCrawl, seeds: list[Found], tx: Tx, job: JobRow) -> 
     frontier.admit_new(tx, job, frontier.enter(tx, job.id, seeds), crawl.politeness)
 
 
-def note_gone(tx: Tx, _job: JobRow, *, crawl: ActiveCrawl, url: str) -> None:
-    """The site says that a page is no more."""
-    if store.mark_gone(tx, crawl.settings.source, [url]):
-        frontier.add_totals(tx, crawl.root_id, {"gone": 1})
+def note_gone(tx: Tx, _job: JobRow, *, crawl: ActiveCrawl, urls: Sequence[str]) -> None:
+    """The site says that a page is no more, and so are those that lead to it."""
+    if gone := store.mark_gone(tx, crawl.settings.source, list(dict.fromkeys(urls))):
+        frontier.add_totals(tx, crawl.root_id, {"gone": len(gone)})

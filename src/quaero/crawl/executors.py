@@ -223,7 +223,7 @@ class CrawlExecutors:
             result = await self._convoy.fetch(self._fetcher.fetch(request))
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                await job.commit(partial(note_gone, crawl=crawl, url=url))
+                await job.commit(partial(note_gone, crawl=crawl, urls=[*trail, url]))
             if error.code == HTTPStatus.UNAUTHORIZED:
                 await stop_if_unauthorized(job, crawl, page, url)
             raise

@@ -17,6 +17,7 @@ from quaero.cli.options import LARGEST_ID
 from quaero.clock import SystemClock
 from quaero.crawl.fetch import Fetcher
 from quaero.crawl.payloads import Crawl
+from quaero.crawl.resolve import SystemLookup
 from quaero.crawl.session import Crawls, RobotsRules
 from quaero.errors import RetryLater
 from quaero.jobs.create import create
@@ -286,6 +287,21 @@ async def test_a_crawl_whose_names_are_looked_up_for_long_holds_up_no_other(open
             assert (await crawls.get(quick)).root_id == quick
         answer.set()
         assert (await waiting).root_id == slow
+
+
+async def test_a_seed_whose_name_cannot_be_looked_up_keeps_no_other_from_being_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lookup(_: SystemLookup, host: str) -> list[str]:
+        if host == "dead.example":
+            raise OSError(-3, "Temporary failure in name resolution")
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(SystemLookup, "__call__", lookup)
+    async with SiteServer(site_of(2)) as site:
+        ran = await crawl(tmp_path, "http://dead.example/", site.url)
+    assert ran.outcomes() == {"saved": 3, "failed": 1}
+    assert "dead.example could not be looked up" in (ran.page("http://dead.example/").error or "")
 
 
 async def test_a_redirect_to_what_robots_txt_disallows_is_not_followed(tmp_path: Path) -> None:

@@ -204,8 +204,27 @@ async def test_a_name_that_cannot_be_found_is_worth_another_attempt():
         await admitted("site.example", NetworkPolicy(), nothing)
     with pytest.raises(RetryLater, match="timed out"):
         await admitted("site.example", NetworkPolicy(), no_answer)
-    with pytest.raises(RetryLater):
-        await inside_seeds(["http://site.example/"], no_answer)
+
+
+async def test_a_seed_that_cannot_be_looked_up_is_allowed_where_it_is_first_found():
+    answers = {"wiki.corp": ["127.0.0.1"]}
+
+    async def lookup(host):
+        if host not in answers:
+            raise OSError(-3, "Temporary failure in name resolution")
+        return answers[host]
+
+    seeds = await inside_seeds(["http://wiki.corp/", "http://dead.corp/"], lookup)
+    assert seeds == {"wiki.corp": ["127.0.0.1"], "dead.corp": None}
+    policy = NetworkPolicy((), seeds)
+    assert await admitted("wiki.corp", policy, lookup) == ["127.0.0.1"]
+    with pytest.raises(RetryLater, match=r"dead\.corp could not be looked up"):
+        await admitted("dead.corp", policy, lookup)
+    answers["dead.corp"] = ["10.0.0.1"]
+    assert await admitted("dead.corp", policy, lookup) == ["10.0.0.1"]
+    answers["dead.corp"] = ["10.0.0.2"]
+    with pytest.raises(Refused, match=r"10\.0\.0\.2"):
+        await admitted("dead.corp", policy, lookup)
 
 
 async def test_seeds_are_found_where_they_are_inside_and_left_out_where_they_are_public():

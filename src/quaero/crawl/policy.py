@@ -91,7 +91,8 @@ class NetworkPolicy:
     setting `crawl.allow_networks`. `seeds` names, for each host of a seed, the addresses at which
     that host was found when the crawl began (`resolve.inside_seeds` finds them); they are allowed
     for that host and no other. Because they are fixed then, a name that changes its address during
-    the crawl gains nothing.
+    the crawl gains nothing. A host that could not be looked up then has None, and is fixed where it
+    is first found.
 
     Raises `BadConfig` for a network that is none.
     """
@@ -99,14 +100,25 @@ class NetworkPolicy:
     def __init__(
         self,
         allow_networks: Iterable[str] = (),
-        seeds: Mapping[str, Iterable[str]] | None = None,
+        seeds: Mapping[str, Iterable[str] | None] | None = None,
     ) -> None:
         self._networks = tuple(_network(text) for text in allow_networks)
-        self._seeds = {
-            _bare(host): frozenset(_plain(_address(text))[0] for text in addresses)
-            for host, addresses in (seeds or {}).items()
-        }
+        self._seeds: dict[str, frozenset[Address]] = {}
+        self._sought: set[str] = set()
+        for host, addresses in (seeds or {}).items():
+            self._sought.add(_bare(host))
+            if addresses is not None:
+                self.fix(host, addresses)
         self._passed: set[tuple[str, str]] = set()
+
+    def seeks(self, host: str) -> bool:
+        """Whether it is not known yet where the host of a seed is."""
+        return _bare(host) in self._sought
+
+    def fix(self, host: str, addresses: Iterable[str]) -> None:
+        """Note where the host of a seed was found, once and for all."""
+        self._sought.discard(_bare(host))
+        self._seeds[_bare(host)] = frozenset(_plain(_address(text))[0] for text in addresses)
 
     def check(self, address: str, host: str) -> None:
         """Return if `host` may be reached at `address`; otherwise raise `Refused` ("network")."""

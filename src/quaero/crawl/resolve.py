@@ -66,27 +66,39 @@ async def admitted(host: str, policy: NetworkPolicy, lookup: Lookup) -> list[str
         ) from error
     if not found:
         raise RetryLater(f"there is no host named {host}")
+    if policy.seeks(host):
+        policy.fix(host, _inside(found))
     allowed = [address for address in found if _passes(policy, address, host)]
     if not allowed:
         policy.check(found[0], host)
     return allowed
 
 
-async def inside_seeds(urls: Iterable[str], lookup: Lookup) -> dict[str, list[str]]:
+async def inside_seeds(urls: Iterable[str], lookup: Lookup) -> dict[str, list[str] | None]:
     """For each seed's host that is not public: its addresses, for `NetworkPolicy(seeds=…)`.
 
     To be asked once when a crawl begins, and kept with it. Most crawls get an empty answer. A name
-    that does not exist has no addresses; one that cannot be looked up now raises `RetryLater`.
+    that does not exist has no addresses, and for one that cannot be looked up now there is None:
+    the pages of other seeds need not wait for it.
     """
     hosts = dict.fromkeys(ada_url.URL(url).hostname for url in urls)
-    inside: dict[str, list[str]] = {}
+    inside: dict[str, list[str] | None] = {}
     for host in hosts:
-        addresses = [literal] if (literal := literal_address(host)) else await _seed(host, lookup)
-        own = [address for address in addresses if kind(address) is Kind.INSIDE]
-        own += [_LOOPBACK[address] for address in own if address in _LOOPBACK]
+        try:
+            literal = literal_address(host)
+            own = _inside([literal] if literal else await lookup(host))
+        except OSError:
+            inside[host] = None
+            continue
         if own:
             inside[host] = own
     return inside
+
+
+def _inside(addresses: Iterable[str]) -> list[str]:
+    """A seed's addresses that are not public, and where the system connects to for them."""
+    own = [address for address in addresses if kind(address) is Kind.INSIDE]
+    return own + [_LOOPBACK[address] for address in own if address in _LOOPBACK]
 
 
 class PolicyResolver(AbstractResolver):
@@ -106,13 +118,6 @@ class PolicyResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held open."""
-
-
-async def _seed(host: str, lookup: Lookup) -> Sequence[str]:
-    try:
-        return await lookup(host)
-    except OSError as error:
-        raise RetryLater(f"the address of {host} could not be looked up") from error
 
 
 def _passes(policy: NetworkPolicy, address: str, host: str) -> bool:

@@ -267,6 +267,14 @@ async def test_an_encoding_that_was_not_asked_for_is_permanent(fetcher, encoding
     assert len(str(caught.value)) < 200
 
 
+@pytest.mark.parametrize(
+    "encoding", ["UTF-8", "none", "binary", "8bit", "ISO-8859-1", "gzip, utf-8"]
+)
+async def test_what_names_no_compression_is_passed_over(fetcher, encoding):
+    body = gzip.compress(b"abc") if "gzip" in encoding else b"abc"
+    assert (await get(fetcher, raw.page(body, content_encoding=encoding))).body == b"abc"
+
+
 async def test_a_transfer_coding_that_was_not_asked_for_is_permanent(fetcher):
     data = gzip.compress(b"abc")
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"

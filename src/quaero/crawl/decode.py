@@ -7,6 +7,7 @@ and not after it has filled the memory.
 
 from __future__ import annotations
 
+import re
 import zlib
 
 from quaero.crawl.exchange import MIB, FetchLimits
@@ -15,6 +16,9 @@ from quaero.errors import Permanent, Refused, RetryLater
 ACCEPT_ENCODING = "gzip, deflate"
 
 _STEP = MIB // 4
+# What servers call a body that is not compressed at all, besides the names of charsets.
+_PLAIN = frozenset({"", "identity", "none", "binary", "7bit", "8bit"})
+_CHARSET = re.compile(r"utf-?8|us-ascii|(?:iso|windows)-[0-9-]+")
 _GZIP, _ZLIB, _RAW = 31, 15, -15  # the window sizes by which zlib names the three formats
 GZIP_START = b"\x1f\x8b"
 """The first two bytes of gzip data (RFC 1952, 2.3.1)."""
@@ -134,7 +138,7 @@ def too_large(limits: FetchLimits) -> Refused:
 
 def _known(content_encoding: str) -> str:
     named = [name.strip().lower() for name in content_encoding.split(",")]
-    named = [name.removeprefix("x-") for name in named if name not in ("", "identity")]
+    named = [name.removeprefix("x-") for name in named if not _is_plain(name)]
     if not named:
         return "identity"
     if len(named) == 1 and named[0] in ("gzip", "deflate"):
@@ -143,6 +147,10 @@ def _known(content_encoding: str) -> str:
         f"the body comes in the encoding {content_encoding[:40]!r}; only {ACCEPT_ENCODING} was "
         "asked for"
     )
+
+
+def _is_plain(name: str) -> bool:
+    return name in _PLAIN or _CHARSET.fullmatch(name) is not None
 
 
 def _starts_gzip(data: bytes) -> bool:

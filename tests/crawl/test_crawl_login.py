@@ -70,6 +70,17 @@ async def test_a_login_page_at_the_seed_stops_the_crawl_and_asks_for_a_login(
     assert ran.documents == []
 
 
+async def test_of_several_seeds_one_that_asks_to_log_in_fails_by_itself(tmp_path: Path) -> None:
+    pages = {"/": links("/a"), "/a": Page(body="a", delay=0.5)}
+    async with SiteServer(pages) as site, SiteServer({"/": FORM}) as closed:
+        ran = await crawl(tmp_path, site.url, closed.url)
+    assert ran.root.status is Status.COMPLETED
+    assert ran.urls == [site.url + "/", site.url + "/a"]
+    error = ran.page(closed.url + "/").error or ""
+    assert "shows a login page" in error
+    assert "--cookie-file or --header" in error
+
+
 @pytest.mark.parametrize("expired", [redirect("/login"), Page(body=FORM)], ids=["moved", "inside"])
 async def test_an_expired_login_stops_the_crawl_with_one_clear_error(
     tmp_path: Path, expired: Page

@@ -40,14 +40,18 @@ async def stop_at_login(
 ) -> None:  # fmt: skip
     """A login page in place of what was asked for ends the crawl, with the reason.
 
-    A page that is there to log in, linked from the others, is what it says.
+    A page that is there to log in, linked from the others, is what it says. One seed of several, of
+    a crawl without a login, fails by itself.
     """
     if not made.page.looks_like_login:
         return
     in_place = redirected or not is_there_to_log_in(crawl, url)
     if page.found_on is not None and not (crawl.private and in_place):
         return
-    await stop_for_login(job, crawl, url, "shows a login page")
+    seen = "shows a login page"
+    if not (crawl.private or crawl.scope.rules is not None or _is_only_seed(crawl, page)):
+        raise Permanent(_asked(crawl, url, seen))
+    await stop_for_login(job, crawl, url, seen)
 
 
 async def stop_if_signed_out(job: JobContext, crawl: ActiveCrawl, url: str, page: Page) -> None:
@@ -71,16 +75,21 @@ async def stop_if_unauthorized(
     host = host_key(url)
     crawl.unauthorized[host] += 1
     ended = crawl.private and crawl.unauthorized[host] >= MOST_UNAUTHORIZED
-    only = page.found_on is None and len(crawl.scope.seeds) == 1
-    if only or ended or crawl.scope.rules is not None:
+    if _is_only_seed(crawl, page) or ended or crawl.scope.rules is not None:
         await stop_for_login(job, crawl, url, "answers 401")
 
 
 async def stop_for_login(job: JobContext, crawl: ActiveCrawl, url: str, seen: str) -> NoReturn:
     """End the crawl with the one reason that all its pages share."""
-    text = f"{host_key(url)} {seen} at {url} in place of content: "
-    text += _way_in(crawl)
-    await stop(job, crawl.root_id, text, BY_LOGIN)
+    await stop(job, crawl.root_id, _asked(crawl, url, seen), BY_LOGIN)
+
+
+def _is_only_seed(crawl: ActiveCrawl, page: CrawlPage) -> bool:
+    return page.found_on is None and len(crawl.scope.seeds) == 1
+
+
+def _asked(crawl: ActiveCrawl, url: str, seen: str) -> str:
+    return f"{host_key(url)} {seen} at {url} in place of content: {_way_in(crawl)}"
 
 
 async def stop(job: JobContext, root_id: int, text: str, reason: str | None = None) -> NoReturn:

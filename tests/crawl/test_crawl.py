@@ -1,11 +1,15 @@
 """Crawls from end to end, judged by what the site was asked for and what was kept."""
 
+import asyncio
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quaero.db import SqliteDatabase
+from quaero.documents.export import export_lines
+from quaero.documents.importing import import_path
 from quaero.jobs.logs import Level
 from quaero.jobs.model import Status
 from quaero.testing.site import Page, SiteServer, redirect
@@ -470,6 +474,21 @@ async def test_refresh_missing_fetches_only_what_is_not_there(tmp_path: Path) ->
         ran = await crawl(tmp_path, site.url, refresh="missing")
     assert [hit.path for hit in site.hits[first:] if hit.path != ROBOTS] == ["/deep"]
     assert (ran.report.created, ran.report.unchanged) == (1, 3)
+
+
+@pytest.mark.parametrize("refresh", ["changed", "missing"])
+async def test_a_page_that_was_imported_is_fetched_for_its_links(
+    tmp_path: Path, refresh: str
+) -> None:
+    async with SiteServer(_site()) as site:
+        await crawl(tmp_path / "there", site.url)
+        with SqliteDatabase.open(tmp_path / "there" / "quaero.db") as db:
+            await asyncio.to_thread(export_lines, db, tmp_path / "all.jsonl")
+        with SqliteDatabase.open(tmp_path / "quaero.db") as db:
+            await asyncio.to_thread(import_path, db, tmp_path / "all.jsonl")
+        ran = await crawl(tmp_path, site.url, refresh=refresh)
+    assert ran.outcomes() == {"saved": 4}
+    assert ran.report.unchanged == 4
 
 
 @pytest.mark.parametrize(("status", "refresh"), [(404, "always"), (410, "changed")])

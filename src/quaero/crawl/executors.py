@@ -200,7 +200,7 @@ class CrawlExecutors:
         site = host_key(url)
         if crawl.blank_sites.get(site) and job.first_try and crawl.settings.refresh == "changed":
             return None
-        found = await self._db.read(_look_up, crawl.settings.source, url, site, _level(crawl))
+        found = await self._db.read(_look_up, crawl.settings, url, site, _level(crawl))
         if len(crawl.blank_sites) < SITES_KEPT:
             crawl.blank_sites.setdefault(site, found.blank)
         return found.page
@@ -358,9 +358,13 @@ class _Stored(NamedTuple):
     blank: bool
 
 
-def _look_up(tx: ReadTx, source: int, url: str, site: str, level: DetailLevel) -> _Stored:
-    page = store.validators(tx, source, [url], level).get(url)
-    return _Stored(page, page is None and store.is_blank(tx, site))
+def _look_up(tx: ReadTx, settings: Crawl, url: str, site: str, level: DetailLevel) -> _Stored:
+    """A page whose links are to be followed and not known, as it was imported, counts for none."""
+    page = store.validators(tx, settings.source, [url], level).get(url)
+    blank = page is None and store.is_blank(tx, site)
+    if page and settings.follow_links and not frontier.keeps_links(tx, settings.source, url):
+        page = None
+    return _Stored(page, blank)
 
 
 def _refused_too(done: PageDone, reason: str, url: str) -> PageDone:

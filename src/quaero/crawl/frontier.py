@@ -353,6 +353,16 @@ def keep_links(tx: Tx, source_id: int, url: str, links: bytes) -> None:
     )
 
 
+def keeps_links(tx: ReadTx, source_id: int, url: str) -> bool:
+    """Whether the links of a page are kept."""
+    return bool(
+        tx.execute(
+            "select 1 from page_links where source_id = $1 and hash = $2",
+            (source_id, url_hash(url)),
+        )
+    )
+
+
 def kept_links(tx: ReadTx, source_id: int, url: str) -> bytes | None:
     """The packed links of a page as it was last fetched."""
     rows = tx.execute(

@@ -132,12 +132,34 @@ async def test_connections_are_kept_also_after_redirects_and_errors(fetcher):
     async with SiteServer(pages) as site:
         await fetcher.fetch(ask(site.url))
         session = fetcher._session
-        kept = set(fetcher._known)
+        kept = set(fetcher._connections._used)
         for path in ("/r", "/e", "/none", "/"):
             with suppress(RetryLater, HttpStatus):
                 await fetcher.fetch(ask(site.url + path))
-        assert set(fetcher._known) == kept
+        assert set(fetcher._connections._used) == kept
         assert fetcher._session is session
+
+
+async def test_of_connections_to_many_hosts_the_last_hundred_are_kept(fetcher):
+    opened, open_now, policy = 0, 0, NetworkPolicy(["127.0.0.0/8"])
+
+    async def answer(reader, writer):
+        nonlocal opened, open_now
+        opened, open_now = opened + 1, open_now + 1
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(raw.page(b"x"))
+        open_now -= 1
+        writer.close()
+
+    async with await asyncio.start_server(answer, "0.0.0.0") as server:
+        port = server.sockets[0].getsockname()[1]
+        for number in range(1, 131):
+            await fetcher.fetch(ask(f"http://127.0.0.{number}:{port}/", policy=policy))
+        for number in range(130, 30, -1):
+            await fetcher.fetch(ask(f"http://127.0.0.{number}:{port}/", policy=policy))
+        assert (opened, open_now) == (130, 100)
+        await fetcher.close()
 
 
 async def test_the_connections_to_one_host_can_be_limited():

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from aiohttp import (
     ClientConnectionError,
@@ -41,6 +41,7 @@ from quaero.crawl.urls import host_key
 _TICK = 0.1  # seconds
 _KEEP_ALIVE = 30.0  # seconds that an idle connection stays open
 _HOSTS_SPACED = 10_000
+_MOST_IDLE = 100
 
 
 class ConnectionDroppedError(ClientConnectionError):
@@ -52,13 +53,13 @@ class Flight:
     """One request under way: what it waits for, until when, and to whom it is connected.
 
     `started` and `deadline` are in the loop's time; `timer` surrounds the request and ends it;
-    `known` holds the connections that were used before, `spacing` is that of the client.
+    `connections` and `spacing` are those of the client.
     """
 
     url: str
     host: str
     request: FetchRequest
-    known: WeakSet[Any]
+    connections: Connections
     spacing: Spacing
     timer: asyncio.Timeout
     started: float
@@ -66,6 +67,7 @@ class Flight:
     waiting_for: str = ""
     remote: str = ""
     reused: bool = False
+    protocol: Any = None
 
     @property
     def limits(self) -> FetchLimits:
@@ -84,16 +86,42 @@ class Flight:
 
     def board(self, connection: Connection) -> None:
         """Check the connection that the client chose, before anything is written to it."""
-        transport, protocol = connection.transport, connection.protocol
-        self.reused = protocol in self.known
+        transport = connection.transport
         peer = transport.get_extra_info("peername") if transport is not None else None
         if not peer:
             raise ClientConnectionResetError("closed before the request was sent")
         self.remote = peer[0]
         self.request.policy.check(self.remote, self.host)
-        if not self.reused:
-            self.known.add(protocol)
         self.wait("an answer", self.limits.headers)
+
+
+class Connections:
+    """The open connections of the client, of which it keeps no more than so many that are idle.
+
+    It would keep each for its time, also where a thousand sites are asked once each, until the
+    system opens no more files.
+    """
+
+    def __init__(self, most_idle: int = _MOST_IDLE) -> None:
+        self._most_idle = most_idle
+        self._used: WeakKeyDictionary[Any, Flight | None] = WeakKeyDictionary()
+        self._idle: OrderedDict[Any, None] = OrderedDict()
+
+    def take(self, protocol: Any, flight: Flight) -> None:
+        """A flight has been given a connection."""
+        flight.protocol, flight.reused = protocol, protocol in self._used
+        self._used[protocol] = flight
+        self._idle.pop(protocol, None)
+
+    def leave(self, flight: Flight) -> None:
+        """A flight has ended; its connection is idle, unless it has gone to another already."""
+        if flight.protocol is None or self._used.get(flight.protocol) is not flight:
+            return
+        self._used[flight.protocol] = None
+        self._idle[flight.protocol] = None
+        if len(self._idle) > self._most_idle:
+            oldest, _ = self._idle.popitem(last=False)
+            oldest.close()
 
 
 class Spacing:
@@ -175,6 +203,7 @@ class GuardedRequest(ClientRequest):
     async def send(self, conn: Connection) -> ClientResponse:
         """Wait for the turn, check the connection, then write the request."""
         flight = FLIGHT.get()
+        flight.connections.take(conn.protocol, flight)
         await flight.spacing.keep(flight)
         flight.board(conn)
         return await super().send(conn)

@@ -14,7 +14,6 @@ import os
 import ssl
 from types import TracebackType
 from typing import Self
-from weakref import WeakSet
 
 import ada_url
 import yarl
@@ -32,7 +31,15 @@ from aiohttp import (
 import quaero
 from quaero.clock import Clock, SystemClock
 from quaero.crawl.answer import read_answer
-from quaero.crawl.connect import FLIGHT, Flight, Spacing, Watch, open_session, tls_context
+from quaero.crawl.connect import (
+    FLIGHT,
+    Connections,
+    Flight,
+    Spacing,
+    Watch,
+    open_session,
+    tls_context,
+)
 from quaero.crawl.decode import ACCEPT_ENCODING
 from quaero.crawl.exchange import KIB, FetchLimits, FetchRequest, FetchResult
 from quaero.crawl.headers import check_headers
@@ -74,7 +81,7 @@ class Fetcher:
         self._per_host = per_host
         self._session: ClientSession | None = None
         self._tls_context: ssl.SSLContext | None = None
-        self._known: WeakSet[object] = WeakSet()
+        self._connections = Connections()
         self._watch = Watch()
         self._spacing = Spacing()
 
@@ -111,7 +118,7 @@ class Fetcher:
             request.policy.check(literal, host)
         now = asyncio.get_running_loop().time()
         timer = asyncio.timeout(None)
-        flight = Flight(url, host, request, self._known, self._spacing, timer, now)
+        flight = Flight(url, host, request, self._connections, self._spacing, timer, now)
         flight.wait("the connection", limits.connect)
         token = FLIGHT.set(flight)
         try:
@@ -133,6 +140,7 @@ class Fetcher:
             raise _meaning(error, flight) from None
         finally:
             self._watch.forget(flight)
+            self._connections.leave(flight)
             FLIGHT.reset(token)
 
     def _client(self) -> ClientSession:

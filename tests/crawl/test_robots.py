@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -292,6 +293,17 @@ def test_the_kept_body_means_the_same_again() -> None:
     for robots in (Robots.parse(b"User-agent: *\nDisallow: /x\n"), Robots.from_status(503)):
         again = Robots.parse(robots.body)
         assert not again.allowed("https://example.org/x", "quaero")
+
+
+def test_many_agents_with_many_rules_take_no_more_than_their_lines() -> None:
+    names = ["User-agent: " + "".join(each) for each in product("abcdefgh", repeat=4)]
+    rules = [f"Disallow: /{n}\nCrawl-delay: {n % 7}" for n in range(4_000)]
+    before = time.process_time()
+    robots = Robots.parse("\n".join([*names, *rules]).encode())
+    assert not robots.allowed("https://example.org/3999", "aaaa")
+    assert robots.allowed("https://example.org/3999", "quaero")
+    assert robots.crawl_delay("aaaa") == 6
+    assert time.process_time() - before < 1.0
 
 
 def test_stars_without_end_take_linear_time() -> None:

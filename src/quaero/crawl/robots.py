@@ -52,6 +52,7 @@ class Robots:
     body: bytes
     sitemaps: tuple[str, ...] = ()
     temporary: bool = False
+    _drafts: dict[str, list[_Part]] = field(default_factory=dict, repr=False, compare=False)
     _groups: dict[str, _Group] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -78,8 +79,7 @@ class Robots:
         body = _cut(body, limit)
         for key, value in _records(body):
             reader.take(key, value)
-        groups = {token: draft.group() for token, draft in reader.drafts.items()}
-        return cls(body, tuple(reader.sitemaps), temporary, groups)
+        return cls(body, tuple(reader.sitemaps), temporary, reader.drafts)
 
     def allowed(self, url: str, agent: str) -> bool:
         """Tell whether `agent` may fetch the canonical address `url`.
@@ -107,7 +107,12 @@ class Robots:
         return None if group is None else group.delay
 
     def _group(self, agent: str) -> _Group | None:
-        return self._groups.get(_product(agent)) or self._groups.get("*")
+        """The rules for an agent; only those that are asked for are put together."""
+        token = _product(agent)
+        token = token if token in self._drafts else "*"
+        if token not in self._groups and token in self._drafts:
+            self._groups[token] = _merged(self._drafts[token])
+        return self._groups.get(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,31 +175,38 @@ class _Group:
 
 @dataclass(slots=True)
 class _Draft:
-    """A group while the file is being read."""
+    """A group as it stands in the file, one for all the agents that it is for."""
 
     rules: list[tuple[str, bool]] = field(default_factory=list)
-    delay: float | None = None
+    delays: list[float] = field(default_factory=list)
 
-    def group(self) -> _Group:
-        prefixes: dict[str, bool] = {}
-        wildcards = []
-        for pattern, allow in self.rules:
-            if "*" in pattern or pattern.endswith("$"):
-                wildcards.append(_wildcard(pattern, allow=allow))
-            else:
-                prefixes[pattern] = allow or prefixes.get(pattern, False)
-        wildcards.sort(key=lambda rule: (-rule.length, not rule.allow))
-        lengths = sorted({len(prefix) for prefix in prefixes}, reverse=True)
-        return _Group(prefixes, tuple(lengths), tuple(wildcards), self.delay)
+
+_Part = tuple[_Draft, int]
+"""A group that names an agent, and how many delays stand before the name, which are for others."""
+
+
+def _merged(parts: list[_Part]) -> _Group:
+    """What several groups say to one agent."""
+    prefixes: dict[str, bool] = {}
+    wildcards = []
+    for pattern, allow in (rule for draft, _ in parts for rule in draft.rules):
+        if "*" in pattern or pattern.endswith("$"):
+            wildcards.append(_wildcard(pattern, allow=allow))
+        else:
+            prefixes[pattern] = allow or prefixes.get(pattern, False)
+    wildcards.sort(key=lambda rule: (-rule.length, not rule.allow))
+    lengths = sorted({len(prefix) for prefix in prefixes}, reverse=True)
+    delays = [delay for draft, before in parts for delay in draft.delays[before:]]
+    return _Group(prefixes, tuple(lengths), tuple(wildcards), max(delays, default=None))
 
 
 class _Reader:
     """Collects records into groups (RFC 9309, 2.2.1); unknown records never end one."""
 
     def __init__(self) -> None:
-        self.drafts: dict[str, _Draft] = {}
+        self.drafts: dict[str, list[_Part]] = {}
         self.sitemaps: list[str] = []
-        self._current: list[_Draft] = []
+        self._current = _Draft()  # for nobody yet
         self._rules_seen = False
 
     def take(self, key: str, value: str) -> None:
@@ -210,29 +222,29 @@ class _Reader:
 
     def _agent(self, value: str) -> None:
         if self._rules_seen:
-            self._current = []
+            self._current = _Draft()
             self._rules_seen = False
         token = "*" if value.partition(" ")[0].partition("\t")[0] == "*" else _product(value)
-        if token:
-            self._current.append(self.drafts.setdefault(token, _Draft()))
+        said = self.drafts.setdefault(token, []) if token else []
+        if not said or said[-1][0] is not self._current:
+            said.append((self._current, len(self._current.delays)))
 
     def _rule(self, value: str, *, allow: bool) -> None:
         self._rules_seen = True
         pattern = _normalised(value)
         if not pattern:
             return
-        for draft in self._current:
-            draft.rules.append((pattern, allow))
-            directory, slash, name = pattern.rpartition("/")
-            if allow and slash and name.startswith("index.htm"):
-                draft.rules.append((f"{directory}/$", True))
+        rules = self._current.rules
+        rules.append((pattern, allow))
+        directory, slash, name = pattern.rpartition("/")
+        if allow and slash and name.startswith("index.htm"):
+            rules.append((f"{directory}/$", True))
 
     def _delay(self, value: str) -> None:
         number = _NUMBER.match(value)
         if number is None:
             return
-        for draft in self._current:
-            draft.delay = max(draft.delay or 0.0, float(number[0]))
+        self._current.delays.append(float(number[0]))
 
 
 def _cut(body: bytes, limit: int) -> bytes:

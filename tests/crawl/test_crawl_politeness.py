@@ -5,6 +5,7 @@ import gc
 import gzip
 import subprocess
 import sys
+import time
 import weakref
 from email.utils import formatdate
 from pathlib import Path
@@ -310,6 +311,19 @@ async def test_a_redirect_to_what_robots_txt_disallows_is_not_followed(tmp_path:
         ran = await crawl(tmp_path, site.url)
     assert "/private/x" not in site.paths()
     assert ran.refused == {"robots": 1}
+
+
+async def test_very_many_rules_hold_up_nothing_and_are_obeyed_nevertheless(tmp_path: Path) -> None:
+    robots = "User-agent: *\n" + "".join(f"Disallow: /*x{n}\n" for n in range(20_000))
+    names = [f"/page/{n}" for n in range(3_000)] + ["/page/x19999"]
+    async with SiteServer({"/": links(*names), "/page/x19999": "x"}, robots=robots) as site:
+        before = time.process_time()
+        ran = await crawl(tmp_path, site.url, max_pages=1)
+        assert time.process_time() - before < 5
+        last = await crawl(tmp_path / "last", site.url + "/page/x19999")
+    assert ran.report.waiting == 3_001
+    assert "robots.txt" in str(last.root.error)
+    assert "/page/x19999" not in site.paths()
 
 
 async def test_the_crawl_delay_of_robots_txt_is_kept(tmp_path: Path) -> None:

@@ -98,6 +98,11 @@ class Robots:
         group = self._group(agent)
         return group is None or not (group.prefixes or group.wildcards)
 
+    def looks(self, agent: str) -> int:
+        """How many rules, at most, one address is compared with: those with wildcards, and one."""
+        group = self._group(agent)
+        return 1 if group is None else 1 + len(group.wildcards)
+
     def crawl_delay(self, agent: str) -> float | None:
         """Return the seconds that `agent` is asked to leave between requests, if it is asked.
 

@@ -308,12 +308,14 @@ async def serve(settings: Settings, listening: socket.socket, parent: Parent) ->
     """Answer requests on a bound socket until SIGTERM or SIGINT."""
     from quaero.api.app import create_app
     from quaero.api.parts import WebParts
+    from quaero.api.ring import LogRing
     from quaero.api.server import Server
     from quaero.api.token import read_token
 
     sys.setswitchinterval(SWITCH_SECONDS)
     leave_no_core()
     clock = SystemClock()
+    began = clock.wall()
     token = read_token(settings.token_file) if settings.server.token else None
     async with contextlib.AsyncExitStack() as stack:
         db = stack.enter_context(open_database(settings))
@@ -324,10 +326,11 @@ async def serve(settings: Settings, listening: socket.socket, parent: Parent) ->
             registry=registry_without_worker(settings, db),
             queue_id=await db.write(open_queue, settings.queue.name),
             clock=clock,
-            started_at=clock.wall(),
+            started_at=began,
             token=token,
             address=settings.server.address(listening.getsockname()[1]),
             logins=logins,
+            log=LogRing(began),
         )
         await Server(create_app(parts), parts.draining, parent.gone).run(
             listening, parent.tell_ready

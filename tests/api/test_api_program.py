@@ -11,6 +11,7 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
+from quaero.api.ring import LogRing
 from quaero.clock import SystemClock
 from quaero.db.contract import Tx
 from quaero.jobs import run
@@ -96,6 +97,16 @@ async def test_the_program_tells_its_state_and_its_log(
     assert [line["message"] for line in lines] == ["all is well", "disk low"]
     grave = (await web.get("/api/logs?level=warn&text=DISK")).json()["items"]
     assert [line["logger"] for line in grave] == ["quaero.x"]
+
+
+def test_a_line_of_a_server_that_is_started_again_is_none_of_those_before() -> None:
+    numbers = []
+    for begun_at in (1_000_000, 9_000_000):
+        ring = LogRing(begun_at)
+        for _ in range(3):
+            ring.handle(logging.makeLogRecord({"levelname": "INFO", "msg": "all is well"}))
+        numbers += [line.id for line in reversed(ring.lines("debug", "", None, 10))]
+    assert numbers == sorted(set(numbers))
 
 
 async def test_job_types_tell_the_schema_of_their_payloads(web: httpx.AsyncClient) -> None:

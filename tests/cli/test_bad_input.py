@@ -89,6 +89,8 @@ CASES: list[tuple[str, int, list[str]]] = [
     (f"crawl {U} --max-pages 1.5", 2, ["--max-pages '1.5'", "whole number"]),
     (f"crawl {U} --max-pages 1000000001", 2, ["--max-pages", "1000000001", "1000000000"]),
     (f"crawl {U} --max-pages ''", 2, ["--max-pages ''"]),
+    (f"crawl {U} --max-variants -1", 2, ["--max-variants '-1'", "at least 0"]),
+    (f"crawl {U} --max-host-pages 1000000001", 2, ["--max-host-pages", "1000000001", "1000000000"]),
     (f"crawl {U} --max-depth -1", 2, ["--max-depth '-1'", "at least 0"]),
     (f"crawl {U} --max-depth 1001", 2, ["--max-depth", "1001", "1000"]),
     (f"crawl {U} --max-depth deep", 2, ["--max-depth 'deep'", "whole number"]),

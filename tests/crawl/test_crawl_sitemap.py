@@ -92,6 +92,18 @@ async def test_depth_and_links_are_limited_as_for_links(tmp_path: Path) -> None:
     assert site.pages_asked() == ["/", "/", "/b"]
 
 
+async def test_variants_that_a_sitemap_names_are_no_trap_and_those_of_links_are(
+    tmp_path: Path,
+) -> None:
+    async with Site("{url}/map") as site:
+        site.pages["/map"] = urlset(*(f"{site.url}/a?n={n}" for n in range(4)))
+        site.pages["/"] = links(*(f"/b?n={n}" for n in range(4)))
+        ran = await crawled(tmp_path, site, max_variants=2)
+    assert [url for url in ran.urls if "/a?" in url] == [f"{site.url}/a?n={n}" for n in range(4)]
+    assert len([url for url in ran.urls if "/b?" in url]) == 2
+    assert ran.refused == {"trap": 2}
+
+
 async def test_an_index_leads_to_further_sitemaps_packed_or_not_each_read_once(
     tmp_path: Path,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from quaero.crawl import frontier
@@ -14,7 +16,7 @@ from quaero.crawl.session import ActiveCrawl
 from quaero.db.contract import Tx
 from quaero.documents.model import NewDocument, content_hash
 from quaero.errors import Conflict
-from quaero.jobs import steer, transition
+from quaero.jobs import logs, steer, transition
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
 from quaero.jobs.rows import load_one
@@ -25,9 +27,9 @@ from ..opening import Opened  # noqa: TID252
 SEED = "http://docs.example.org/"
 
 
-def begun(opened: Opened, max_pages: int = 0) -> ActiveCrawl:
+def begun(opened: Opened, max_pages: int = 0, **options: Any) -> ActiveCrawl:
     """A crawl with its record and nothing found yet."""
-    settings = Crawl(seeds=[SEED], max_pages=max_pages)
+    settings = Crawl(seeds=[SEED], max_pages=max_pages, **options)
     scope = settings.to_scope()
 
     def begin(tx: Tx) -> int:
@@ -108,6 +110,33 @@ def test_refused_links_are_counted_over_all_pages_with_the_first_samples(opened:
     assert refused["scope"] == (9, ["http://0x/", "http://0y/", "http://0z/", "http://1x/",
                                     "http://1y/"])  # fmt: skip
     assert refused["depth"] == (1, [])
+
+
+def test_links_beyond_so_many_of_a_kind_are_refused_each_once(opened: Opened) -> None:
+    crawl = begun(opened, max_variants=2, max_host_pages=4)
+
+    def found(*paths: str) -> PageDone:
+        return PageDone(crawl=crawl, found=[Found(SEED + path, 1, SEED) for path in paths])
+
+    finished(opened, found("day?n=1", "a", "day?n=1", "day?n=2"), found("day?n=3", "day?n=2"))
+    assert names(opened, crawl) == [SEED + "day?n=1", SEED + "a", SEED + "day?n=2"]
+    assert report(opened, crawl).refused == {"trap": (1, [SEED + "day?n=3"])}
+    finished(opened, found("day?n=3", "day?n=4", "b?n=1", "c", "day"))
+    assert names(opened, crawl)[3:] == [SEED + "b?n=1"]
+    beyond = [SEED + path for path in ("day?n=3", "day?n=4", "c", "day")]
+    assert report(opened, crawl).refused == {"trap": (4, beyond)}
+    said = opened.db.read_sync(logs.read, logs.Query(crawl.root_id, ascending=True))
+    assert [SEED + "day?n=3" in (each.fields or "") for each in said if "refused" in each.message] == [
+        True, False,
+    ]  # fmt: skip
+
+
+def test_of_links_without_a_limit_none_is_counted(opened: Opened) -> None:
+    crawl = begun(opened, max_variants=0)
+    links = [Found(f"{SEED}day?n={n}", 1, SEED) for n in range(300)]
+    finished(opened, PageDone(crawl=crawl, found=links))
+    assert len(names(opened, crawl)) == 300
+    assert opened.db.read_sync(lambda tx: tx.execute("select count(*) from crawl_many")) == [(0,)]
 
 
 def test_two_crawls_that_save_one_page_at_once_count_it_as_they_would_in_turn(

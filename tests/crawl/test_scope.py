@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from quaero.crawl.scope import CrawlScope, ScopeName, TrapCounter, looks_like_trap, select_links
+from quaero.crawl.scope import CrawlScope, ScopeName, looks_like_trap, select_links
 from quaero.errors import BadInput, BadPattern, BadUrl
 
 SEED = "https://docs.example.org/guide/index.html"
@@ -132,35 +132,6 @@ def test_a_trap_is_known_by_its_form(path: str, trap: bool) -> None:
     assert looks_like_trap(f"http://example.org/{path}") == trap
 
 
-def test_variants_of_a_path_are_limited_and_counted_once() -> None:
-    traps = TrapCounter(variants_per_path=2)
-    calendar = "https://example.org/calendar"
-    assert [traps.refusal(f"{calendar}?day={day}") for day in (1, 2, 2, 1, 3)] == [
-        None, None, None, None, "trap",
-    ]  # fmt: skip
-    assert traps.refusal(f"{calendar}?day=1") is None
-    assert traps.refusal(calendar) is None
-    assert traps.refusal("https://example.org/other?day=3") is None
-
-
-def test_pages_of_a_host_are_limited_if_asked() -> None:
-    traps = TrapCounter(pages_per_host=2)
-    pages = [f"http://a.example/{n}" for n in (1, 2, 1, 3)]
-    assert [traps.refusal(page) for page in pages] == [None, None, None, "trap"]
-    assert traps.refusal("http://b.example/") is None
-
-
-def test_the_memory_for_traps_is_bounded() -> None:
-    traps = TrapCounter(variants_per_path=2, capacity=4)
-    for path in range(100):
-        for variant in range(2):
-            assert traps.refusal(f"http://example.org/{path}?{variant}") is None
-    assert traps.refusal("http://example.org/99?2") == "trap"
-    assert traps.refusal("http://example.org/0?2") is None
-    with pytest.raises(BadInput):
-        TrapCounter(variants_per_path=5, capacity=4)
-
-
 def follow(*hrefs: str) -> list[tuple[str, bool]]:
     return [(href, False) for href in hrefs]
 
@@ -280,12 +251,3 @@ def test_the_depth_is_that_of_the_pages_linked_to() -> None:
 def test_a_seed_is_admitted_even_where_it_looks_like_an_asset() -> None:
     scope = CrawlScope((SEED, "https://docs.example.org/app.js"))
     assert select_links(follow("/app.js"), SEED, scope, 5).refused == {}
-
-
-def test_only_what_passes_everything_else_counts_as_a_variant() -> None:
-    traps = TrapCounter(variants_per_path=1)
-    scope = CrawlScope((SEED,), exclude=("*secret*",))
-    links = follow("/a?secret", "/a?1", "/a?2")
-    choice = select_links(links, SEED, scope, 1, traps=traps)
-    assert choice.admitted == ["https://docs.example.org/a?1"]
-    assert choice.refused == {"exclude": 1, "trap": 1}

@@ -153,6 +153,8 @@ def test_new_jobs_wait_behind_a_pill_until_they_are_wanted(new_page, server, scr
     first = script.start(server, name=name)
     page = new_page(f"/queue?text={name}")
     expect_status(page, first, "completed")
+    expect(page.locator(".connection")).to_have_text("Live")
+    page.wait_for_load_state("networkidle")  # what it loads once it is live
     others = [script.start(server, name=name) for _ in range(3)]
     pill = page.get_by_role("button", name="↑ 3 new")
     expect(pill).to_be_visible()
@@ -236,8 +238,12 @@ def test_an_order_by_start_shows_what_starts_later(new_page, server, script, nam
     wait_for_end(server, script.start(server, name=name))
     page = new_page(f"/queue?text={name}&order=-started")
     expect(page.locator("tr.job-row")).to_have_count(1)
-    script.start(server, name=name)
-    page.locator(".list-stage > .pill").click(timeout=ENDS_MS)
+    expect(page.locator(".connection")).to_have_text("Live")
+    later = script.start(server, name=name)
+    pill = page.locator(".list-stage > .pill")
+    page.locator(f'.list-stage > .pill:visible, tr[data-id="{later}"]').first.wait_for()
+    if pill.is_visible():
+        pill.click()
     expect(page.locator("tr.job-row")).to_have_count(2)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Locator, Page, Route, WebSocketRoute, expect
 
 from .asking import FRAMES, REFUSED, request, wait_for_end
 
@@ -230,6 +230,25 @@ def test_the_lines_of_the_program_stay_selected_as_they_are_loaded_anew(new_page
             pass
     page.evaluate(FRAMES)
     assert page.evaluate("getSelection().toString()") == "take this"
+
+
+def test_a_slow_answer_to_the_log_of_the_program_is_waited_for(new_page) -> None:
+    page = new_page("/system")
+    page.clock.install()
+    page.goto("/system")
+    page.wait_for_selector("html[data-ready]")
+    asked: list[Route] = []
+    page.route("**/api/logs?*", lambda route: asked.append(route))  # noqa: PLW0108 - not a builtin
+    with page.expect_request("**/api/logs?*"):
+        page.get_by_role("tab", name="Log").click()
+    page.clock.run_for(10_000)  # five times what passes between two answers
+    page.evaluate("1")
+    assert len(asked) == 1
+    asked[0].fulfill(json=PROGRAM)
+    expect(lines(page).filter(has_text="take this")).to_be_visible()
+    with page.expect_request("**/api/logs?*"):
+        page.clock.run_for(4_000)
+    page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.fixture

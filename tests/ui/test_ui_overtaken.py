@@ -53,10 +53,10 @@ def test_a_name_that_was_heard_of_is_not_undone_by_an_answer_from_before(
 
 
 def test_a_dead_letter_that_was_away_for_a_moment_is_listed_again(new_page, server, script) -> None:
-    script.say(fail="no way out of the harbour")
+    script.say(fail="no way past the lock")
     script.start(server, name="harbour")
     page = new_page("/queue/dead")
-    row = page.locator("table.letters tbody tr").filter(has_text="harbour")
+    row = page.locator("table.letters tbody tr").filter(has_text="no way past the lock")
     expect(row).to_be_visible(timeout=ENDS_MS)
     between = {"items": [], "next_cursor": None, "total": 0}
     page.route("**/api/queue/dead?*", lambda route: route.fulfill(json=between), times=1)

@@ -40,6 +40,7 @@ export class LogView {
     this.far = false; // whether newer lines than these are not shown
     this.ask = latest();
     this.meanwhile = null;
+    this.loading = null; // what is under way of it
     this.linked = () => this.toLinked();
     this.build();
     this.start();
@@ -248,7 +249,15 @@ export class LogView {
   }
 
   /** Load the newest lines; `again` beside what is shown of the same, where they reach as far. */
-  async load({ again = false } = {}) {
+  load(options = {}) {
+    const own = this.loadNewest(options).finally(() => {
+      if (this.loading === own) this.loading = null;
+    });
+    this.loading = own;
+    return own;
+  }
+
+  async loadNewest({ again = false }) {
     const values = { ...this.words(), order: this.jobId && "desc", limit: this.jobId ? PAGE : PROGRAM_PAGE };
     const { tree, ...narrowing } = this.words();
     const whole = { tree, order: "desc", limit: 1 }; // how far the log goes, whatever is shown of it

@@ -24,12 +24,16 @@ class Line:
 
 
 class LogRing(logging.Handler):
-    """A handler that keeps the last `KEPT` lines; put on the root logger while the server runs."""
+    """A handler that keeps the last `KEPT` lines; put on the root logger while the server runs.
 
-    def __init__(self) -> None:
+    Lines are numbered on from the milliseconds of `begun_at`, a wall time in microseconds, so that
+    no line of a server that is started again is taken for one that a page has from before.
+    """
+
+    def __init__(self, begun_at: int = 0) -> None:
         super().__init__()
         self._lines: deque[Line] = deque(maxlen=KEPT)
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(begun_at // 1_000 + 1)
         self._words = logging.Formatter()
         self._guard = threading.Lock()
 

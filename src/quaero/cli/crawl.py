@@ -31,6 +31,19 @@ def crawl(
             metavar="N",
         ),
     ] = None,
+    max_variants: Annotated[
+        int | None,
+        typer.Option(
+            help="Pages at most whose addresses differ in the query only (100), besides what a "
+            "sitemap names; 0 is no limit.",
+            min=0, metavar="N",
+        ),
+    ] = None,
+    max_host_pages: Annotated[
+        int | None,
+        typer.Option(help="Pages of one host at most; 0 is no limit, as it is unless given.",
+                     min=0, metavar="N"),
+    ] = None,
     scope: Annotated[
         str | None,
         typer.Option(
@@ -118,7 +131,8 @@ def crawl(
     from quaero.cli.crawling import Wish, check, crawl_site
 
     asked: dict[str, Any] = {
-        "max_pages": max_pages, "max_depth": max_depth, "scope": scope, "include": include,
+        "max_pages": max_pages, "max_depth": max_depth, "max_variants": max_variants,
+        "max_host_pages": max_host_pages, "scope": scope, "include": include,
         "exclude": exclude, "source_type": source_type,
         "concurrency": concurrency, "delay": _seconds(delay),
         "refresh": refresh, "respect_robots": False if ignore_robots else None,

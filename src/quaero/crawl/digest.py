@@ -1,7 +1,7 @@
 """What a helper process makes of one fetched page: text, metadata, and the links to follow.
 
-The functions run in helpers, so they take and return plain data. Compiled scopes and
-the counters against endless variants are kept in the helper between pages of a crawl.
+The functions run in helpers, so they take and return plain data. Compiled scopes are kept in the
+helper between pages of a crawl.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from quaero.crawl.decode import GZIP_START, BodyDecoder
 from quaero.crawl.exchange import STANDARD
 from quaero.crawl.extract import Page, extract
 from quaero.crawl.headers import robots_words
-from quaero.crawl.scope import CrawlScope, LinkChoice, TrapCounter, select_links
+from quaero.crawl.scope import CrawlScope, LinkChoice, select_links
 from quaero.crawl.sitemap import parse_sitemap
 from quaero.crawl.urls import canonical
 from quaero.documents.model import HASH_BYTES
@@ -27,7 +27,6 @@ from quaero.errors import BadUrl, RetryLater
 
 ScopeArgs = tuple[Any, ...]
 CRAWLS_KEPT = 64
-PRODUCT_VARIANTS = 100_000
 LARGEST_BODY = 4 * 1024 * 1024
 """The most bytes that a body may take, compressed, to be kept."""
 
@@ -78,15 +77,9 @@ def _scope(packed: bytes) -> CrawlScope:
     )
 
 
-@functools.lru_cache(maxsize=CRAWLS_KEPT)
-def _traps(root_id: int, scope: bytes) -> TrapCounter:  # noqa: ARG001 - one for each crawl
-    """The counter of a crawl; under a product's link rules a query is an id or a page of a list."""
-    return TrapCounter(PRODUCT_VARIANTS) if _scope(scope).rules is not None else TrapCounter()
-
-
 def digest(
     body: bytes, url: str, content_type: str | None, robots: Sequence[str], agent: str,
-    scope: bytes, root_id: int, depth: int,
+    scope: bytes, depth: int,
     follow: bool,  # noqa: FBT001 - the arguments cross a pipe
     keep: bool,  # noqa: FBT001
 ) -> Any:  # fmt: skip
@@ -100,7 +93,7 @@ def digest(
     links = page.links
     if page.nofollow or said & {"nofollow", "none"}:
         links = [(href, True) for href, _ in links]
-    choice = _choose(links, page.base, url, scope, root_id, depth, follow=follow)
+    choice = _choose(links, page.base, url, scope, depth, follow=follow)
     packed = zlib.compress(msgspec.msgpack.encode((page.base, links)), 1)
     keep = keep and not (page.noindex or page.denied or page.looks_like_login)
     made = Digest(
@@ -142,16 +135,16 @@ def _packed(body: bytes) -> Packed:
 
 
 def choose_again(
-    packed: bytes, url: str, scope: bytes, root_id: int, depth: int
+    packed: bytes, url: str, scope: bytes, depth: int
 ) -> tuple[list[str], dict[str, int], dict[str, list[str]]]:
     """Choose among the links of a page that has not changed."""
     base, links = msgspec.msgpack.decode(zlib.decompress(packed))
-    choice = _choose(links, base, url, scope, root_id, depth, follow=True)
+    choice = _choose(links, base, url, scope, depth, follow=True)
     return choice.admitted, choice.refused, choice.samples
 
 
 def read_sitemap(
-    body: bytes, url: str, scope: bytes, root_id: int, depth: int
+    body: bytes, url: str, scope: bytes, depth: int
 ) -> tuple[list[str], list[str], dict[str, int], dict[str, list[str]], str | None]:
     """Read a sitemap, packed with gzip or not, and choose among its pages, which lie at `depth`.
 
@@ -164,7 +157,7 @@ def read_sitemap(
         body, damage = _unpacked(body)
     found = parse_sitemap(body)
     links = ((address, False) for address in found.urls)
-    choice = select_links(links, url, _scope(scope), depth, traps=_traps(root_id, scope))
+    choice = select_links(links, url, _scope(scope), depth)
     sitemaps = list(found.sitemaps)
     return sitemaps, choice.admitted, choice.refused, choice.samples, damage or found.problem
 
@@ -180,7 +173,7 @@ def _unpacked(body: bytes) -> tuple[bytes, str | None]:
 
 
 def _choose(
-    links: list[Any], base: str, url: str, scope: bytes, root_id: int, depth: int, *, follow: bool
+    links: list[Any], base: str, url: str, scope: bytes, depth: int, *, follow: bool
 ) -> LinkChoice:
     if not follow or not links:
         return LinkChoice([], {}, {})
@@ -189,6 +182,4 @@ def _choose(
     except BadUrl:
         base = url
     pairs = ((href, nofollow) for href, nofollow in links)
-    return select_links(
-        pairs, base, _scope(scope), depth + 1, page=url, traps=_traps(root_id, scope)
-    )
+    return select_links(pairs, base, _scope(scope), depth + 1, page=url)

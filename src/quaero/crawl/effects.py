@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quaero.crawl import frontier
-from quaero.crawl.frontier import Found
+from quaero.crawl.frontier import Found, Traps
 from quaero.crawl.session import ActiveCrawl
 from quaero.db.contract import Tx, together
 from quaero.documents import store
@@ -55,8 +55,10 @@ def _finish_pages(tx: Tx, calls: Sequence[tuple[Any, Any]]) -> list[None]:
     totals = _save(tx, pages)
     for root_id, each in by_root.items():
         if fresh[root_id]:
+            crawl = each[0].crawl
+            traps = Traps.of(crawl.settings)
             root = load_one(tx, root_id)
-            frontier.admit_new(tx, root, fresh[root_id], each[0].crawl.politeness)
+            frontier.admit_links(tx, root, fresh[root_id], crawl.politeness, traps)
         _refuse(tx, root_id, each)
         frontier.add_totals(tx, root_id, totals.get(root_id, {}))
     return [None] * len(calls)

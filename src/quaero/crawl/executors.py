@@ -275,7 +275,7 @@ class CrawlExecutors:
     ) -> Result:  # fmt: skip
         reading = self._helpers.run(
             _DIGEST, result.body, url, result.content_type, result.robots,
-            self._fetcher.user_agent, crawl.packed_scope, crawl.root_id, page.depth,
+            self._fetcher.user_agent, crawl.packed_scope, page.depth,
             crawl.settings.follow_links, self._may_keep(job, crawl, url, result),
         )  # fmt: skip
         raw = await self._convoy.along(reading)
@@ -317,7 +317,7 @@ class CrawlExecutors:
         done = PageDone(crawl=crawl)
         if packed is not None and crawl.settings.follow_links:
             admitted, refused, samples = await self._helpers.run(
-                _CHOOSE_AGAIN, packed, url, crawl.packed_scope, crawl.root_id, page.depth
+                _CHOOSE_AGAIN, packed, url, crawl.packed_scope, page.depth
             )
             done = self._links(job, crawl, url, page, admitted, refused, samples)
         return _result({"outcome": outcome}, replace(done, seen=seen, unchanged=True))

@@ -7,7 +7,8 @@ crash forgets nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,10 +16,13 @@ import msgspec
 
 from quaero.clock import SECOND
 from quaero.crawl.payloads import Crawl
+from quaero.crawl.scope import shortened
 from quaero.crawl.urls import host_key, url_hash
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import Conflict, NotFound
+from quaero.jobs import logs
 from quaero.jobs.create import accept_children, insert
+from quaero.jobs.logs import Level
 from quaero.jobs.model import JobRow, JobSpec
 from quaero.jobs.reopen import reopen_parent
 from quaero.jobs.rows import load_one
@@ -28,6 +32,10 @@ from quaero.queue.message import Lane
 SAMPLES = 5
 GO_ON_AT_ONCE = 1_000
 FORGET_AT_ONCE = 1_000
+_LEFT = (
+    ("crawl_url", "hash"), ("crawl_many", "hash"), ("crawl_waiting", "id"),
+    ("crawl_refusal", "reason"),
+)  # fmt: skip
 _TOTALS = ("created", "changed", "unchanged", "gone", "empty")
 
 
@@ -38,6 +46,22 @@ class Found:
     url: str
     depth: int
     found_on: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Traps:
+    """How many addresses are followed that differ in their query only, or are of one host.
+
+    0 is no limit.
+    """
+
+    variants: int
+    host_pages: int
+
+    @classmethod
+    def of(cls, crawl: Crawl) -> Self:
+        """What the settings of a crawl ask for."""
+        return cls(crawl.max_variants, crawl.max_host_pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +116,57 @@ def enter(tx: Tx, root_id: int, found: Iterable[Found]) -> list[Found]:
     )
     fresh = {hash_.hex() for (hash_,) in rows}
     return [each for hash_, each in by_hash.items() if hash_ in fresh]
+
+
+def admit_links(
+    tx: Tx, root: JobRow, fresh: Sequence[Found], politeness: Politeness, traps: Traps
+) -> None:
+    """Do with links just entered as `admit_new`, but refuse those that are one too many of a kind.
+
+    Each is to be given once, for it is counted.
+    """
+    kept, many = _counted(tx, root.id, fresh, _path_with_query, traps.variants)
+    kept, more = _counted(tx, root.id, kept, host_key, traps.host_pages)
+    admit_new(tx, root, kept, politeness)
+    if many := many + more:
+        samples = {"trap": [shortened(each.url) for each in many[:SAMPLES]]}
+        refuse(tx, root.id, {"trap": len(many)}, samples)
+        said = {"trap": len(many), "samples": samples}
+        logs.say(tx, root, Level.DEBUG, "links refused", said)
+
+
+def _path_with_query(url: str) -> str:
+    path, mark, _ = url.partition("?")
+    return path + mark if mark else ""
+
+
+def _counted(
+    tx: Tx, root_id: int, found: Sequence[Found], kind: Callable[[str], str], most: int
+) -> tuple[list[Found], list[Found]]:
+    """Count addresses by their kind, where they have one; the first `most` of each are kept."""
+    kinds = [kind(each.url) if most else "" for each in found]
+    gained = Counter(filter(None, kinds))
+    if not gained:
+        return list(found), []
+    kind_of = {url_hash(each).hex(): each for each in gained}
+    numbers = sorted((hash_, gained[each]) for hash_, each in kind_of.items())
+    rows = tx.execute(
+        """
+        insert into crawl_many(root_id, hash, n)
+        select $2, unhex(value ->> 0), value ->> 1 from each($1) where true
+            on conflict(root_id, hash) do update set n = crawl_many.n + excluded.n
+        returning hash, n
+        """,
+        (msgspec.json.encode(numbers).decode(), root_id),
+    )
+    room = {(each := kind_of[hash_.hex()]): most - n + gained[each] for hash_, n in rows}
+    kept: list[Found] = []
+    many: list[Found] = []
+    for one, its in zip(found, kinds, strict=True):
+        (kept if not its or room[its] > 0 else many).append(one)
+        if its:
+            room[its] -= 1
+    return kept, many
 
 
 def admit_new(tx: Tx, root: JobRow, fresh: Sequence[Found], politeness: Politeness) -> int:
@@ -326,7 +401,7 @@ def stopped_by(tx: ReadTx, root_id: int) -> str | None:
 
 def forget(tx: Tx, root_id: int) -> int:
     """Remove up to a thousand rows that a crawl left; returns how many, 0 when all is gone."""
-    for table, key in (("crawl_url", "hash"), ("crawl_waiting", "id"), ("crawl_refusal", "reason")):
+    for table, key in _LEFT:
         rows = tx.execute(
             f"""
             delete from {table} where root_id = $1 and {key} in

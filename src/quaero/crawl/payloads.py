@@ -29,6 +29,7 @@ RecordId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 PRODUCT_DEPTH = 1_000
+PRODUCT_VARIANTS = 100_000
 
 
 class Crawl(BaseModel):
@@ -37,9 +38,13 @@ class Crawl(BaseModel):
     `max_pages` counts pages admitted over the whole tree, failed ones included; 0 is no limit.
     `delay` is in seconds, between two requests to one host. With `sitemap` what the sitemaps of
     the seeds' hosts name is found too, as if the seeds linked to it. With the `source_type` of a
-    product only its own pages are followed, each under one address, and `max_depth` is 1,000 unless
-    given. `private` names the login session that pages need; only a process that holds that session
-    fetches them. `credential` is the id of the stored login that they need.
+    product only its own pages are followed, each under one address, and `max_depth` is 1,000 and
+    `max_variants` 100,000 unless given. `private` names the login session that pages need; only a
+    process that holds that session fetches them. `credential` is the id of the stored login that
+    they need.
+
+    Of the links that differ in their query only `max_variants` are followed, besides what sitemaps
+    name, and of those to one host `max_host_pages`; 0 is no limit. What is beyond is a trap.
 
     A crawl of a `source` puts its `tags` on every document. `within` are the patterns to which the
     source is bound: an address must fit one of them as well as one of `include`, where there are
@@ -53,6 +58,8 @@ class Crawl(BaseModel):
     entity_type: Annotated[str, Field(pattern=ENTITY_TYPE)] = "page"
     max_depth: Annotated[int, Field(ge=0, le=1_000)] = 3
     max_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
+    max_variants: Annotated[int, Field(ge=0, le=1_000_000_000)] = 100
+    max_host_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     include: list[Pattern] = []
     exclude: list[Pattern] = []
     within: list[Pattern] = []
@@ -75,7 +82,7 @@ class Crawl(BaseModel):
         """A product's link rules bound a crawl, and its lists lead on page by page."""
         if not isinstance(given, dict) or given.get("source_type", "web") == "web":
             return given
-        return {"max_depth": PRODUCT_DEPTH, **given}
+        return {"max_depth": PRODUCT_DEPTH, "max_variants": PRODUCT_VARIANTS, **given}
 
     @model_validator(mode="after")
     def _check_scope(self) -> Self:

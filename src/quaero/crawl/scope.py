@@ -3,8 +3,8 @@
 `CrawlScope.refusal` answers for one address, with a word of reason, in the order scheme, scope,
 exclude, include, source rules (`products.rules`), trap, depth. `select_links` applies it to the
 links of a page and counts what was refused. Both are pure. What needs the memory of a crawl follows
-elsewhere: whether an address was seen, the page limit, robots.txt; `TrapCounter` is the part of
-that memory that recognises endless variants of one page.
+elsewhere: whether an address was seen, how many variants of it there are, the page limit,
+robots.txt.
 """
 
 from __future__ import annotations
@@ -186,55 +186,6 @@ def looks_like_trap(url: str) -> bool:
     return max(Counter(segments).values()) > MAX_REPEATS
 
 
-class TrapCounter:
-    """Recognises, over a whole crawl, pages that exist in endless variants.
-
-    It admits at most `variants_per_path` different queries of one path and, unless 0,
-    `pages_per_host` addresses of one host. Asking again for an address that was admitted admits
-    it again. It remembers at most `capacity` values, and forgets the oldest path or host first.
-    """
-
-    def __init__(
-        self, variants_per_path: int = 100, pages_per_host: int = 0, capacity: int = 200_000
-    ) -> None:
-        if max(variants_per_path, pages_per_host) > capacity:
-            raise BadInput(f"A limit above the {capacity} values remembered would not hold.")
-        self._variants = _Distinct(variants_per_path, capacity)
-        self._pages = _Distinct(pages_per_host, capacity) if pages_per_host else None
-
-    def refusal(self, url: str) -> str | None:
-        """Return `trap` if the canonical address `url` is one variant too many, else None."""
-        path, mark, query = url.partition("?")
-        if mark and not self._variants.admit(path, query):
-            return "trap"
-        if self._pages is not None and not self._pages.admit(host_key(url), url):
-            return "trap"
-        return None
-
-
-class _Distinct:
-    """Counts different values by key, up to a limit for each key."""
-
-    def __init__(self, limit: int, capacity: int) -> None:
-        self._limit = limit
-        self._capacity = capacity
-        self._size = 0
-        self._values: dict[str, set[int]] = {}
-
-    def admit(self, key: str, value: str) -> bool:
-        values = self._values.setdefault(key, set())
-        mark = hash(value)
-        if mark in values:
-            return True
-        if len(values) >= self._limit:
-            return False
-        values.add(mark)
-        self._size += 1
-        if self._size > self._capacity:
-            self._size -= len(self._values.pop(next(iter(self._values))))
-        return True
-
-
 @dataclass(frozen=True, slots=True)
 class LinkChoice:
     """The links of a page, decided.
@@ -255,7 +206,6 @@ def select_links(
     depth: int,
     *,
     page: str | None = None,
-    traps: TrapCounter | None = None,
 ) -> LinkChoice:
     """Choose among the links of a page those that its crawl should follow.
 
@@ -266,7 +216,7 @@ def select_links(
 
     To the reasons of `CrawlScope.refusal` come `scheme` for `mailto:` and the like, `invalid`,
     `asset` for what by its extension is no page (images, fonts, archives, video, styles, scripts)
-    and `nofollow`. Only what passes all of them is shown to `traps`.
+    and `nofollow`.
     """
     admitted: list[str] = []
     refusals: list[tuple[str, str]] = []
@@ -283,7 +233,7 @@ def select_links(
         if url in decided:
             continue
         decided.add(url)
-        reason = "nofollow" if nofollow else _refusal(url, scope, depth, traps)
+        reason = "nofollow" if nofollow else _refusal(url, scope, depth)
         if reason is None:
             admitted.append(url)
         else:
@@ -304,13 +254,10 @@ def _distinct(hrefs: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
             yield href, True
 
 
-def _refusal(url: str, scope: CrawlScope, depth: int, traps: TrapCounter | None) -> str | None:
+def _refusal(url: str, scope: CrawlScope, depth: int) -> str | None:
     if not scope.is_seed(url) and _is_asset(url):
         return "asset"
-    reason = scope.refusal(url, depth)
-    if reason is None and traps is not None:
-        return traps.refusal(url)
-    return reason
+    return scope.refusal(url, depth)
 
 
 def _choice(admitted: list[str], refusals: list[tuple[str, str]]) -> LinkChoice:
@@ -318,8 +265,13 @@ def _choice(admitted: list[str], refusals: list[tuple[str, str]]) -> LinkChoice:
     samples: dict[str, list[str]] = {reason: [] for reason in counts}
     for reason, link in refusals:
         if len(samples[reason]) < SAMPLES:
-            samples[reason].append(link if len(link) <= 200 else link[:200] + "…")
+            samples[reason].append(shortened(link))
     return LinkChoice(admitted, dict(counts), samples)
+
+
+def shortened(link: str) -> str:
+    """A link as it is kept among the samples of what was refused."""
+    return link if len(link) <= 200 else link[:200] + "…"
 
 
 def _is_asset(url: str) -> bool:

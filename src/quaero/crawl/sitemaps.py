@@ -16,7 +16,7 @@ import msgspec
 from quaero.clock import Clock
 from quaero.crawl import frontier
 from quaero.crawl.fetch import Fetcher, FetchRequest
-from quaero.crawl.frontier import Found
+from quaero.crawl.frontier import Found, Traps
 from quaero.crawl.session import ActiveCrawl, RobotsRules, interval, own_pace, pace
 from quaero.crawl.urls import canonical, host_key
 from quaero.db.contract import Tx
@@ -134,7 +134,7 @@ class SitemapReader:
             _follow(plan, result.location)
             return
         sitemaps, admitted, refused, samples, problem = await self._helpers.run(
-            _READ, result.body, url, crawl.packed_scope, job.id, DEPTH
+            _READ, result.body, url, crawl.packed_scope, DEPTH
         )
         admitted = self._sift(crawl, admitted, refused, samples)
         for start in range(0, len(admitted), ADMITTED_AT_ONCE):
@@ -207,7 +207,8 @@ def _later(crawl: ActiveCrawl, plan: Plan, effects: list[Effect], delay: float =
 
 def _admit(tx: Tx, job: JobRow, *, crawl: ActiveCrawl, pages: list[Found]) -> None:
     fresh = frontier.enter(tx, job.id, pages)
-    frontier.admit_new(tx, load_one(tx, job.id), fresh, crawl.politeness)
+    named = Traps(0, crawl.settings.max_host_pages)  # a site knows its pages, however many
+    frontier.admit_links(tx, load_one(tx, job.id), fresh, crawl.politeness, named)
 
 
 def _refuse(tx: Tx, job: JobRow, *, refused: Mapping[str, int], samples: Mapping[str, Any]) -> None:

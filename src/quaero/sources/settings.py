@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from quaero.crawl.payloads import PRODUCT_DEPTH, Pattern, Seed
+from quaero.crawl.payloads import PRODUCT_DEPTH, PRODUCT_VARIANTS, Pattern, Seed
 from quaero.crawl.scope import ScopeName
 from quaero.sources.folder_walk import PathRules
 
@@ -49,6 +49,14 @@ class SiteSettings(BaseModel):
     max_depth: Annotated[int, Field(ge=0, le=1_000)] = Field(
         3, description="Links from an address to begin at."
     )
+    max_variants: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        100,
+        description="Pages whose addresses differ in the query only, besides what a sitemap names; "
+        "0 is no limit.",
+    )
+    max_host_pages: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        0, description="Pages of one host; 0 is no limit."
+    )
     scope: ScopeName = Field(
         "host",
         description="What belongs to the source: the host, its domain, the path, or any address.",
@@ -79,6 +87,10 @@ class ProductSettings(SiteSettings):
 
     max_depth: Annotated[int, Field(ge=0, le=1_000)] = Field(
         PRODUCT_DEPTH, description="Links from an address to begin at; lists go on page by page."
+    )
+    max_variants: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        PRODUCT_VARIANTS,
+        description="Pages whose addresses differ in the query only; 0 is no limit.",
     )
 
 

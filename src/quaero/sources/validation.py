@@ -233,7 +233,7 @@ class Validator:
     ) -> _Seen:  # fmt: skip
         raw = await self._helpers.run(
             _DIGEST, result.body, url, result.content_type, result.robots,
-            self._fetcher.user_agent, crawl.packed_scope, 0, 0, False, False,
+            self._fetcher.user_agent, crawl.packed_scope, 0, False, False,
         )  # fmt: skip
         made = msgspec.convert(raw, Digest, builtin_types=(bytes,))
         answered = Check("reachable", True, f"{url} answers with {result.status}")

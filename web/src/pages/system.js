@@ -38,7 +38,7 @@ export function system() {
             this.loadHealth();
             this.loadAbout();
           }
-          if (seconds % 2 === 0 && this.isLog && live.state !== "paused" && log?.following) log.load();
+          if (seconds % 2 === 0 && this.isLog && live.state !== "paused" && log?.following && !log.loading) log.load(); // a slow answer is waited for
         }),
       );
       this.routed(here());

@@ -418,6 +418,19 @@ def test_yes_and_no_in_the_environment(tmp_path: Path, text: str, expected: bool
     assert settings.crawl.respect_robots is expected
 
 
+@pytest.mark.parametrize(
+    "text", ["10.0.0.0/8,fd00::/8", ' ["10.0.0.0/8", "fd00::/8"]', "['10.0.0.0/8','fd00::/8']"]
+)
+def test_a_list_in_the_environment_is_written_either_way(tmp_path: Path, text: str) -> None:
+    settings = load_in(tmp_path, environ={"QUAERO_CRAWL_ALLOW_NETWORKS": text})
+    assert settings.crawl.allow_networks == ("10.0.0.0/8", "fd00::/8")
+
+
+def test_an_address_in_brackets_in_the_environment_is_no_list(tmp_path: Path) -> None:
+    settings = load_in(tmp_path, environ={"QUAERO_SERVER_HOSTS": "[fd00::1],kb.example.org"})
+    assert settings.server.hosts == ("fd00::1", "kb.example.org")
+
+
 def test_an_empty_list_in_the_environment_is_an_empty_list(tmp_path: Path) -> None:
     toml = '[crawl]\nallow_networks = ["10.0.0.0/8"]'
     settings = load_in(tmp_path, toml, {"QUAERO_CRAWL_ALLOW_NETWORKS": ""})

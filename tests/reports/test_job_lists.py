@@ -28,6 +28,9 @@ FILTERS: list[dict[str, Any]] = [
     {"type": "rare", "status": ["completed"]},
     {"source_type": "jira"},
     {"entity_type": "issue", "status": ["failed", "completed"]},
+    {"source": "7"},
+    {"source": "harbour", "status": ["failed", "completed", "pending"]},
+    {"source": "unknown"},
     {"text": "JOB 777"},
     {"text": "broken"},
     {"created_after": written(30_000_000), "created_before": written(31_000_000)},
@@ -50,13 +53,19 @@ def fill(tx: Tx, many: int) -> None:
     """Jobs by plain SQL: one in three below the job `PARENT`, times that are not in order of id."""
     tx.execute(
         """
+        insert into source(id, name, kind, base_url, settings, tags, created_at, updated_at)
+        values(7, 'harbour', 'jira', 'https://harbour.example.org/', '{}', '[]', 0, 0)
+        """
+    )
+    tx.execute(
+        """
         with recursive n(i) as (values(1) union all select i + 1 from n where i < $1)
         insert into job(id, parent_id, root_id, depth, type, phase, name, status, priority, error,
                         payload, created_at, started_at, completed_at, queue_id, own_run)
         select i, case when i % 3 = 0 then $2 end, case when i % 3 = 0 then $2 else i end,
                i % 3 = 0, case when i % 1000 = 7 then 'rare' else 'page' end, 1, 'Job ' || i, s, 0,
                case s when 3 then 'it is Broken' end,
-               case when i % 900 = 1 then '{"source_type":"jira","entity_type":"issue"}'
+               case when i % 900 = 1 then '{"source_type":"jira","entity_type":"issue","source":7}'
                     else '{"source_type":"web","entity_type":"page"}' end,
                i * 1000,
                case when s > 0 and i % 50 <> 9 then i * 1000 + (i * 7919) % 100000 end,
@@ -126,6 +135,7 @@ def fits(job: dict[str, Any], words: dict[str, Any]) -> bool:
         and words.get("type", job["type"]) == job["type"]
         and f'"source_type":"{words.get("source_type", "")}' in job["payload"]
         and f'"entity_type":"{words.get("entity_type", "")}' in job["payload"]
+        and ("source" not in words or is_of(job, words["source"]))
         and (text in job["name"].lower() or text in (job["error"] or "").lower())
         and ("created_after" not in words or job["created_at"] >= moment(words["created_after"]))
         and ("created_before" not in words or job["created_at"] < moment(words["created_before"]))
@@ -133,6 +143,10 @@ def fits(job: dict[str, Any], words: dict[str, Any]) -> bool:
         and ("completed_after" not in words or ended >= moment(words["completed_after"]))
         and ("completed_before" not in words or ended < moment(words["completed_before"]))
     )
+
+
+def is_of(job: dict[str, Any], source: str) -> bool:
+    return source in {"7", "harbour"} and '"source":7}' in job["payload"]
 
 
 def walk(opened: Opened, wanted: JobFilter, order: OrderWord, limit: int) -> list[int]:

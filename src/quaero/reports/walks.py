@@ -213,6 +213,13 @@ def _walk(
     for name in ("source_type", "entity_type"):
         if value := getattr(wanted, name):
             looked.add(f"payload ->> '$.{name}' = ?", value)
+    if wanted.source:
+        looked.add(
+            "(payload ->> '$.source' in (select id from source where name = ?)"
+            " or cast(payload ->> '$.source' as text) = ?)",
+            wanted.source,
+            wanted.source,
+        )
     if wanted.text:
         looked.add(
             "(instr(lower(name), lower(?)) > 0 or instr(lower(coalesce(error, '')), lower(?)) > 0)",

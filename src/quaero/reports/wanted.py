@@ -67,6 +67,9 @@ class JobFilter(BaseModel):
     type: Annotated[Word | None, Field(description="Of this job type.")] = None
     source_type: Annotated[Word | None, Field(description="Whose payload says so.")] = None
     entity_type: Annotated[Word | None, Field(description="Whose payload says so.")] = None
+    source: Annotated[
+        Word | None, Field(description="Runs of the source with this name, or this id.")
+    ] = None
     parent: Annotated[
         str,
         Field(

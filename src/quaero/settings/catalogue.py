@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -42,16 +43,25 @@ class Setting:
     def read(self, text: str) -> object:
         """What a text in the environment or on the command line stands for.
 
-        Lists are separated by commas. A text that stands for nothing is returned as it is, and
-        fails the check that follows.
+        Lists are separated by commas, or written as in the configuration file. A text that stands
+        for nothing is returned as it is, and fails the check that follows.
         """
         if self.kind is int and re.fullmatch(r"-?[0-9]{1,18}", text):
             return int(text)
         if self.kind is bool:
             return _YES_NO.get(text.lower(), text)
         if get_origin(self.kind) is tuple:
-            return [each.strip() for each in text.split(",") if each.strip()]
+            return _list_in_toml(text) or [each.strip() for each in text.split(",") if each.strip()]
         return text
+
+
+def _list_in_toml(text: str) -> list[Any] | None:
+    """A list as the configuration file has it, None where the text is none."""
+    try:
+        found = tomllib.loads(f"list = {text}")["list"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return None
+    return found if isinstance(found, list) else None
 
 
 @functools.cache

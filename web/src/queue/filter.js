@@ -2,8 +2,8 @@
 import { withQuery } from "../router.js";
 
 export const STATES = ["pending", "running", "completed", "failed", "cancelled"];
-export const WORDS = ["status", "type", "source_type", "entity_type", "parent", "created_after", "created_before", "completed_after", "completed_before"];
-const SHORT = { source: "source_type", entity: "entity_type", after: "created_after", before: "created_before", ended_after: "completed_after", ended_before: "completed_before" };
+export const WORDS = ["status", "type", "source_type", "entity_type", "source", "parent", "created_after", "created_before", "completed_after", "completed_before"];
+const SHORT = { entity: "entity_type", after: "created_after", before: "created_before", ended_after: "completed_after", ended_before: "completed_before" };
 
 /** The filter that an address says, in the API's words. */
 export function filterOf(words) {

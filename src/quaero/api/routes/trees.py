@@ -42,6 +42,7 @@ class ChildWords(Pages):
     type: Word | None = None
     source_type: Word | None = None
     entity_type: Word | None = None
+    source: Word | None = None
     text: Word | None = None
     created_after: Moment | None = None
     created_before: Moment | None = None

@@ -428,13 +428,14 @@ def test_a_list_in_the_environment_is_written_either_way(tmp_path: Path, text: s
 
 def test_an_address_in_brackets_in_the_environment_is_no_list(tmp_path: Path) -> None:
     settings = load_in(tmp_path, environ={"QUAERO_SERVER_HOSTS": "[fd00::1],kb.example.org"})
-    assert settings.server.hosts == ("fd00::1", "kb.example.org")
+    assert settings.server.hosts == ("[fd00::1]", "kb.example.org")
 
 
 def test_an_empty_list_in_the_environment_is_an_empty_list(tmp_path: Path) -> None:
     toml = '[crawl]\nallow_networks = ["10.0.0.0/8"]'
-    settings = load_in(tmp_path, toml, {"QUAERO_CRAWL_ALLOW_NETWORKS": ""})
-    assert settings.crawl.allow_networks == ()
+    for text in ("", "[]"):
+        settings = load_in(tmp_path, toml, {"QUAERO_CRAWL_ALLOW_NETWORKS": text})
+        assert settings.crawl.allow_networks == ()
 
 
 def test_a_network_is_kept_without_the_bits_of_a_host(tmp_path: Path) -> None:

@@ -51,7 +51,10 @@ class Setting:
         if self.kind is bool:
             return _YES_NO.get(text.lower(), text)
         if get_origin(self.kind) is tuple:
-            return _list_in_toml(text) or [each.strip() for each in text.split(",") if each.strip()]
+            listed = _list_in_toml(text)
+            if listed is None:
+                listed = [each.strip() for each in text.split(",") if each.strip()]
+            return listed
         return text
 
 

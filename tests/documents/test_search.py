@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -554,6 +555,22 @@ def test_addresses_do_not_stand_between_words_and_are_found(
         db.write_sync(store.save, [document("linked", "Linked", LINKED)])
         results = ask(db, query)
     assert (results.total, results.relaxed) == (total, False)
+
+
+@pytest.mark.parametrize("query", ["domain", "restarts", "DOMAIN name system", "omain", '"of re"'])
+def test_a_word_is_found_of_which_a_part_is_set_apart(tmp_path: Path, query: str) -> None:
+    with SqliteDatabase.open(tmp_path / "q.db") as db:
+        text = "The **D**omain **N**ame *S*ystem of re*start*s, and `2**3`."
+        db.write_sync(store.save, [document("marked", "Marked", text)])
+        results = ask(db, query)
+    assert (results.total, results.relaxed) == (1, False)
+
+
+def test_long_runs_of_marks_are_indexed_at_once() -> None:
+    for text in ("a" * 2_000_000 + "*b", "a*" * 500_000, "*" * 2_000_000 + "a", "a" * 2_000_000):
+        began = time.process_time()
+        fulltext.indexed(text)
+        assert time.process_time() - began < 2
 
 
 def test_a_snippet_marks_a_phrase_that_a_link_is_part_of() -> None:

@@ -5,7 +5,7 @@ index keeps no text: snippets are cut from the documents themselves. Words are r
 digits in any case and without diacritics, in `letters.plain` letters; scripts that are written
 without spaces are indexed sign by sign, so that a part of a run is found as a phrase, and so is
 Korean, which joins particles to its words. Documents indexed before letters were made plain, or
-addresses put last, are found as they are written, until they change or a `reindex` comes to them.
+what is put last, are found as they are written, until they change or a `reindex` comes to them.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _ONCE_A_SIGN = re.compile(f"[{UNSPACED}]")
 ADDRESS = r"\]\([a-z]{2,10}:[^()\s]*(?:\([^()\s]*\)[^()\s]*)*\)"
 """The end of a link in Markdown with its absolute address, in small letters."""
 _ADDRESS = re.compile(ADDRESS)
+_MARK_IN_WORD = re.compile(r"[^\W_][*~]{1,3}[^\W_]")
+_WITH_MARKS = re.compile(r"(?<![\w*~])[\w*~]++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,14 @@ class _Change:
 def indexed(text: str) -> str:
     """The text as it is indexed: in plain letters, with blanks around signs that are words.
 
-    Addresses of links come last, so that the words of a sentence stand in a row.
+    Addresses of links come last, so that the words of a sentence stand in a row, and so does the
+    whole of a word of which a part is set apart, as in `**D**omain`.
     """
     if "](" in text:
         text = " ".join((_ADDRESS.sub("]", text), *_ADDRESS.findall(text)))
+    if _MARK_IN_WORD.search(text):
+        marked = (each for each in _WITH_MARKS.findall(text) if _MARK_IN_WORD.search(each))
+        text = " ".join((text, *(re.sub(r"[*~]", "", each) for each in marked)))
     return text if text.isascii() else _SIGN.sub(r" \g<0> ", plain(text))
 
 

@@ -84,8 +84,11 @@ def expect_status(page: Page, job_id: int, status: str) -> None:
 
 
 @contextmanager
-def late(page: Page, address: str):
-    """What the page asks for at this address is answered at once, and comes only in the end."""
+def late(page: Page, address: str, times: int | None = None):
+    """What the page asks for at this address is answered at once, and comes only in the end.
+
+    With `times` only the first so many answers are late.
+    """
     pattern = re.compile(f"{address}$")
     held: list[tuple[Route, APIResponse]] | None = []
 
@@ -106,7 +109,7 @@ def late(page: Page, address: str):
             assert time.monotonic() < until, f"{address} was not asked for, or had no answer"
             page.wait_for_timeout(20)
 
-    page.route(pattern, hold)
+    page.route(pattern, hold, times=times)
     yield asked
     given, held = held, None
     assert given

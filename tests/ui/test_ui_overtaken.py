@@ -106,6 +106,24 @@ def test_a_job_that_was_deleted_is_not_listed_by_an_answer_from_before(
     assert row(page, job_id).count() == 0
 
 
+def test_a_row_stays_though_an_older_list_comes_after_it(
+    new_page, server, script, tmp_path
+) -> None:
+    name = tmp_path.name
+    page = new_page(f"/queue?text={name}")
+    expect(page.get_by_text("No job matches")).to_be_visible()
+    expect(page.locator(".connection")).to_have_text("Live")
+    with late(page, r"/api/jobs\?.*order=created.*", times=1) as asked:
+        with asked():
+            page.get_by_label("Order").select_option("created")
+        script.say(end=True)
+        job_id = script.start(server, name=name)
+        expect_status(page, job_id, "completed")
+    expect(row(page, job_id)).to_have_count(1)
+    page.evaluate(FRAMES)
+    expect(row(page, job_id)).to_have_count(1)
+
+
 def test_a_line_that_comes_while_a_log_is_loaded_anew_is_shown(new_page, server, script) -> None:
     script.say(log="first")
     page = new_page(f"/jobs/{script.start(server)}?tab=logs")

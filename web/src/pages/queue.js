@@ -43,6 +43,7 @@ export function queue() {
     problemTitle: "",
     unreadable: false,
     fresh: 0,
+    takenAt: 0,
     address: "",
 
     init() {
@@ -137,7 +138,13 @@ export function queue() {
       }, 300);
     },
 
+    /** Show a list, unless one that was asked for later is shown already: then it is asked for anew. */
     take(answer, asked) {
+      if (asked < this.takenAt) {
+        this.loadSoon();
+        return;
+      }
+      this.takenAt = asked;
       this.cursor = answer.items.length < MOST_ROWS ? answer.next_cursor : null;
       this.searched = Boolean(answer.searched);
       this.total = answer.total ?? this.total;

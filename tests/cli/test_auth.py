@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from pathlib import Path
 
 import pytest
 
+from quaero.db.sqlite.database import SqliteDatabase
+from quaero.sources.pairing import Pairing
 from quaero.testing.site import Page, SiteServer
 
 from .conftest import Cli
@@ -124,6 +127,18 @@ def test_keys_are_exchanged_and_a_lost_key_is_named(auth, monkeypatch, tmp_path)
     keys.unlink()
     lost = auth("rotate")
     assert (lost.code, str(keys) in lost.err) == (2, True)
+
+
+def test_what_is_done_to_logins_is_told_to_a_script(auth, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"Cookie: a={SECRET}"))
+    auth("add", WIKI)
+    assert auth("rotate", "--json").json == {"sealed": 1}
+    assert auth("delete", 1, "--json").json == {"id": 1, "deleted": True}
+    code = auth("pair", "--json").json["code"]
+    with SqliteDatabase.open(tmp_path / "data" / "quaero.db") as db:
+        assert asyncio.run(Pairing(db).exchange("moz-extension://a", code))
+    assert auth("revoke", 1, "--json").json == {"id": 1, "revoked": True}
+    assert auth("extensions", "--json").json == []
 
 
 def test_a_code_for_an_extension_is_shown(auth) -> None:

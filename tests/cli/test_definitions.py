@@ -1,16 +1,18 @@
 """`quaero definitions` and `quaero schedules`: writing, checking, running, steering."""
 
 import json
+import os
 import shutil
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quaero.cli.output import value_of
 
-from .conftest import Cli, call
+from .conftest import Cli, call, finish, start
 
 TEXT = """\
 id = "tidy"  # for ever
@@ -142,6 +144,39 @@ def test_a_schedule_is_paused_resumed_and_triggered(stored: Cli) -> None:
     assert stored("schedules", "list", "--json").json == [table]
     assert "run 1 has begun" in stored("schedules", "trigger", "tidy").out
     assert stored("schedules", "trigger", "other").code == 3
+
+
+def test_what_is_done_to_a_definition_is_told_to_a_script(
+    stored: Cli, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*arguments: Any) -> Any:
+        return stored("definitions", *arguments, "--json").json
+
+    assert told("save", file, "--replace") == told("show", "tidy")
+    for verb, enabled in (("disable", False), ("enable", True)):
+        found = told(verb, "tidy")
+        assert (found["enabled"], found) == (enabled, told("show", "tidy"))
+    monkeypatch.setenv("VISUAL", "true")
+    assert told("edit", "tidy") == {"changed": False, "definition": told("show", "tidy")}
+    monkeypatch.setenv("VISUAL", "sed -i 's/30 2/45 2/'")
+    assert told("edit", "tidy") == {"changed": True, "definition": told("show", "tidy")}
+    assert told("delete", "tidy") == {"id": "tidy", "deleted": True}
+
+
+def test_an_editor_draws_beside_what_a_script_reads(tmp_path: Path, file: Path) -> None:
+    folder = tmp_path / "data"
+    assert call("--data-dir", folder, "definitions", "save", file).code == 0
+    words = ("--data-dir", folder, "definitions", "edit", "tidy", "--json")
+    done = finish(start(*words, env=os.environ | {"VISUAL": "sh -c 'echo drawn' --"}))
+    assert (done.err, done.json["changed"]) == ("drawn\n", False)
+
+
+def test_what_is_done_to_a_schedule_is_told_to_a_script(stored: Cli) -> None:
+    (table,) = stored("schedules", "list", "--json").json
+    paused = stored("schedules", "pause", "tidy", "--json").json
+    assert (paused["paused"], paused["next_at"], paused.keys()) == (True, None, table.keys())
+    assert stored("schedules", "resume", "tidy", "--json").json == table
+    assert stored("schedules", "trigger", "tidy", "--json").json == {"job_id": 1}
 
 
 def test_a_definition_is_changed_in_an_editor(stored: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -324,6 +324,24 @@ def test_nothing_is_deleted_where_nothing_or_both_are_named(looking: Cli) -> Non
         assert "either their ids, or --site" in done.err
 
 
+def test_what_is_done_to_documents_is_told_to_a_script(
+    on: Cli, documents: dict[str, Any], tmp_path: Path
+) -> None:
+    id_ = documents["/tides"]["id"]
+    tagged = on("documents", "tag", id_, "sea", "--json").json
+    assert (tagged["changed"], tagged["document"]["tags"]) == (1, ["sea"])
+    listed = on("documents", "list", "--tag", "sea", "--json").json
+    assert listed == [tagged["document"]]
+    target = tmp_path / "sea.jsonl"
+    exported = on("documents", "export", target, "--tag", "sea", "--json").json
+    assert (exported["target"], exported["documents"]) == (str(target), 1)
+    assert exported["bytes"] > 0
+    assert on("documents", "delete", id_, "--json").json == {"deleted": 1}
+    crawl = on("jobs", "list", "--json").json[0]["id"]
+    deleted = on("documents", "delete", "--crawl", crawl, "--yes", "--json").json
+    assert deleted == {"deleted": len(documents) - 1}
+
+
 # -- export and import
 
 

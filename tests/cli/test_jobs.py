@@ -190,6 +190,33 @@ def test_a_job_is_cancelled_failed_and_deleted(on: Cli) -> None:
     assert on("db", "check").code == 0
 
 
+def test_what_steers_a_job_answers_a_script_with_that_job(on: Cli) -> None:
+    def done(*arguments: Any) -> Any:
+        told = on("jobs", *arguments, "--json")
+        assert (told.code, told.err) == (0, "")
+        return told.json
+
+    def shown(job_id: int) -> Any:
+        return on("jobs", "show", job_id, "--json").json
+
+    again = done("rerun", 1)
+    assert (again["rerun_of"], again) == (1, shown(again["id"]))
+    held = done("copy", 1)
+    assert (held["held"], held) == (True, shown(held["id"]))
+    started = done("start", held["id"])
+    assert (started["held"], started) == (False, shown(held["id"]))
+    named = done("update", held["id"], "--priority", 5)
+    assert (named["priority"], named) == (5, shown(held["id"]))
+    failed = done("fail", held["id"], "--reason", "moved")
+    assert (failed["error"], failed) == ("moved", shown(held["id"]))
+    for _ in range(2):
+        cancelled = done("cancel", again["id"])
+        assert (cancelled["status"], cancelled) == ("cancelled", shown(again["id"]))
+    assert done("retry", 1) == {"retried": 1, "job": shown(1)}
+    assert done("retry", 1) == {"retried": 0, "job": shown(1)}
+    assert done("delete", again["id"]) == {"deleted": 1}
+
+
 def test_a_job_that_never_began_took_no_time(on: Cli) -> None:
     job = on("jobs", "rerun", 1).out.split()[1]
     assert on("jobs", "cancel", job).code == 0
@@ -264,6 +291,15 @@ def test_the_queue_is_paused_and_goes_on(on: Cli) -> None:
     assert on("cleanup").code == 4, "nothing would ever run it"
     assert on("queue", "resume").out == "quaero_jobs goes on\n"
     assert on("queue", "stats", "--json").json["queue"]["paused"] is False
+
+
+def test_what_is_done_to_the_queue_is_told_to_a_script(on: Cli) -> None:
+    assert on("queue", "requeue", "--all", "--json").json == {"requeued": 2}
+    for verb, paused in (("pause", True), ("resume", False)):
+        told = on("queue", verb, "--json").json
+        assert told["queue"]["paused"] is paused
+        assert told.keys() == on("queue", "stats", "--json").json.keys()
+    assert on("queue", "purge", "--yes", "--json").json == {"removed": 2}
 
 
 def test_a_purge_cancels_what_waits(on: Cli) -> None:

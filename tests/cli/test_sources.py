@@ -50,6 +50,15 @@ def test_a_source_is_kept_checked_collected_found_and_deleted(cli: Cli) -> None:
     assert cli("documents", "list", "--json").json == []
 
 
+def test_what_is_done_to_a_source_is_told_to_a_script(cli: Cli) -> None:
+    added = cli("sources", "add", "pilot", "https://x.example/", "--json").json
+    assert (added["id"], added) == (1, cli("sources", "show", "pilot", "--json").json)
+    edited = cli("sources", "edit", "pilot", "--name", "book", "--json").json
+    assert (edited["name"], edited) == ("book", cli("sources", "show", "book", "--json").json)
+    deleted = cli("sources", "delete", "book", "--documents", "delete", "--json").json
+    assert deleted == {"id": 1, "name": "book", "deleted": True, "documents": 0}
+
+
 def test_a_folder_is_named_by_its_path_from_here(cli: Cli, tmp_path: Path) -> None:
     notes = Path.cwd() / "notes"
     notes.mkdir()

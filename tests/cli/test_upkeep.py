@@ -156,6 +156,22 @@ def test_bodies_of_pages_are_kept_until_they_are_not_wanted_any_more(
     assert "0 bodies of pages" in cli(*there, "cleanup", "--dry-run").out
 
 
+def test_what_is_done_to_the_database_is_told_to_a_script(
+    on: Cli, data: Path, tmp_path: Path
+) -> None:
+    path, copy = data / "quaero.db", tmp_path / "b.db"
+    made = on("db", "migrate", "--json").json
+    assert (made["path"], made["schema"] > 0) == (str(path), True)
+    written = on("db", "backup", copy, "--json").json
+    assert written == {"path": str(copy), "bytes": copy.stat().st_size}
+    restored = on("db", "restore", copy, "--json").json
+    assert (restored["path"], restored["bytes"]) == (str(path), written["bytes"])
+    assert Path(restored["before"]).exists()
+    other = tmp_path / "other"
+    fresh = call("--data-dir", other, "db", "restore", copy, "--json").json
+    assert (fresh["path"], fresh["before"]) == (f"{other}/quaero.db", None)
+
+
 def test_a_backup_is_restored_and_what_was_there_is_kept(
     on: Cli, data: Path, tmp_path: Path
 ) -> None:

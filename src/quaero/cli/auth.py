@@ -203,31 +203,34 @@ def try_login(
 
 
 @app.command()
-def delete(login_id: LoginId) -> None:
+def delete(login_id: LoginId, *, as_json: Json = False) -> None:
     """Delete a login with its secrets.
 
     Example: quaero auth delete 3
     """
+    from quaero.cli.output import print_done
     from quaero.sources import credentials
 
     with database() as db:
         db.write_sync(credentials.delete, login_id)
-    typer.echo(f"login {login_id} is deleted")
+    print_done(f"login {login_id} is deleted", {"id": login_id, "deleted": True}, as_json=as_json)
 
 
 @app.command()
-def rotate() -> None:
+def rotate(*, as_json: Json = False) -> None:
     """Seal all logins with a new key, and drop the old one.
 
     Example: quaero auth rotate
     """
-    from quaero.cli.output import count, say
+    from quaero.cli.output import count, print_done, say
 
     async def work(db: SqliteDatabase, logins: Logins) -> int:  # noqa: ARG001
         return await logins.rotate()
 
     sealed = _with_logins(work)
-    typer.echo(f"{count(sealed, 'login')} sealed with a new key")
+    print_done(
+        f"{count(sealed, 'login')} sealed with a new key", {"sealed": sealed}, as_json=as_json
+    )
     say("copies of the database made before this do not open any more")
 
 
@@ -278,16 +281,20 @@ def revoke(
     extension_id: Annotated[
         int, typer.Argument(help="The id of the extension.", min=1, max=LARGEST_ID, metavar="ID")
     ],
+    *,
+    as_json: Json = False,
 ) -> None:
     """Let a paired extension in no more.
 
     Example: quaero auth revoke 1
     """
+    from quaero.cli.output import print_done
     from quaero.sources import pairing
 
     with database() as db:
         db.write_sync(pairing.revoke, extension_id)
-    typer.echo(f"extension {extension_id} is not let in any more")
+    done = f"extension {extension_id} is not let in any more"
+    print_done(done, {"id": extension_id, "revoked": True}, as_json=as_json)
 
 
 def _with_logins(

@@ -37,15 +37,17 @@ def check(*, as_json: Json = False) -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(*, as_json: Json = False) -> None:
     """Bring the database to this program's schema; other commands do so by themselves.
 
     Example: quaero db migrate
     """
+    from quaero.cli.output import print_done
     from quaero.db.migrations import newest
 
     with database(must_exist=False) as db:
-        typer.echo(f"{db.path} has schema {newest()}, the one of this program")
+        done = f"{db.path} has schema {newest()}, the one of this program"
+        print_done(done, {"path": str(db.path), "schema": newest()}, as_json=as_json)
 
 
 @app.command()
@@ -56,18 +58,22 @@ def backup(
             help="The file to write; it must not exist.", metavar="FILE", parser=file_name
         ),
     ],
+    *,
+    as_json: Json = False,
 ) -> None:
     """Write a copy of the database while everything goes on.
 
     Example: quaero db backup ./quaero-backup.db
     """
-    from quaero.cli.output import say
+    from quaero.cli.output import print_json, say
     from quaero.db.sqlite.upkeep import backup_to
 
     path = load_settings().database_file
     with database():
         size = backup_to(path, target)
     say(f"{target}: {size / 1e6:.1f} MB, checked")
+    if as_json:
+        print_json({"path": str(target), "bytes": size})
 
 
 @app.command()
@@ -75,6 +81,8 @@ def restore(
     source: Annotated[
         Path, typer.Argument(help="A file that a backup wrote.", metavar="FILE", parser=file_name)
     ],
+    *,
+    as_json: Json = False,
 ) -> None:
     """Put a backup in the place of the database, which nobody may be using.
 
@@ -84,7 +92,7 @@ def restore(
     """
     from datetime import UTC, datetime
 
-    from quaero.cli.output import say
+    from quaero.cli.output import print_json, say
     from quaero.db.sqlite.upkeep import restore_from
 
     path = load_settings().database_file
@@ -95,3 +103,5 @@ def restore(
     say(f"{path}: {size / 1e6:.1f} MB restored from {source}")
     if there:
         say(f"{aside}: what was there before")
+    if as_json:
+        print_json({"path": str(path), "bytes": size, "before": str(aside) if there else None})

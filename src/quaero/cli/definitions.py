@@ -101,16 +101,32 @@ def show(definition_id: Id, *, as_json: Json = False) -> None:
     """
     from quaero.cli.output import print_json, safe
     from quaero.workflows import overview
-    from quaero.workflows.text import value_of
 
     with database() as db:
         found = db.read_sync(overview.one, definition_id)
-    value = value_of(found.stored.text, found.stored.format) or {}
     if as_json:
-        print_json({**_plain(found), "definition": value})
+        print_json(_with_value(found))
         return
-    for name, text in _lines(found, value):
+    for name, text in _lines(found, _value(found)):
         typer.echo(f"{name:<12} {safe(text)}")
+
+
+def record(db: SqliteDatabase, definition_id: str) -> dict[str, Any]:
+    """A definition, as `definitions show --json` prints it."""
+    from quaero.workflows import overview
+
+    return _with_value(db.read_sync(overview.one, definition_id))
+
+
+def _with_value(found: Overview) -> dict[str, Any]:
+    return {**_plain(found), "definition": _value(found)}
+
+
+def _value(found: Overview) -> Mapping[str, Any]:
+    """What the text of a definition says."""
+    from quaero.workflows.text import value_of
+
+    return value_of(found.stored.text, found.stored.format) or {}
 
 
 def _lines(found: Overview, value: Mapping[str, Any]) -> list[tuple[str, str]]:

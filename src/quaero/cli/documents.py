@@ -252,12 +252,13 @@ def tag(
     tags: Annotated[list[str], typer.Argument(help="Words to find it by.", metavar="TAG...")],
     *,
     remove: Annotated[bool, typer.Option("--remove", help="Take them away.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Give a document tags, or take them from it.
 
     Example: quaero documents tag 12 howto reviewed
     """
-    from quaero.cli.output import count, safe
+    from quaero.cli.output import count, print_done, safe
     from quaero.documents import tags as tagging
     from quaero.documents.read import get
     from quaero.errors import BadInput
@@ -267,10 +268,10 @@ def tag(
     with database() as db:
         db.read_sync(get, document_id)
         number = db.write_sync(tagging.untag if remove else tagging.tag, [document_id], tags)
-        now = db.read_sync(get, document_id).summary.tags
-    done = "taken away" if remove else "given"
-    typer.echo(f"{count(number, 'tag')} {done}; document {document_id} has: "
-               f"{safe(', '.join(now)) or 'none'}")  # fmt: skip
+        now = db.read_sync(get, document_id).summary
+    done = f"{count(number, 'tag')} {'taken away' if remove else 'given'}"
+    has = f"document {document_id} has: {safe(', '.join(now.tags)) or 'none'}"
+    print_done(f"{done}; {has}", {"changed": number, "document": now}, as_json=as_json)
 
 
 @app.command()
@@ -312,6 +313,7 @@ def delete(
     crawl: Crawl = None,
     gone: Annotated[bool, typer.Option("--gone", help="Only what its site no longer has.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Delete documents with their earlier texts: by their ids, or all that the options name.
 
@@ -321,7 +323,7 @@ def delete(
     """
     from dataclasses import replace
 
-    from quaero.cli.output import count
+    from quaero.cli.output import count, print_done
     from quaero.documents.read import newest, number
     from quaero.errors import BadInput
 
@@ -337,7 +339,7 @@ def delete(
             what = count(found, "document")
             typer.confirm(f"Delete {what} with all earlier texts?", abort=True, err=True)
         deleted = _delete_all(db, wanted, up_to) if narrowed else _delete(db, document_ids or [])
-    typer.echo(f"{count(deleted, 'document')} deleted")
+    print_done(f"{count(deleted, 'document')} deleted", {"deleted": deleted}, as_json=as_json)
 
 
 def _delete(db: SqliteDatabase, ids: list[int]) -> int:
@@ -377,12 +379,13 @@ def export(
     site: Site = None,
     tag: Tag = None,
     crawl: Crawl = None,
+    as_json: Json = False,
 ) -> None:
     """Write documents as Markdown files with front matter, as JSON lines, or as one archive.
 
     Example: quaero documents export ./pages --site docs.example.org
     """
-    from quaero.cli.output import count, size
+    from quaero.cli.output import count, plain, print_done, size
     from quaero.documents.export import export_archive, export_folder, export_lines
     from quaero.errors import BadInput
     from quaero.sources.names import names_of
@@ -395,9 +398,9 @@ def export(
         raise BadInput(f"{target} is a folder; name a file, or a folder without {target.suffix}")
     wanted = _filter(site, tag, crawl)
     with database() as db:
-        done = write(db, target, wanted, names_of)
-    typer.echo(f"{count(done.documents, 'document')} written to {target}, "
-               f"{size(done.bytes)} of text")  # fmt: skip
+        found = write(db, target, wanted, names_of)
+    done = f"{count(found.documents, 'document')} written to {target}, {size(found.bytes)} of text"
+    print_done(done, {"target": str(target), **plain(found)}, as_json=as_json)
 
 
 @app.command("import")

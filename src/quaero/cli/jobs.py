@@ -11,6 +11,7 @@ from quaero.cli.options import LARGEST_ID, Json, database, suggest
 
 if TYPE_CHECKING:
     from quaero.db.contract import ReadTx
+    from quaero.db.sqlite.database import SqliteDatabase
     from quaero.jobs.model import Status
     from quaero.jobs.read import Summary
 
@@ -127,24 +128,34 @@ def show(job_id: Id, *, as_json: Json = False) -> None:
     Example: quaero jobs show 12
     """
     from quaero.cli.output import print_json
-    from quaero.crawl.frontier import report
-    from quaero.jobs.read import get
 
     with database() as db:
-        job = db.read_sync(get, job_id)
-        crawl = db.read_sync(report, job_id)
+        job, crawl = db.read_sync(_whole, job_id)
     if as_json:
-        print_json({**_flat(job), "crawl": crawl})
+        print_json(_plain(job, crawl))
         return
     for name, value in _lines(job, crawl):
         typer.echo(f"{name:<12} {value}")
 
 
-def _flat(job: Any) -> dict[str, Any]:
+def record(db: SqliteDatabase, job_id: int) -> dict[str, Any]:
+    """All that is known of a job, as `jobs show --json` prints it."""
+    return _plain(*db.read_sync(_whole, job_id))
+
+
+def _whole(tx: ReadTx, job_id: int) -> tuple[Any, Any]:
+    """A job, and what came of its crawl if it is one."""
+    from quaero.crawl.frontier import report
+    from quaero.jobs.read import get
+
+    return get(tx, job_id), report(tx, job_id)
+
+
+def _plain(job: Any, crawl: Any) -> dict[str, Any]:
     from quaero.cli.output import plain
 
     whole: dict[str, Any] = plain(job)
-    return {**whole.pop("summary"), **whole}
+    return {**whole.pop("summary"), **whole, "crawl": plain(crawl)}
 
 
 def _lines(job: Any, crawl: Any) -> list[tuple[str, str]]:

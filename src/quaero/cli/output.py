@@ -43,6 +43,14 @@ def print_json(value: object) -> None:
     sys.stdout.write(_as_json(value, indent=2) + "\n")
 
 
+def print_done(sentence: str, value: object, *, as_json: bool) -> None:
+    """What a command has done: a sentence for people, or with `as_json` the value for a script."""
+    if as_json:
+        print_json(value)
+    else:
+        sys.stdout.write(f"{sentence}\n")
+
+
 def print_json_line(value: object) -> None:
     """One line of NDJSON, out at once for whoever follows."""
     sys.stdout.write(_as_json(value) + "\n")

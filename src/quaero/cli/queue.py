@@ -12,6 +12,7 @@ from quaero.cli.options import LARGEST_ID, Json, database, load_settings, sugges
 
 if TYPE_CHECKING:
     from quaero.db.contract import Database
+    from quaero.db.sqlite.database import SqliteDatabase
     from quaero.queue.queue import Queue
 
 app = typer.Typer(help="Look after the queue.", no_args_is_help=True, rich_markup_mode=None)
@@ -36,15 +37,13 @@ def stats(*, as_json: Json = False) -> None:
     Example: quaero queue stats
     """
     from quaero.cli.output import print_json, safe, span, table
-    from quaero.queue.stats import lane_stats
 
     with database() as db:
-        queue = _queue(db)
-        numbers = db.read_sync(queue.stats)
-        lanes = db.read_sync(lane_stats, queue.id, 10)
+        found = _numbers(db, _queue(db))
     if as_json:
-        print_json({"queue": numbers, "lanes": lanes})
+        print_json(found)
         return
+    numbers, lanes = found["queue"], found["lanes"]
     typer.echo(f"queue      {safe(numbers.name)}{' (paused)' if numbers.paused else ''}")
     for word in ("ready", "delayed", "scheduled", "in_flight", "parked", "suspect", "dead"):
         typer.echo(f"{word.replace('_', ' '):<10} {getattr(numbers, word):>8}")
@@ -54,6 +53,14 @@ def stats(*, as_json: Json = False) -> None:
                  span(lane.min_interval)) for lane in lanes]  # fmt: skip
         table(("lane", "state", "ready", "running", "most", "interval"), rows,
               right="ready running most interval")  # fmt: skip
+
+
+def _numbers(db: SqliteDatabase, queue: Queue) -> dict[str, Any]:
+    """The queue's numbers, and the busiest lanes."""
+    from quaero.queue.stats import lane_stats
+
+    lanes = db.read_sync(lane_stats, queue.id, 10)
+    return {"queue": db.read_sync(queue.stats), "lanes": lanes}
 
 
 @app.command()
@@ -108,12 +115,14 @@ def requeue(
     ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Give dead letters another try; their jobs are reopened.
 
     Example: quaero queue requeue 17
     """
     from quaero.cli.output import count as plural
+    from quaero.cli.output import print_done
     from quaero.errors import BadInput
     from quaero.jobs import steer
 
@@ -128,44 +137,50 @@ def requeue(
             while letters := db.read_sync(queue.dead, 500, last):
                 count += db.write_sync(steer.requeue, [letter.id for letter in letters])
                 last = letters[-1].id
-        typer.echo(f"{plural(count, 'message')} ready again; {by_a_worker(db)}")
+        done = f"{plural(count, 'message')} ready again; {by_a_worker(db)}"
+        print_done(done, {"requeued": count}, as_json=as_json)
 
 
 @app.command()
-def pause() -> None:
+def pause(*, as_json: Json = False) -> None:
     """Start nothing more until `queue resume`; what runs goes on.
 
     Example: quaero queue pause
     """
-    from quaero.cli.output import safe
+    from quaero.cli.output import print_done, safe
 
     with database() as db:
         queue = _queue(db)
         db.write_sync(queue.pause)
-    typer.echo(f"{safe(queue.name)} is paused; `{suggest('queue', 'resume')}` lets it go on")
+        done = f"{safe(queue.name)} is paused; `{suggest('queue', 'resume')}` lets it go on"
+        print_done(done, _numbers(db, queue), as_json=as_json)
 
 
 @app.command()
-def resume() -> None:
+def resume(*, as_json: Json = False) -> None:
     """Go on after `queue pause`.
 
     Example: quaero queue resume
     """
-    from quaero.cli.output import safe
+    from quaero.cli.output import print_done, safe
 
     with database() as db:
         queue = _queue(db)
         db.write_sync(queue.resume)
-    typer.echo(f"{safe(queue.name)} goes on")
+        print_done(f"{safe(queue.name)} goes on", _numbers(db, queue), as_json=as_json)
 
 
 @app.command()
-def purge(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def purge(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
     """Remove every message that no worker holds, dead ones too, and cancel their jobs.
 
     Example: quaero queue purge --yes
     """
-    from quaero.cli.output import count
+    from quaero.cli.output import count, print_done
     from quaero.errors import BadInput
     from quaero.jobs import actions
 
@@ -182,4 +197,5 @@ def purge(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
     async def work(db: Database) -> int:
         return await actions.purge(db, queue.id)
 
-    typer.echo(f"{count(with_database(work), 'message')} removed")
+    number = with_database(work)
+    print_done(f"{count(number, 'message')} removed", {"removed": number}, as_json=as_json)

@@ -65,6 +65,10 @@ def _all(tx: ReadTx) -> tuple[list[Timetable], int]:
     return schedules.listing(tx, "", MOST), tx.now
 
 
+def _now(tx: ReadTx) -> int:
+    return tx.now
+
+
 def _plain(table: Timetable, now: int) -> dict[str, Any]:
     from quaero.cli.output import plain
     from quaero.clock import rfc3339
@@ -74,48 +78,53 @@ def _plain(table: Timetable, now: int) -> dict[str, Any]:
 
 
 @app.command()
-def pause(definition_id: Id) -> None:
+def pause(definition_id: Id, *, as_json: Json = False) -> None:
     """Let a schedule begin nothing until it is resumed.
 
     Example: quaero schedules pause nightly-upkeep
     """
+    from quaero.cli.output import print_done
     from quaero.workflows import schedules
 
     with database() as db:
-        db.write_sync(schedules.pause, definition_id)
-    typer.echo(f"{definition_id} is paused; {suggest('schedules', 'resume', definition_id)}")
+        table = db.write_sync(schedules.pause, definition_id)
+        done = f"{definition_id} is paused; {suggest('schedules', 'resume', definition_id)}"
+        print_done(done, _plain(table, db.read_sync(_now)), as_json=as_json)
 
 
 @app.command()
-def resume(definition_id: Id) -> None:
+def resume(definition_id: Id, *, as_json: Json = False) -> None:
     """Let a schedule go on with its next due time.
 
     Example: quaero schedules resume nightly-upkeep
     """
-    from quaero.cli.output import moment
+    from quaero.cli.output import moment, print_done
     from quaero.workflows import schedules
 
     with database() as db:
         table = db.write_sync(schedules.resume, definition_id)
-    if table.enabled:
-        typer.echo(f"{definition_id} is due next at {moment(table.next_at)}")
-    else:
-        typer.echo(f"{definition_id} goes on once it is enabled; its definition says it is not")
+        now = db.read_sync(_now)
+    done = f"{definition_id} is due next at {moment(table.next_at)}"
+    if not table.enabled:
+        done = f"{definition_id} goes on once it is enabled; its definition says it is not"
+    print_done(done, _plain(table, now), as_json=as_json)
 
 
 @app.command()
-def trigger(definition_id: Id) -> None:
+def trigger(definition_id: Id, *, as_json: Json = False) -> None:
     """Begin a run now; the next due times stay as they are.
 
     Example: quaero schedules trigger nightly-upkeep
     """
     from quaero.app import registry_without_worker
+    from quaero.cli.output import print_done
 
     settings = load_settings()
     with database() as db:
         known = registry_without_worker(settings, db).known()
         job_id = db.write_sync(_trigger, settings.queue.name, definition_id, known)
-        typer.echo(f"run {job_id} has begun; {by_a_worker(db)}")
+        done = f"run {job_id} has begun; {by_a_worker(db)}"
+        print_done(done, {"job_id": job_id}, as_json=as_json)
 
 
 def _trigger(tx: Tx, queue: str, definition_id: str, known: Any) -> int:

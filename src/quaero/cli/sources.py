@@ -59,20 +59,23 @@ def add(
     settings: Set = None,
     tag: Tags = None,
     login: Login = None,
+    as_json: Json = False,
 ) -> None:
     """Keep a source. Nothing is collected yet.
 
     Example: quaero sources add handbook https://docs.example.org/ --exclude '/drafts/*'
     """
+    from quaero.cli.output import print_done
     from quaero.sources import records
 
     given: dict[str, Any] = {"name": name, "tags": tag or [], "credential": login}
     given["kind"], given["base_url"] = _kind_and_address(kind, address)
     given["settings"] = _settings(include, exclude, settings)
     with database(must_exist=False) as db:
-        db.write_sync(records.create, given)
-    typer.echo(f"source {name} is kept; check it with `{suggest('sources', 'validate', name)}`, "
-               f"collect it with `{suggest('sources', 'collect', name)}`")  # fmt: skip
+        state = db.read_sync(_state, str(db.write_sync(records.create, given)))
+    done = (f"source {name} is kept; check it with `{suggest('sources', 'validate', name)}`, "
+            f"collect it with `{suggest('sources', 'collect', name)}`")  # fmt: skip
+    print_done(done, _as_json(state), as_json=as_json)
 
 
 @app.command("list")
@@ -158,11 +161,13 @@ def edit(
     enabled: Annotated[
         bool | None, typer.Option("--enable/--disable", help="Whether it may be collected.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Change a source. What is named replaces what was there; '' clears a list.
 
     Example: quaero sources edit handbook --set max_pages=5000
     """
+    from quaero.cli.output import print_done
     from quaero.errors import BadInput
     from quaero.sources import records
 
@@ -184,7 +189,9 @@ def edit(
         if address is not None:
             changes["base_url"] = _kind_and_address(old.kind, address)[1]
         db.write_sync(records.update, old.id, changes)
-    typer.echo(f"source {changes.get('name', old.name)} is changed; the next run takes it up")
+        state = db.read_sync(_state, str(old.id))
+    done = f"source {state.source.name} is changed; the next run takes it up"
+    print_done(done, _as_json(state), as_json=as_json)
 
 
 @app.command()
@@ -197,6 +204,7 @@ def delete(
     cancel: Annotated[
         bool, typer.Option("--cancel", help="Cancel the run that is under way.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Delete a source; say whether its documents are kept or deleted.
 
@@ -204,7 +212,7 @@ def delete(
 
     Example: quaero sources delete handbook --documents keep
     """
-    from quaero.cli.output import count
+    from quaero.cli.output import count, print_done
     from quaero.documents import store
     from quaero.documents.model import Filter
     from quaero.errors import BadInput
@@ -223,7 +231,8 @@ def delete(
             pass
         db.write_sync(runs.remove, found.id, cancel=cancel)
     gone = f" with {count(total, 'document')}" if documents == "delete" else ", its documents stay"
-    typer.echo(f"source {found.name} is deleted{gone}")
+    deleted = {"id": found.id, "name": found.name, "deleted": True, "documents": total}
+    print_done(f"source {found.name} is deleted{gone}", deleted, as_json=as_json)
 
 
 @app.command()

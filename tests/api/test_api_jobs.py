@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import BaseModel
 
+from quaero.api.routes import logs as log_routes
 from quaero.clock import SECOND
 from quaero.db.contract import Tx
 from quaero.jobs import check, logs, run
@@ -458,6 +461,58 @@ async def test_logs_are_read_searched_followed_and_downloaded(
     assert "first\n    line \\u001b[31m" in text.text
     ndjson = await web.get(f"{path}/download?format=ndjson")
     assert len(ndjson.text.splitlines()) == 4
+
+
+async def test_the_log_of_a_job_or_of_its_tree_is_deleted_and_counts_stay_exact(
+    web: httpx.AsyncClient, opened: Opened
+) -> None:
+    root, other = await make(opened, *[JobSpec("crawler", "{}")] * 2)
+    await end(opened, spawn=1)
+    await end(opened, spawn=1)
+    rows = await opened.db.read(
+        lambda tx: tx.execute("select id from job where parent_id = $1", (root,))
+    )
+    child = rows[0][0]
+    lines = [
+        Entry(id_, root, 1, opened.wall, Level.WARN, f"{n}")
+        for id_ in (root, child)
+        for n in range(1_500)
+    ]
+    await opened.db.write(logs.write, lines)
+
+    async def left(id_: int) -> int:
+        found = (await web.get(f"/api/jobs/{id_}/logs?limit=10000")).json()
+        assert sum(found["counts"].values()) == len(found["items"])
+        return len(found["items"])
+
+    both, others = await left(root), await left(other)
+    own = await left(child)
+    gone = await web.delete(f"/api/jobs/{child}/logs")
+    assert (gone.status_code, gone.json()) == (200, {"removed": own, "done": True})
+    assert (await left(child), await left(root)) == (0, both - own)
+    alone = (await web.delete(f"/api/jobs/{root}/logs?tree=false")).json()["removed"]
+    assert alone > 1_500
+    assert await left(root) == both - own - alone
+    assert (await web.delete(f"/api/jobs/{root}/logs")).json()["removed"] == both - own - alone
+    assert (await left(root), await left(other)) == (0, others)
+    assert (await web.delete(f"/api/jobs/{root}/logs")).json() == {"removed": 0, "done": True}
+    assert opened.read(check.faults) == []
+    assert (await web.delete("/api/jobs/999/logs")).status_code == 404
+    assert (await web.delete(f"/api/jobs/{child}/logs?tree=true")).status_code == 400
+
+
+async def test_what_of_a_large_log_is_left_goes_behind_the_answer(
+    web: httpx.AsyncClient, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root,) = await make(opened)
+    lines = [Entry(root, root, 1, opened.wall, Level.INFO, f"{n}") for n in range(2_500)]
+    await opened.db.write(logs.write, lines)
+    ticks = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: next(ticks) * 0.6)
+    monkeypatch.setattr(log_routes, "time", clock)
+    gone = await web.delete(f"/api/jobs/{root}/logs")
+    assert (gone.status_code, gone.json()) == (202, {"removed": 1_000, "done": False})
+    assert (await web.get(f"/api/jobs/{root}/logs")).json()["items"] == []
 
 
 async def test_text_is_found_in_any_case_of_any_alphabet(

@@ -368,15 +368,67 @@ async def test_a_log_that_cannot_be_read_at_first_is_heard_all_the_same(live, db
     (id_,) = await db.write(create, 1, specs(1))
     failures = iter([StorageError("not now")])
 
-    def tails(tx, *wanted):
+    def join(tx, *wanted):
         for error in failures:
             raise error
-        return tail.tails(tx, *wanted)
+        return tail.join(tx, *wanted)
 
-    monkeypatch.setattr(hub, "tails", tails)
+    monkeypatch.setattr(hub, "join", join)
     one = await live().connect(f"logs:{id_}")
     await db.write(say, id_, "new")
     await one.until(lambda: _messages(one) == ["new"])
+
+
+@pytest.mark.parametrize(("topic", "tree"), [("logs:{}", False), ("logs:{}?tree", True)])
+async def test_who_follows_a_log_is_told_when_lines_of_it_are_deleted(live, db, topic, tree):
+    id_, other = await db.write(create, 1, specs(2))
+    await db.write(say, id_, *[f"{n}" for n in range(tail.MOST_LINES + 10)])
+    name = topic.format(id_)
+    one = await live().connect(name)
+    await db.write(say, id_, "heard")
+    await one.until(lambda: _messages(one) == ["heard"])
+    await actions.delete_logs(db, other, tree=tree)
+    await db.write(say, id_, *[f"more {n}" for n in range(tail.MOST_LINES + 10)])
+    assert (await one.got("log", gap=True))["topic"] == name
+    assert one.resets == 0
+    await actions.delete_logs(db, id_, tree=tree)
+    assert (await one.got("reset"))["topic"] == name
+    await db.write(say, id_, "again")
+    await one.until(lambda: _messages(one)[-1:] == ["again"])
+    assert one.resets == 1
+
+
+async def test_the_log_of_a_tree_tells_of_what_one_job_of_it_lost(live, db):
+    (root,) = await db.write(create, 1, specs(1, "root"))
+    await end_all(db, spawn=specs(1))
+    ((child,),) = await db.read(lambda tx: tx.execute("select id from job where depth = 1"))
+    one = await live().connect(f"logs:{root}?tree")
+    await db.write(lambda tx: logs.write(tx, [Entry(child, root, 1, tx.now, 1, "of the child")]))
+    await one.until(lambda: "of the child" in _messages(one))
+    await actions.delete_logs(db, child, tree=False)
+    assert (await one.got("reset"))["topic"] == f"logs:{root}?tree"
+
+
+async def test_a_reader_whose_last_line_was_deleted_while_it_was_away_is_told(live, db):
+    (id_,) = await db.write(create, 1, specs(1))
+    ((seen,),) = await db.read(lambda tx: tx.execute("select max(id) from job_log"))
+    one = await live().connect(f"logs:{id_}?after={seen}")
+    await db.write(say, id_, "new")
+    await one.until(lambda: _messages(one) == ["new"])
+    assert one.resets == 0
+    await actions.delete_logs(db, id_, tree=True)
+    other = await live().connect(f"logs:{id_}?after={seen}")
+    assert (await other.got("reset"))["topic"] == f"logs:{id_}"
+
+
+async def test_of_the_log_of_a_job_that_is_deleted_itself_nothing_is_told(live, db):
+    (id_,) = await db.write(create, 1, specs(1))
+    one = await live().connect(f"logs:{id_}", f"logs:{id_}?tree", "jobs")
+    await actions.delete(db, id_)
+    await one.got("deleted")
+    (later,) = await db.write(create, 1, specs(1))
+    await one.until(lambda: later in one.jobs)
+    assert one.resets == 0
 
 
 def _messages(one):

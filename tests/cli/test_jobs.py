@@ -217,6 +217,21 @@ def test_what_steers_a_job_answers_a_script_with_that_job(on: Cli) -> None:
     assert done("delete", again["id"]) == {"deleted": 1}
 
 
+def test_a_log_is_deleted_by_job_or_by_tree(on: Cli, failed: dict[str, Any]) -> None:
+    def lines(*arguments: Any) -> int:
+        return len(on("jobs", "logs", *arguments).out.splitlines())
+
+    every, own, pages = lines(1), lines(1, "--no-tree"), lines(failed["id"])
+    done = on("jobs", "delete-logs", failed["id"])
+    assert done.out == f"{pages} log entries deleted\n"
+    assert (lines(failed["id"]), lines(1)) == (0, every - pages)
+    assert on("jobs", "delete-logs", 1, "--no-tree", "--json").json == {"deleted": own}
+    assert on("jobs", "delete-logs", 1, "--tree", "--json").json == {"deleted": every - pages - own}
+    assert lines(1) == 0
+    assert on("jobs", "show", 1).code == 0, "the job stays"
+    assert on("db", "check").code == 0
+
+
 def test_a_job_that_never_began_took_no_time(on: Cli) -> None:
     job = on("jobs", "rerun", 1).out.split()[1]
     assert on("jobs", "cancel", job).code == 0
@@ -239,6 +254,7 @@ def test_name_description_and_priority_can_be_changed(on: Cli) -> None:
 
 MISSING = [
     ["jobs", "show", "99"], ["jobs", "tree", "99"], ["jobs", "logs", "99"],
+    ["jobs", "delete-logs", "99"],
     ["jobs", "cancel", "99"], ["jobs", "fail", "99", "--reason", "x"], ["jobs", "retry", "99"],
     ["jobs", "rerun", "99"], ["jobs", "copy", "99"], ["jobs", "start", "99"],
     ["jobs", "update", "99", "--priority", "1"], ["jobs", "delete", "99"],

@@ -41,6 +41,22 @@ def test_lines_appear_while_the_job_runs(new_page, server, script) -> None:
     expect(page.get_by_role("button", name="warn 3")).to_be_visible()
 
 
+def test_lines_that_are_deleted_go_from_the_page(new_page, server, script) -> None:
+    script.say(log="first {n}", times=1_100)
+    id_ = script.start(server)
+    page = new_page(f"/jobs/{id_}?tab=logs")
+    expect(lines(page).filter(has_text="first 1099")).to_be_visible()
+    page.get_by_role("button", name="Show older lines").click()
+    expect(lines(page).filter(has_text="first 599")).to_be_visible()
+    request(f"{server.url}/api/jobs/{id_}/logs", method="DELETE")
+    expect(page.get_by_text("Nothing has been logged yet.")).to_be_visible()
+    expect(lines(page)).to_have_count(0)
+    expect(page.get_by_role("tab", name="Logs")).to_have_text("Logs")
+    script.say(log="second")
+    expect(lines(page)).to_have_count(1)
+    script.say(end=True)
+
+
 SELECT = """line => getSelection().selectAllChildren(line.querySelector("bdi"))"""
 
 

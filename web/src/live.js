@@ -58,8 +58,9 @@ export class Live {
     this.watchers.forEach((watcher) => watcher(this));
   }
 
-  /** Hear what is said on a topic: `{message(m), reload()}`. The answer ends that.
+  /** Hear what is said on a topic: `{message(m), reload(topic)}`. The answer ends that.
    *
+   * `reload` is told the topic where only that is out of date.
    * A listener to a log has `after()`, the id of the last line it has; the topic goes on from there.
    */
   subscribe(topic, listener) {
@@ -234,7 +235,7 @@ export class Live {
   reload(topic) {
     const heard = topic ? [this.topics.get(topic) ?? []] : [...this.topics.values()];
     const all = new Set(heard.flatMap((listeners) => [...listeners]));
-    all.forEach((listener) => listener.reload?.());
+    all.forEach((listener) => listener.reload?.(topic));
   }
 }
 

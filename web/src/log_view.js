@@ -22,14 +22,15 @@ const LEVEL_ICONS = { debug: "dot", info: "info", warn: "warn", error: "cross" }
 
 export class LogView {
   /** `path` is the log's address; `state` {level, text, tree}; `changed(state)` for the URL.
-   * `nothing` says why there is no line.
+   * `nothing` says why there is no line; `deleted()` is called where lines were deleted.
    */
-  constructor(host, { jobId = null, path, nothing = "Nothing has been logged yet.", tree = true, state = {}, changed = () => {} }) {
+  constructor(host, { jobId = null, path, nothing = "Nothing has been logged yet.", tree = true, state = {}, changed = () => {}, deleted = () => {} }) {
     this.host = host;
     this.jobId = jobId;
     this.path = path ?? `/api/jobs/${jobId}/logs`;
     this.state = { level: "debug", text: "", tree, wrap: false, ...state };
     this.changed = changed;
+    this.deleted = deleted;
     this.nothing = nothing;
     this.lines = [];
     this.counts = {};
@@ -87,8 +88,14 @@ export class LogView {
     this.stop = live.subscribe(topic, {
       after: () => this.newest,
       message: (message) => this.heard(message),
-      reload: () => this.load({ again: true }),
+      reload: (topic) => (topic ? this.shrunk() : this.load({ again: true })),
     });
+  }
+
+  /** Lines were deleted: what is shown may be gone. */
+  shrunk() {
+    this.load();
+    this.deleted();
   }
 
   get wantedTopic() {

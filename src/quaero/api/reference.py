@@ -166,7 +166,8 @@ SOCKET_MESSAGES: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "reset",
-        "meaning": "What was seen is out of date: load anew, with a `topic` only that.",
+        "meaning": "What was seen is out of date: load anew, with a `topic` only that. Of a log it "
+        "says that lines were deleted.",
         "example": {"type": "reset", "reason": "the place in the feed is not known any more"},
     },
     {"name": "error", "meaning": "A frame was not understood.",

@@ -11,6 +11,7 @@ from quaero.cli.jobs import Id, record
 from quaero.cli.options import Json, database, load_settings, suggest, with_database
 
 if TYPE_CHECKING:
+    from quaero.db.contract import Database
     from quaero.db.sqlite.database import SqliteDatabase
     from quaero.jobs.model import Status
     from quaero.work.registry import Registry
@@ -187,4 +188,29 @@ def delete(job_id: Id, *, as_json: Json = False) -> None:
     print_done(f"{count(number, 'job')} deleted", {"deleted": number}, as_json=as_json)
 
 
-COMMANDS = (cancel, fail, retry, rerun, copy, start, update, delete)
+def delete_logs(
+    job_id: Id,
+    *,
+    tree: Annotated[
+        bool, typer.Option("--tree/--no-tree", help="Of the jobs below, too, or not.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Delete the log of a job and of those below it; the jobs stay.
+
+    Example: quaero jobs delete-logs 12 --no-tree
+    """
+    from quaero.cli.output import count, print_done
+    from quaero.jobs import actions
+    from quaero.jobs.read import get
+
+    async def work(db: Database) -> int:
+        job = (await db.read(get, job_id)).summary
+        return await actions.delete_logs(db, job_id, tree=tree and job.parent_id is None)
+
+    number = with_database(work)
+    entries = count(number, "log entry", "log entries")
+    print_done(f"{entries} deleted", {"deleted": number}, as_json=as_json)
+
+
+COMMANDS = (cancel, fail, retry, rerun, copy, start, update, delete, delete_logs)

@@ -7,7 +7,7 @@ process dies in between, any worker goes on with a cancel; the others are simply
 from __future__ import annotations
 
 from quaero.db.contract import Database
-from quaero.jobs import reopen, steer
+from quaero.jobs import logs, reopen, steer
 from quaero.jobs.model import Status
 from quaero.queue.queue import newest
 
@@ -39,6 +39,14 @@ async def delete(db: Database, job_id: int) -> int:
     """Delete a job and all below it; returns how many. Raises `Conflict` while it is running."""
     done = 0
     while count := await db.write(steer.delete, job_id):
+        done += count
+    return done
+
+
+async def delete_logs(db: Database, job_id: int, *, tree: bool) -> int:
+    """Delete the log of a job, or of its tree, as it is now; returns how many entries went."""
+    done, up_to = 0, await db.read(logs.newest)
+    while count := await db.write(logs.delete_some, job_id, up_to, tree=tree):
         done += count
     return done
 

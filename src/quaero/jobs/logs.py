@@ -194,6 +194,31 @@ def delete(tx: Tx, job_ids: Sequence[int]) -> int:
     )
 
 
+def newest(tx: ReadTx) -> int:
+    """The id of the newest entry of any log; 0 when there was none."""
+    rows = tx.execute("select seq from sqlite_sequence where name = 'job_log'")
+    return int(rows[0][0]) if rows else 0
+
+
+def delete_some(tx: Tx, job_id: int, up_to: int, *, tree: bool, limit: int = 1_000) -> int:
+    """Remove up to `limit` of the oldest entries of a job, or of its tree; returns how many.
+
+    Those after the id `up_to` stay.
+    """
+    column = "root_id" if tree else "job_id"
+    return _removed(
+        tx.execute(
+            f"""
+            delete from job_log where id in
+                (select id from job_log where {column} = $1 and id <= $2 order by id limit $3)
+            returning root_id, level
+            """,
+            (job_id, up_to, limit),
+        ),
+        tx,
+    )
+
+
 def delete_older(tx: Tx, before: int, limit: int = 1_000) -> int:
     """Remove up to `limit` of the oldest entries, if older than a wall time; returns how many."""
     return _removed(
@@ -218,4 +243,5 @@ def _removed(rows: list[Row], tx: Tx) -> int:
             "delete from job_log_count where n = 0 and root_id in ints($1)",
             (msgspec.json.encode(sorted({root_id for root_id, _ in gone})).decode(),),
         )
+        tx.signal(TOPIC)
     return len(rows)

@@ -110,7 +110,7 @@ export function job() {
       const changed = ({ level, text }) => {
         change({ level: level === "debug" ? "" : level, find: text }, { replace: true });
       };
-      log = new LogView(this.refs.logs, { jobId: id, state, changed });
+      log = new LogView(this.refs.logs, { jobId: id, state, changed, deleted: () => this.load() });
     },
 
     async load() {

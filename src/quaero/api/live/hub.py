@@ -23,7 +23,7 @@ from quaero.api.live.client import GOING_AWAY, TRY_AGAIN_LATER, Asked, Client
 from quaero.api.live.look import Changed, Look, Wanted, look
 from quaero.api.live.outbox import FEED
 from quaero.api.live.statistics import Statistics
-from quaero.api.live.tail import Lines, tails
+from quaero.api.live.tail import Lines, Mark, follow, join
 from quaero.api.live.topics import JOBS, MOST_TOPICS, Topic, parse
 from quaero.api.live.views import Views
 from quaero.clock import SECOND
@@ -61,7 +61,7 @@ class Hub:
         self._views = views
         self._clients: set[Client] = set()
         self._listeners: dict[Topic, set[Client]] = {}
-        self._tails: dict[Topic, int] = {}
+        self._tails: dict[Topic, Mark] = {}
         self._statistics = Statistics(db, views)
         self._seq: int | None = None
         self._feed = ""
@@ -308,35 +308,39 @@ class Hub:
         if not self._tails:
             return
         wanted = list(self._tails.items())
-        end, found = await self._db.read(tails, wanted)
-        for (topic, _), lines in zip(wanted, found, strict=True):
+        found = await self._db.read(follow, wanted)
+        for (topic, _), (mark, lines) in zip(wanted, found, strict=True):
             if topic in self._tails:
-                self._tails[topic] = end
+                self._tails[topic] = mark
                 self._put(self._listeners.get(topic, set()), self._log_items(topic, lines))
 
-    async def _missed_lines(self, asked: list[Asked]) -> dict[Topic, tuple[int, list[Lines]]]:
-        """The shared end of each log that is asked for, and the lines up to it that are lacked."""
-        found = {}
-        for topic, after, _ in asked:
-            if topic.kind == "logs":
-                wanted = [] if after is None else [(topic, after)]
-                found[topic] = await self._db.read(tails, wanted, self._tails.get(topic))
-        return found
+    async def _missed_lines(self, asked: list[Asked]) -> dict[Topic, tuple[Mark, Lines | None]]:
+        """The shared mark of each log that is asked for, and the lines up to it that are lacked."""
+        return {
+            topic: await self._db.read(join, topic, after, self._tails.get(topic))
+            for topic, after, _ in asked
+            if topic.kind == "logs"
+        }
 
     def _join_logs(
-        self, client: Client, asked: list[Asked], missed: dict[Topic, tuple[int, list[Lines]]]
+        self, client: Client, asked: list[Asked], missed: dict[Topic, tuple[Mark, Lines | None]]
     ) -> None:
         """Begin at the shared end of each log, after the lines that the client lacks."""
         for topic, *_ in asked:
             if topic in missed:
-                end, found = missed[topic]
-                self._tails.setdefault(topic, end)
-                for lines in found:
+                mark, lines = missed[topic]
+                self._tails.setdefault(topic, mark)
+                if lines is not None:
                     self._put([client], self._log_items(topic, lines))
 
     def _log_items(self, topic: Topic, lines: Lines) -> list[Item]:
+        told: list[Item] = []
+        if lines.deleted:
+            reason = "lines of this log were deleted"
+            text = messages.message("reset", topic=topic.text, reason=reason)
+            told.append((("reset", topic), text))
         if not lines.lines:
-            return []
+            return told
         items = [
             {**self._views.line(line), "cut": True}
             if line.id in lines.cut
@@ -344,7 +348,7 @@ class Hub:
             for line in lines.lines
         ]
         text = messages.message("log", topic=topic.text, lines=items, gap=lines.gap)
-        return [(("log", topic, lines.lines[-1].id), text)]
+        return [*told, (("log", topic, lines.lines[-1].id), text)]
 
     def _put(self, clients: Iterable[Client], items: list[Item]) -> None:
         if items:

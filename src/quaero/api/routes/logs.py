@@ -1,4 +1,4 @@
-"""The logs of jobs: pages, following them as they grow, and whole, as a file."""
+"""The logs of jobs: pages, following them as they grow, whole as a file, and their end."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import APIRouter, Query, Request
 from pydantic import BeforeValidator, Field
+from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
 from quaero.api.answers import answer, levels_of, log_line
 from quaero.api.describing import errors
 from quaero.api.fields import Flag, InAddress, LevelWord
-from quaero.api.models import LogList, Words
+from quaero.api.models import Answer, LogList, Words
 from quaero.api.parts import Parts, WebParts
 from quaero.api.routes.jobs import JobId
 from quaero.clock import rfc3339
-from quaero.db.contract import ReadTx
+from quaero.db.contract import Database, ReadTx
 from quaero.errors import BadInput
+from quaero.jobs import logs
 from quaero.jobs.logs import LARGEST_PAGE, PAGE, Level, LogLine
 from quaero.jobs.logs import Query as Wanted
 from quaero.reports import jobs as lists
@@ -33,6 +35,7 @@ router = APIRouter(prefix="/api/jobs/{job_id}/logs", tags=["logs"])
 
 FOLLOW_SECONDS = 20.0
 LOOK_SECONDS = 0.25
+PATIENCE = 1.0
 DOWNLOAD_PAGE = 2_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -44,12 +47,17 @@ def _apart(values: object) -> object:
     return tuple(word for each in values for word in each.split(","))
 
 
-class LogSelection(Words):
-    """Which entries."""
+class OfWhich(Words):
+    """Whose entries."""
 
     tree: Annotated[
         Flag | None, Field(description="Of the jobs below too; for a top-level job by default.")
     ] = None
+
+
+class LogSelection(OfWhich):
+    """Which entries."""
+
     level: Annotated[LevelWord, Field(description="This level and graver.")] = "debug"
     levels: Annotated[
         tuple[LevelWord, ...],
@@ -120,16 +128,21 @@ def _page(
 
 
 def _wanted(tx: ReadTx, job_id: int, words: LogSelection) -> Wanted:
-    """What is asked of the log.
+    """What is asked of the log. Raises as `_of_tree` does."""
+    tree = _of_tree(tx, job_id, words)
+    exact = frozenset(Level[word.upper()] for word in words.levels) or None
+    return Wanted(job_id, tree, Level[words.level.upper()], exact, words.text or "")
+
+
+def _of_tree(tx: ReadTx, job_id: int, words: OfWhich) -> bool:
+    """Whether the log of the whole tree is meant.
 
     Raises `NotFound`, or `BadInput` for the tree of a job that is no root but has jobs below it.
     """
     top, alone = lists.place_of(tx, job_id)
     if words.tree and not top and not alone:
         raise BadInput(f"job {job_id} is not top-level; the log of a tree is that of its root")
-    exact = frozenset(Level[word.upper()] for word in words.levels) or None
-    tree = top and words.tree is not False
-    return Wanted(job_id, tree, Level[words.level.upper()], exact, words.text or "")
+    return top and words.tree is not False
 
 
 async def _follow(request: Request, parts: WebParts, wanted: Wanted) -> LogPage:
@@ -141,6 +154,45 @@ async def _follow(request: Request, parts: WebParts, wanted: Wanted) -> LogPage:
         if found.items or late or await request.is_disconnected():
             return found
         await asyncio.sleep(LOOK_SECONDS)
+
+
+# -- deleting
+
+
+class RemovedEntries(Answer):
+    """How many entries went; with `done` false more are going."""
+
+    removed: int
+    done: bool
+
+
+@router.delete(
+    "",
+    response_model=RemovedEntries,
+    responses={
+        202: {"description": "The rest follows.", "model": RemovedEntries},
+        **errors(400, 404),
+    },
+)
+async def delete_log(parts: Parts, job_id: JobId, words: Annotated[OfWhich, Query()]) -> Response:
+    """Delete a job's log as it is now; what is logged from now on stays."""
+    tree, up_to = await parts.db.read(_asked, job_id, words)
+    deadline, removed, more = time.monotonic() + PATIENCE, 0, 1
+    while more and time.monotonic() < deadline:
+        more = await parts.db.write(logs.delete_some, job_id, up_to, tree=tree)
+        removed += more
+    rest = BackgroundTask(_go_on, parts.db, job_id, up_to, tree=tree) if more else None
+    return answer({"removed": removed, "done": not more}, 202 if more else 200, background=rest)
+
+
+def _asked(tx: ReadTx, job_id: int, words: OfWhich) -> tuple[bool, int]:
+    """Whether the whole tree is meant, and the last entry that there is."""
+    return _of_tree(tx, job_id, words), logs.newest(tx)
+
+
+async def _go_on(db: Database, job_id: int, up_to: int, *, tree: bool) -> None:
+    while await db.write(logs.delete_some, job_id, up_to, tree=tree):
+        pass
 
 
 # -- as a file

@@ -20,6 +20,9 @@ SAID = {
     "logger": "quaero",
     "message": "take this",
 }
+HIDE = (
+    "addEventListener('DOMContentLoaded', () => (document.documentElement.style.display = 'none'))"
+)
 PROGRAM = {"items": [SAID], "next_before": None}
 
 
@@ -301,6 +304,20 @@ def test_what_is_read_far_up_stays_as_all_is_loaded_anew(new_page, server, long_
     page.get_by_role("button", name="To the newest lines").click()
     expect(lines(page).filter(has_text="sounding 5999")).to_be_in_viewport()
     expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_line_of_an_address_is_in_view_though_its_page_shows_late(
+    new_page, server, long_log
+) -> None:
+    found = request(f"{server.url}/api/jobs/{long_log}/logs?text=sounding%2077&limit=1&order=asc")
+    page = new_page("/queue")
+    page.add_init_script(HIDE)
+    with page.expect_response(re.compile(r"/logs\?order=asc")):
+        page.goto(f"/jobs/{long_log}?tab=logs#L{found['items'][0]['id']}")
+    current = page.locator(".log-line.is-current")
+    expect(lines(page).filter(has_text="sounding 0").first).to_be_attached()  # what is around it
+    page.evaluate("document.documentElement.style.display = ''")
+    expect(current).to_be_in_viewport()
 
 
 def test_older_lines_come_however_many_there_are(new_page, long_log) -> None:

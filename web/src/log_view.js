@@ -38,6 +38,7 @@ export class LogView {
     this.unseen = 0;
     this.current = null;
     this.seeking = false;
+    this.unplaced = false; // whether the line that is named was to be shown while nothing was
     this.far = false; // whether newer lines than these are not shown
     this.ask = latest();
     this.meanwhile = null;
@@ -151,7 +152,7 @@ export class LogView {
     this.wrapped = h("div.log-wrapped");
     this.wrappedRows = new Rows((line, _, had) => this.row(line, had));
     this.body.append(this.wrapped);
-    this.sizes = new ResizeObserver(() => this.following && this.toEnd());
+    this.sizes = new ResizeObserver(() => (this.following ? this.toEnd() : this.unplaced && this.toCurrent()));
     this.sizes.observe(this.body);
     this.host.replaceChildren(
       h("div.log-view", {}, h("div.log-bar", {}, groups), h("div.log-stage", {}, this.body, this.empty, this.pill)),
@@ -237,7 +238,9 @@ export class LogView {
     this.toCurrent();
   }
 
+  /** Bring the line that is named into view: at once, or as soon as the page shows the log. */
   toCurrent() {
+    this.unplaced = !this.body.clientHeight;
     const at = this.lines.findIndex((line) => line.id === this.current);
     if (this.state.wrap) {
       this.wrapped.querySelector(`[data-id="${this.current}"]`)?.scrollIntoView({ block: "center" });

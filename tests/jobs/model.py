@@ -37,6 +37,7 @@ class Job:
     tries: int = 0
     wait: int = 0
     for_pre: bool = False
+    placed: bool = False
     needs: "list[tuple[Job, bool]]" = field(default_factory=list)
     status: Status = Status.PENDING
     own: OwnRun = OwnRun.OPEN
@@ -69,6 +70,16 @@ class Job:
 
     def of_phase(self, phase: Phase) -> "list[Job]":
         return [child for child in self.children if child.spec.phase is phase]
+
+    @property
+    def wants_place(self) -> bool:
+        """Whether its parent begins only so many at once."""
+        lane, parent = self.spec.lane, self.parent
+        return parent is not None and lane is not None and lane.key == f"step {parent.id}"
+
+    @property
+    def seeks_place(self) -> bool:
+        return self.wants_place and not self.placed
 
     @property
     def pre_ended_badly(self) -> bool:
@@ -151,13 +162,32 @@ class JobsModel:
         if job.own is OwnRun.FAILED or job.pre_ended_badly:
             self.stop(job, Stopping.FAILING, now)
             return True
-        if job.own is OwnRun.OPEN and job.message is None and not job.held and job.may_run:
+        if self._give_place(job):
+            return True
+        blocked = any(each.seeks_place for each in (job, *job.ancestors()))
+        idle = job.own is OwnRun.OPEN and job.message is None and not job.held
+        if idle and job.may_run and not blocked:
             job.message, job.for_pre = Message(due=now), False
             return True
         if job.own is not OwnRun.OPEN and not any(each.status.open for each in job.below()):
             self._end(job, now)
             return True
         return False
+
+    def _give_place(self, job: Job) -> bool:
+        """Let the next child begin that needs a place, where there is one; True where it was so."""
+        if any(pre.status.open for pre in job.of_phase(Phase.PRE)):
+            return False
+        core = [child for child in job.of_phase(Phase.CORE) if child.status.open]
+        seeking = [child for child in core if child.seeks_place]
+        lane = seeking[0].spec.lane if seeking else None
+        if lane is None or len(core) - len(seeking) >= lane.max_running:
+            return False
+        child = seeking[0]
+        child.placed = True
+        pre = [each for each in child.of_phase(Phase.PRE) if each.status.open]
+        child.for_pre = child.own is OwnRun.OPEN and bool(pre)
+        return True
 
     def _end(self, job: Job, now: int) -> None:
         core = job.of_phase(Phase.CORE)
@@ -375,7 +405,7 @@ class JobsModel:
         """Run jobs again; of those above only the ones whose own run did not end well."""
         for job in {*jobs, *above}:
             job.round += 1
-            job.why, job.warnings = Stopping.NO, 0
+            job.why, job.warnings, job.placed = Stopping.NO, 0, False
             job.tries, job.wait = job.spec.tries, job.spec.try_wait
             if job not in jobs and job.own is OwnRun.WELL:
                 job.status = Status.RUNNING

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from random import Random
@@ -23,6 +24,7 @@ from quaero.clock import SECOND
 from quaero.errors import Conflict
 from quaero.jobs import check, create, feed, read, reopen, run, steer, transition
 from quaero.jobs.model import FailureAction, JobSpec, Need, Phase, Status
+from quaero.jobs.places import lane_of_children
 from quaero.jobs.run import Completed, Deferred, Failed, GivenBack, Outcome, Work
 from quaero.queue import State, settle
 from quaero.queue.claim import Claim
@@ -45,10 +47,14 @@ class Child(NamedTuple):
     needs: list[tuple[int, bool]]
     vital: bool
     tries: int
+    placed: bool = False
 
 
-def specs_of(children: Sequence[Child], **more: Any) -> list[JobSpec]:
-    """Specs of children that need only such as are of their own phase and before them."""
+def specs_of(children: Sequence[Child], parent_id: int, **more: Any) -> list[JobSpec]:
+    """Specs of children that need only such as are of their own phase and before them.
+
+    Of those of a parent that are `placed` one or two are under way at once.
+    """
     made: list[JobSpec] = []
     for child in children:
         needs = tuple(
@@ -56,9 +62,11 @@ def specs_of(children: Sequence[Child], **more: Any) -> list[JobSpec]:
             for place, anyhow in child.needs
             if place < len(made) and made[place].phase is child.phase
         )
+        placed = child.placed and child.phase is Phase.CORE and not needs
+        lane = lane_of_children(parent_id, 1 + parent_id % 2) if placed else None
         made.append(
             JobSpec("t", phase=child.phase, needs=needs, vital=child.vital, tries=child.tries,
-                    try_wait=10 * SECOND, **more)
+                    try_wait=10 * SECOND, lane=lane, **more)
         )  # fmt: skip
     return made
 
@@ -67,7 +75,7 @@ PHASES = st.sampled_from([Phase.CORE, Phase.CORE, Phase.PRE, Phase.POST])
 CHILDREN = st.lists(
     st.builds(
         Child, PHASES, st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=2),
-        st.booleans(), st.sampled_from([0, 0, 0, 1, 2]),
+        st.booleans(), st.sampled_from([0, 0, 0, 1, 2]), st.booleans(),
     ),
     max_size=3,
 )  # fmt: skip
@@ -158,13 +166,13 @@ class JobsMachine(RuleBasedStateMachine):
     def create_tree(self, tolerance: tuple[int, FailureAction], children: list[Child]) -> None:
         limit, action = tolerance
         spec = JobSpec("t", max_child_failures=limit, failure_action=action)
-        specs = specs_of(children)
 
-        def both(tx: Any) -> tuple[range, range]:
+        def both(tx: Any) -> tuple[range, range, list[JobSpec]]:
             top = create.create(tx, self.queue_id, [spec])
-            return top, create.create(tx, self.queue_id, specs, top[0])
+            specs = specs_of(children, top[0])
+            return top, create.create(tx, self.queue_id, specs, top[0]), specs
 
-        top, below = self.do(both)
+        top, below, specs = self.do(both)
         self.model.created(top, [spec], None)
         self.model.created(below, specs, self.model.jobs[top[0]])
         self.model.settle(self.now)
@@ -176,7 +184,7 @@ class JobsMachine(RuleBasedStateMachine):
     ) -> None:
         parent = self.job(data)
         limit, action = tolerance
-        specs = specs_of(children, max_child_failures=limit, failure_action=action)
+        specs = specs_of(children, parent.id, max_child_failures=limit, failure_action=action)
         with self.same_refusal(self.model.refuse_children, parent):
             ids = self.do(create.create, self.queue_id, specs, parent.id)
             self.model.created(ids, specs, parent)
@@ -223,7 +231,7 @@ class JobsMachine(RuleBasedStateMachine):
             case "well":
                 spawn = []
                 if len(self.model.jobs) < MOST_JOBS:
-                    spawn = specs_of(data.draw(CHILDREN))
+                    spawn = specs_of(data.draw(CHILDREN), work.job_id)
                 return Completed(work, at, spawn=spawn, effects=[effect])
             case "badly":
                 return Failed(work, at, error="no", permanent=True)
@@ -357,6 +365,7 @@ class JobsMachine(RuleBasedStateMachine):
         job = self.job(data)
         new = self.do(steer.copy, job.id)
         spec = self.model.spec_of(job)
+        spec = replace(spec, lane=None) if job.wants_place else spec
         self.model.created([new], [spec], None)
         self.model.jobs[new].held = True
 

@@ -141,6 +141,8 @@ def _some_step(
     if random.random() < 0.4:
         config |= {"index": "{{ index }}", "item": "{{ item }}"}
         written["for_each"], step.items = _some_items(random, known)
+        if random.random() < 0.5:
+            written["max_parallel"] = random.randint(1, 2)
         if random.random() < 0.4:
             written["max_child_failures"] = 1
             written["failure_action"] = random.choice(["continue", "mark_warning", "stop_all"])

@@ -21,6 +21,7 @@ from quaero.jobs.model import JobSpec, OwnRun, Phase, Stopping
 from quaero.jobs.run import Completed, Failed, GivenBack, Outcome, Work
 from quaero.queue import settle
 from quaero.queue.claim import Claim
+from quaero.queue.message import Lane
 from quaero.queue.queue import open_queue
 from quaero.work.context import JobContext, JobLog
 from quaero.work.pool import _save
@@ -300,7 +301,9 @@ class Life:
     def _job_of(self, step: Step, payload: dict[str, Any]) -> JobSpec:
         index = payload["index"]
         name = step.name if index is None else f"{step.name} {index + 1}"
-        return JobSpec("act", json.dumps(payload, sort_keys=True), name=name)
+        most = step.written.get("max_parallel")
+        lane = None if most is None else Lane(f"step {self.run.jobs[step.name].id}", most)
+        return JobSpec("act", json.dumps(payload, sort_keys=True), name=name, lane=lane)
 
     def _judge(self, work: Work, ours: Completed, theirs: Completed) -> None:
         step = self.run.step_of(self.model.jobs[work.job_id])
@@ -316,7 +319,7 @@ class Life:
 
     def _plain(self, spec: JobSpec) -> JobSpec:
         payload = json.dumps(json.loads(spec.payload), sort_keys=True)
-        return JobSpec(spec.type, payload, name=spec.name)
+        return JobSpec(spec.type, payload, name=spec.name, lane=spec.lane)
 
     def _saver(self, work: Work, db: Fragile) -> Any:
         async def save(effects: Any, specs: Any, _: Any) -> None:

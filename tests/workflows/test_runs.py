@@ -289,6 +289,16 @@ async def test_no_more_items_run_at_once_than_wanted(stage: Stage) -> None:
     assert most <= 2
 
 
+async def test_an_item_is_under_way_until_all_below_it_has_ended(stage: Stage) -> None:
+    steps = [say("a", text="a {{ parameters.n }}"), say("b", "a", text="b {{ parameters.n }}")]
+    inner = {"id": "inner", "steps": steps, "parameters": {"n": {"type": "integer"}}}
+    nested = {"name": "each", "action": "workflow", "for_each": [1, 2, 3], "max_parallel": 1,
+              "config": {"definition": "inner", "parameters": {"n": "{{ item }}"}}}  # fmt: skip
+    run = await stage.run(nested, definitions={"inner": inner})
+    assert stage.said == ["a 1", "b 1", "a 2", "b 2", "a 3", "b 3"]
+    assert run.summary.status is COMPLETED
+
+
 async def test_pre_and_post_jobs_surround_the_steps(stage: Stage) -> None:
     await stage.run(say("core"), pre_jobs=[say("pre")], post_jobs=[say("x"), say("y", "x")])
     assert stage.said == ["pre", "core", "x", "y"]

@@ -35,6 +35,22 @@ _CHECKS = {
     "jobs that wait for pre jobs which have ended": """
         select id from job where held = 2 and status < 2 and stopping = 0 and pre_open = 0
     """,
+    "jobs that wait for a place which is free": """
+        select c.id from job c join job p on p.id = c.parent_id
+         where c.held = 3 and c.stopping = 0 and p.stopping = 0 and p.pre_open = 0
+           and p.core_open - p.wait_core < c.lane ->> 1
+    """,
+    "jobs held with one above that waits for no place": """
+        with recursive up(start, parent_id, held) as (
+            select id, parent_id, 0 from job where held = 4 and stopping = 0
+            union all
+            select up.start, j.parent_id, max(up.held, j.held = 3)
+              from up join job j on j.id = up.parent_id)
+        select start from up group by start having max(held) = 0
+    """,
+    "ended jobs that wait for a place": """
+        select id from job where held > 2 and status > 1
+    """,
     "ended jobs above open ones": """
         select distinct p.id from job p join job c on c.parent_id = p.id
          where p.status > 1 and c.status < 2
@@ -86,8 +102,8 @@ _CHECKS = {
                    sum(phase = 1 and status < 2) core_open,
                    sum(phase = 1 and status = 3) core_failed,
                    sum(phase = 2 and status < 2) post_open,
-                   sum(phase = 1 and own_run = 0 and message_id is null and held = 0
-                       and unmet = 0) wait_core,
+                   sum(phase = 1 and (held = 3 or (own_run = 0 and message_id is null and held = 0
+                                                   and unmet = 0))) wait_core,
                    sum(phase = 2 and own_run = 0 and message_id is null and held = 0
                        and unmet = 0) wait_post
               from job where parent_id is not null group by parent_id)

@@ -14,7 +14,9 @@ from quaero.db.contract import Row, Tx
 from quaero.errors import BadInput, Conflict, DiskFull
 from quaero.jobs import logs
 from quaero.jobs.logs import Level
-from quaero.jobs.model import MAX_DEPTH, JobRow, JobSpec, Need, Phase
+from quaero.jobs.messages import without_place
+from quaero.jobs.model import MAX_DEPTH, Hold, JobRow, JobSpec, Need, Phase
+from quaero.jobs.places import wants_place
 from quaero.jobs.rows import load, load_one
 from quaero.jobs.transition import entered, examine, gains
 from quaero.queue.message import WITHOUT_ROOM, NewMessage
@@ -62,7 +64,9 @@ def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | Non
     ids = tx.ids("job", len(specs))
     blocked = frozenset(id_ for id_, spec in zip(ids, specs, strict=True) if spec.needs)
     waiting = _waiting(tx, specs, ids, parent) - blocked
-    messages = _send(tx, queue_id, specs, ids, waiting | blocked)
+    holds = _holds(tx, specs, ids, parent, waiting | blocked)
+    messages = _send(tx, queue_id, specs, ids, waiting | blocked | holds.keys())
+    waiting |= {id_ for id_, hold in holds.items() if hold is Hold.FOR_PLACE}
     tx.execute(
         """
         insert into job(id, parent_id, root_id, depth, type, phase, name, description, status,
@@ -79,7 +83,13 @@ def insert(tx: Tx, queue_id: int, specs: Sequence[JobSpec], parent: JobRow | Non
         (
             msgspec.json.encode(
                 [
-                    _values(id_, spec, messages.get(id_), needed=place in needed)
+                    _values(
+                        id_,
+                        spec,
+                        messages.get(id_),
+                        holds.get(id_, Hold.NO),
+                        needed=place in needed,
+                    )
                     for place, (id_, spec) in enumerate(zip(ids, specs, strict=True))
                 ]
             ).decode(),
@@ -144,15 +154,27 @@ def _waiting(tx: Tx, specs: Sequence[JobSpec], ids: range, parent: JobRow | None
     )
 
 
+def _holds(
+    tx: Tx, specs: Sequence[JobSpec], ids: range, parent: JobRow | None, waiting: frozenset[int]
+) -> dict[int, Hold]:
+    """Why jobs are held: by hand, or because they need a place, or something above them does."""
+    above = parent is not None and parent.depth > 0 and bool(without_place(tx, [parent.id]))
+    holds: dict[int, Hold] = {}
+    for id_, spec in zip(ids, specs, strict=True):
+        if spec.held:
+            holds[id_] = Hold.BY_HAND
+        elif parent is not None and not spec.needs and wants_place(spec, parent.id):
+            holds[id_] = Hold.FOR_PLACE
+        elif above and id_ not in waiting:
+            holds[id_] = Hold.WITH_ANCESTOR
+    return holds
+
+
 def _send(
     tx: Tx, queue_id: int, specs: Sequence[JobSpec], ids: range, blocked: frozenset[int]
 ) -> dict[int, int]:
     """The messages of the jobs that may run, by job id."""
-    ready = [
-        (id_, spec)
-        for id_, spec in zip(ids, specs, strict=True)
-        if id_ not in blocked and not spec.held
-    ]
+    ready = [(id_, spec) for id_, spec in zip(ids, specs, strict=True) if id_ not in blocked]
     sent = send(
         tx,
         queue_id,
@@ -164,11 +186,13 @@ def _send(
     return {id_: message for (id_, _), message in zip(ready, sent, strict=True)}
 
 
-def _values(id_: int, spec: JobSpec, message_id: int | None, *, needed: bool) -> Row:
+def _values(
+    id_: int, spec: JobSpec, message_id: int | None, hold: Hold, *, needed: bool
+) -> Row:  # fmt: skip
     lane = None if spec.lane is None else msgspec.json.encode(spec.lane).decode()
     return (
         id_, spec.type, spec.phase, spec.name or spec.type, spec.description, spec.priority,
-        spec.payload, spec.rerun_of, int(spec.held), spec.run_at, message_id,
+        spec.payload, spec.rerun_of, hold, spec.run_at, message_id,
         spec.max_child_failures, spec.failure_action, lane, spec.timeout,
         len({need.place for need in spec.needs}), int(needed), int(spec.vital), spec.tries,
         spec.try_wait,

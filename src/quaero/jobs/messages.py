@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
-from quaero.db.contract import Tx
-from quaero.jobs.model import JobRow
+from quaero.db.contract import ReadTx, Tx
+from quaero.jobs.model import Hold, JobRow
 from quaero.queue.message import Lane, NewMessage
 from quaero.queue.send import send
 
@@ -15,14 +15,39 @@ _Lane = tuple[str, int, int]
 
 
 def send_messages(tx: Tx, jobs: Sequence[JobRow]) -> None:
-    """Give jobs of one queue their messages; the caller stores the rows."""
+    """Give jobs their messages; the caller stores the rows.
+
+    What lies below a job that waits for a place is held in place of that.
+    """
+    waiting = without_place(tx, {job.parent_id for job in jobs if job.parent_id and job.depth > 1})
     by_queue: dict[int, list[JobRow]] = {}
     for job in jobs:
-        by_queue.setdefault(job.queue_id, []).append(job)
+        if job.parent_id in waiting:
+            job.held = Hold.WITH_ANCESTOR
+        else:
+            by_queue.setdefault(job.queue_id, []).append(job)
     for queue_id, of_queue in by_queue.items():
         ids = send(tx, queue_id, [message_of(job) for job in of_queue])
         for job, id_ in zip(of_queue, ids, strict=True):
             job.message_id = id_
+
+
+def without_place(tx: ReadTx, ids: Collection[int]) -> set[int]:
+    """The jobs among these that wait for a place, or lie below one that does."""
+    if not ids:
+        return set()
+    rows = tx.execute(
+        """
+        with recursive up(start, parent_id, held) as (
+            select id, parent_id, held from job where id in ints($1)
+            union all
+            select up.start, j.parent_id, j.held from up join job j on j.id = up.parent_id
+             where up.held <> 3)
+        select start from up where held = 3
+        """,
+        (msgspec.json.encode(sorted(ids)).decode(),),
+    )
+    return {id_ for (id_,) in rows}
 
 
 def send_again(tx: Tx, job: JobRow) -> None:

@@ -63,12 +63,16 @@ class Stopping(IntEnum):
 class Hold(IntEnum):
     """Why a job that may start by its phase has no message yet.
 
-    `FOR_PRE`: its own run goes on when its pre children have ended.
+    `FOR_PRE`: its own run goes on when its pre children have ended. `FOR_PLACE`: as many children
+    of its parent are under way as may be; nothing below it has a message either, and what could
+    start there otherwise is held `WITH_ANCESTOR`.
     """
 
     NO = 0
     BY_HAND = 1
     FOR_PRE = 2
+    FOR_PLACE = 3
+    WITH_ANCESTOR = 4
 
 
 class FailureAction(IntEnum):

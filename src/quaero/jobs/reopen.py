@@ -15,8 +15,9 @@ from quaero.errors import Conflict
 from quaero.jobs import deadlines, logs
 from quaero.jobs.logs import Level
 from quaero.jobs.messages import send_messages
-from quaero.jobs.model import JobRow, OwnRun, Phase, Status, Stopping
-from quaero.jobs.rows import load, load_one
+from quaero.jobs.model import Hold, JobRow, OwnRun, Phase, Status, Stopping
+from quaero.jobs.places import wants_place
+from quaero.jobs.rows import load, load_one, store
 from quaero.jobs.transition import examine, gains, recount_needs, transition
 from quaero.queue import settle
 
@@ -97,7 +98,9 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
     jobs = _with_ancestors(tx, jobs)
     jobs.sort(key=lambda job: (job.depth, job.id))
     needy = _with_needs(tx, jobs)
+    seekers = [job for job in jobs if job.id not in needy and wants_place(job, job.parent_id)]
     gated = {job.id for job in jobs if job.id in needy or _must_wait(tx, job)}
+    gated |= {job.id for job in seekers}
     settle.discard(tx, [job.message_id for job in jobs if job.message_id is not None])
     for job in jobs:
         job.round += 1
@@ -105,6 +108,9 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
         job.own_run, job.stopping, job.message_id = OwnRun.OPEN, Stopping.NO, None
         job.started_at, job.warnings = None, 0
         logs.say(tx, job, Level.INFO, f"retried, round {job.round}")
+    for job in seekers:
+        job.held = Hold.FOR_PLACE
+    store(tx, seekers)  # what is below them asks for it
     ready = [job for job in jobs if job.id not in gated and not job.held]
     send_messages(tx, ready)
     _clear_outcome(tx, [job.id for job in jobs])
@@ -235,6 +241,7 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
         for parent in ended:
             parent.round += 1
             parent.stopping, parent.warnings = Stopping.NO, 0
+            _seek_place(tx, parent)
             logs.say(tx, parent, Level.INFO, f"reopened, round {parent.round}")
         _time_again(tx, ended)
         transition(tx, ended, Status.RUNNING)
@@ -278,6 +285,13 @@ def _must_wait(tx: Tx, job: JobRow) -> bool:
     return job.phase == Phase.CORE and bool(pre_open or parent.pre_failed)
 
 
+def _seek_place(tx: Tx, job: JobRow) -> None:
+    """Have a job that goes on without running again wait for a place, where it needs one."""
+    if wants_place(job, job.parent_id):
+        job.held = Hold.FOR_PLACE
+        _count_as_waiting(tx, job)
+
+
 def _count_as_waiting(tx: Tx, job: JobRow) -> None:
     column = "wait_post" if job.phase == Phase.POST else "wait_core"
     tx.execute(f"update job set {column} = {column} + 1 where id = $1", (job.parent_id,))
@@ -296,6 +310,7 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
     open_above(tx, job)
     job.round += 1
     job.stopping, job.warnings = Stopping.NO, 0
+    _seek_place(tx, job)
     _time_again(tx, [job])
     transition(tx, [job], Status.RUNNING)
     recount_needs(tx, _needing(tx, [job]))

@@ -19,6 +19,7 @@ from quaero.jobs.create import accept_children, create, insert
 from quaero.jobs.logs import Level
 from quaero.jobs.messages import send_messages
 from quaero.jobs.model import FailureAction, Hold, JobRow, JobSpec, Phase, Status, Stopping
+from quaero.jobs.places import wants_place
 from quaero.jobs.reopen import open_above, reopen
 from quaero.jobs.rows import deepest_first, load, load_one, select, store
 from quaero.jobs.transition import (
@@ -130,6 +131,8 @@ def copy(tx: Tx, job_id: int, payload: str | None = None) -> int:
     """
     job = load_one(tx, job_id)
     spec = replace(_spec_of(tx, job_id, payload), held=True, phase=Phase.CORE)
+    if wants_place(job, job.parent_id):
+        spec = replace(spec, lane=None)
     return create(tx, job.queue_id, [spec])[0]
 
 

@@ -20,6 +20,7 @@ import msgspec
 from quaero.clock import DAY, SECOND
 from quaero.db.contract import Tx
 from quaero.jobs import feed, logs, minutes, totals
+from quaero.jobs.begin import begin, begin_core
 from quaero.jobs.logs import Level
 from quaero.jobs.messages import message_of, send_again, send_messages
 from quaero.jobs.model import (
@@ -47,6 +48,7 @@ _DELTA = (
     "wait_core", "wait_post",
 )  # fmt: skip
 _DESCENDANTS = _DELTA[:5]
+_NEEDS_MET = "needs_met"  # of how many children; this is not kept
 
 Delta = Counter[str]
 
@@ -70,6 +72,7 @@ def _move(tx: Tx, jobs: Sequence[JobRow], to: Status) -> None:
             job.completed_at = None
         else:
             job.completed_at = tx.now
+            _wait_for_no_place(tx, job)
             minutes.ended(tx, job.type, to)
         feed.changed(tx, job.root_id, job.id)
     store(tx, jobs)
@@ -98,9 +101,17 @@ def removed(tx: Tx, jobs: Sequence[JobRow]) -> None:
 
 
 def _no_longer_waits(tx: Tx, job: JobRow) -> None:
-    waits = job.own_run == OwnRun.OPEN and job.message_id is None
-    if job.parent_id is not None and waits and not (job.held or job.unmet):
+    waits = job.own_run == OwnRun.OPEN and job.message_id is None and not (job.held or job.unmet)
+    if job.parent_id is not None and (waits or job.held == Hold.FOR_PLACE):
         _gain(tx, job)["wait_post" if job.phase == Phase.POST else "wait_core"] -= 1
+
+
+def _wait_for_no_place(tx: Tx, job: JobRow) -> None:
+    """Let a job that ends without having begun wait neither for its place nor for one above."""
+    if job.held == Hold.FOR_PLACE:
+        _no_longer_waits(tx, job)
+    if job.held in (Hold.FOR_PLACE, Hold.WITH_ANCESTOR):
+        job.held = Hold.NO
 
 
 def examine(tx: Tx, job: JobRow) -> None:
@@ -200,7 +211,7 @@ def _look_at(tx: Tx, parent: JobRow, gain: Delta) -> None:
         if parent.held == Hold.FOR_PRE and not parent.pre_open:
             _go_on(tx, parent)
         if parent.wait_core and not parent.pre_open:
-            begin(tx, parent, Phase.CORE)
+            begin_core(tx, parent, look=bool(gain["pre_open"] or gain[_NEEDS_MET]))
         if parent.wait_post and parent.core_ended:
             begin(tx, parent, Phase.POST)
     if parent.own_run != OwnRun.OPEN and not parent.n_open:
@@ -253,25 +264,6 @@ def _limit_crossed(tx: Tx, parent: JobRow) -> None:
         _set_error(tx, parent, text)
         logs.say(tx, parent, Level.ERROR, f"stopped: {text}")
         stop(tx, parent, Stopping.FAILING)
-
-
-def begin(tx: Tx, parent: JobRow, phase: Phase) -> None:
-    """Send the messages of the children that waited for a phase."""
-    waiting = select(
-        tx,
-        """
-        parent_id = $1 and status < 2 and parent_id is not null and phase = $2
-        and message_id is null and own_run = 0 and held = 0 and unmet = 0 order by id
-        """,
-        (parent.id, phase),
-    )
-    send_messages(tx, waiting)
-    store(tx, waiting)
-    column = "wait_post" if phase is Phase.POST else "wait_core"
-    tx.execute(f"update job set {column} = {column} - $2 where id = $1", (parent.id, len(waiting)))
-    if waiting:
-        name = phase.name.lower()
-        logs.say(tx, parent, Level.INFO, f"{len(waiting)} {name} jobs may start")
 
 
 def _end(tx: Tx, parent: JobRow) -> None:
@@ -370,15 +362,21 @@ def recount_needs(tx: Tx, jobs: Sequence[JobRow]) -> None:
     )
     unmet: dict[int, int] = dict(rows)
     pre: list[JobRow] = []
+    again: list[JobRow] = []
     for job in jobs:
         before, job.unmet = job.unmet, unmet[job.id]
         change = int(job.unmet == 0) - int(before == 0)
-        if change and job.phase == Phase.PRE:
+        if change and job.held == Hold.WITH_ANCESTOR:
+            job.held = Hold.NO  # it waits for what it needs once more
+            again.append(job)
+        elif change and job.phase == Phase.PRE:
             pre.append(job)  # its phase has begun; it was not to start before
         elif change:
-            _gain(tx, job)["wait_post" if job.phase == Phase.POST else "wait_core"] += change
+            gain = _gain(tx, job)
+            gain["wait_post" if job.phase == Phase.POST else "wait_core"] += change
+            gain[_NEEDS_MET] += change > 0
     send_messages(tx, pre)
-    store(tx, pre)
+    store(tx, pre + again)
 
 
 def _skip(tx: Tx, job: JobRow, needed: JobRow) -> None:
@@ -446,5 +444,6 @@ def _fence(tx: Tx, job: JobRow) -> None:
 def _drop_own_run(tx: Tx, job: JobRow) -> None:
     if job.own_run == OwnRun.OPEN:
         _no_longer_waits(tx, job)
+        job.held = Hold.NO if job.held == Hold.FOR_PLACE else job.held
         job.own_run = OwnRun.STOPPED
         job.message_id = None

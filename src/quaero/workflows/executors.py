@@ -23,10 +23,10 @@ from quaero.errors import BadInput, BadPayload, NotFound, Permanent
 from quaero.forms import said
 from quaero.jobs.deadlines import limit_time
 from quaero.jobs.model import FailureAction, JobRow, JobSpec, Need, Phase
+from quaero.jobs.places import lane_of_children
 from quaero.jobs.reopen import portions, reopen
 from quaero.jobs.run import Effect
 from quaero.jobs.steer import SLICE
-from quaero.queue.message import Lane
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry, Result
 from quaero.workflows.checking import structure
@@ -240,7 +240,7 @@ class WorkflowExecutors:
         payload = self._registry.get(step.action).encode(config)
         lane = None
         if step.max_parallel is not None:
-            lane = Lane(f"step {job.id}", step.max_parallel, 0)
+            lane = lane_of_children(job.id, step.max_parallel)
         return JobSpec(step.action, payload, name=name, priority=step.priority or 0, lane=lane)
 
 

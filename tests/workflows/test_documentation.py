@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from quaero.api.flow_models import ScheduleModel
 from quaero.app import registry_without_worker
+from quaero.clock import SECOND
 from quaero.settings import Settings
 from quaero.workflows.definition import Definition, Parameter, Schedule, Step, Tolerance
 from quaero.workflows.expression import FUNCTIONS
 from quaero.workflows.parser import parse
+from quaero.workflows.schedules import GRACE
 from quaero.workflows.text import check
 
 from ..opening import Opened  # noqa: TID252
@@ -40,6 +43,12 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize(("text", "value"), ROWS)
 def test_each_expression_has_the_value_it_is_said_to_have(text: str, value: str) -> None:
     assert parse(text).value(SCOPE) == json.loads(value)
+
+
+@pytest.mark.parametrize("text", [PAGE, Schedule.__doc__, ScheduleModel.__doc__])
+def test_when_a_time_is_missed_is_told_as_it_is(text: str) -> None:
+    told = re.findall(r"(\d+) s (?:past|from then on)", text)
+    assert set(told) == {str(GRACE // SECOND)}
 
 
 @pytest.mark.parametrize("model", [Definition, Step, Parameter, Schedule, Tolerance])

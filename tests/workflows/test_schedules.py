@@ -197,6 +197,24 @@ def test_times_at_which_nothing_ran_are_made_up_for_as_it_says(
     assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 14, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("missed", ["once", "all", "skip"])
+def test_a_time_is_missed_only_when_the_grace_has_passed(flows: Flows, missed: str) -> None:
+    flows.hourly(missed=missed, overlap="allow")
+    flows.at(2026, 3, 2, 11, schedules.GRACE // MINUTE)
+    flows.turn()
+    assert flows.due() == [datetime(2026, 3, 2, 11, tzinfo=UTC)]
+    assert flows.table().left_out == 0
+
+
+def test_a_time_for_which_it_has_passed_is_skipped(flows: Flows) -> None:
+    flows.hourly(missed="skip")
+    flows.at(2026, 3, 2, 11, schedules.GRACE // MINUTE)
+    flows.opened.clock.step_wall(0.001)
+    flows.turn()
+    assert flows.due() == []
+    assert flows.table().left_out == 1
+
+
 def test_a_paused_schedule_begins_nothing_and_goes_on_with_the_next_time(flows: Flows) -> None:
     flows.hourly()
     assert flows.opened.write(schedules.pause, "flow").next_at is None

@@ -32,7 +32,8 @@ class ScheduleModel(Answer):
     """A schedule as it stands.
 
     `words` is when it is due as people say it, `next` the coming due times. `missed` says what
-    becomes of times at which nothing was running, `overlap` of those at which a run was under way.
+    becomes of times at which nothing was running for 60 s from then on, `overlap` of those at which
+    a run was under way.
     `blocked`: a run is due and waits. `last_note` says what became of the last due time where that
     was no run; `left_out` counts the times that were skipped.
     """

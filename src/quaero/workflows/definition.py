@@ -233,8 +233,9 @@ class Schedule(Written):
     """When runs begin by themselves.
 
     `missed` says what becomes of times at which nothing was running: one run for all of them, one
-    for each, or none. `overlap`: a run that is due while another is under way is left out, waits
-    for the other's end, or begins beside it.
+    for each, or none. A time that is at most 60 s past begins its run all the same.
+    `overlap`: a run that is due while another is under way is left out, waits for the other's end,
+    or begins beside it.
     """
 
     cron: Annotated[str, AfterValidator(_cron)]

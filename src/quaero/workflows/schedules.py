@@ -1,8 +1,8 @@
 """Schedules: the next due time of each definition is stored, and taken in the transaction that
 begins the run, so that any number of processes begin exactly one.
 
-Times are wall times in microseconds UTC. A time is missed when it is looked at more than a minute
-later: then nothing was running.
+Times are wall times in microseconds UTC. A time is missed when it is looked at more than `GRACE`
+later: then nothing was running. A restart that takes less loses no run.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from quaero.workflows import cron
 from quaero.workflows.definition import Schedule
 
 TOPIC = "schedules"
+GRACE = MINUTE
 AT_ONCE = 20
 MOST_MISSED = 1_000
 RUNS_AT_ONCE = 50
@@ -271,7 +272,7 @@ def _wanted(tx: Tx, table: Timetable, due: list[int]) -> list[int]:
         other = "the run before was under way" if table.overlap == "wait" else "there was no room"
         dropped, why = len(due) - 1, f"passed while {other}"
     else:
-        missed = sum(tx.now - at > MINUTE for at in due)
+        missed = sum(tx.now - at > GRACE for at in due)
         dropped, why = (missed if table.missed == "skip" else missed - 1), "were missed"
     if dropped <= 0:
         return due

@@ -68,6 +68,11 @@ def test_a_source_is_made_tried_checked_collected_and_its_documents_are_found(
     expect(made.locator(".source-head .status")).to_have_text("Collecting")
     site.answers.set()
     expect(made).to_contain_text("Healthy", timeout=ENDS_MS)
+    made.get_by_role("button", name="More for pilot").click()
+    page.get_by_role("menuitem", name="Runs").click()
+    expect(page.get_by_text("source:pilot")).to_be_visible()
+    expect(page.locator("tr.job-row.level-1")).to_have_count(2)  # it was checked first
+    page.go_back()
     made.get_by_role("link", name="3 documents").click()
     expect(page).to_have_url(f"{server.url}/documents?q=source:pilot")
     expect(page.locator(".document-rows li")).to_have_count(3)

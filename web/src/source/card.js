@@ -135,6 +135,7 @@ export class SourceCard {
     const { source, page } = this;
     menu(this.more, [
       { label: "Edit", icon: "code", act: () => page.openEditor(source) },
+      { label: "Runs", icon: "tree", act: () => go(`/queue?source=${source.name}`) },
       { label: "Documents", icon: "search", act: () => go(`/documents?q=source:${source.name}`) },
       { label: source.enabled ? "Disable" : "Enable", icon: source.enabled ? "pause" : "run", act: () => page.enable(source) },
       { label: "Delete", icon: "trash", act: () => page.remove(source), danger: true },

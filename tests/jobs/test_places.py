@@ -1,17 +1,20 @@
 """Children of which only so many are under way at once, each with all that is below it."""
 
 import asyncio
+from functools import partial
 from random import Random
+from typing import Any
 
 import pytest
 
 from quaero.clock import SECOND
 from quaero.errors import Conflict
-from quaero.jobs import actions, steer
+from quaero.jobs import actions, deadlines, steer
 from quaero.jobs.create import insert
-from quaero.jobs.model import JobSpec, Phase, Status
+from quaero.jobs.model import FailureAction, JobSpec, Phase, Status
 from quaero.jobs.places import lane_of_children
 from quaero.jobs.run import Completed, Deferred, Failed, GivenBack, Outcome, Work
+from quaero.queue.message import Lane
 
 from ..opening import Opened  # noqa: TID252
 from ..soak import EXAMPLES  # noqa: TID252
@@ -260,6 +263,94 @@ class Life:
                 break
             self.judge()
         assert self.jobs.opened.sql("select id from job where status < 2") == []
+
+
+def fail_with_a_step(jobs: Jobs, item: int, pages: int = 1, **step: Any) -> tuple[int, list[int]]:
+    """Have a child fail by a step below it that is tried twice; the step and its pages."""
+    assert jobs.claim() == [item]
+    spec = JobSpec("step", vital=True, tries=1, try_wait=SECOND, **step)
+    jobs.well(item, spawn=[spec])
+    (made,) = jobs.claim()
+    jobs.well(made, spawn=[JobSpec("page", vital=True) for _ in range(pages)])
+    below = jobs.claim()
+    jobs.badly(*below)
+    jobs.opened.clock.pass_time(2)
+    assert jobs.claim() == [made]
+    jobs.well(made)
+    assert jobs.look(item).status is FAILED
+    return made, below
+
+
+def test_what_is_tried_again_below_a_child_that_waits_has_no_message(jobs: Jobs) -> None:
+    root, (a, b) = items_of(jobs, 2)
+    _, under_way = fail_with_a_step(jobs, a)
+    step, (page,) = fail_with_a_step(jobs, b)
+    retry(jobs, root)
+    assert jobs.claim() == under_way
+    jobs.do(steer.cancel, page)
+    jobs.opened.clock.pass_time(5)
+    assert jobs.claim() == []
+    jobs.well(*under_way)
+    assert jobs.claim() == [step]
+
+
+def test_a_step_that_was_stopped_while_it_waited_has_one_message(jobs: Jobs) -> None:
+    stopping = {"max_child_failures": 1, "failure_action": FailureAction.STOP_ALL}
+    root, (a, b) = items_of(jobs, 2)
+    steps = {}
+    for item in (a, b):
+        assert jobs.claim() == [item]
+        spec = JobSpec("step", vital=True, tries=1, try_wait=SECOND, **stopping)
+        jobs.well(item, spawn=[spec])
+        (step,) = jobs.claim()
+        jobs.well(step, spawn=[JobSpec("page", vital=True) for _ in range(3)])
+        steps[item] = step, jobs.claim()
+        jobs.badly(*steps[item][1])
+        jobs.opened.clock.pass_time(2)
+        assert jobs.claim() == [step]
+        jobs.badly(step)
+    retry(jobs, root)
+    jobs.claim()
+    step, pages = steps[b]
+    for page in pages[:2]:
+        jobs.do(steer.fail, page, "by hand")
+    jobs.opened.clock.pass_time(5)
+    assert jobs.claim() == []
+    jobs.do(steer.cancel, a)
+    assert jobs.claim() == [step]
+    assert jobs.claim() == []
+
+
+def test_the_time_of_a_child_that_goes_on_begins_with_its_place(jobs: Jobs) -> None:
+    root, items = items_of(jobs, 3)
+    for item in items:
+        assert jobs.claim() == [item]
+        limit = partial(deadlines.limit_time, limit=90 * 60 * SECOND)
+        jobs.well(
+            item,
+            spawn=[JobSpec("page", vital=True)],
+            effects=[lambda tx, job, limit=limit: limit(tx, job.id)],
+        )
+        jobs.badly(*jobs.claim())
+    retry(jobs, root)
+    for _ in items:
+        (page,) = jobs.claim()
+        for _ in range(4):  # an hour of work
+            jobs.opened.clock.pass_time(900)
+            jobs.do(deadlines.expire)
+        jobs.well(page)
+    assert jobs.statuses(root, *items) == [COMPLETED] * 4
+
+
+def test_a_child_that_went_on_in_another_lane_needs_its_place_again(jobs: Jobs) -> None:
+    root, items = items_of(jobs, 4)
+    for item in items:
+        assert jobs.claim() == [item]
+        jobs.settle(Deferred(jobs.works[item], 0, lane=Lane("maker", 8)))
+        assert jobs.claim() == [item]
+        jobs.badly(item)
+    retry(jobs, root)
+    assert jobs.claim() == items[:1]
 
 
 def test_no_more_are_under_way_than_may_be_whatever_happens() -> None:

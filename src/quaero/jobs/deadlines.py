@@ -10,6 +10,7 @@ import msgspec
 from quaero.db.contract import ReadTx, Tx
 from quaero.jobs import logs
 from quaero.jobs.logs import Level
+from quaero.jobs.messages import without_place
 from quaero.jobs.model import JobRow, Stopping
 from quaero.jobs.rows import load_one, stopping
 from quaero.jobs.transition import stop
@@ -72,7 +73,9 @@ def expire(tx: Tx) -> int:
     for id_, _ in sorted(rows, key=itemgetter(1)):
         tx.execute("update job set deadline = null where id = $1", (id_,))
         job = load_one(tx, id_)  # the one before may have ended it
-        if job.status.open and not stopping(tx, [id_]):
+        if without_place(tx, [id_]):
+            renew(tx, [job])  # its time begins with its place
+        elif job.status.open and not stopping(tx, [id_]):
             tx.execute("update job set error = $2 where id = $1", (id_, MISSED))
             logs.say(tx, job, Level.ERROR, f"failed: {MISSED}")
             stop(tx, job, Stopping.FAILING)

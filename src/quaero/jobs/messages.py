@@ -32,6 +32,19 @@ def send_messages(tx: Tx, jobs: Sequence[JobRow]) -> None:
             job.message_id = id_
 
 
+def send_for_try(tx: Tx, job: JobRow, wait: int) -> None:
+    """Give a job the message of its next try, after a wait; the caller stores the row.
+
+    One that waits for a place, or lies below one that does, gets it with the place.
+    """
+    job.message_id = None
+    if job.parent_id is not None and without_place(tx, [job.parent_id]):
+        job.held = Hold.WITH_ANCESTOR
+    elif job.held != Hold.FOR_PLACE:
+        message = msgspec.structs.replace(message_of(job), delay=wait, at=None)
+        (job.message_id,) = send(tx, job.queue_id, [message])
+
+
 def without_place(tx: ReadTx, ids: Collection[int]) -> set[int]:
     """The jobs among these that wait for a place, or lie below one that does."""
     if not ids:

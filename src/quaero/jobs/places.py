@@ -48,7 +48,9 @@ def give_places(tx: Tx, parent: JobRow) -> bool:
     tx.execute(
         "update job set wait_core = wait_core - $2 where id = $1", (parent.id, len(children))
     )
-    _send_below(tx, [child.id for child in children if child.n_open])
+    opened = [child.id for child in children if child.n_open]
+    _send_below(tx, opened)
+    _renew_times(tx, [child.id for child in children if child.own_run != OwnRun.OPEN])
     return True
 
 
@@ -61,6 +63,24 @@ def _without_place(tx: ReadTx, parent: JobRow, limit: int) -> list[JobRow]:
         """,
         (parent.id, limit),
     )
+
+
+def _renew_times(tx: Tx, ids: Collection[int]) -> None:
+    """Let the time of jobs that go on begin now that they have their places, and below them."""
+    if ids:
+        tx.execute(
+            """
+            update job set deadline = $2 + time_limit where id in (
+                with recursive below(id) as (
+                    select id from job where id in ints($1)
+                    union all
+                    select j.id from below b join job j on j.parent_id = b.id
+                     where j.parent_id is not null and j.status < 2 and j.held <> 3)
+                select id from below)
+               and time_limit is not null and deadline is not null
+            """,
+            (msgspec.json.encode(sorted(ids)).decode(), tx.now),
+        )
 
 
 def _send_below(tx: Tx, ids: Collection[int]) -> None:

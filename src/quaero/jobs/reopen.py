@@ -118,7 +118,7 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
     transition(tx, leaves, Status.PENDING)
     transition(tx, [job for job in jobs if job.has_descendants], Status.RUNNING)
     for job in jobs:
-        if job.id in gated and job.id not in needy:
+        if job.id in gated and job.id not in needy and job.held != Hold.FOR_PRE:
             _count_as_waiting(tx, job)
     recount_needs(tx, [*(job for job in jobs if job.id in needy), *_needing(tx, jobs)])
     for job in jobs:

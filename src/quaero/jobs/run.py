@@ -19,6 +19,7 @@ from quaero.jobs import feed, logs, minutes
 from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry, Level
 from quaero.jobs.model import Hold, JobRow, JobSpec, OwnRun, Status, Stopping
+from quaero.jobs.places import wants_place
 from quaero.jobs.rows import deepest_first, load
 from quaero.jobs.rows import stopping as stopping  # noqa: PLC0414 - workers ask it too
 from quaero.jobs.transition import examine, gains, stop, transition, try_again
@@ -291,7 +292,9 @@ def _defer(tx: Tx, deferred: Deferred, job: JobRow, held: Held) -> None:
         job.message_id, job.held = None, Hold.FOR_PRE
     else:
         settle.release(tx, [settle.Release(held, deferred.delay, charge=False, lane=deferred.lane)])
-    lane = None if deferred.lane is None else msgspec.json.encode(deferred.lane).decode()
+    lane = None  # one that needs a place is known by its lane, also when it is opened again
+    if deferred.lane is not None and not wants_place(job, job.parent_id):
+        lane = msgspec.json.encode(deferred.lane).decode()
     tx.execute(
         "update job set state = $2, lane = coalesce($3, lane) where id = $1",
         (job.id, deferred.state, lane),

@@ -22,7 +22,7 @@ from quaero.db.contract import Tx
 from quaero.jobs import feed, logs, minutes, totals
 from quaero.jobs.begin import begin, begin_core
 from quaero.jobs.logs import Level
-from quaero.jobs.messages import message_of, send_again, send_messages
+from quaero.jobs.messages import send_again, send_for_try, send_messages
 from quaero.jobs.model import (
     COLUMNS,
     FailureAction,
@@ -37,7 +37,6 @@ from quaero.jobs.model import (
 from quaero.jobs.rows import load, select, stopping, store
 from quaero.jobs.verdict import forget_warnings, verdict
 from quaero.queue import settle
-from quaero.queue.send import send
 
 LONGEST_WAIT = 366 * DAY
 STOP_AT_ONCE = 1_000
@@ -301,8 +300,7 @@ def try_again(tx: Tx, job: JobRow) -> bool:
     if job.message_id is not None:
         settle.discard(tx, [job.message_id])
     wait = min(first_wait * 2 ** (given - tries), LONGEST_WAIT)
-    message = msgspec.structs.replace(message_of(job), delay=wait, at=None)
-    (job.message_id,) = send(tx, job.queue_id, [message])
+    send_for_try(tx, job, wait)
     job.round += 1
     job.attempt = job.warnings = 0
     job.own_run, job.stopping = OwnRun.OPEN, Stopping.NO
@@ -369,9 +367,9 @@ def recount_needs(tx: Tx, jobs: Sequence[JobRow]) -> None:
         if change and job.held == Hold.WITH_ANCESTOR:
             job.held = Hold.NO  # it waits for what it needs once more
             again.append(job)
-        elif change and job.phase == Phase.PRE:
+        elif change and job.phase == Phase.PRE and job.held != Hold.FOR_PRE:
             pre.append(job)  # its phase has begun; it was not to start before
-        elif change:
+        elif change and job.held != Hold.FOR_PRE:
             gain = _gain(tx, job)
             gain["wait_post" if job.phase == Phase.POST else "wait_core"] += change
             gain[_NEEDS_MET] += change > 0

@@ -134,9 +134,12 @@ def _listen(settings: Settings) -> socket.socket:
 def _bind(listening: socket.socket, address: Any) -> None:
     """Begin to listen, though not before an orphan of a server that was killed has let go."""
     give_up = time.monotonic() + FREE_SECONDS
+    bound = False
     while True:
         try:
-            listening.bind(address)
+            if not bound:
+                listening.bind(address)
+                bound = True
             listening.listen(1024)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > give_up:

@@ -73,9 +73,11 @@ def expire(tx: Tx) -> int:
     for id_, _ in sorted(rows, key=itemgetter(1)):
         tx.execute("update job set deadline = null where id = $1", (id_,))
         job = load_one(tx, id_)  # the one before may have ended it
+        if not job.status.open or stopping(tx, [id_]):
+            continue
         if without_place(tx, [id_]):
             renew(tx, [job])  # its time begins with its place
-        elif job.status.open and not stopping(tx, [id_]):
+        else:
             tx.execute("update job set error = $2 where id = $1", (id_, MISSED))
             logs.say(tx, job, Level.ERROR, f"failed: {MISSED}")
             stop(tx, job, Stopping.FAILING)

@@ -18,6 +18,15 @@ from quaero.jobs.model import Hold, JobRow, JobSpec, OwnRun, Phase
 from quaero.jobs.rows import select, store
 from quaero.queue.message import Lane
 
+_WITH_THOSE_BELOW = """
+    with recursive below(id) as (
+        select id from job where id in ints($1)
+        union all
+        select j.id from below b join job j on j.parent_id = b.id
+         where j.parent_id is not null and j.status < 2 and j.held <> 3)
+    select id from below
+"""  # open ones, but what waits for a place of its own, with all that is below that
+
 
 def lane_of_children(parent_id: int, most: int) -> Lane:
     """The lane of children of which `most` are under way at once."""
@@ -69,15 +78,9 @@ def _renew_times(tx: Tx, ids: Collection[int]) -> None:
     """Let the time of jobs that go on begin now that they have their places, and below them."""
     if ids:
         tx.execute(
-            """
-            update job set deadline = $2 + time_limit where id in (
-                with recursive below(id) as (
-                    select id from job where id in ints($1)
-                    union all
-                    select j.id from below b join job j on j.parent_id = b.id
-                     where j.parent_id is not null and j.status < 2 and j.held <> 3)
-                select id from below)
-               and time_limit is not null and deadline is not null
+            f"""
+            update job set deadline = $2 + time_limit
+             where id in ({_WITH_THOSE_BELOW}) and time_limit is not null and deadline is not null
             """,
             (msgspec.json.encode(sorted(ids)).decode(), tx.now),
         )
@@ -89,17 +92,7 @@ def _send_below(tx: Tx, ids: Collection[int]) -> None:
         return
     jobs = select(
         tx,
-        """
-        held = 4 and own_run = 0 and id in (
-            with recursive below(id) as (
-                select id from job
-                 where parent_id in ints($1) and parent_id is not null and status < 2 and held <> 3
-                union all
-                select j.id from below b join job j on j.parent_id = b.id
-                 where j.parent_id is not null and j.status < 2 and j.held <> 3)
-            select id from below)
-        order by id
-        """,
+        f"held = 4 and own_run = 0 and id in ({_WITH_THOSE_BELOW}) order by id",
         (msgspec.json.encode(sorted(ids)).decode(),),
     )
     for job in jobs:

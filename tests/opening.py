@@ -7,7 +7,7 @@ from typing import Any, Self
 from unittest import mock
 
 from quaero.db import SqliteDatabase
-from quaero.db.sqlite import connection
+from quaero.db.sqlite import wal
 from quaero.testing.clock import FakeClock
 
 ENGINES = ["sqlite"]
@@ -57,7 +57,7 @@ class Opened:
 
     def _open(self) -> SqliteDatabase:
         # Lengthening the log takes more time than all the rest of so short a life.
-        with mock.patch.object(connection, "WAL_FILL", 0):
+        with mock.patch.object(wal, "WAL_FILL", 0):
             return SqliteDatabase.open(self.folder / "q.db", clock=self.clock, reader_threads=1)
 
     def __enter__(self) -> Self:

@@ -22,7 +22,7 @@ class SmallDisk(apsw.VFS):
 
     def free(self, _folder: Path | None = None) -> int:
         """How many bytes are left."""
-        return max(0, self._size - sum(file.stat().st_size for file in self.folder.iterdir()))
+        return max(0, self._size - sum(map(_size, self.folder.iterdir())))
 
     def fill(self, file: Path, *, leave: int = 0) -> None:
         """Let a file take up all room but some bytes."""
@@ -31,6 +31,13 @@ class SmallDisk(apsw.VFS):
 
     def xOpen(self, name, flags):
         return SmallFile(self, name, flags)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # removed since the folder was listed
+        return 0
 
 
 class SmallFile(apsw.VFSFile):

@@ -16,7 +16,7 @@ import apsw
 import pytest
 
 from quaero.db import SqliteDatabase
-from quaero.db.sqlite import connection, writer
+from quaero.db.sqlite import wal
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.upkeep import damage
 from quaero.errors import QuaeroError
@@ -33,9 +33,9 @@ def folder(monkeypatch):
     """Memory is disk enough, for what a disk forgets is played."""
     memory = Path("/dev/shm")
     made = Path(tempfile.mkdtemp(prefix="quaero-power-", dir=memory if memory.is_dir() else None))
-    monkeypatch.setattr(connection, "WAL_FILL", 64 * 1024)
-    monkeypatch.setattr(writer, "PASSIVE_PAGES", 12)
-    monkeypatch.setattr(writer, "RESTART_PAGES", 40)
+    monkeypatch.setattr(wal, "WAL_FILL", 64 * 1024)
+    monkeypatch.setattr(wal, "PASSIVE_PAGES", 12)
+    monkeypatch.setattr(wal, "RESTART_PAGES", 40)
     yield made
     shutil.rmtree(made)
 

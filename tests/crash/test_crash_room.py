@@ -76,6 +76,16 @@ def twice_or_never(tx):
     )
 
 
+async def all_end(db, count):
+    """Wait until so many jobs have completed; says where the others are if they do not."""
+    try:
+        await until(lambda: db.read(ended(count)))
+    except AssertionError:
+        files = {file.name: file.stat().st_size for file in db.path.parent.iterdir()}
+        where = await db.read(unfair)
+        pytest.fail(f"{where} have not completed beside {files}")
+
+
 async def check_that_all_went_well(db):
     assert await db.read(unfair) == []
     assert await db.read(twice_or_never) == []
@@ -95,7 +105,7 @@ async def test_a_database_that_may_not_grow_makes_work_wait_and_costs_nothing(tm
             before = (await db.read(lambda tx: tx.execute("select count(*) from brought")))[0][0]
             assert 0 < before < 200
             db.exclusively(lambda c: c.pragma("max_page_count", 1_000_000))
-            await until(lambda: db.read(ended(200)))
+            await all_end(db, 200)
         await check_that_all_went_well(db)
 
 
@@ -137,7 +147,7 @@ async def test_a_disk_that_fills_up_and_is_freed_again(small_disk):
             assert not await db.read(ended(200))
             ballast.unlink()
             await db.write(lambda tx: tx.execute("delete from large"))
-            await until(lambda: db.read(ended(200)))
+            await all_end(db, 200)
             await until(lambda: db.write(lambda tx: tx.roomy))
             await bench.run("bring")
         await check_that_all_went_well(db)
@@ -156,7 +166,7 @@ async def test_a_worker_can_be_stopped_while_the_disk_is_full(tmp_path):
             bench.pool.stop()
         db.exclusively(lambda c: c.pragma("max_page_count", 1_000_000))
         async with working(db, TYPES, PROMPT):
-            await until(lambda: db.read(ended(8)))
+            await all_end(db, 8)
         await check_that_all_went_well(db)
 
 

@@ -12,7 +12,7 @@ import pytest
 from quaero.clock import SECOND
 from quaero.db import SqliteDatabase
 from quaero.db.contract import last
-from quaero.db.sqlite import writer
+from quaero.db.sqlite import wal, writer
 from quaero.db.sqlite.calls import Call
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.errors import BadInput, StorageError
@@ -329,8 +329,8 @@ def test_a_write_that_interrupts_one_of_its_own_thread_is_refused_and_does_not_h
                 db.write_sync(put, 2)
             refused.append(True)
 
-    monkeypatch.setattr(writer, "PASSIVE_PAGES", 0)
-    monkeypatch.setattr(writer.Writer, "_checkpoint", interrupted)
+    monkeypatch.setattr(wal, "PASSIVE_PAGES", 0)
+    monkeypatch.setattr(wal.Wal, "checkpoint", interrupted)
     db.write_sync(put, 1)
     assert refused == [True]
     assert db.read_sync(items) == [1]

@@ -14,8 +14,9 @@ import apsw
 import pytest
 
 from quaero.db import SqliteDatabase, migrations
-from quaero.db.sqlite.connection import WAL_FILL, open_writer, tune_writer
+from quaero.db.sqlite.connection import open_writer, tune_writer
 from quaero.db.sqlite.upkeep import backup_to, damage
+from quaero.db.sqlite.wal import WAL_FILL
 from quaero.errors import BadInput, CorruptDatabase, DiskFull, NewerDatabase, StorageError
 from quaero.jobs.check import faults
 from quaero.queue import Queue

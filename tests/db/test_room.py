@@ -4,11 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 
 from quaero.db import SqliteDatabase
 from quaero.db.sqlite import room as rooms
 from quaero.db.sqlite.room import LOW_WATER, RESERVE, Room
+from quaero.db.sqlite.upkeep import damage
+from quaero.db.sqlite.wal import WAL_FILL
 from quaero.errors import DiskFull
 from quaero.jobs import JobSpec, steer
 from quaero.jobs.create import create
@@ -147,6 +150,58 @@ def test_pages_that_a_cleanup_freed_count_as_room(disk, path):
         db.write_sync(lambda tx: tx.execute("delete from big"))
         disk.now += 5
         assert db.write_sync(lambda tx: tx.roomy)
+
+
+def lengthen_log(db, path):
+    """Commit while a reader keeps the log from being rewound; returns how long it became."""
+    db.write_sync(lambda tx: tx.execute("create table item(x)"))
+    reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    reader.execute("begin")
+    reader.execute("select count(*) from item").fetchall()
+    for _ in range(24):
+        db.write_sync(lambda tx: tx.execute("insert into item values(zeroblob(1000000))"))
+    reader.close()
+    return path.with_name("q.db-wal").stat().st_size
+
+
+def test_a_log_that_has_grown_is_given_back_when_room_is_short(disk, path):
+    log = path.with_name("q.db-wal")
+    with SqliteDatabase.open(path, room=disk.room) as db:
+        long = lengthen_log(db, path)
+        assert long > 2 * WAL_FILL
+        disk.now += 5
+        assert db.write_sync(lambda tx: tx.roomy)
+        db.exclusively(lambda _: None)
+        assert log.stat().st_size == long
+        disk.free = 0
+        disk.now += 5
+        assert not db.write_sync(lambda tx: tx.roomy)
+        db.exclusively(lambda _: None)
+        assert log.stat().st_size == WAL_FILL
+        db.write_sync(lambda tx: tx.execute("insert into item values(1)"))
+        count = "select count(*) from item"
+        assert db.read_sync(lambda tx: tx.execute(count)) == [(25,)]
+        assert db.exclusively(damage) == []
+
+
+def test_a_log_that_others_read_is_given_back_once_they_have_ended(disk, path):
+    log = path.with_name("q.db-wal")
+    with SqliteDatabase.open(path, room=disk.room) as db:
+        long = lengthen_log(db, path)
+        disk.free = 0
+        reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        reader.execute("begin")
+        reader.execute("select count(*) from item").fetchall()
+        for _ in range(2):
+            disk.now += 5
+            db.write_sync(lambda tx: (tx.roomy, tx.execute("insert into item values(1)")))
+        db.exclusively(lambda _: None)
+        assert log.stat().st_size >= long
+        reader.close()
+        disk.now += 5
+        db.write_sync(lambda tx: tx.roomy)
+        db.exclusively(lambda _: None)
+        assert log.stat().st_size == WAL_FILL
 
 
 def test_a_write_that_finds_no_room_fails_alone_and_the_next_one_finds_the_room_made(tmp_path):

@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from quaero.db import SqliteDatabase, wake
-from quaero.db.sqlite import writer
+from quaero.db.sqlite import wal
 
 PROGRAM = Path(__file__).with_name("writing_program.py")
 
@@ -106,8 +106,8 @@ def test_two_processes_that_never_pause_each_get_a_quarter_of_the_commits(tmp_pa
 
 def test_a_long_reader_elsewhere_holds_up_no_writer(tmp_path, monkeypatch):
     """The log cannot be rewound while it reads; it grows, and commits go on."""
-    monkeypatch.setattr(writer, "PASSIVE_PAGES", 8)
-    monkeypatch.setattr(writer, "RESTART_PAGES", 16)
+    monkeypatch.setattr(wal, "PASSIVE_PAGES", 8)
+    monkeypatch.setattr(wal, "RESTART_PAGES", 16)
     with SqliteDatabase.open(tmp_path / "q.db") as db:
         db.write_sync(lambda tx: tx.execute("create table item(n)"))
         reader = apsw.Connection(str(db.path), flags=apsw.SQLITE_OPEN_READONLY)

@@ -1,9 +1,7 @@
 """Opening a SQLite file the way Quaero needs it, and saying in words what SQLite refuses.
 
-WAL and `synchronous=FULL`: with power cuts replayed, NORMAL lost acknowledged rows. The log is
-filled with zeros once and then rewound, never truncated, because a growing file costs twice as
-much a commit. The busy handler asks again every 0.3 ms; SQLite's own back-off starved processes
-for seconds.
+WAL and `synchronous=FULL`: with power cuts replayed, NORMAL lost acknowledged rows. The busy
+handler asks again every 0.3 ms; SQLite's own back-off starved processes for seconds.
 """
 
 from __future__ import annotations
@@ -21,11 +19,10 @@ import apsw
 
 from quaero.errors import BadInput, Conflict, CorruptDatabase, DiskFull, StorageError
 
-WAL_FILL = 8 * 1024 * 1024
 WAL_LIMIT = 64 * 1024 * 1024
 BUSY_STEP = 0.0003
 BUSY_PATIENCE = 120.0
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +92,7 @@ def file_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise no_room(path) from error
         raise StorageError(
             f"{path} cannot be opened: {error.filename or path}: {error.strerror or error}; "
@@ -118,7 +115,7 @@ def no_room(path: Path) -> DiskFull:
 
 def as_full(connection: apsw.Connection, error: BaseException) -> BaseException:
     """`FullError` for a write that failed because of a quota or a limit on file sizes."""
-    if isinstance(error, apsw.IOError) and connection.system_errno in _NO_ROOM:
+    if isinstance(error, apsw.IOError) and connection.system_errno in NO_ROOM:
         return apsw.FullError(str(error))
     return error
 
@@ -129,7 +126,7 @@ def refuse_lost_file(path: Path) -> None:
     SQLite would begin anew there, and remove the log. A file that is empty was in use before where
     a reserve lies beside it; one that is not there may have been removed to begin anew.
     """
-    wal, reserve = _wal_of(path), reserve_of(path)
+    wal, reserve = wal_of(path), reserve_of(path)
     if wal.exists() and wal.stat().st_size and not (path.exists() and path.stat().st_size):
         raise CorruptDatabase(
             f"{path} is gone or empty, but its log {wal.name} is there; nothing was changed. "
@@ -269,27 +266,6 @@ def _lowered(*values: apsw.SQLiteValue) -> apsw.SQLiteValue:
     return value.lower() if isinstance(value, str) else value
 
 
-def fill_wal(path: Path) -> None:
-    """Lengthen the log to its working size with zeros; call it under the write lock.
-
-    A reader takes zeros for the end of the log, so this is safe at any moment. SQLite keeps no
-    locks on this file, so opening it beside SQLite is safe as well. Without room the log stays as
-    it is, and grows with the commits.
-    """
-    wal = _wal_of(path)
-    size = wal.stat().st_size if wal.exists() else 0
-    if size >= WAL_FILL:
-        return
-    try:
-        with wal.open("ab") as file:
-            file.write(bytes(WAL_FILL - size))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        log.warning("no room to lengthen %s: %s", wal, error)
-
-
-def _wal_of(path: Path) -> Path:
+def wal_of(path: Path) -> Path:
+    """The log of a database."""
     return path.with_name(path.name + "-wal")

@@ -23,7 +23,6 @@ from quaero.db.sqlite.connection import (
     copied,
     file_at,
     file_errors,
-    fill_wal,
     open_reader,
     open_writer,
     storage_errors,
@@ -36,6 +35,7 @@ from quaero.db.sqlite.readers import Readers
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteReadTx, SqliteTx
+from quaero.db.sqlite.wal import fill_wal
 from quaero.db.sqlite.writer import Writer
 from quaero.db.wake import Waker
 from quaero.errors import BadInput

@@ -68,6 +68,11 @@ class Room:
             self._look(now, inside)
         return self._enough
 
+    @property
+    def short(self) -> bool:
+        """Whether there was too little when it was last looked at."""
+        return not self._enough
+
     def exhausted(self) -> bool:
         """A write found no room: give the reserve back; False where there was none any more."""
         self._refused = time.monotonic()

@@ -23,10 +23,11 @@ import apsw
 from quaero.db.contract import Offer, Ride
 from quaero.db.forking import PATIENCE
 from quaero.db.sqlite.calls import Call, Timer, alike, name_of, refuse_unrun
-from quaero.db.sqlite.connection import as_full, drop_copy, identity, wait_for_lock
+from quaero.db.sqlite.connection import as_full, drop_copy, identity
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteTx
+from quaero.db.sqlite.wal import Wal
 from quaero.errors import StorageError
 from quaero.loops import Turned
 
@@ -34,9 +35,6 @@ log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.03
 SLOW_SECONDS = 0.05
-PASSIVE_PAGES = 1024  # 4 MiB of log
-RESTART_PAGES = 16_384  # 64 MiB of log
-RESTART_PATIENCE = 0.02
 IDLE_SECONDS = 0.25
 COMMITS_TIMED = 200
 
@@ -73,12 +71,11 @@ class Writer:
         self._timers: list[Timer] = []
         self._next_timer = math.inf  # when, or a little before, one of them is due
         self._riders: dict[str, list[Offer]] = {}
-        self._wal_pages = 0
+        self._wal = Wal(connection, room)
         self._closing = False
         self.commits = 0
         self.commit_times: deque[float] = deque(maxlen=COMMITS_TIMED)
         self._file = identity(connection.filename)
-        connection.set_wal_hook(self._note_wal)
         self._thread = threading.Thread(target=self._loop, name="quaero-writer", daemon=True)
         self._thread.start()
 
@@ -198,7 +195,7 @@ class Writer:
     def _loop(self) -> None:
         while True:
             stirred = self._wait()
-            idle = not stirred and self._wal_pages > 0
+            idle = not stirred and self._wal.pages > 0
             try:
                 if idle or self._has_work():  # else the lock is left to others
                     self._work_off(idle=idle)
@@ -217,7 +214,7 @@ class Writer:
                 self._serve_guests()
                 self._run_batch(self._inbox)
             if idle:
-                self._checkpoint()
+                self._wal.checkpoint()
 
     def _ring(self) -> None:
         """Wake the thread; once is enough for all that is queued until it looks."""
@@ -236,7 +233,7 @@ class Writer:
         return True
 
     def _pause(self) -> float | None:
-        idle = IDLE_SECONDS if self._wal_pages else math.inf
+        idle = IDLE_SECONDS if self._wal.pages else math.inf
         pause = min(idle, max(0.0, self._next_timer - time.monotonic()))
         return pause if pause < math.inf else None
 
@@ -256,8 +253,8 @@ class Writer:
                 if call.error is not None and isinstance(call.waiter, Timer | Ride):
                     log.error("the writer's own work failed: %s", call.error, exc_info=call.error)
             self._deliver(batch)
-            if self._wal_pages >= PASSIVE_PAGES:
-                self._checkpoint()
+            if self._wal.wants_checkpoint():
+                self._wal.checkpoint()
             queue.extendleft(self._periodic())  # while others write, the row may never end
             self._serve_guests()
 
@@ -411,37 +408,3 @@ class Writer:
                 self._connection.execute("rollback")
             except apsw.Error as error:  # it is ended all the same
                 log.warning("rolling back: %s", error)
-
-    # -- the log
-
-    def _note_wal(self, _: apsw.Connection, __: str, pages: int) -> int:
-        self._wal_pages = pages
-        return apsw.SQLITE_OK
-
-    def _checkpoint(self) -> None:
-        """Move the log into the file; the next commit then starts at the log's beginning."""
-        pages = self._wal_pages
-        try:
-            if pages >= RESTART_PAGES:
-                size, moved = self._restart_log()
-            else:
-                size, moved = self._connection.wal_checkpoint(
-                    "main", apsw.SQLITE_CHECKPOINT_PASSIVE
-                )
-        except (apsw.BusyError, apsw.LockedError):
-            return  # a reader or another process is in the way; it is tried again later
-        except apsw.Error as error:
-            if isinstance(as_full(self._connection, error), apsw.FullError):
-                self._room.exhausted()
-            else:
-                log.warning("checkpoint put off: %s", error)
-            return
-        self._wal_pages = 0 if moved >= size else pages
-
-    def _restart_log(self) -> tuple[int, int]:
-        """A checkpoint that waits for readers to let go of a long log, though not for long."""
-        self._connection.set_busy_handler(lambda count: wait_for_lock(count, RESTART_PATIENCE))
-        try:
-            return self._connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_RESTART)
-        finally:
-            self._connection.set_busy_handler(wait_for_lock)

@@ -520,6 +520,66 @@ async def test_a_page_that_leads_to_one_that_is_not_there_is_marked_gone(tmp_pat
     assert (_gone(ran), ran.report.gone) == ([site.url + "/a"], 1)
 
 
+@pytest.mark.parametrize(
+    ("status", "refresh", "gone"),
+    [(301, "changed", 1), (308, "always", 1), (302, "changed", 0), (307, "always", 0)],
+)
+async def test_a_page_that_has_moved_for_good_is_there_once(
+    tmp_path: Path, status: int, refresh: str, gone: int
+) -> None:
+    pages: dict[str, Any] = {"/": links("/a", "/b"), "/a": "alpha", "/b": "beta"}
+    async with SiteServer(pages) as site:
+        await crawl(tmp_path, site.url)
+        site.pages["/a"] = redirect("/new", status)
+        site.pages["/new"] = "alpha, elsewhere"
+        ran = await crawl(tmp_path, site.url, refresh=refresh)
+        again = await crawl(tmp_path, site.url, refresh=refresh)
+    assert (_gone(ran), ran.report.gone) == ([site.url + "/a"] * gone, gone)
+    assert (_gone(again), again.report.gone) == ([site.url + "/a"] * gone, 0)
+
+
+async def test_a_page_that_has_moved_to_one_that_another_job_fetches(tmp_path: Path) -> None:
+    """It is gone as soon as that one is stored; the first crawl may be too early to know."""
+    pages: dict[str, Any] = {"/": links("/b", "/a"), "/a": "alpha", "/b": "beta"}
+    async with SiteServer(pages) as site:
+        await crawl(tmp_path, site.url)
+        site.pages["/a"] = redirect("/b", 301)
+        ran = await crawl(tmp_path, site.url)
+    assert (_gone(ran), ran.report.gone) == ([site.url + "/a"], 1)
+    assert ran.page(site.url + "/a").result == {"outcome": "redirected", "to": site.url + "/b"}
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        Page(status=500),
+        '<form action="/login"><input name="user"><input type="password"></form>',
+        '<meta name="robots" content="noindex">nothing for an index',
+    ],
+)
+async def test_a_page_stays_while_nothing_is_stored_where_it_has_moved(
+    tmp_path: Path, there: Any
+) -> None:
+    pages: dict[str, Any] = {"/": links("/a", "/b"), "/a": "alpha", "/b": "beta"}
+    async with SiteServer(pages) as site:
+        await crawl(tmp_path, site.url)
+        site.pages["/a"] = redirect("/new", 301)
+        site.pages["/new"] = there
+        ran = await crawl(tmp_path, site.url)
+    assert (_gone(ran), ran.report.gone) == ([], 0)
+
+
+async def test_a_page_that_sets_a_cookie_and_leads_to_itself_has_not_moved(tmp_path: Path) -> None:
+    alpha = Page(body="alpha")
+    to_itself = Page(status=301, headers={"Location": "/a", "Set-Cookie": "seen=1"})
+    pages: dict[str, Any] = {"/": links("/a", "/b"), "/a": [alpha, to_itself, alpha], "/b": "beta"}
+    async with SiteServer(pages) as site:
+        await crawl(tmp_path, site.url)
+        ran = await crawl(tmp_path, site.url, refresh="always")
+    assert asked(site).count("/a") == 3
+    assert (_gone(ran), ran.report.gone) == ([], 0)
+
+
 async def test_a_page_that_is_not_there_fails_without_another_try(tmp_path: Path) -> None:
     async with SiteServer(
         {"/": links("/missing", "/forbidden"), "/forbidden": Page(status=403)}

@@ -30,7 +30,7 @@ class PageDone:
 
     The links to admit and those refused by reason, with samples; its own links packed, by its
     address; its document, or that it is as it was: `unchanged`, with what the server said as
-    `seen`.
+    `seen`; the addresses from which it has `moved` for good.
     """
 
     crawl: ActiveCrawl
@@ -41,6 +41,7 @@ class PageDone:
     document: NewDocument | None = None
     seen: Seen | None = None
     unchanged: bool = False
+    moved: Sequence[str] = ()
 
 
 def _finish_pages(tx: Tx, calls: Sequence[tuple[Any, Any]]) -> list[None]:
@@ -100,6 +101,10 @@ def _save(tx: Tx, pages: Sequence[tuple[JobRow, PageDone]]) -> dict[int, Counter
             kept = saved.outcome is Outcome.KEPT_FULL
             what = str(Outcome.UNCHANGED if kept else saved.outcome)
             totals.setdefault(root_id, Counter())[what] += 1
+    for _, done in pages:
+        if done.moved:
+            gone = store.mark_gone(tx, done.crawl.settings.source, done.moved)
+            totals.setdefault(done.crawl.root_id, Counter())["gone"] += len(gone)
     return totals
 
 
@@ -138,4 +143,14 @@ def admit_seeds(crawl: ActiveCrawl, seeds: list[Found], tx: Tx, job: JobRow) -> 
 def note_gone(tx: Tx, _job: JobRow, *, crawl: ActiveCrawl, urls: Sequence[str]) -> None:
     """The site says that a page is no more, and so are those that lead to it."""
     if gone := store.mark_gone(tx, crawl.settings.source, list(dict.fromkeys(urls))):
+        frontier.add_totals(tx, crawl.root_id, {"gone": len(gone)})
+
+
+def note_moved(tx: Tx, _job: JobRow, *, crawl: ActiveCrawl, urls: Sequence[str], to: str) -> None:
+    """The site says that a page is now at `to`, which another job fetches.
+
+    Until that is stored, what was stored before is all there is of it, and stays.
+    """
+    if urls and store.validators(tx, crawl.settings.source, [to]):
+        gone = store.mark_gone(tx, crawl.settings.source, urls)
         frontier.add_totals(tx, crawl.root_id, {"gone": len(gone)})

@@ -25,6 +25,7 @@ from quaero.crawl.effects import (
     admit_seeds,
     finish_page,
     note_gone,
+    note_moved,
 )
 from quaero.crawl.fetch import Fetcher, FetchRequest, FetchResult, HttpStatus
 from quaero.crawl.frontier import SAMPLES, Found
@@ -43,6 +44,7 @@ from quaero.crawl.login_stops import (
     warn_of_expiry,
 )
 from quaero.crawl.payloads import Crawl, CrawlPage
+from quaero.crawl.redirects import MOST_HOPS, Way
 from quaero.crawl.session import ActiveCrawl, Crawls, RobotsRules, interval, own_pace, pace
 from quaero.crawl.sitemaps import SitemapReader
 from quaero.crawl.urls import canonical, host_key
@@ -65,7 +67,6 @@ from quaero.work.cpu import CpuHelpers
 from quaero.work.phases import after_pre
 from quaero.work.registry import JobType, Later, Result
 
-MOST_HOPS = 20
 SITES_KEPT = 10_000
 READABLE = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown")
 _DIGEST = "quaero.crawl.digest:digest"
@@ -145,7 +146,7 @@ class CrawlExecutors:
             return wait_for_login(job)
         url = state.get("url", page.url)
         try:
-            return await self._visit(job, crawl, page, url, state.get("trail", []))
+            return await self._visit(job, crawl, page, url, Way.of(state))
         except Refused as error:
             if page.found_on is None:
                 raise
@@ -170,9 +171,9 @@ class CrawlExecutors:
             await stop(job, root_id, str(error))
 
     async def _visit(
-        self, job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, trail: list[str]
+        self, job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, way: Way
     ) -> Result | Later:
-        """Fetch the page at `url`, where the redirects of `trail` led.
+        """Fetch the page at `url`, where the redirects of `way` led.
 
         Raises `Refused` where that is not allowed.
         """
@@ -184,8 +185,8 @@ class CrawlExecutors:
                 raise Refused(f"robots.txt of {host_key(url)} disallows {url}", "robots")
         known = await self._known(job, crawl, url)
         if known is not None and crawl.settings.refresh == "missing":
-            return await self._unchanged(job, crawl, url, page, "kept")
-        return await self._fetch(job, crawl, url, page, known, trail)
+            return await self._unchanged(job, crawl, url, page, "kept", way)
+        return await self._fetch(job, crawl, url, page, known, way)
 
     async def _ask_robots(self, job: JobContext, crawl: ActiveCrawl, url: str) -> Later:
         """Spend this start of the lane on robots.txt; the page comes at the next."""
@@ -207,7 +208,7 @@ class CrawlExecutors:
 
     async def _fetch(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
-        known: Validators | None, trail: list[str],
+        known: Validators | None, way: Way,
     ) -> Result | Later:  # fmt: skip
         now = self._clock.wall()
         request = FetchRequest(
@@ -223,36 +224,36 @@ class CrawlExecutors:
             result = await self._convoy.fetch(self._fetcher.fetch(request))
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                await job.commit(partial(note_gone, crawl=crawl, urls=[*trail, url]))
+                await job.commit(partial(note_gone, crawl=crawl, urls=[*way.trail, url]))
             if error.code == HTTPStatus.UNAUTHORIZED:
                 await stop_if_unauthorized(job, crawl, page, url)
             raise
         crawl.unauthorized.pop(host_key(url), None)
         crawl.credentials.remember(url, result.set_cookie, now)
         if result.location is not None:
-            return await self._redirected(job, crawl, url, page, result, trail)
+            return await self._redirected(job, crawl, url, page, result, way)
         if result.not_modified:
             seen = Seen(
                 url, crawl.settings.source, result.etag, result.last_modified, job.id, job.root_id
             )
-            return await self._unchanged(job, crawl, url, page, "unchanged", seen)
+            return await self._unchanged(job, crawl, url, page, "unchanged", way, seen)
         _check_whole(url, result.status)
-        return await self._read(job, crawl, url, page, result, redirected=bool(trail))
+        return await self._read(job, crawl, url, page, result, way)
 
     async def _redirected(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage, result: FetchResult,
-        trail: list[str],
+        way: Way,
     ) -> Result | Later:  # fmt: skip
-        if len(trail) >= MOST_HOPS:
+        if len(way.trail) >= MOST_HOPS:
             raise Permanent(f"more than {MOST_HOPS} redirects from {page.url}")
-        trail = [*trail, url]
+        way = way.over(url, result.status)
         try:
             target = canonical(result.location or "")
         except BadUrl as error:
             raise Permanent(f"{url} redirects to an address that cannot be fetched") from error
-        if (spelled := crawl.scope.spelled(target)) not in trail:
+        if (spelled := crawl.scope.spelled(target)) not in way.trail:
             target = spelled
-        if target in trail and not result.set_cookie:
+        if target in way.trail and not result.set_cookie:
             raise Permanent(f"{page.url} redirects in a circle, by {target}")
         reason = crawl.scope.refusal(target, page.depth)
         if reason is not None and not may_be_denial(crawl, target):
@@ -260,18 +261,18 @@ class CrawlExecutors:
                 await stop_for_login(job, crawl, url, "redirects to a login page")
             text = f"{url} redirects to {target}, which the crawl does not cover"
             raise Refused(text + hint_of_login(crawl, page, target), reason)
-        if target not in trail:
+        if target not in way.trail:
             mine = await self._db.write(frontier.follow_redirect, crawl.root_id, job.id, target)
             if not mine:
-                return Result({"outcome": "redirected", "to": target})
+                moved = partial(note_moved, crawl=crawl, urls=way.left(target), to=target)
+                return Result({"outcome": "redirected", "to": target}, [moved])
         job.log.debug(f"redirected to {target}")
-        state = {"url": target, "trail": trail}
         free = partial(own_pace, crawl=crawl, url=target)
-        return Later(lane=crawl.politeness.lane(target), state=state, effects=[free])
+        return Later(lane=crawl.politeness.lane(target), state=way.state(target), effects=[free])
 
     async def _read(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,
-        result: FetchResult, *, redirected: bool,
+        result: FetchResult, way: Way,
     ) -> Result:  # fmt: skip
         reading = self._helpers.run(
             _DIGEST, result.body, url, result.content_type, result.robots,
@@ -285,7 +286,7 @@ class CrawlExecutors:
             job.log.info("not saved: the account may not see it, or it does not exist")
             denied = PageDone(crawl=crawl, refused={"denied": 1}, samples={"denied": [page.url]})
             return _result({"outcome": "denied", "status": result.status}, denied)
-        await stop_at_login(job, crawl, page, url, made, redirected=redirected)
+        await stop_at_login(job, crawl, page, url, made, redirected=bool(way.trail))
         await stop_if_signed_out(job, crawl, url, made.page)
         done = self._links(job, crawl, url, page, made.admitted, made.refused, made.samples)
         done = replace(done, links=(url, made.packed))
@@ -295,7 +296,8 @@ class CrawlExecutors:
             if outcome == LOGIN_PAGE:
                 done = _refused_too(done, "login", page.url)
             return _result({"outcome": outcome, "status": result.status}, done)
-        done = replace(done, document=_document(job, crawl, url, result, made))
+        document = _document(job, crawl, url, result, made)
+        done = replace(done, document=document, moved=way.left(url))
         value = {"outcome": "saved", "status": result.status, "words": made.page.words}
         return _result(value, done)
 
@@ -310,7 +312,7 @@ class CrawlExecutors:
 
     async def _unchanged(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage, outcome: str,
-        seen: Seen | None = None,
+        way: Way, seen: Seen | None = None,
     ) -> Result:  # fmt: skip
         """Go on from a page that need not be read again, by the links it had."""
         packed = await self._db.read(frontier.kept_links, crawl.settings.source, url)
@@ -320,7 +322,8 @@ class CrawlExecutors:
                 _CHOOSE_AGAIN, packed, url, crawl.packed_scope, page.depth
             )
             done = self._links(job, crawl, url, page, admitted, refused, samples)
-        return _result({"outcome": outcome}, replace(done, seen=seen, unchanged=True))
+        done = replace(done, seen=seen, unchanged=True, moved=way.left(url))
+        return _result({"outcome": outcome}, done)
 
     def _links(
         self, job: JobContext, crawl: ActiveCrawl, url: str, page: CrawlPage,

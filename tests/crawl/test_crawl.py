@@ -520,6 +520,15 @@ async def test_a_page_that_leads_to_one_that_is_not_there_is_marked_gone(tmp_pat
     assert (_gone(ran), ran.report.gone) == ([site.url + "/a"], 1)
 
 
+async def test_a_page_that_nothing_links_to_any_more_stays_as_it_is(tmp_path: Path) -> None:
+    async with SiteServer({"/": links("/a"), "/a": "alpha"}) as site:
+        await crawl(tmp_path, site.url)
+        site.pages = {"/": "no links"}
+        ran = await crawl(tmp_path, site.url)
+    assert asked(site).count("/a") == 1
+    assert (site.url + "/a" in ran.urls, _gone(ran)) == (True, [])
+
+
 @pytest.mark.parametrize(
     ("status", "refresh", "gone"),
     [(301, "changed", 1), (308, "always", 1), (302, "changed", 0), (307, "always", 0)],

@@ -104,10 +104,27 @@ async def test_a_token_in_the_address_becomes_a_cookie_and_leaves_the_address(ma
 )
 async def test_a_token_is_found_among_cookies_that_others_have_set(make_app, others):
     async with client_of(make_app(token=TOKEN)) as web:
-        headers = {"cookie": f"{others}{security.COOKIE}={TOKEN}"}
+        name = security.cookie_of(web.base_url.netloc.decode())
+        headers = {"cookie": f"{others}{name}={TOKEN}"}
         assert (await web.get("/api/ready", headers=headers)).status_code == 200
-        headers = {"cookie": f"{others}{security.COOKIE}={TOKEN[:-1]}x"}
+        headers = {"cookie": f"{others}{name}={TOKEN[:-1]}x"}
         assert (await web.get("/api/ready", headers=headers)).status_code == 401
+
+
+async def test_servers_on_two_ports_of_a_host_keep_their_tokens_apart(make_app):
+    """A browser sends the cookies of all ports of a host to each of them."""
+    other = "o" * 43
+    kept = httpx.Cookies()
+    for port, token in ((8001, TOKEN), (8002, other)):
+        async with client_of(make_app(token=token)) as web:
+            answer = await web.get(f"http://localhost:{port}/", params={"token": token})
+            assert answer.status_code == 303
+            kept.update(answer.cookies)
+    sent = "; ".join(f"{name}={value}" for name, value in kept.items())
+    for port, token in ((8001, TOKEN), (8002, other)):
+        async with client_of(make_app(token=token)) as web:
+            address = f"http://localhost:{port}/api/ready"
+            assert (await web.get(address, headers={"cookie": sent})).status_code == 200
 
 
 async def test_an_entrance_leads_nowhere_else(make_app):

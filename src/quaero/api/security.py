@@ -141,20 +141,27 @@ class Security:
         shown = dict(query).get("token")
         asks = scope["type"] == "http" and scope["method"] == "GET"
         if asks and shown and hmac.compare_digest(shown.encode(), self._token.encode()):
-            return self._enter(scope["path"], [each for each in query if each[0] != "token"])
+            left = [each for each in query if each[0] != "token"]
+            return self._enter(scope["path"], left, cookie_of(headers.get("host", "")))
         if _shows(headers, self._token):
             return None
         if "text/html" in headers.get("accept", "") and not scope["path"].startswith("/api"):
             return PlainTextResponse(f"{_ASK}.\n", 401, {"WWW-Authenticate": "Bearer"})
         return problem(401, "no-token", _ASK, headers={"WWW-Authenticate": "Bearer"})
 
-    def _enter(self, path: str, query: list[tuple[str, str]]) -> Response:
+    def _enter(self, path: str, query: list[tuple[str, str]], cookie: str) -> Response:
         """Keep a token that was shown in an address in a cookie, and out of the address."""
         query_string = f"?{urlencode(query)}" if query else ""
         answer = RedirectResponse(f"/{path.lstrip('/')}{query_string}", 303)
         assert self._token is not None
-        answer.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
+        answer.set_cookie(cookie, self._token, httponly=True, samesite="strict", path="/")
         return answer
+
+
+def cookie_of(host: str) -> str:
+    """The name of the cookie for a Host header: those of all ports of a host are sent to each."""
+    port = host.rpartition(":")[2]
+    return f"{COOKIE}_{port}" if _has_port(host) else COOKIE
 
 
 def _name_of(host: str) -> str:
@@ -237,7 +244,7 @@ def _shows(headers: Headers, token: str) -> bool:
     if kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode()):
         return True
     # Others on this host, on any port, may have set cookies that Python's own reader stops at.
-    kept = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+    kept = cookie_parser(headers.get("cookie", "")).get(cookie_of(headers.get("host", "")))
     return kept is not None and hmac.compare_digest(kept.encode(), token.encode())
 
 

@@ -255,6 +255,25 @@ def test_a_pre_job_cannot_be_one_whose_failure_is_of_no_matter() -> None:
     assert "use fail or retry" in fault.text
 
 
+@pytest.mark.parametrize(
+    ("alone", "when"),
+    [({"schedule": {"cron": "0 3 * * *"}}, "the schedule"), ({"auto_start": True}, "the program")],
+)
+def test_a_run_that_begins_by_itself_needs_no_parameter_that_nobody_gives(
+    alone: dict[str, Any], when: str
+) -> None:
+    def faults(**more: Any) -> list[Any]:
+        parameters = {"seed": {"required": True}, "depth": {"type": "integer", "default": 2}}
+        value = {"id": "x", "parameters": parameters, "steps": [{"name": "a", "action": "say"}]}
+        return list(check(json.dumps({**value, **more}), "json", ACTIONS).faults)
+
+    (fault,) = faults(**alone)
+    assert fault.field == "parameters.seed.required"
+    assert when in fault.text
+    assert "give 'seed' a default" in fault.text
+    assert faults() == []
+
+
 def test_steps_that_wait_for_one_another_are_refused_with_the_circle() -> None:
     steps = [
         {"name": name, "action": "say", "depends_on": [needs]}

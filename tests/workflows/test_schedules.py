@@ -271,11 +271,12 @@ def test_a_definition_that_is_not_enabled_begins_nothing(flows: Flows) -> None:
 
 
 def test_what_cannot_begin_says_why_and_the_next_time_comes(flows: Flows) -> None:
-    needs = '[parameters.x]\nrequired = true\n[schedule]\ncron = "0 * * * *"'
-    flows.save(schedule=needs)
+    flows.save(schedule='[parameters.x]\ndefault = "a"\n[schedule]\ncron = "0 * * * *"')
+    needs = "update definition set text = replace(text, 'default = \"a\"', 'required = true')"
+    flows.opened.write(lambda tx: tx.execute(needs))  # as an earlier version let it be stored
     flows.at(2026, 3, 2, 11)
     flows.turn()
-    assert "the parameter 'x' is missing" in str(flows.table().last_note)
+    assert "give 'x' a default" in str(flows.table().last_note)
     assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 

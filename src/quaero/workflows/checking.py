@@ -28,7 +28,7 @@ def structure(definition: Definition) -> list[Problem]:
 
 def problems(definition: Definition, actions: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with a definition that could be read; `actions` are the known job types."""
-    found = structure(definition)
+    found = [*structure(definition), *_unasked(definition)]
     for group, steps in definition.groups().items():
         before = _known_before(definition, group)
         for number, step in enumerate(steps):
@@ -50,6 +50,20 @@ def _names(definition: Definition) -> Iterator[Problem]:
                 text = f"two steps are named {step.name!r}; rename one"
                 yield Problem((group, number, "name"), text)
             seen[step.name] = group
+
+
+def _unasked(definition: Definition) -> Iterator[Problem]:
+    """The parameters that a run which begins by itself could not be given."""
+    if definition.schedule is not None:
+        when = "that begin by the schedule"
+    elif definition.auto_start:
+        when = "that begin with the program"
+    else:
+        return
+    for name, parameter in definition.parameters.items():
+        if parameter.required:
+            text = f"runs {when} are given no parameters; give {name!r} a default instead"
+            yield Problem(("parameters", name, "required"), text)
 
 
 def _graph(group: str, steps: Sequence[Step]) -> Iterator[Problem]:

@@ -249,7 +249,7 @@ async def test_a_step_that_is_made_anew_goes_over_its_query_anew(stage: Stage) -
 
 async def test_another_try_goes_over_no_query_again(stage: Stage) -> None:
     stage.ids = [5, 6, 7]
-    again = {"on_error": "retry", "retries": 1, "backoff": "1m"}
+    again = {"on_error": "retry", "retries": 1, "backoff": "10s"}
     query = {"documents": {"tag": "x"}}
     step = say("a", for_each=query, text="{{ item.id }}", fails=1, **again)
     id_ = await stage.bench.create("workflow", payload(step))

@@ -4,6 +4,7 @@ import logging
 import os
 import pty
 import re
+import shutil
 import signal
 import time
 from collections import Counter
@@ -14,10 +15,15 @@ from typing import Any
 import pytest
 
 from quaero.cli import crawling
-from quaero.cli.progress import is_lively, look
+from quaero.cli.progress import STILL_SECONDS, Display, is_lively, look
 from quaero.cli.summary import conclude
 from quaero.crawl import frontier
 from quaero.db import SqliteDatabase
+from quaero.jobs.create import create
+from quaero.jobs.logs import Entry, Level, Query
+from quaero.jobs.logs import read as read_log
+from quaero.jobs.logs import write as write_log
+from quaero.jobs.model import JobSpec
 from quaero.testing.jira_site import JiraSite
 from quaero.testing.site import Page, SiteServer, redirect
 
@@ -343,9 +349,39 @@ async def test_what_cannot_go_on_is_not_said_to(
 
 def test_a_page_that_has_failed_is_nothing_to_wait_for(data: Path) -> None:
     with SqliteDatabase.open(data / "quaero.db") as db:
-        seen = db.read_sync(look, 1, 1)
+        seen = db.read_sync(look, 1, 1, db.path)
     assert seen.job.counts.failed == 1
     assert "failed" not in seen.trouble[1]
+
+
+def test_a_warning_of_what_has_ended_is_nothing_to_wait_for(cli: Cli, tmp_path: Path) -> None:
+    with SiteServer({"/": "<a href='/out/1'>1</a><a href='/a'>2</a>", "/a": "alpha"}) as site:
+        cli("--data-dir", tmp_path, "crawl", site.url, "--exclude", "/*/1", "--exclude", "/a")
+    with SqliteDatabase.open(tmp_path / "quaero.db") as db:
+        warned = db.read_sync(read_log, Query(1, tree=True, levels=frozenset([Level.WARN])))
+        assert [each.message for each in warned] == ["all 2 links of the page are refused"]
+        assert db.read_sync(look, 1, 1, db.path).trouble == (0, "")
+        (waiting,) = db.write_sync(create, 1, [JobSpec("unknown", run_at=1 << 60)])
+        told = [Entry(waiting, waiting, 1, 0, Level.WARN, "again in an hour")]
+        db.write_sync(write_log, told)
+        assert db.read_sync(look, waiting, 1, db.path).trouble[1] == "again in an hour"
+
+
+def test_a_crawl_that_waits_for_room_says_so(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with SqliteDatabase.open(data / "quaero.db") as db:
+        usage = shutil.disk_usage(data)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000))
+        seen = db.read_sync(look, 1, 1, db.path)
+        display = Display()
+        display.show(seen, "")
+        monkeypatch.setattr(display, "_moved", display._moved - 2 * STILL_SECONDS)
+        display.show(seen, "")
+    assert re.match(
+        r"waiting: nothing new begins before 67,108,864 bytes are free .*; `.* cleanup` makes room",
+        capsys.readouterr().err,
+    )
 
 
 def test_ctrl_c_pauses_and_the_same_command_goes_on(cli: Cli, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from quaero.clock import SECOND
+from quaero.db import LOW_WATER
 from quaero.db.processes import SILENT_SECONDS, Reporter, resident_bytes, states
 from quaero.loops import Loop
 from quaero.queue.holders import Holders
@@ -71,6 +74,23 @@ def test_processes_keep_apart_though_the_first_word_of_one_was_lost(opened) -> N
     assert [each.role for each in opened.read(states)] == ["web", "worker"]
     opened.write(worker.forget)
     assert [each.role for each in opened.read(states)] == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("free", "says"),
+    [
+        (LOW_WATER - 1, "nothing new begins before 67,108,864 bytes are free.*now 67,108,863 are"),
+        (LOW_WATER, "only 67,108,864 bytes are free"),
+        (100 * LOW_WATER, ""),
+    ],
+)
+def test_too_little_room_is_told_and_what_it_means(opened, monkeypatch, free, says) -> None:
+    usage = shutil.disk_usage(opened.db.path.parent)
+    left = usage._replace(total=1_000 * LOW_WATER, free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: left)
+    opened.write(reporter(opened).write)
+    found = "\n".join(told(opened).problems)
+    assert re.search(says, found) if says else not found
 
 
 def test_a_process_that_fell_silent_is_named(opened) -> None:

@@ -336,7 +336,7 @@ async def work_on(made: Worker, root_id: int, *, handed: bool) -> bool:
     looks = 0
     try:
         while True:
-            seen = await made.db.read(look, root_id, made.queue_id)
+            seen = await made.db.read(look, root_id, made.queue_id, made.db.path)
             display.show(seen, _current(made))
             if not seen.job.status.open:
                 return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quaero.cli.crawling import end_at_once, on_signals, others_stay
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.2
 LOOKS_AT_OTHERS = 5
 INTERRUPTED = 130
+_ROOM = "(room)"  # no name of a step
 
 
 def run_definition(
@@ -125,7 +127,14 @@ async def _follow(made: Worker, job_id: int, *, handed: bool, as_json: bool) -> 
 
 async def _seen(made: Worker, job_id: int, told: dict[str, str]) -> tuple[Summary, list[GraphStep]]:
     """The run and its steps as they are now, of which what is new is said."""
-    run, steps = await made.db.read(_look, job_id)
+    from quaero.reports.storage import TOO_LITTLE_ROOM
+
+    run, steps, short = await made.db.read(_look, job_id, made.db.path)
+    if short and _ROOM not in told:
+        say(f"waiting: {TOO_LITTLE_ROOM}; `{suggest('cleanup')}` makes room")
+        told[_ROOM] = "short"
+    elif not short:
+        told.pop(_ROOM, None)
     for step in steps:
         _tell(step, told)
     return run, steps
@@ -141,11 +150,13 @@ def _left(job_id: int, *, handed: bool) -> str:
     )
 
 
-def _look(tx: ReadTx, job_id: int) -> tuple[Summary, list[GraphStep]]:
+def _look(tx: ReadTx, job_id: int, database: Path) -> tuple[Summary, list[GraphStep], bool]:
+    """A run, its steps, and whether there is too little room for what has not begun."""
     from quaero.jobs.read import get
+    from quaero.reports.storage import storage
     from quaero.workflows.graph import graph
 
-    return get(tx, job_id).summary, graph(tx, job_id).steps
+    return get(tx, job_id).summary, graph(tx, job_id).steps, storage(tx, database).short
 
 
 def _tell(step: GraphStep, told: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quaero.cli.options import suggest
@@ -23,36 +24,42 @@ if TYPE_CHECKING:
 PLAIN_SECONDS = 10.0
 RATE_SECONDS = 5.0
 STILL_SECONDS = 1.0
+WARNINGS = 20
 """How long nothing must have ended before the display says what the crawl waits for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A crawl at one moment; `trouble` is its newest warning with the entry's id.
+    """A crawl at one moment; `trouble` is the newest warning of what has not ended, with its id.
 
-    A failure is none: what has failed is not waited for.
+    Nobody waits for what has ended. `short` says that there is too little room for new work.
     """
 
     job: Summary
     crawl: CrawlReport | None
     trouble: tuple[int, str]
     queue_paused: bool
+    short: bool
 
 
-def look(tx: ReadTx, root_id: int, queue_id: int) -> Look:
+def look(tx: ReadTx, root_id: int, queue_id: int, database: Path) -> Look:
     """Read what the display shows. Raises `NotFound` where the crawl was deleted."""
     from quaero.crawl.frontier import report
     from quaero.errors import NotFound
     from quaero.jobs.logs import Level, Query, read
     from quaero.jobs.read import summaries
+    from quaero.reports.storage import storage
 
     found = summaries(tx, [root_id])
     if not found:
         raise NotFound(f"crawl {root_id} was deleted meanwhile")
-    newest = read(tx, Query(root_id, tree=True, levels=frozenset([Level.WARN]), limit=1))
-    trouble = (newest[0].id, newest[0].message) if newest else (0, "")
+    warned = read(tx, Query(root_id, tree=True, levels=frozenset([Level.WARN]), limit=WARNINGS))
+    jobs = summaries(tx, sorted({each.job_id for each in warned}))
+    open_ = {each.id for each in jobs if each.status.open and not each.waiting}
+    told = ((each.id, each.message) for each in warned if each.job_id in open_)
     paused = bool(tx.execute("select 1 from queue where id = $1 and paused", (queue_id,)))
-    return Look(found[0], report(tx, root_id), trouble, paused)
+    short = storage(tx, database).short
+    return Look(found[0], report(tx, root_id), next(told, (0, "")), paused, short)
 
 
 class Display:
@@ -110,6 +117,10 @@ class Display:
             return ""
         if seen.queue_paused:
             return f"the queue is paused; `{suggest('queue', 'resume')}` lets it go on"
+        if seen.short:
+            from quaero.reports.storage import TOO_LITTLE_ROOM
+
+            return f"{TOO_LITTLE_ROOM}; `{suggest('cleanup')}` makes room"
         return text if id_ > self._old_trouble else ""
 
     def close(self) -> None:

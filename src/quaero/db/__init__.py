@@ -2,5 +2,6 @@
 
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.db.sqlite.database import SqliteDatabase
+from quaero.db.sqlite.room import LOW_WATER
 
-__all__ = ["Database", "ReadTx", "SqliteDatabase", "Tx"]
+__all__ = ["LOW_WATER", "Database", "ReadTx", "SqliteDatabase", "Tx"]

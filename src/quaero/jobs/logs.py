@@ -148,6 +148,8 @@ def read(tx: ReadTx, query: Query) -> list[LogLine]:
         also("l.id <= ?" if query.ascending else "l.id >= ?", query.until)
     if query.levels is not None:
         also("l.level in ints(?)", msgspec.json.encode(sorted(query.levels)).decode())
+        if min(query.levels, default=Level.DEBUG) >= Level.WARN:  # grave ones have their own index
+            conditions.append(f"l.level >= {int(Level.WARN)}")
     elif query.at_least > Level.DEBUG:
         conditions.append(f"l.level >= {int(query.at_least)}")
     if query.text:

@@ -16,6 +16,7 @@ from quaero.db.contract import ReadTx
 from quaero.db.processes import ProcessState, states
 from quaero.jobs import feed
 from quaero.loops import Turned
+from quaero.reports.storage import TOO_LITTLE_ROOM, storage
 from quaero.sources import credentials
 
 PATIENCE = 3.0  # turns that a loop may miss
@@ -78,7 +79,8 @@ def health(tx: ReadTx, database: Path) -> Health:
     slowest = max((seconds for seconds in commits if seconds is not None), default=None)
     lag = max((int(each.state.report.more.get("feed_behind", 0)) for each in alive), default=0)
     disk = room(database)
-    problems = [*_loop_problems(alive), *_problems(alive, disk, slowest, lag)]
+    short = storage(tx, database).short
+    problems = [*_loop_problems(alive), *_problems(alive, disk, slowest, lag, short=short)]
     problems += [
         f"process {each.state.pid} on {each.state.host} ({each.state.role}) has not been heard of"
         for each in processes
@@ -132,12 +134,14 @@ def _loop_problems(alive: list[ProcessHealth]) -> list[str]:
 
 
 def _problems(
-    alive: list[ProcessHealth], disk: Disk, commit_seconds: float | None, lag: int
+    alive: list[ProcessHealth], disk: Disk, commit_seconds: float | None, lag: int, *, short: bool
 ) -> list[str]:
     found = []
     if not any(each.state.role == "worker" for each in alive):
         found.append("no worker is alive; start one with `quaero work` or `quaero serve`")
-    if disk.free < LOW_SHARE * disk.total:
+    if short:
+        found.append(f"{TOO_LITTLE_ROOM}; now {disk.free:,} are; `quaero cleanup` makes room")
+    elif disk.free < LOW_SHARE * disk.total:
         found.append(f"only {disk.free:,} bytes are free where the database lies")
     if commit_seconds is not None and commit_seconds > SLOW_COMMIT:
         found.append(f"a commit takes {commit_seconds:.2f} s: the disk is slow")

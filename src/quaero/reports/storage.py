@@ -6,7 +6,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from quaero.db import LOW_WATER
 from quaero.db.contract import ReadTx
+
+TOO_LITTLE_ROOM = f"nothing new begins before {LOW_WATER:,} bytes are free where the database lies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,11 @@ class Storage:
     log: int
     reusable: int
     free: int
+
+    @property
+    def short(self) -> bool:
+        """Whether there is too little to begin new work."""
+        return self.free + self.reusable < LOW_WATER
 
 
 def storage(tx: ReadTx, database: Path) -> Storage:

@@ -343,6 +343,22 @@ async def test_only_the_failed_items_are_run_again(stage: Stage) -> None:
     assert stage.said == ["x", "y"]
 
 
+async def test_another_try_makes_no_item_twice_where_the_job_of_one_was_deleted(
+    stage: Stage,
+) -> None:
+    step = say("a", for_each=["x", "y"], text="{{ item }}", on_error="retry", retries=1)
+    step["config"] |= {"fails": "{{ 9 - 8 * index }}", "waits": "{{ index == 1 }}"}
+    running = asyncio.create_task(stage.run(step))
+    sql = "select id from job where type = 'say' and status = 3"
+    while not (found := await stage.bench.db.read(lambda tx: tx.execute(sql))):
+        await asyncio.sleep(0.001)
+    await actions.delete(stage.bench.db, found[0][0])
+    stage.go_on.set()
+    run = await running
+    assert run.summary.status is COMPLETED
+    assert stage.said == ["y"]
+
+
 async def test_what_a_job_came_to_that_was_run_again_is_what_later_steps_read(
     stage: Stage,
 ) -> None:

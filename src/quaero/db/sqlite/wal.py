@@ -41,7 +41,7 @@ class Wal:
 
     def wants_checkpoint(self) -> bool:
         """Whether to make one before the next commits, rather than when all is idle."""
-        if time.monotonic() < self._next_try:
+        if self._rests():
             return False
         return self.pages >= PASSIVE_PAGES or (self._room.short and self._wants_cut())
 
@@ -49,17 +49,20 @@ class Wal:
         """Move the log into the file; the next commit then starts at the log's beginning.
 
         Where somebody reads for long that is in vain, and dearer the longer the log is; so it is
-        not tried again at each commit.
+        not tried again for a while.
         """
-        began = time.monotonic()
-        if self._moves_all():
-            self.pages = 0
+        if self._rests():
             return
-        ended = time.monotonic()
-        self._next_try = ended + SHARE * (ended - began)
+        began = time.monotonic()
+        if self._held_up():
+            ended = time.monotonic()
+            self._next_try = ended + SHARE * (ended - began)
 
-    def _moves_all(self) -> bool:
-        """Move what can be moved; whether that was all."""
+    def _rests(self) -> bool:
+        return time.monotonic() < self._next_try
+
+    def _held_up(self) -> bool:
+        """Move what can be moved; whether others kept something of it from that."""
         try:
             if self._room.short and self._wants_cut():
                 size, moved = self._cut()
@@ -70,14 +73,17 @@ class Wal:
                     "main", apsw.SQLITE_CHECKPOINT_PASSIVE
                 )
         except (apsw.BusyError, apsw.LockedError):
-            return False  # a reader or another process is in the way; it is tried again later
+            return True  # a reader or another process is in the way; it is tried again later
         except (apsw.Error, OSError) as error:
             if isinstance(as_full(self._connection, error), apsw.FullError):
                 self._room.exhausted()
             else:
                 log.warning("checkpoint put off: %s", error)
             return False
-        return moved >= size
+        if moved < size:
+            return True
+        self.pages = 0
+        return False
 
     def _note(self, _: apsw.Connection, __: str, pages: int) -> int:
         self.pages = pages

@@ -541,6 +541,14 @@ def test_however_many_times_were_missed_once_is_once(flows: Flows) -> None:
     assert flows.table().next_at == flows.opened.wall + MINUTE
 
 
+def test_however_many_times_were_missed_the_present_one_is_not_skipped(flows: Flows) -> None:
+    flows.save("flow", '[schedule]\ncron = "* * * * *"\noverlap = "allow"\nmissed = "skip"')
+    flows.at(2026, 3, 5, 10, 30, 20)
+    flows.turn()
+    assert flows.due() == [datetime(2026, 3, 5, 10, 30, tzinfo=UTC)]
+    assert flows.table().next_at == flows.opened.wall + 40 * SECOND
+
+
 # -- the folder
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from quaero.db import SqliteDatabase
+from quaero.jobs.create import create
+from quaero.jobs.model import JobSpec
 from quaero.testing.site import Page, SiteServer
 
 from .conftest import Cli, call, finish, start
@@ -230,6 +233,22 @@ def test_a_log_is_deleted_by_job_or_by_tree(on: Cli, failed: dict[str, Any]) -> 
     assert lines(1) == 0
     assert on("jobs", "show", 1).code == 0, "the job stays"
     assert on("db", "check").code == 0
+
+
+@pytest.mark.parametrize(("command", "of_top"), [("logs", 3), ("delete-logs", 1)])
+def test_the_log_of_a_tree_is_that_of_its_root(
+    on: Cli, data: Path, command: str, of_top: int
+) -> None:
+    with SqliteDatabase.open(data / "quaero.db") as db:
+        (top,) = db.write_sync(create, 1, [JobSpec("t")])
+        (middle,) = db.write_sync(create, 1, [JobSpec("t")], top)
+        (low,) = db.write_sync(create, 1, [JobSpec("t")], middle)
+    done = on("jobs", command, middle, "--tree")
+    assert (done.code, done.out) == (2, "")
+    assert f"job {middle} is not top-level" in done.err
+    for job_id, number in ((low, 1), (middle, 1), (top, of_top)):
+        told = on("jobs", command, job_id).out
+        assert told.startswith(f"{number} log ") or told.count("created") == number
 
 
 def test_a_job_that_never_began_took_no_time(on: Cli) -> None:

@@ -1,5 +1,6 @@
 """The low-water mark and the reserve: what is refused and what goes on when room runs out."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 
 from quaero.db import SqliteDatabase
 from quaero.db.sqlite import room as rooms
+from quaero.db.sqlite import wal as logs
+from quaero.db.sqlite.connection import open_writer, tune_writer
 from quaero.db.sqlite.room import LOW_WATER, RESERVE, Room
 from quaero.db.sqlite.upkeep import damage
-from quaero.db.sqlite.wal import WAL_FILL
+from quaero.db.sqlite.wal import PASSIVE_PAGES, SHARE, WAL_FILL, Wal
 from quaero.errors import DiskFull
 from quaero.jobs import JobSpec, steer
 from quaero.jobs.create import create
@@ -202,6 +205,28 @@ def test_a_log_that_others_read_is_given_back_once_they_have_ended(disk, path):
         db.write_sync(lambda tx: tx.roomy)
         db.exclusively(lambda _: None)
         assert log.stat().st_size == WAL_FILL
+
+
+def test_a_checkpoint_that_a_long_reader_makes_vain_is_not_tried_at_each_commit(path, monkeypatch):
+    """It costs by the length of the log, and waits where that is very long."""
+    monkeypatch.setattr(logs.time, "monotonic", itertools.count(1_000).__next__)
+    connection = open_writer(path)
+    tune_writer(connection)
+    wal = Wal(connection, Room(path))
+    connection.execute("create table item(x)")
+    reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    reader.execute("begin; select count(*) from item").fetchall()
+    connection.execute("insert into item values(zeroblob(5000000))")
+    assert wal.pages > PASSIVE_PAGES
+    assert wal.wants_checkpoint()
+    wal.checkpoint()
+    assert wal.pages > PASSIVE_PAGES
+    asked = [wal.wants_checkpoint() for _ in range(SHARE + 1)]
+    assert asked == [False] * (SHARE - 1) + [True] * 2
+    reader.close()
+    wal.checkpoint()
+    assert wal.pages == 0
+    connection.close()
 
 
 def test_a_write_that_finds_no_room_fails_alone_and_the_next_one_finds_the_room_made(tmp_path):

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from quaero.clock import SECOND
 from quaero.db import SqliteDatabase
 from quaero.db.contract import ReadTx
-from quaero.documents import counts, export, frontmatter, read, store
+from quaero.documents import counts, export, frontmatter, notes, read, store
 from quaero.documents.export import export_archive, export_folder, export_lines
 from quaero.documents.importing import Imported, import_path
 from quaero.documents.model import DetailLevel, Document, Filter, NewDocument
 from quaero.documents.names import file_name
+from quaero.documents.notes import Kind, NewNote
 from quaero.documents.references import Reference
 from quaero.documents.referring import of_documents
 from quaero.documents.search import search
@@ -49,9 +50,12 @@ def without_ids(document: Document) -> Document:
     return replace(document, summary=summary)
 
 
+def everything_with_ids(db: SqliteDatabase) -> list[Document]:
+    return db.read_sync(read.documents, db.read_sync(read.ids_after, Filter(), 0))
+
+
 def everything(db: SqliteDatabase) -> list[Document]:
-    ids = db.read_sync(read.ids_after, Filter(), 0)
-    documents = [without_ids(each) for each in db.read_sync(read.documents, ids)]
+    documents = [without_ids(each) for each in everything_with_ids(db)]
     return sorted(documents, key=lambda each: (each.summary.source_id, each.summary.url))
 
 
@@ -167,6 +171,29 @@ def test_an_import_replaces_what_is_older_and_keeps_what_is_newer(
     assert [each.text for each in everything(other)] == ["new a", "new b", "same"]
     a = everything(other)[0].summary
     assert (a.changed_at - a.first_seen, a.fetched_at) == (10 * SECOND, a.changed_at)
+
+
+def test_an_import_leaves_a_note_that_was_made_later_of_the_same_text(
+    db: SqliteDatabase, other: SqliteDatabase, page: Page, clock: FakeClock, tmp_path: Path
+) -> None:
+    def note(database: SqliteDatabase, name: str, text: str) -> None:
+        (one,) = [each for each in everything_with_ids(database) if each.summary.title == name]
+        new = NewNote(one.summary.id, Kind.SUMMARY, text, text, "r", one.content_hash)
+        database.write_sync(notes.save, [new])
+
+    other.write_sync(store.save, [page("a"), page("b"), page("c", "old c")])
+    note(other, "b", "earliest")
+    clock.pass_time(10)
+    db.write_sync(store.save, [page("a"), page("b"), page("c", "new c")])
+    for name in "abc":
+        note(db, name, "earlier")
+    export_lines(db, tmp_path / "out.jsonl")
+    clock.pass_time(10)
+    note(other, "a", "later")
+    note(other, "c", "later, of an old text")
+    assert import_path(other, tmp_path / "out.jsonl") == Imported(unchanged=2, changed=1)
+    kept = [each.note(Kind.SUMMARY) for each in everything(other)]
+    assert [each and each.text for each in kept] == ["later", "earlier", "earlier"]
 
 
 def test_an_export_takes_what_a_filter_names(

@@ -12,6 +12,7 @@ from quaero.jobs.model import JobSpec, Status
 from quaero.jobs.read import Job
 from quaero.sources import collecting
 from quaero.testing.site import SiteServer
+from quaero.upkeep import bulk
 from quaero.upkeep.cleanup import delete_tree
 from quaero.workflows import items
 from quaero.workflows.definition import Query, Sources
@@ -160,3 +161,15 @@ async def test_a_deleted_tree_takes_the_frontiers_of_its_crawls_along(
         assert await delete_tree(made.made.db, ran.summary.id) == 6
         for table in ("crawl", "crawl_url", "need", "job"):
             assert await rows(made, f"select count(*) from {table}") == [(0,)]
+
+
+async def test_so_does_a_part_of_a_tree_that_is_deleted_by_itself(
+    tmp_path: Path, site: SiteServer
+) -> None:
+    async with program(tmp_path) as made:
+        await flow(made, step("one", "crawler", seeds=[site.url]), step("two", "summarizer"))
+        ((crawl_id,),) = await rows(made, "select id from job where type = 'crawler'")
+        assert await bulk.delete(made.made.db, crawl_id) == 4
+        for table in ("crawl", "crawl_url"):
+            assert await rows(made, f"select count(*) from {table}") == [(0,)]
+        assert await rows(made, "select count(*) from job") == [(4,)]

@@ -131,6 +131,23 @@ async def test_only_what_may_go_better_is_tried_again(tmp_path: Path, fault: str
             assert (note is not None) is again
 
 
+async def test_what_is_to_be_made_again_is_made_once_by_a_batch_that_is_retried(
+    tmp_path: Path,
+) -> None:
+    async with ModelServer() as server, desk_of(with_model(tmp_path, server)) as desk:
+        ids = await desk.store(*(page(number) for number in range(3)))
+        await desk.summarize(ids)
+        server.requests.clear()
+        server.faults = ["", "too_long"]
+        job = await desk.summarize(ids, again=True)
+        assert job.summary.status is Status.FAILED
+        assert len(server.requests) == 3
+        await actions.retry(desk.db, job.summary.id)
+        job = await desk.ended(job.summary.id)
+        assert len(server.requests) == 4
+        assert (job.result["done"], job.result["skipped"]) == (1, 2)
+
+
 async def test_a_good_answer_is_kept_with_its_model_and_the_call_is_audited(tmp_path: Path) -> None:
     async with ModelServer() as server, desk_of(with_model(tmp_path, server)) as desk:
         (id_,) = await desk.store(page(1))

@@ -15,7 +15,7 @@ from quaero.jobs.model import Status
 from quaero.testing.jobs import Bench, working
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry, Result
-from quaero.workflows import executors, results
+from quaero.workflows import executors, results, runs
 from quaero.workflows.definition import Definition
 from quaero.workflows.executors import Workflow, WorkflowExecutors, WorkflowStep
 
@@ -341,6 +341,42 @@ async def test_only_the_failed_items_are_run_again(stage: Stage) -> None:
     await actions.retry(stage.bench.db, run.summary.id)
     await stage.bench.ended(run.summary.id)
     assert stage.said == ["x", "y"]
+
+
+async def test_another_try_makes_no_item_twice_where_the_job_of_one_was_deleted(
+    stage: Stage,
+) -> None:
+    step = say("a", for_each=["x", "y"], text="{{ item }}", on_error="retry", retries=1)
+    step["config"] |= {"fails": "{{ 9 - 8 * index }}", "waits": "{{ index == 1 }}"}
+    running = asyncio.create_task(stage.run(step))
+    sql = "select id from job where type = 'say' and status = 3"
+    while not (found := await stage.bench.db.read(lambda tx: tx.execute(sql))):
+        await asyncio.sleep(0.001)
+    await actions.delete(stage.bench.db, found[0][0])
+    stage.go_on.set()
+    run = await running
+    assert run.summary.status is COMPLETED
+    assert stage.said == ["y"]
+
+
+async def test_what_a_job_came_to_that_was_run_again_is_what_later_steps_read(
+    stage: Stage,
+) -> None:
+    items = {**say("a", for_each=["x", "y"], text="{{ item }}"), "max_child_failures": 1}
+    items["config"]["fails"] = "{{ 9 - 9 * index }}"
+    told = "{{ steps.a.result.said }} {{ len(steps.a.results) }} {{ steps.a.results[1].said }}"
+    run = await stage.run(items, say("b", "a", text=told))
+    steps = await stage.steps(run)
+    assert await stage.states(run) == {"a": COMPLETED, "b": FAILED}
+    failed, _ = await stage.bench.db.read(read.listing, read.Filter(parent_id=steps["a"].id))
+    for text, fails in (("z", 9), ("w", 0)):
+        changed = stage.bench.registry.get("say").encode({"text": text, "fails": fails})
+        failed_id = await stage.bench.db.write(runs.rerun, failed.id, changed)
+        await stage.bench.ended(failed_id)
+        failed = (await stage.bench.db.read(read.get, failed_id)).summary
+    await actions.retry(stage.bench.db, steps["b"].id)
+    await stage.bench.ended(run.summary.id)
+    assert stage.said == ["y", "w", "w 2 y"]
 
 
 async def test_a_cancelled_run_starts_nothing_more(stage: Stage) -> None:

@@ -510,12 +510,44 @@ def test_the_parameters_of_a_definition_that_is_run_are_looked_at_when_it_is_sav
         flows.opened.write(definitions.save, definition, text, "toml")
 
 
+def test_whether_a_run_is_under_way_costs_the_same_after_any_number_of_runs(flows: Flows) -> None:
+    flows.save()
+    flows.save("other")
+    begun = [
+        flows.opened.write(runs.begin, flows.queue_id, name, ACTIONS)
+        for name in ["flow"] * 60 + ["other"]
+    ]
+    assert flows.opened.read(runs.under_way, "flow") == begun[-2]
+    for job_id in begun[:-1]:
+        flows.opened.write(steer.cancel, job_id)
+    looks: list[bool] = []
+
+    def looked(tx: Any) -> int | None:
+        tx._connection.set_progress_handler(lambda: bool(looks.append(True)), 10)
+        try:
+            return runs.under_way(tx, "flow")
+        finally:
+            tx._connection.set_progress_handler(None)
+
+    assert flows.opened.read(looked) is None
+    assert len(looks) < 10
+    assert flows.opened.read(runs.under_way, "other") == begun[-1]
+
+
 def test_however_many_times_were_missed_once_is_once(flows: Flows) -> None:
     flows.save("flow", '[schedule]\ncron = "* * * * *"\noverlap = "allow"')
     flows.at(2026, 3, 5, 10, 30)
     flows.turn()
     assert len(flows.runs()) == 1
     assert flows.table().next_at == flows.opened.wall + MINUTE
+
+
+def test_however_many_times_were_missed_the_present_one_is_not_skipped(flows: Flows) -> None:
+    flows.save("flow", '[schedule]\ncron = "* * * * *"\noverlap = "allow"\nmissed = "skip"')
+    flows.at(2026, 3, 5, 10, 30, 20)
+    flows.turn()
+    assert flows.due() == [datetime(2026, 3, 5, 10, 30, tzinfo=UTC)]
+    assert flows.table().next_at == flows.opened.wall + 40 * SECOND
 
 
 # -- the folder

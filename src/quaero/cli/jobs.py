@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look at jobs and steer them.", no_args_is_help=True, rich_markup_mode=None)
 
 Id = Annotated[int, typer.Argument(help="The id of the job.", min=1, max=LARGEST_ID, metavar="ID")]
+Tree = Annotated[
+    bool | None,
+    typer.Option(
+        "--tree/--no-tree", help="Of the jobs below, too, or not; of a top-level job by default."
+    ),
+]
 FOLLOW_SECONDS = 0.3
 
 
@@ -236,9 +242,7 @@ def logs(
     job_id: Id,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as entries come.")] = False,
-    tree: Annotated[
-        bool, typer.Option("--tree/--no-tree", help="Of the jobs below, too, or not.")
-    ] = True,
+    tree: Tree = None,
     level: Annotated[
         str, typer.Option(help="This level and graver.", metavar="debug|info|warn|error")
     ] = "debug",
@@ -251,7 +255,7 @@ def logs(
     ] = 1_000,
     as_json: Json = False,
 ) -> None:
-    """Show the log of a job and of those below it, the newest entries, oldest first.
+    """Show the log of a job, the newest entries, oldest first; of a tree by its top-level job.
 
     Example: quaero jobs logs 12 --follow --level warn
     """
@@ -259,12 +263,12 @@ def logs(
 
     from quaero.jobs.logs import Query, read
     from quaero.jobs.read import get
+    from quaero.reports.logs import of_tree
 
     exact = frozenset(_level(word) for word in levels.split(",")) if levels else None
-    query = Query(job_id, tree, _level(level), exact, text, limit=limit)
+    query = Query(job_id, at_least=_level(level), levels=exact, text=text, limit=limit)
     with database() as db:
-        job = db.read_sync(get, job_id).summary
-        query = replace(query, tree=tree and job.parent_id is None)
+        query = replace(query, tree=db.read_sync(of_tree, job_id, tree=tree))
         entries = db.read_sync(read, query)[::-1]
         _print_entries(entries, as_json=as_json)
         last = entries[-1].id if entries else 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quaero.cli.handing import by_a_worker
-from quaero.cli.jobs import Id, record
+from quaero.cli.jobs import Id, Tree, record
 from quaero.cli.options import Json, database, load_settings, suggest, with_database
 
 if TYPE_CHECKING:
@@ -191,22 +191,20 @@ def delete(job_id: Id, *, as_json: Json = False) -> None:
 def delete_logs(
     job_id: Id,
     *,
-    tree: Annotated[
-        bool, typer.Option("--tree/--no-tree", help="Of the jobs below, too, or not.")
-    ] = True,
+    tree: Tree = None,
     as_json: Json = False,
 ) -> None:
-    """Delete the log of a job and of those below it; the jobs stay.
+    """Delete the log of a job, or of a tree by its top-level job; the jobs stay.
 
     Example: quaero jobs delete-logs 12 --no-tree
     """
     from quaero.cli.output import count, print_done
     from quaero.jobs import actions
-    from quaero.jobs.read import get
+    from quaero.reports.logs import of_tree
 
     async def work(db: Database) -> int:
-        job = (await db.read(get, job_id)).summary
-        return await actions.delete_logs(db, job_id, tree=tree and job.parent_id is None)
+        whole = await db.read(of_tree, job_id, tree=tree)
+        return await actions.delete_logs(db, job_id, tree=whole)
 
     number = with_database(work)
     entries = count(number, "log entry", "log entries")

@@ -23,6 +23,7 @@ import msgspec
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import frontmatter, notes
 from quaero.documents.model import NewDocument, Outcome, Saved
+from quaero.documents.notes import NewNote, Note
 from quaero.documents.prepare import moment
 from quaero.documents.record import Record, micros, new_document, notes_of
 from quaero.documents.store import mark_gone, save
@@ -263,10 +264,12 @@ def _take(tx: Tx, records: list[Record], sources: SourceIds) -> tuple[Counter[st
             here[place], newer[place] = fetched_at, each
     new = [new_document(each, source_id) for (source_id, _), each in newer.items()]
     saved = save(tx, new)
+    known_notes = notes.of(tx, [each.id for each in saved])
     notes.save(tx, [
         note
         for record, document, each in zip(newer.values(), new, saved, strict=True)
         for note in notes_of(record, each.id, document.content_hash, tx.now)
+        if not _is_older(note, known_notes.get(each.id, ()))
     ])  # fmt: skip
     gone = [place for place, each in newer.items() if each.gone_at is not None]
     for source_id in sorted({source_id for source_id, _ in gone}):
@@ -275,6 +278,12 @@ def _take(tx: Tx, records: list[Record], sources: SourceIds) -> tuple[Counter[st
     outcomes = Counter[str](each.outcome for each in saved)
     outcomes["kept"] += len(records) - len(saved)
     return outcomes, unknown
+
+
+def _is_older(new: NewNote, here: Iterable[Note]) -> bool:
+    """Whether the same was made later of the text that is here now."""
+    made_at = new.made_at or 0
+    return any(each.kind is new.kind and each.current and each.made_at > made_at for each in here)
 
 
 def _set_times(tx: Tx, taken: list[tuple[Record, NewDocument, Saved]]) -> None:

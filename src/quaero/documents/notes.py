@@ -128,6 +128,16 @@ def wanting(tx: ReadTx, ids: Sequence[int], kind: Kind, recipe: str) -> list[Kno
     return [Known(*row) for row in rows]
 
 
+def is_by(tx: ReadTx, document_id: int, kind: Kind, job_id: int) -> bool:
+    """Whether a document's note of this kind was made by this job."""
+    return bool(
+        tx.execute(
+            "select 1 from document_note where document_id = $1 and kind = $2 and job_id = $3",
+            (document_id, kind, job_id),
+        )
+    )
+
+
 def same(tx: ReadTx, content_hash: str, kind: Kind, recipe: str) -> str | None:
     """The text of a note that was made of the same text by the same recipe, if there is one."""
     rows = tx.execute(

@@ -1,11 +1,15 @@
-"""Pages of logs: as `jobs.logs` reads them, with a limit on how many entries a search looks at."""
+"""Logs as people ask for them: of which jobs, and in pages, with a limit on how many entries a
+search looks at.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from quaero.db.contract import ReadTx
+from quaero.errors import BadInput
 from quaero.jobs.logs import Level, LogLine, Query, read
+from quaero.reports.jobs import place_of
 
 SCANNED = 20_000
 
@@ -20,6 +24,17 @@ class LogPage:
     items: list[LogLine]
     next: int | None
     searched: bool
+
+
+def of_tree(tx: ReadTx, job_id: int, *, tree: bool | None) -> bool:
+    """Whether the log of the whole tree is meant; by default it is for a top-level job.
+
+    Raises `NotFound`, or `BadInput` for the tree of a job that is no root but has jobs below it.
+    """
+    top, alone = place_of(tx, job_id)
+    if tree and not top and not alone:
+        raise BadInput(f"job {job_id} is not top-level; the log of a tree is that of its root")
+    return top and tree is not False
 
 
 def page(tx: ReadTx, query: Query) -> LogPage:

@@ -156,7 +156,8 @@ class Summaries:
         state: dict[str, Any],
     ) -> tuple[str, list[NewNote]]:  # fmt: skip
         """What came of one document (done, skipped, left_out), and the notes to keep of it."""
-        seen = await self._db.read(_look, id_, kind, maker.recipe(kind), again=wanted.again)
+        again = job.id if wanted.again else None
+        seen = await self._db.read(_look, id_, kind, maker.recipe(kind), again)
         document = seen.document
         if document is None or not seen.wanted:
             return "skipped", []
@@ -216,12 +217,14 @@ def _child(wanted: Summarizer, maker: Maker, ids: list[int], size: int) -> JobSp
     return JobSpec(SUMMARIZER.name, payload.model_dump_json(), name=name, lane=maker.lane)
 
 
-def _look(tx: ReadTx, id_: int, kind: Kind, recipe: str, *, again: bool) -> _Seen:
+def _look(tx: ReadTx, id_: int, kind: Kind, recipe: str, again: int | None) -> _Seen:
+    """A document as it is; a note is to be made `again` unless it is by the job of that id."""
     found = documents(tx, [id_])
     if not found:
         return _Seen(None, False, None, False)
-    wanted = bool(found[0].text) and (again or bool(notes.wanting(tx, [id_], kind, recipe)))
-    same = None if again else notes.same(tx, found[0].content_hash, kind, recipe)
+    made = again is None or notes.is_by(tx, id_, kind, again)
+    wanted = bool(found[0].text) and (not made or bool(notes.wanting(tx, [id_], kind, recipe)))
+    same = None if again is not None else notes.same(tx, found[0].content_hash, kind, recipe)
     keywords = found[0].note(Kind.KEYWORDS)
     return _Seen(found[0], wanted, same, keywords is not None and keywords.current)
 

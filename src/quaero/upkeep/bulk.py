@@ -173,6 +173,6 @@ async def delete(db: Database, job_id: int) -> int:
     Raises `NotFound`, or `Conflict` while it is running.
     """
     job = await db.read(load_one, job_id)
-    if job.parent_id is None and not job.status.open:
+    if not job.status.open:
         return await delete_tree(db, job_id)
     return await actions.delete(db, job_id)

@@ -148,12 +148,15 @@ def _old_roots(tx: ReadTx, wanted: Cleanup, after: tuple[int, int]) -> list[tupl
     return [(at, id_) for at, id_ in rows]
 
 
-async def delete_tree(db: Database, root_id: int) -> int:
-    """Delete an ended tree with what its crawls left; returns how many jobs there were."""
-    for crawl_id in await db.read(_crawls_of, root_id):
+async def delete_tree(db: Database, job_id: int) -> int:
+    """Delete what has ended of a tree, from a job down, with what its crawls left.
+
+    Returns how many jobs there were.
+    """
+    for crawl_id in await db.read(_crawls_of, job_id):
         while await db.write(frontier.forget, crawl_id):
             pass
-    return await actions.delete(db, root_id)
+    return await actions.delete(db, job_id)
 
 
 async def _delete_ended(db: Database, root_id: int) -> tuple[int, int]:
@@ -192,8 +195,8 @@ def _if_ended(tx: Tx, root_id: int, act: Callable[[Tx, int], int], id_: int) -> 
     return act(tx, id_) if rows else 0
 
 
-def _crawls_of(tx: ReadTx, root_id: int) -> list[int]:
-    """The jobs of a tree that keep a frontier; what is below one is not looked at."""
+def _crawls_of(tx: ReadTx, job_id: int) -> list[int]:
+    """A job and those below it that keep a frontier; what is below one is not looked at."""
     rows = tx.execute(
         """
         with recursive down(id, type) as (
@@ -203,7 +206,7 @@ def _crawls_of(tx: ReadTx, root_id: int) -> list[int]:
              where j.parent_id is not null and d.type not in ('crawler', 'folder'))
         select id from down where type in ('crawler', 'folder') order by id
         """,
-        (root_id,),
+        (job_id,),
     )
     return [id_ for (id_,) in rows]
 

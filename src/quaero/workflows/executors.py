@@ -62,9 +62,9 @@ class Workflow(BaseModel):
 class WorkflowStep(BaseModel):
     """A step of the run that is its parent, by its name.
 
-    One that goes over a query keeps here how many jobs it has made, and the id that it has come to
-    (None at the end). So it goes on from there after a crash and when it is tried again, whatever
-    has become of what the query finds.
+    One that goes over a list or a query keeps here how many jobs it has made, and of a query the id
+    that it has come to (None at the end). So it goes on from there after a crash and when it is
+    tried again, whatever has become of what the query finds, or of the jobs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -191,18 +191,18 @@ class WorkflowExecutors:
             return 1
         if not there:  # made anew with the payload of a step that had come to its end, perhaps
             payload = WorkflowStep(step=payload.step)
-        number = payload.made
+        made = max(there, payload.made)
+        number = payload.made if isinstance(step.for_each, Query) else 0
         async for items, after in self._items(step, scope, payload):
-            fresh = [(number + n, item) for n, item in enumerate(items) if number + n >= there]
+            fresh = [(number + n, item) for n, item in enumerate(items) if number + n >= made]
             number += len(items)
             for at, item in fresh:
                 with_item = {**scope, "item": item, "index": at}
                 name = f"{step.name} {at + 1}"
                 job.spawn(self._spec(job, wanted, step, with_item, name))
-            place = payload.model_copy(update={"made": number, "after": after})
-            effects = [partial(_come_to, place)] if isinstance(step.for_each, Query) else []
-            if fresh or effects:
-                await job.checkpoint({"made": number}, effects)
+            if fresh or isinstance(step.for_each, Query):
+                place = payload.model_copy(update={"made": max(made, number), "after": after})
+                await job.checkpoint({"made": number}, [partial(_come_to, place)])
         return number
 
     async def _items(
@@ -339,7 +339,7 @@ def _look(tx: ReadTx, run_id: int, step_id: int) -> _Run:
 
 
 def _come_to(place: WorkflowStep, tx: Tx, job: JobRow) -> None:
-    """Keep how far a step has come over its query, in the transaction that makes the jobs."""
+    """Keep how far a step has come over its items, in the transaction that makes the jobs."""
     tx.execute(
         "update job set payload = $2 where id = $1",
         (job.id, place.model_dump_json(exclude_defaults=True)),

@@ -59,31 +59,53 @@ def _below(tx: ReadTx, step_id: int, *, every: bool) -> dict[str, Any]:
     ((total, completed, failed),) = counts
     if every and total > MOST_RESULTS:
         raise BadInput(f"the step has {total} results, more than the {MOST_RESULTS} one can read")
-    wanted = total if every else 1
-    if (size := _size(tx, step_id, wanted)) > MOST_BYTES:
+    ids = msgspec.json.encode(_that_count(tx, step_id, every=every)).decode()
+    if (size := _size(tx, ids)) > MOST_BYTES:
         raise BadInput(
             f"the results of the step have {size} bytes, more than the {MOST_BYTES} one can read; "
             "have its jobs return less, or read its status and counts only"
         )
     rows = tx.execute(
         """
-        select result from job where parent_id = $1 and parent_id is not null order by id limit $2
+        select j.result from each($1) as e cross join job j on j.id = e.value order by e.key
         """,
-        (step_id, wanted),
+        (ids,),
     )
     results = [None if text is None else msgspec.json.decode(text) for (text,) in rows]
     made = {"completed": completed, "failed": failed, "result": results[0] if results else None}
     return {**made, "results": results} if every else made
 
 
-def _size(tx: ReadTx, step_id: int, count: int) -> int:
-    """How many bytes the first results of a step's jobs have, as JSON."""
-    ((size,),) = tx.execute(
+def _that_count(tx: ReadTx, step_id: int, *, every: bool) -> list[int]:
+    """The jobs whose results are those of a step, or the first, in the order they were made.
+
+    One that was run again and completed then counts in the place of the job that it repeats.
+    """
+    rows = tx.execute(
+        "select id from job where parent_id = $1 and parent_id is not null order by id limit $2",
+        (step_id, MOST_RESULTS if every else 1),
+    )
+    last = {id_: id_ for (id_,) in rows}
+    first: dict[int, int] = {}
+    again = tx.execute(
         """
-        select coalesce(sum(octet_length(result)), 0) from (
-            select result from job where parent_id = $1 and parent_id is not null
-             order by id limit $2) each_job
+        select id, rerun_of, status from job
+         where parent_id = $1 and parent_id is not null and rerun_of is not null order by id
         """,
-        (step_id, count),
+        (step_id,),
+    )
+    for id_, before, status in again:
+        first[id_] = first.setdefault(before, before)
+        if first[id_] in last:
+            last.pop(id_, None)
+            if status == Status.COMPLETED:
+                last[first[id_]] = id_
+    return list(last.values())
+
+
+def _size(tx: ReadTx, ids: str) -> int:
+    """How many bytes the results of jobs have, as JSON."""
+    ((size,),) = tx.execute(
+        "select coalesce(sum(octet_length(result)), 0) from job where id in ints($1)", (ids,)
     )
     return int(size)

@@ -81,15 +81,15 @@ def rerun(tx: Tx, job_id: int, payload: str | None = None) -> int:
 
 
 def under_way(tx: ReadTx, definition_id: str) -> int | None:
-    """The newest run of a definition that has not ended."""
-    rows = tx.execute(
+    """The newest run of a definition that has not ended; past ones are not looked through."""
+    ((job_id,),) = tx.execute(
         """
-        select run.job_id from run join job on job.id = run.job_id
-         where run.definition_id = $1 and job.status < 2 order by run.job_id desc limit 1
+        select max(run.job_id) from job cross join run on run.job_id = job.id
+         where job.parent_id is null and job.status in (0, 1) and run.definition_id = $1
         """,
         (definition_id,),
     )
-    return rows[0][0] if rows else None
+    return None if job_id is None else int(job_id)
 
 
 def listing(

@@ -232,16 +232,11 @@ def _fire_one(tx: Tx, table: Timetable, begin: Begin, under_way: UnderWay) -> No
     first = table.next_at
     if first is None:
         return
-    later = islice(table.times(first), MOST_MISSED)
     due = [first]
-    following = None
-    for at in later:
-        if at > tx.now:
-            following = at
-            break
-        due.append(at)
-    if following is None and table.missed != "all":
-        following = next(table.times(tx.now), None)  # more were missed than anybody counts
+    following = _pass(due, islice(table.times(first), MOST_MISSED), tx.now)
+    if following is None and table.missed != "all":  # more were missed than anybody counts
+        since = tx.now - GRACE - 1 if table.missed == "skip" else tx.now
+        following = _pass(due, table.times(max(due[-1], since)), tx.now)
     due = _wanted(tx, table, due)
     if len(due) > RUNS_AT_ONCE:
         due, following = due[:RUNS_AT_ONCE], due[RUNS_AT_ONCE]
@@ -258,6 +253,15 @@ def _fire_one(tx: Tx, table: Timetable, begin: Begin, under_way: UnderWay) -> No
         "update schedule set blocked = 0, next_at = $2 where definition_id = $1",
         (table.definition_id, following),
     )
+
+
+def _pass(due: list[int], times: Iterator[int], now: int) -> int | None:
+    """Put the times that have come with those that are due; returns the first that has not."""
+    for at in times:
+        if at > now:
+            return at
+        due.append(at)
+    return None
 
 
 def _wanted(tx: Tx, table: Timetable, due: list[int]) -> list[int]:

@@ -28,7 +28,7 @@ from quaero.jobs import logs
 from quaero.jobs.logs import LARGEST_PAGE, PAGE, Level, LogLine
 from quaero.jobs.logs import Query as Wanted
 from quaero.reports import jobs as lists
-from quaero.reports.logs import LogPage, page
+from quaero.reports.logs import LogPage, of_tree, page
 from quaero.reports.wanted import LARGEST_ID, Word
 
 router = APIRouter(prefix="/api/jobs/{job_id}/logs", tags=["logs"])
@@ -128,21 +128,10 @@ def _page(
 
 
 def _wanted(tx: ReadTx, job_id: int, words: LogSelection) -> Wanted:
-    """What is asked of the log. Raises as `_of_tree` does."""
-    tree = _of_tree(tx, job_id, words)
+    """What is asked of the log. Raises as `of_tree` does."""
+    tree = of_tree(tx, job_id, tree=words.tree)
     exact = frozenset(Level[word.upper()] for word in words.levels) or None
     return Wanted(job_id, tree, Level[words.level.upper()], exact, words.text or "")
-
-
-def _of_tree(tx: ReadTx, job_id: int, words: OfWhich) -> bool:
-    """Whether the log of the whole tree is meant.
-
-    Raises `NotFound`, or `BadInput` for the tree of a job that is no root but has jobs below it.
-    """
-    top, alone = lists.place_of(tx, job_id)
-    if words.tree and not top and not alone:
-        raise BadInput(f"job {job_id} is not top-level; the log of a tree is that of its root")
-    return top and words.tree is not False
 
 
 async def _follow(request: Request, parts: WebParts, wanted: Wanted) -> LogPage:
@@ -187,7 +176,7 @@ async def delete_log(parts: Parts, job_id: JobId, words: Annotated[OfWhich, Quer
 
 def _asked(tx: ReadTx, job_id: int, words: OfWhich) -> tuple[bool, int]:
     """Whether the whole tree is meant, and the last entry that there is."""
-    return _of_tree(tx, job_id, words), logs.newest(tx)
+    return of_tree(tx, job_id, tree=words.tree), logs.newest(tx)
 
 
 async def _go_on(db: Database, job_id: int, up_to: int, *, tree: bool) -> None:

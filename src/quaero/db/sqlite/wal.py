@@ -24,6 +24,7 @@ PASSIVE_PAGES = 1024  # 4 MiB of log
 RESTART_PAGES = 16_384  # 64 MiB of log
 PATIENCE = 0.02
 CUT_SECONDS = 1.0
+SHARE = 10  # what is in vain takes at most one part in so many of the writer's time
 
 
 class Wal:
@@ -34,34 +35,55 @@ class Wal:
         self._path = Path(connection.filename)
         self._room = room
         self._next_cut = 0.0
+        self._next_try = 0.0
         self.pages = 0  # that no checkpoint has moved yet
         connection.set_wal_hook(self._note)
 
     def wants_checkpoint(self) -> bool:
         """Whether to make one before the next commits, rather than when all is idle."""
+        if self._rests():
+            return False
         return self.pages >= PASSIVE_PAGES or (self._room.short and self._wants_cut())
 
     def checkpoint(self) -> None:
-        """Move the log into the file; the next commit then starts at the log's beginning."""
-        pages = self.pages
+        """Move the log into the file; the next commit then starts at the log's beginning.
+
+        Where somebody reads for long that is in vain, and dearer the longer the log is; so it is
+        not tried again for a while.
+        """
+        if self._rests():
+            return
+        began = time.monotonic()
+        if self._held_up():
+            ended = time.monotonic()
+            self._next_try = ended + SHARE * (ended - began)
+
+    def _rests(self) -> bool:
+        return time.monotonic() < self._next_try
+
+    def _held_up(self) -> bool:
+        """Move what can be moved; whether others kept something of it from that."""
         try:
             if self._room.short and self._wants_cut():
                 size, moved = self._cut()
-            elif pages >= RESTART_PAGES:
+            elif self.pages >= RESTART_PAGES:
                 size, moved = self._patiently(apsw.SQLITE_CHECKPOINT_RESTART)
             else:
                 size, moved = self._connection.wal_checkpoint(
                     "main", apsw.SQLITE_CHECKPOINT_PASSIVE
                 )
         except (apsw.BusyError, apsw.LockedError):
-            return  # a reader or another process is in the way; it is tried again later
+            return True  # a reader or another process is in the way; it is tried again later
         except (apsw.Error, OSError) as error:
             if isinstance(as_full(self._connection, error), apsw.FullError):
                 self._room.exhausted()
             else:
                 log.warning("checkpoint put off: %s", error)
-            return
-        self.pages = 0 if moved >= size else pages
+            return False
+        if moved < size:
+            return True
+        self.pages = 0
+        return False
 
     def _note(self, _: apsw.Connection, __: str, pages: int) -> int:
         self.pages = pages

@@ -122,7 +122,7 @@ SCRIPTS = {
     9: "3f6416cb279093b0", 10: "44869037c4cdb6ec", 11: "59c6e6e83cca35a4", 12: "ed0abb405d2f7655",
     13: "d4a80e116b448121", 14: "3dd4ccb4a11a2d1b", 15: "362cb46ecac3196d", 16: "a40d7a0f835e156a",
     17: "5606d1c2ce45f85b", 18: "d5784091e787b511", 19: "a596995a100f9153", 20: "fa6fe24bb5670a3c",
-    21: "ec85c02467cc7b87",
+    21: "ec85c02467cc7b87", 22: "ad9f3d88f6c8804d",
 }  # fmt: skip
 """The beginnings of the SHA-256 of the migrations; a new one is added, none is ever exchanged."""
 

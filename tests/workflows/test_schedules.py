@@ -19,6 +19,8 @@ from quaero.clock import MINUTE, SECOND
 from quaero.db import SqliteDatabase
 from quaero.errors import BadDefinition, BadInput, Conflict, DiskFull, NotFound
 from quaero.jobs import steer
+from quaero.jobs.create import create
+from quaero.jobs.model import JobSpec
 from quaero.queue.queue import open_queue
 from quaero.testing.clock import FakeClock
 from quaero.workflows import clockwork, cron, definitions, editing, folder, runs, schedules
@@ -510,7 +512,8 @@ def test_the_parameters_of_a_definition_that_is_run_are_looked_at_when_it_is_sav
         flows.opened.write(definitions.save, definition, text, "toml")
 
 
-def test_whether_a_run_is_under_way_costs_the_same_after_any_number_of_runs(flows: Flows) -> None:
+def test_whether_a_run_is_under_way_costs_the_same_beside_any_number_of_jobs(flows: Flows) -> None:
+    flows.opened.write(create, flows.queue_id, [JobSpec("say")] * 60)
     flows.save()
     flows.save("other")
     begun = [

@@ -85,7 +85,8 @@ def under_way(tx: ReadTx, definition_id: str) -> int | None:
     ((job_id,),) = tx.execute(
         """
         select max(run.job_id) from job cross join run on run.job_id = job.id
-         where job.parent_id is null and job.status in (0, 1) and run.definition_id = $1
+         where job.parent_id is null and job.type = 'workflow' and job.status in (0, 1)
+           and run.definition_id = $1
         """,
         (definition_id,),
     )

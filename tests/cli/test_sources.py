@@ -69,8 +69,10 @@ def test_a_folder_is_named_by_its_path_from_here(cli: Cli, tmp_path: Path) -> No
     assert "completed" in collected.err
     assert "  documents: 1 new, 0 changed, 0 unchanged\n" in collected.err
     (notes / "a.md").rename(notes / "b.md")
-    again = cli("sources", "collect", "notes", "--json").json["crawl"]
-    assert (again["created"], again["gone"]) == (1, 1)
+    printed = cli("sources", "collect", "notes", "--json").json
+    assert (printed["crawl"]["created"], printed["crawl"]["gone"]) == (1, 1)
+    shown = cli("jobs", "show", printed["job"]["id"], "--json").json
+    assert {**printed["job"], "crawl": shown["crawl"]} == shown, "a job looks the same everywhere"
     assert cli("sources", "show", "notes", "--json").json["base_url"] == str(notes)
     assert cli("search", "source:notes anchors", "--json").json["total"] == 1
 

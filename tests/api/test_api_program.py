@@ -137,6 +137,32 @@ async def test_every_operation_is_described_with_its_problems(app: FastAPI) -> N
     assert len(names) == len(set(names))
 
 
+def bounds_in_other_words(part: Any) -> list[str]:
+    """Bounds that JSON Schema does not know, which no client would keep to."""
+    if isinstance(part, list):
+        return [name for each in part for name in bounds_in_other_words(each)]
+    if not isinstance(part, dict):
+        return []
+    own = [name for name in ("ge", "le", "gt", "lt") if isinstance(part.get(name), int | float)]
+    return own + [name for each in part.values() for name in bounds_in_other_words(each)]
+
+
+async def test_bounds_of_numbers_are_said_as_json_schema_says_them(
+    app: FastAPI, web: httpx.AsyncClient
+) -> None:
+    described = app.openapi()
+    assert bounds_in_other_words(described) == []
+    assert bounds_in_other_words((await web.get("/api/job-types")).json()) == []
+    (limit,) = (
+        each
+        for each in described["paths"]["/api/jobs"]["get"]["parameters"]
+        if each["name"] == "limit"
+    )
+    assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, 200)
+    step = described["components"]["schemas"]["Step"]["properties"]
+    assert step["timeout"]["anyOf"][0]["exclusiveMinimum"] == 0
+
+
 @pytest.mark.parametrize("name", ["JobItem", "Job", "NewJob", "Problem", "LogEntry", "Bulk"])
 def test_examples_fit_their_models(app: FastAPI, name: str) -> None:
     described = app.openapi()

@@ -226,6 +226,18 @@ def test_an_editor_may_leave_a_copy_and_line_ends_stay_as_they_are(
     assert list(tmp_path.glob("quaero-*")) == []
 
 
+def test_a_run_that_ends_well_with_warnings_says_so(stored: Cli, file: Path) -> None:
+    file.write_text(
+        'id = "each"\n[[steps]]\nname = "all"\naction = "collect"\non_error = "continue"\n'
+        'config = { source = "gone" }\n'
+        '[[steps]]\nname = "more"\naction = "cleanup"\ndepends_on = ["all"]\n',
+        encoding="utf-8",
+    )
+    stored("definitions", "save", file)
+    run = stored("definitions", "run", "each", "--follow")
+    assert (run.code, "run 1 completed, 2 warnings\n" in run.err) == (0, True), run.err
+
+
 def test_a_text_that_looks_like_a_number_is_a_text_where_one_is_wanted(
     stored: Cli, file: Path
 ) -> None:

@@ -50,6 +50,15 @@ def test_a_source_is_kept_checked_collected_found_and_deleted(cli: Cli) -> None:
     assert cli("documents", "list", "--json").json == []
 
 
+def test_the_check_of_a_source_is_no_page_of_its_crawl(cli: Cli) -> None:
+    with SiteServer(PAGES) as site:
+        assert cli("sources", "add", "pilot", site.url, "--set", "max_pages=1").code == 0
+        first = cli("sources", "collect", "pilot", "--json").json["job"]
+        assert first["counts"]["completed"] == 2, "the check and one page"
+        more = cli("crawl", "--continue", first["id"], "--max-pages", 0)
+    assert "  3 pages: 3 new, 0 changed, 0 unchanged\n" in more.err, more.err
+
+
 def test_what_is_done_to_a_source_is_told_to_a_script(cli: Cli) -> None:
     added = cli("sources", "add", "pilot", "https://x.example/", "--json").json
     assert (added["id"], added) == (1, cli("sources", "show", "pilot", "--json").json)
@@ -69,8 +78,10 @@ def test_a_folder_is_named_by_its_path_from_here(cli: Cli, tmp_path: Path) -> No
     assert "completed" in collected.err
     assert "  documents: 1 new, 0 changed, 0 unchanged\n" in collected.err
     (notes / "a.md").rename(notes / "b.md")
-    again = cli("sources", "collect", "notes", "--json").json["crawl"]
-    assert (again["created"], again["gone"]) == (1, 1)
+    printed = cli("sources", "collect", "notes", "--json").json
+    assert (printed["crawl"]["created"], printed["crawl"]["gone"]) == (1, 1)
+    shown = cli("jobs", "show", printed["job"]["id"], "--json").json
+    assert {**printed["job"], "crawl": shown["crawl"]} == shown, "a job looks the same everywhere"
     assert cli("sources", "show", "notes", "--json").json["base_url"] == str(notes)
     assert cli("search", "source:notes anchors", "--json").json["total"] == 1
 

@@ -62,6 +62,17 @@ def test_a_job_starts_in_the_transaction_that_ends_what_it_needs(jobs: Jobs) -> 
     assert jobs.claim() == [c]
 
 
+def test_retrying_only_what_needs_a_failed_job_is_refused(jobs: Jobs) -> None:
+    root, a, b, c = run_of(jobs, *chain())
+    jobs.claim()
+    jobs.badly(a)
+    for id_ in (b, c):
+        with pytest.raises(Conflict, match=f"of job {id_} needs others that have not"):
+            retry(jobs, id_)
+    assert retry(jobs, root) == 3
+    assert retry(jobs, root) == 0, "it is open already"
+
+
 def test_a_job_starts_when_the_last_of_those_it_needs_has_ended(jobs: Jobs) -> None:
     both = JobSpec("t", needs=(Need(0), Need(1)))
     _, a, b, c = run_of(jobs, JobSpec("t"), JobSpec("t"), both)

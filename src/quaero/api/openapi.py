@@ -29,6 +29,11 @@ _WITH_NULLS = {
 _PLAIN: dict[str, Any] = {
     "string": "…", "integer": 1, "number": 0.5, "boolean": False, "null": None, "object": {}
 }  # fmt: skip
+# Where a value is made ready before it is checked, Pydantic leaves its bounds in its own words.
+_BOUNDS = {
+    "ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"
+}  # fmt: skip
+_VALUES = ("default", "const", "enum", "example", "examples")
 _A_TIME = "2026-11-22T06:30:00.000000Z"
 
 
@@ -47,6 +52,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             schemas[name]["examples"] = [example]
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        _say_bounds(made)
         for path in made["paths"].values():
             for method in _METHODS:
                 if method in path:
@@ -56,6 +62,20 @@ def describe(app: FastAPI) -> dict[str, Any]:
         made["x-socket"] = list(reference.SOCKET_MESSAGES)
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _say_bounds(part: Any) -> None:
+    """Say the bounds of numbers in the words of JSON Schema."""
+    if isinstance(part, list):
+        for each in part:
+            _say_bounds(each)
+    elif isinstance(part, dict):
+        for ours, theirs in _BOUNDS.items():
+            if isinstance(part.get(ours), int | float):
+                part[theirs] = part.pop(ours)
+        for name, each in part.items():
+            if name not in _VALUES:
+                _say_bounds(each)
 
 
 def _by_type(schemas: dict[str, Any], registry: Registry) -> dict[str, Any]:

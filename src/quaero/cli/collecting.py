@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from quaero.cli.options import global_arguments, suggest
-from quaero.cli.output import count, print_json, safe, say
+from quaero.cli.output import count, plain, print_json, safe, say
 from quaero.cli.summary import tell_refusals
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ async def collect_source(
         job = await made.db.read(get, begun.job_id)
         found = await made.db.read(report, begun.job_id)
     if as_json:
-        print_json({"job": job, "crawl": found, "finished": finished})
+        whole = plain(job)
+        shown = {**whole.pop("summary"), **whole}
+        print_json({"job": shown, "crawl": found, "finished": finished})
     else:
         _tell(source, job, found, finished=finished)
     if not finished:

@@ -161,7 +161,11 @@ def _look(tx: ReadTx, job_id: int, database: Path) -> tuple[Summary, list[GraphS
 
 def _tell(step: GraphStep, told: dict[str, str]) -> None:
     """Say once what state a step has come to."""
+    from quaero.cli.jobs import state as in_words
+
     state = _state(step)
+    if state == "completed" and step.job is not None:
+        state = in_words(step.job)
     if state != told.get(step.name, "pending"):
         error = step.job.error if step.job is not None and step.job.error else ""
         say(f"{step.name}: {state}{error and f', {safe(error)}'}")
@@ -177,6 +181,7 @@ def _state(step: GraphStep) -> str:
 
 
 def _conclude(run: Summary, steps: list[GraphStep], *, as_json: bool) -> int:
+    from quaero.cli.jobs import state as in_words
     from quaero.jobs.model import Status
 
     well = run.status is Status.COMPLETED
@@ -185,7 +190,7 @@ def _conclude(run: Summary, steps: list[GraphStep], *, as_json: bool) -> int:
         print_json({"job_id": run.id, "status": run.status, "error": run.error, "steps": states})
         return 0 if well else 1
     why = f": {safe(run.error)}" if run.error else ""
-    say(f"run {run.id} {run.status.word}{why}")
+    say(f"run {run.id} {in_words(run)}{why}")
     if not well:
         say(f"go on from what failed: {suggest('jobs', 'retry', str(run.id))}")
     return 0 if well else 1

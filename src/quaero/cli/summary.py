@@ -141,7 +141,8 @@ def _told_by_pages(ending: _Ending) -> bool:
 def _tell_pages(job: Summary, crawl: CrawlReport) -> None:
     parts = [f"{crawl.created} new", f"{crawl.changed} changed", f"{crawl.unchanged} unchanged"]
     parts += [f"{crawl.gone} gone"] if crawl.gone else []
-    others = job.counts.completed - crawl.created - crawl.changed - crawl.unchanged
+    checks = max(0, job.counts.total - crawl.admitted)  # jobs below that are no pages
+    others = job.counts.completed - checks - crawl.created - crawl.changed - crawl.unchanged
     parts += [f"{others} not kept (redirects and the like)"] if others > 0 else []
     parts += [f"{job.counts.failed} failed"] if job.counts.failed else []
     parts += [f"{job.counts.cancelled} cancelled"] if job.counts.cancelled else []

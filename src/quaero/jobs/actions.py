@@ -7,6 +7,7 @@ process dies in between, any worker goes on with a cancel; the others are simply
 from __future__ import annotations
 
 from quaero.db.contract import Database
+from quaero.errors import Conflict
 from quaero.jobs import logs, reopen, steer
 from quaero.jobs.model import Status
 from quaero.queue.queue import newest
@@ -32,6 +33,9 @@ async def retry(db: Database, job_id: int) -> int:
     done = 0
     for ids in await db.read(reopen.portions, job_id, steer.SLICE):
         done += await db.write(reopen.reopen, ids)
+    left = [] if done else await db.read(reopen.retryable, job_id)
+    if left:
+        raise Conflict(f"what has failed of job {job_id} needs others that have not ended well")
     return done
 
 

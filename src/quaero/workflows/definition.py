@@ -83,7 +83,7 @@ def _readable(value: str) -> str:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=LONGEST_RUN)]
+Seconds = Annotated[float, Field(gt=0, le=LONGEST_RUN), BeforeValidator(_seconds)]
 Slug = Annotated[str, StringConstraints(pattern=forms.DEFINITION_ID)]
 Word = Annotated[str, StringConstraints(pattern=forms.WORD)]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=forms.LINE)]

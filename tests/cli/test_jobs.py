@@ -4,13 +4,16 @@ import json
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from quaero.cli.jobs import done_of
 from quaero.db import SqliteDatabase
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
+from quaero.jobs.read import Counts
 from quaero.testing.site import Page, SiteServer
 
 from .conftest import Cli, call, finish, start
@@ -373,3 +376,15 @@ def test_cleanup_begins_no_crawl_that_waits(on: Cli, data: Path) -> None:
         assert on("cleanup", "--age", "0").code == 0
         assert site.hits == []
     assert on("jobs", "show", new, "--json").json["status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    ("current", "total", "says"), [(None, None, "-"), (12, None, "12"), (3, 12, "3/12")]
+)
+def test_how_far_a_job_is_names_no_total_that_nobody_told(
+    current: int | None, total: int | None, says: str
+) -> None:
+    job: Any = SimpleNamespace(
+        counts=Counts(0, 0, 0, 0, 0), progress_current=current, progress_total=total
+    )
+    assert done_of(job) == says

@@ -123,7 +123,8 @@ def done_of(job: Summary) -> str:
     if job.counts.total:
         return f"{job.counts.done}/{job.counts.total}"
     if job.progress_current is not None:
-        return f"{job.progress_current}/{job.progress_total or '?'}"
+        total = f"/{job.progress_total}" if job.progress_total else ""
+        return f"{job.progress_current}{total}"
     return "-"
 
 

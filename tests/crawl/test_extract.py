@@ -193,6 +193,15 @@ def test_a_link_may_be_followed_if_one_of_its_places_allows_it():
     assert page(html).links == [("x", False), ("y", True)]
 
 
+def test_links_of_a_drawing_are_links_however_they_are_written():
+    drawing = (
+        '<a xlink:href="old.html"><text>x</text></a><a href="new.html" xlink:href="old2.html"></a>'
+        "<a xlink:href></a>"
+    )
+    made = page(f'<p>Text <a href="a.html">a</a></p><svg>{drawing}</svg>')
+    assert made.links == [("a.html", False), ("old.html", False), ("new.html", False)]
+
+
 def test_links_in_what_is_not_content_are_links_too():
     found = page("<main><p>text</p></main><footer><a href='f.html'>f</a></footer>")
     assert found.links == [("f.html", False)]

@@ -471,6 +471,13 @@ def test_a_page_too_large_for_a_tree_becomes_plain_text():
     assert found.markdown.startswith("x\n\nword\n\nword\n")
 
 
+def test_words_of_a_page_too_large_for_a_tree_do_not_run_together():
+    rows = "<tr><td>one</td><th>two</th></tr>"
+    parts = "<option>three</option><option>four</option><figcaption>five</figcaption>"
+    source = f"{'<div>' * 16_000}<table>{rows}</table><select>{parts}</select>o<b>n</b>e"
+    assert page(source).markdown == "one two\n\nthree\n\nfour\n\nfive\n\none\n"
+
+
 COPIED = "".join(f"<b id={n}><p>" for n in range(2000))
 LARGEST = """
 import resource, sys

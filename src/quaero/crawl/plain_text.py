@@ -17,9 +17,11 @@ _INVISIBLE = re.compile(
 )
 _BLOCK = re.compile(
     r"</?(?:p|div|br|hr|li|ul|ol|dl|dt|dd|tr|table|pre|h[1-6]|section|article|main|header|footer|nav"
-    r"|aside|blockquote|form|body|html|title)\b[^<>]*>",
+    r"|aside|blockquote|form|body|html|title|address|caption|center|details|dialog|dir|fieldset"
+    r"|figcaption|figure|legend|menu|optgroup|option|summary)\b[^<>]*>",
     re.IGNORECASE,
 )
+_CELL = re.compile(r"</?t[dh]\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[!?][^<>]*>")
 _SPACES = re.compile(r"[ \t\f\v\xa0]{2,}|[\t\f\v\xa0]")  # whatever is not one blank already
 _TITLE = re.compile(r"<title\b[^<>]*>([^<]{1,2000})", re.IGNORECASE)
@@ -28,9 +30,12 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 
 
 def text_of_markup(source: str) -> str:
-    """Return the text of HTML without making a tree: tags removed, a line for each block."""
-    text = _INVISIBLE.sub(" ", source)
-    text = unescape(_TAG.sub("", _BLOCK.sub("\n", text)))
+    """Return the text of HTML without making a tree: tags removed, a line for each block.
+
+    The cells of a row stand on one line, with a blank between.
+    """
+    text = _CELL.sub(" ", _BLOCK.sub("\n", _INVISIBLE.sub(" ", source)))
+    text = unescape(_TAG.sub("", text))
     lines = (_SPACES.sub(" ", line).strip() for line in without_controls(text).split("\n"))
     return _ended("\n\n".join(line for line in lines if line))
 

@@ -495,6 +495,22 @@ def test_the_largest_page_is_read_in_the_memory_that_a_helper_has(kind):
     assert (ran.stdout, ran.stderr) == (b"True\n", b"")
 
 
+OF_MANY_TAGS = """
+import resource, sys
+from quaero.crawl.extract import MAX_MARKUP, extract
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+body = b"<table><tr>" + sys.argv[1].encode() * 4_000_000
+print(extract(body[:MAX_MARKUP], "http://site.example/", "text/html").words > 2_000_000)
+"""
+
+
+@pytest.mark.parametrize("unit", ["<td>x", "<h2>x"])
+def test_a_page_of_hardly_more_than_tags_is_read_in_the_memory_that_a_helper_has(unit):
+    command = [sys.executable, "-c", OF_MANY_TAGS, unit]
+    ran = subprocess.run(command, capture_output=True, check=False)
+    assert (ran.stdout, ran.stderr) == (b"True\n", b"")
+
+
 ATTRIBUTES = " ".join(f"a{number}" for number in range(1_100))
 TREACHEROUS = [
     ("<div>" * 16_000, True),

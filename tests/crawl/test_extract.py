@@ -471,6 +471,16 @@ def test_a_page_too_large_for_a_tree_becomes_plain_text():
     assert found.markdown.startswith("x\n\nword\n\nword\n")
 
 
+def test_a_page_too_deep_for_a_tree_is_what_its_head_says():
+    head = '<base href="/docs/"><meta name="robots" content="noindex, nofollow"><title>T</title>'
+    deep = "<div>" * 16_000 + "<a href=x.html>x</a>"
+    for start in (f'<html lang="de"><head>{head}</head>', f'<html lang="de">{head}<body>'):
+        found = page(start + deep)
+        assert (found.noindex, found.nofollow, found.language) == (True, True, "de")
+        assert found.base == "https://docs.example.org/docs/"
+        assert found.title == "T"
+
+
 def test_words_of_a_page_too_large_for_a_tree_do_not_run_together():
     rows = "<tr><td>one</td><th>two</th></tr>"
     parts = "<option>three</option><option>four</option><figcaption>five</figcaption>"

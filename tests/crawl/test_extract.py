@@ -193,6 +193,15 @@ def test_a_link_may_be_followed_if_one_of_its_places_allows_it():
     assert page(html).links == [("x", False), ("y", True)]
 
 
+def test_links_of_a_drawing_are_links_however_they_are_written():
+    drawing = (
+        '<a xlink:href="old.html"><text>x</text></a><a href="new.html" xlink:href="old2.html"></a>'
+        "<a xlink:href></a>"
+    )
+    made = page(f'<p>Text <a href="a.html">a</a></p><svg>{drawing}</svg>')
+    assert made.links == [("a.html", False), ("old.html", False), ("new.html", False)]
+
+
 def test_links_in_what_is_not_content_are_links_too():
     found = page("<main><p>text</p></main><footer><a href='f.html'>f</a></footer>")
     assert found.links == [("f.html", False)]
@@ -462,6 +471,23 @@ def test_a_page_too_large_for_a_tree_becomes_plain_text():
     assert found.markdown.startswith("x\n\nword\n\nword\n")
 
 
+def test_a_page_too_deep_for_a_tree_is_what_its_head_says():
+    head = '<base href="/docs/"><meta name="robots" content="noindex, nofollow"><title>T</title>'
+    deep = "<div>" * 16_000 + "<a href=x.html>x</a>"
+    for start in (f'<html lang="de"><head>{head}</head>', f'<html lang="de">{head}<body>'):
+        found = page(start + deep)
+        assert (found.noindex, found.nofollow, found.language) == (True, True, "de")
+        assert found.base == "https://docs.example.org/docs/"
+        assert found.title == "T"
+
+
+def test_words_of_a_page_too_large_for_a_tree_do_not_run_together():
+    rows = "<tr><td>one</td><th>two</th></tr>"
+    parts = "<option>three</option><option>four</option><figcaption>five</figcaption>"
+    source = f"{'<div>' * 16_000}<table>{rows}</table><select>{parts}</select>o<b>n</b>e"
+    assert page(source).markdown == "one two\n\nthree\n\nfour\n\nfive\n\none\n"
+
+
 COPIED = "".join(f"<b id={n}><p>" for n in range(2000))
 LARGEST = """
 import resource, sys
@@ -476,6 +502,22 @@ print(extract(body, "http://site.example/", sys.argv[1]).words > 5_000_000)
 @pytest.mark.parametrize("kind", ["text/plain", "text/html"])
 def test_the_largest_page_is_read_in_the_memory_that_a_helper_has(kind):
     ran = subprocess.run([sys.executable, "-c", LARGEST, kind], capture_output=True, check=False)
+    assert (ran.stdout, ran.stderr) == (b"True\n", b"")
+
+
+OF_MANY_TAGS = """
+import resource, sys
+from quaero.crawl.extract import MAX_MARKUP, extract
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+body = b"<table><tr>" + sys.argv[1].encode() * 4_000_000
+print(extract(body[:MAX_MARKUP], "http://site.example/", "text/html").words > 2_000_000)
+"""
+
+
+@pytest.mark.parametrize("unit", ["<td>x", "<h2>x"])
+def test_a_page_of_hardly_more_than_tags_is_read_in_the_memory_that_a_helper_has(unit):
+    command = [sys.executable, "-c", OF_MANY_TAGS, unit]
+    ran = subprocess.run(command, capture_output=True, check=False)
     assert (ran.stdout, ran.stderr) == (b"True\n", b"")
 
 

@@ -41,6 +41,33 @@ async def fetcher():
         yield fetcher
 
 
+class Echoing:
+    """Answers with the path asked for and keeps its connections, whose writers it shows.
+
+    `before` comes before each answer but the first on a connection.
+    """
+
+    def __init__(self, before=b""):
+        self._before = before
+        self.writers = []
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+
+    async def _serve(self, reader, writer):
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                before = self._before if writer in self.writers else b""
+                self.writers.append(writer)
+                writer.write(before + raw.page(request.split()[1]))
+        writer.close()
+
+
 def ask(url, **more):
     return FetchRequest(url=url, policy=more.pop("policy", HERE), **more)
 
@@ -459,6 +486,24 @@ async def test_bytes_after_the_end_are_not_the_next_answer(fetcher):
     async with raw.RawServer(smuggled) as server:
         for _ in range(2):
             assert (await fetcher.fetch(ask(server.url))).body == b"first"
+
+
+async def test_what_comes_unasked_on_an_idle_connection_is_not_the_next_answer(fetcher):
+    async with SiteServer({"/": "meanwhile"}) as other, Echoing() as server:
+        await fetcher.fetch(ask(f"{server.url}/a"))
+        server.writers[0].write(raw.page(b"unasked"))
+        await fetcher.fetch(ask(other.url))
+        result = await fetcher.fetch(ask(f"{server.url}/b"))
+    assert result.body == b"/b"
+    assert server.writers[0] is not server.writers[1]
+
+
+async def test_what_an_answer_left_on_a_kept_connection_costs_the_next_one_an_attempt(fetcher):
+    async with Echoing(b"left over") as server:
+        await fetcher.fetch(ask(f"{server.url}/a"))
+        with pytest.raises(RetryLater, match="not valid HTTP"):
+            await fetcher.fetch(ask(f"{server.url}/b"))
+        assert (await fetcher.fetch(ask(f"{server.url}/b"))).body == b"/b"
 
 
 async def test_received_header_values_are_clean_text(fetcher):

@@ -48,6 +48,10 @@ class ConnectionDroppedError(ClientConnectionError):
     """A new connection was closed before an answer came; the client does not send again."""
 
 
+class StaleConnectionError(ClientConnectionError):
+    """On a kept connection came what nobody had asked for; nothing was written to it."""
+
+
 @dataclass(slots=True, eq=False)
 class Flight:
     """One request under way: what it waits for, until when, and to whom it is connected.
@@ -90,6 +94,8 @@ class Flight:
         peer = transport.get_extra_info("peername") if transport is not None else None
         if not peer:
             raise ClientConnectionResetError("closed before the request was sent")
+        if self.reused and self.protocol.should_close:
+            raise StaleConnectionError("it holds what would be taken for the answer")
         self.remote = peer[0]
         self.request.policy.check(self.remote, self.host)
         self.wait("an answer", self.limits.headers)
@@ -215,16 +221,20 @@ async def resend_on_reused_only(
     """Let the client send again only where a kept connection turned out to be closed.
 
     RFC 9112 9.3.1 allows that. The client would do it on a new connection too, and so ask a site
-    that drops requests twice as often as its lane allows.
+    that drops requests twice as often as its lane allows. In place of a stale connection, which is
+    closed by then, another is taken.
     """
-    try:
-        return await handler(request)
-    except ClientConnectorError:
-        raise
-    except (ClientOSError, ServerDisconnectedError) as error:
-        if FLIGHT.get().reused:
+    while True:
+        try:
+            return await handler(request)
+        except StaleConnectionError:
+            continue
+        except ClientConnectorError:
             raise
-        raise ConnectionDroppedError("closed without an answer") from error
+        except (ClientOSError, ServerDisconnectedError) as error:
+            if FLIGHT.get().reused:
+                raise
+            raise ConnectionDroppedError("closed without an answer") from error
 
 
 def open_session(lookup: Lookup, per_host: int, headers: dict[str, str]) -> ClientSession:

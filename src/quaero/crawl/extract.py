@@ -133,22 +133,19 @@ def page_of_tree(tree: LexborHTMLParser, source: str, url: str, codec: str = "ut
         base=base,
         content_hash=content_hash(title, content.text),
         words=words,
-        description=metadata.description,
-        language=metadata.language,
-        author=metadata.author,
-        published=metadata.published,
-        modified=metadata.modified,
-        canonical=metadata.canonical,
         headings=content.headings,
         links=links,
-        noindex=metadata.noindex,
-        nofollow=metadata.nofollow,
-        open_graph=metadata.open_graph,
-        json_ld=metadata.json_ld,
         looks_like_login=looks_like_login(tree, metadata.title, url, words),
         empty_shell=is_empty_shell(tree, words),
+        **_said_of_itself(metadata),
     )
     return page if product is None else _with_product(page, product)
+
+
+def _said_of_itself(metadata: Metadata) -> dict[str, Any]:
+    """What a page says of itself besides its title, as fields of a `Page`."""
+    said = msgspec.structs.asdict(metadata)
+    return {name: value for name, value in said.items() if name != "title"}
 
 
 def _of_product(product: ProductPage, markup: str, addresses: Addresses) -> tuple[str, Markdown]:
@@ -267,15 +264,20 @@ def _own_title(title: str, headings: list[tuple[int, str]]) -> str:
 
 
 def _page_of_source(source: str, url: str) -> Page:
+    """The page of markup that is too much for a tree, but for its head."""
     markdown = plain_text.text_of_markup(source)
     title = one_line(plain_text.title_of_markup(source)) or _last_segment(url)
+    head = plain_text.head_of_markup(source)
+    tree = LexborHTMLParser("" if is_treacherous(head) else head, scripting=True)
+    base = _base(tree, head, url)
     return Page(
         title=title,
         markdown=markdown,
-        base=url,
+        base=base,
         content_hash=content_hash(title, markdown),
         words=count_words(markdown),
         links=hrefs.of_source(source),
+        **_said_of_itself(read_metadata(tree, head, Addresses(base))),
     )
 
 

@@ -109,8 +109,8 @@ class Fetcher:
         Raises `Refused` with the reason "url", "network", "content-type" or "size"; `RetryLater`
         for failed connections, timeouts, truncated bodies, 408, 425, 429 and 5xx (429 and 503 with
         `hold`, and `after` if the site named a time); `HttpStatus` for any other status;
-        `Permanent` for a certificate that is not accepted and for what is not HTTP; `BadInput` for
-        a header that cannot be sent.
+        `Permanent` for a certificate that is not accepted and for what is not HTTP (`RetryLater` on
+        a connection that was kept); `BadInput` for a header that cannot be sent.
         """
         url, address = _target(request)
         headers, limits, host = _headers(request), request.limits, address.raw_host or ""
@@ -206,7 +206,9 @@ def _meaning(error: Exception, flight: Flight) -> JobError:
             why = os.strerror(problem.errno) if problem.errno else problem.strerror or problem
             return RetryLater(f"no connection to {host}: {why}")
         case ClientResponseError():
-            return Permanent(f"{host} answered with something that is not valid HTTP")
+            said = f"{host} answered with something that is not valid HTTP"
+            # on a kept connection it may be what was left of the answer before
+            return RetryLater(said) if flight.reused else Permanent(said)
         case ClientPayloadError():
             return RetryLater(f"the body from {host} ended early or is damaged")
         case InvalidURL():

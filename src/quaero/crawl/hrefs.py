@@ -47,7 +47,9 @@ def of_tree(tree: LexborHTMLParser, source: str) -> list[tuple[str, bool]]:
     for node in tree.css(_ALL if any(mark in source for mark in _RARE) else "a[href]"):
         said = node.attrs
         embeds = node.tag not in {"a", "area"}
-        reference = (said["src" if embeds else "href"] or "").strip()
+        # `a[href]` finds the links of SVG 1.1 as well, which are written `xlink:href`
+        written = said.get("src") if embeds else said.get("href", said.get("xlink:href"))
+        reference = (written or "").strip()
         nofollow = judged and not embeds and _forbids(said.get("rel"))
         if embeds and reference.lower().startswith(_EMBEDDED_ONLY):
             continue

@@ -5,7 +5,8 @@ elements nested very deeply (each start tag walks the open ones), formatting ele
 (each new block gets copies of them: 1,500 pairs of `<b><p>` make a million nodes) and tags with
 very many attributes (each is compared with those before: 100,000 take 15 s). This module estimates
 them from the tags alone, in linear passes, before anything is built. Markup that is too short or
-has too few tags to cost much is not looked at.
+has too few tags to cost much is not looked at. Of very many tags, with hardly a word each, the tree
+and what is written of it would take more memory than a helper has.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ MAX_ATTRIBUTES = 1000
 _FEW_TAGS = 1500
 _SOME_TAGS = 4000
 _MANY_TAGS = 15_000
+_MOST_ELEMENTS = 1_000_000  # of about a kilobyte each
 _FEW_OPEN = 700
 _MAX_COPIES = 500_000
 
@@ -59,6 +61,8 @@ def is_treacherous(markup: str) -> bool:
     tags = markup.count("<")
     if tags <= _FEW_TAGS:
         return False
+    if tags > _MOST_ELEMENTS and tags - markup.count("</") > _MOST_ELEMENTS:
+        return True
     if tags <= _SOME_TAGS and tags - 2 * markup.count("</") <= _FEW_OPEN:
         return False
     if tags <= _MANY_TAGS:

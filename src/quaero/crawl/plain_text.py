@@ -17,20 +17,27 @@ _INVISIBLE = re.compile(
 )
 _BLOCK = re.compile(
     r"</?(?:p|div|br|hr|li|ul|ol|dl|dt|dd|tr|table|pre|h[1-6]|section|article|main|header|footer|nav"
-    r"|aside|blockquote|form|body|html|title)\b[^<>]*>",
+    r"|aside|blockquote|form|body|html|title|address|caption|center|details|dialog|dir|fieldset"
+    r"|figcaption|figure|legend|menu|optgroup|option|summary)\b[^<>]*>",
     re.IGNORECASE,
 )
+_CELL = re.compile(r"</?t[dh]\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[!?][^<>]*>")
 _SPACES = re.compile(r"[ \t\f\v\xa0]{2,}|[\t\f\v\xa0]")  # whatever is not one blank already
 _TITLE = re.compile(r"<title\b[^<>]*>([^<]{1,2000})", re.IGNORECASE)
+_HEAD_END = re.compile(r"</head[\s>]|<body[\s>]", re.IGNORECASE)
+_LONGEST_HEAD = 64 * 1024
 _HEADING = re.compile(r"(#{1,6})[ \t]+(?=\S)")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 
 
 def text_of_markup(source: str) -> str:
-    """Return the text of HTML without making a tree: tags removed, a line for each block."""
-    text = _INVISIBLE.sub(" ", source)
-    text = unescape(_TAG.sub("", _BLOCK.sub("\n", text)))
+    """Return the text of HTML without making a tree: tags removed, a line for each block.
+
+    The cells of a row stand on one line, with a blank between.
+    """
+    text = _CELL.sub(" ", _BLOCK.sub("\n", _INVISIBLE.sub(" ", source)))
+    text = unescape(_TAG.sub("", text))
     lines = (_SPACES.sub(" ", line).strip() for line in without_controls(text).split("\n"))
     return _ended("\n\n".join(line for line in lines if line))
 
@@ -39,6 +46,12 @@ def title_of_markup(source: str) -> str:
     """Return what stands in the first `<title>`, or ""."""
     found = _TITLE.search(source)
     return unescape(found[1]) if found else ""
+
+
+def head_of_markup(source: str) -> str:
+    """Return what stands before the body; where no end of the head is seen, the beginning."""
+    end = _HEAD_END.search(source, 0, _LONGEST_HEAD)
+    return source[: end.start() if end is not None else _LONGEST_HEAD]
 
 
 def tidy(text: str) -> str:

@@ -506,6 +506,28 @@ async def test_what_an_answer_left_on_a_kept_connection_costs_the_next_one_an_at
         assert (await fetcher.fetch(ask(f"{server.url}/b"))).body == b"/b"
 
 
+async def test_answers_that_come_before_the_one_asked_for_are_not_gathered(fetcher):
+    sent = 0
+
+    async def flood(reader, writer):
+        nonlocal sent
+        hints = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000
+        with suppress(ConnectionError):
+            while True:
+                writer.write(hints)
+                await writer.drain()
+                sent += len(hints)
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(Permanent, match="not valid HTTP"):
+        await fetcher.fetch(ask(f"http://127.0.0.1:{port}/"))
+    server.close()
+    assert sent < 30_000_000
+    hinted = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3 + raw.page(b"the page")
+    assert (await get(fetcher, hinted)).body == b"the page"
+
+
 async def test_received_header_values_are_clean_text(fetcher):
     answer = b"HTTP/1.1 200 OK\r\nETag: \xe4\xff\r\nContent-Type: text/\xc3\xbc\r\n"
     result = await get(fetcher, answer + b"Content-Length: 0\r\n\r\n")
@@ -521,7 +543,7 @@ async def test_received_header_values_are_clean_text(fetcher):
         (raw.silence(), "an answer"),
         (raw.silence(b"HTTP/1.1 200 OK\r\nX: y"), "an answer"),
         (raw.drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 999), "an answer"),
-        (raw.endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "an answer"),
+        (raw.drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 999), "an answer"),
         (raw.silence(raw.head(content_length=10) + b"half"), "the body"),
         (raw.drip(raw.head(content_length=9999) + bytes(9999), piece=5), "the body"),
         (raw.drip(raw.head(content_length=999999) + bytes(999999), piece=400), "the body"),

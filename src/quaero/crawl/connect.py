@@ -15,6 +15,7 @@ import ssl
 from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,7 +33,9 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
 )
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError
 
 from quaero.crawl.exchange import FetchLimits, FetchRequest
 from quaero.crawl.resolve import Lookup, PolicyResolver
@@ -42,6 +45,7 @@ _TICK = 0.1  # seconds
 _KEEP_ALIVE = 30.0  # seconds that an idle connection stays open
 _HOSTS_SPACED = 10_000
 _MOST_IDLE = 100
+_MOST_UNREAD = 100
 
 
 class ConnectionDroppedError(ClientConnectionError):
@@ -237,12 +241,36 @@ async def resend_on_reused_only(
             raise ConnectionDroppedError("closed without an answer") from error
 
 
+class _FewAnswers(ResponseHandler):
+    """A connection that is closed where answers come faster than they are read.
+
+    One answer was asked for. Of those that may precede it (1xx) a site can send millions.
+    """
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Take one answer more."""
+        if len(self) < _MOST_UNREAD:
+            super().feed_data(data, size)
+        elif self.transport is not None:
+            self.set_exception(HttpProcessingError(message="too many answers"))
+            self.transport.abort()
+
+
+class _Connector(TCPConnector):
+    """Connections of this kind."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        made: type[ResponseHandler] = _FewAnswers
+        self._factory = partial(made, loop=asyncio.get_running_loop())
+
+
 def open_session(lookup: Lookup, per_host: int, headers: dict[str, str]) -> ClientSession:
     """The HTTP client: no cookies, no proxies, no redirects or unpacking of its own.
 
     To be called inside the event loop. `per_host` limits open connections (0: no limit).
     """
-    connector = TCPConnector(
+    connector = _Connector(
         resolver=PolicyResolver(lookup, lambda: FLIGHT.get().request.policy),
         use_dns_cache=False,
         limit=0,

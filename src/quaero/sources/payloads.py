@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quaero.crawl.payloads import Tag
 from quaero.forms import ABSOLUTE
+from quaero.queue.message import UPKEEP
 from quaero.sources.settings import FolderSettings, Kind, PathPatterns
 from quaero.work.registry import JobType
 
@@ -54,4 +55,4 @@ class Removal(BaseModel):
 
 VALIDATION = JobType("source_validation", Validation, timeout=300.0)
 FOLDER = JobType("folder", Folder, timeout=3_600.0)
-REMOVAL = JobType("source_removal", Removal, timeout=6 * 3_600.0)
+REMOVAL = JobType("source_removal", Removal, timeout=6 * 3_600.0, lane=UPKEEP)

@@ -12,7 +12,6 @@ from quaero.documents import store
 from quaero.documents.model import Filter
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
-from quaero.queue.message import UPKEEP
 from quaero.sources import runs
 from quaero.sources.payloads import REMOVAL, Removal
 from quaero.work.context import JobContext
@@ -37,7 +36,7 @@ def remove(
         return None
     text = Removal(source=source_id, documents=documents).model_dump_json()
     name = f"delete what source {source_id} left"
-    (job_id,) = create(tx, queue_id, [JobSpec(REMOVAL.name, text, name=name, lane=UPKEEP)])
+    (job_id,) = create(tx, queue_id, [JobSpec(REMOVAL.name, text, name=name, lane=REMOVAL.lane)])
     return job_id
 
 

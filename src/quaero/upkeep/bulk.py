@@ -18,6 +18,7 @@ from quaero.db.contract import Database, ReadTx
 from quaero.errors import Conflict, NotFound
 from quaero.jobs import actions, steer
 from quaero.jobs.rows import load_one
+from quaero.queue.message import COMMANDS
 from quaero.queue.queue import dead_letters
 from quaero.reports import jobs as lists
 from quaero.reports.wanted import LARGEST_ID, JobFilter
@@ -102,7 +103,7 @@ def bulk_type(db: Database) -> JobType[BulkAction]:
              "skipped": tally.skipped}
         )  # fmt: skip
 
-    return JobType(NAME, BulkAction, run, timeout=6 * 3_600.0)
+    return JobType(NAME, BulkAction, run, timeout=6 * 3_600.0, lane=COMMANDS)
 
 
 async def _next(

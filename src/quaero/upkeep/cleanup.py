@@ -20,6 +20,7 @@ from quaero.documents import bodies, versions
 from quaero.jobs import actions, feed, idempotency, logs, minutes, steer
 from quaero.jobs.model import Status
 from quaero.jobs.rows import load_one
+from quaero.queue.message import UPKEEP
 from quaero.summarize import audit
 from quaero.upkeep import preview, reindex
 from quaero.work.context import JobContext
@@ -90,7 +91,7 @@ def cleanup_type(db: Database, kept: Kept) -> JobType[Cleanup]:
         job.log.info(f"deleted {trees} trees with {jobs} jobs", **rest)
         return Result({"dry_run": False, "trees": trees, "jobs": jobs, **rest})
 
-    return JobType("cleanup", Cleanup, run, timeout=6 * 3_600.0)
+    return JobType("cleanup", Cleanup, run, timeout=6 * 3_600.0, lane=UPKEEP)
 
 
 async def _trees(db: Database, wanted: Cleanup, own_root: int) -> list[int]:

@@ -20,6 +20,7 @@ from quaero.documents.model import Filter
 from quaero.forms import ONE_LINE
 from quaero.jobs.model import JobRow
 from quaero.jobs.run import keep_state
+from quaero.queue.message import COMMANDS
 from quaero.reports.wanted import LARGEST_ID, Word
 from quaero.sources.names import names
 from quaero.work.context import JobContext
@@ -109,7 +110,7 @@ def document_action_type(db: Database) -> JobType[DocumentAction]:
         job.log.info(f"{wanted.action}: {state['matched']} documents", **outcome)
         return Result(outcome)
 
-    return JobType(NAME, DocumentAction, run, timeout=6 * 3_600.0)
+    return JobType(NAME, DocumentAction, run, timeout=6 * 3_600.0, lane=COMMANDS)
 
 
 def matching(

@@ -80,6 +80,7 @@ class JobType(Generic[M]):
 
     `run` is None in a process that knows the type to check payloads, and runs none. `part_of` is
     the type of the jobs that make jobs of this one; below those alone it has anything to do.
+    `lane` is where a job of this type lies that somebody asks for.
     """
 
     name: str
@@ -87,6 +88,7 @@ class JobType(Generic[M]):
     run: Executor | None = field(default=None, repr=False)
     timeout: float | None = None
     part_of: str | None = None
+    lane: Lane | None = None
 
     def __post_init__(self) -> None:
         """Raise `BadInput` for a type that could not be run."""

@@ -8,7 +8,7 @@ them. Nothing of a run is kept in memory, and nobody asks whether something has 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
@@ -27,6 +27,7 @@ from quaero.jobs.places import lane_of_children
 from quaero.jobs.reopen import portions, reopen
 from quaero.jobs.run import Effect
 from quaero.jobs.steer import SLICE
+from quaero.queue.message import UPKEEP, Lane
 from quaero.work.context import JobContext
 from quaero.work.registry import JobType, Registry, Result
 from quaero.workflows.checking import structure
@@ -114,7 +115,7 @@ class WorkflowExecutors:
         if found := structure(definition):
             told = (f"{field_name(each.place)}: {each.text}" for each in found[:10])
             raise Permanent(f"the definition {definition.id!r} cannot be run: {'; '.join(told)}")
-        specs = list(_specs(definition))
+        specs = list(_specs(definition, self._registry.known()))
         job.spawn(*specs)
         tolerance = definition.error_tolerance
         action = FailureAction[tolerance.failure_action.upper()]
@@ -238,13 +239,25 @@ class WorkflowExecutors:
         if step.action == RUN:
             config = _nested(wanted, config)
         payload = self._registry.get(step.action).encode(config)
-        lane = None
+        lane = lane_of_step(step, self._registry.known())
         if step.max_parallel is not None:
             lane = lane_of_children(job.id, step.max_parallel)
         return JobSpec(step.action, payload, name=name, priority=step.priority or 0, lane=lane)
 
 
-def _specs(definition: Definition) -> Iterator[JobSpec]:
+def lane_of_run(definition: Definition, actions: Mapping[str, Any]) -> Lane | None:
+    """The lane of a run's own job: that of what makes room, where one of its steps does."""
+    steps = (step for steps in definition.groups().values() for step in steps)
+    return next(filter(None, (lane_of_step(step, actions) for step in steps)), None)
+
+
+def lane_of_step(step: Step, actions: Mapping[str, Any]) -> Lane | None:
+    """The lane of a step that makes room, and of its job; `actions` are the known job types."""
+    lane = getattr(actions.get(step.action), "lane", None)
+    return UPKEEP if lane == UPKEEP else None
+
+
+def _specs(definition: Definition, actions: Mapping[str, Any]) -> Iterator[JobSpec]:
     """The steps as jobs, each after those it needs."""
     first = 0
     for group, steps in definition.groups().items():
@@ -259,6 +272,7 @@ def _specs(definition: Definition) -> Iterator[JobSpec]:
                 name=step.name,
                 description=step.description or None,
                 priority=step.priority or 0,
+                lane=lane_of_step(step, actions),
                 needs=tuple(Need(place[name], name in lenient) for name in step.depends_on),
                 vital=step.on_error != "continue",
                 tries=(step.retries or 1) if step.on_error == "retry" else 0,

@@ -13,7 +13,7 @@ from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
 from quaero.jobs.read import Summary, summaries
 from quaero.workflows import definitions
-from quaero.workflows.executors import RUN, Workflow
+from quaero.workflows.executors import RUN, Workflow, lane_of_run
 
 Cause = Literal["manual", "schedule", "start"]
 
@@ -56,7 +56,8 @@ def begin(
         due_at=due_at,
     )
     payload = wanted.model_dump_json(exclude_defaults=True)
-    spec = JobSpec(RUN, payload, name=definition.title, priority=priority)
+    lane = lane_of_run(definition, actions)
+    spec = JobSpec(RUN, payload, name=definition.title, priority=priority, lane=lane)
     (job_id,) = create(tx, queue_id, [spec])
     tx.execute(
         """

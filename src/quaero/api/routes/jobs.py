@@ -23,15 +23,13 @@ from quaero.jobs import steer
 from quaero.jobs.create import create
 from quaero.jobs.idempotency import create_once, fingerprint
 from quaero.jobs.model import FailureAction, JobSpec, Phase
-from quaero.queue.message import COMMANDS, UPKEEP
 from quaero.reports import jobs as lists
-from quaero.upkeep import bulk, document_bulk
+from quaero.upkeep import bulk
 from quaero.work.registry import Registry
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=JsonRoute)
 
 JobId = Annotated[InAddress, Path(ge=1, le=2**63 - 1, description="The id of the job.")]
-LANES = {"cleanup": UPKEEP, bulk.NAME: COMMANDS, document_bulk.NAME: COMMANDS}
 """The lanes of the job types that have one of their own."""
 
 LARGE = 2_000
@@ -105,7 +103,8 @@ async def create_job(parts: Parts, new: NewJob, idempotency_key: IdempotencyKey 
 def spec_of(registry: Registry, new: NewJob) -> JobSpec:
     """The job that is asked for. Raises `BadPayload` with pointers to the fields."""
     payload = checked(registry, new.type, new.payload)
-    if why := registry.get(new.type).not_alone:
+    type_ = registry.get(new.type)
+    if why := type_.not_alone:
         raise BadPayload(why, [{"pointer": "/type", "detail": why}])
     if new.parent_id is None and new.phase != "core":
         text = f"the phase {new.phase} is one of a parent's; name the parent with parent_id"
@@ -118,7 +117,7 @@ def spec_of(registry: Registry, new: NewJob) -> JobSpec:
         description=new.description or None,
         priority=new.priority,
         run_at=new.run_at,
-        lane=LANES.get(new.type),
+        lane=type_.lane,
         max_child_failures=new.max_child_failures,
         failure_action=FailureAction[new.failure_action.upper()],
     )
@@ -219,7 +218,8 @@ async def delete_job(parts: Parts, job_id: JobId) -> Response:
 async def by_a_job(parts: WebParts, action: bulk.Action, job_id: int) -> Response:
     """Have a job do something to a large tree; answers with that job."""
     payload = {"action": action, "ids": [job_id], "up_to": job_id, "expected": 1}
-    text = parts.registry.get(bulk.NAME).encode(payload)
-    spec = JobSpec(bulk.NAME, text, name=f"{action} job {job_id}", lane=COMMANDS)
+    type_ = parts.registry.get(bulk.NAME)
+    name = f"{action} job {job_id}"
+    spec = JobSpec(bulk.NAME, type_.encode(payload), name=name, lane=type_.lane)
     (made_id,) = await parts.db.write(create, parts.queue_id, [spec])
     return await made(parts, made_id, status=202)

@@ -591,6 +591,25 @@ def test_definitions_follow_the_files_of_the_folder(flows: Flows, kept: folder.F
     assert ids(flows) == ["renamed"]
 
 
+def test_a_file_that_an_editor_puts_in_place_anew_was_never_gone(
+    flows: Flows, kept: folder.Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some editors move the old file away before they write the new one."""
+    put(kept, "one.toml", f'id = "one"\n[schedule]\ncron = "0 * * * *"\n{STEP}')
+    flows.opened.write(schedules.pause, "one")
+    file, aside = kept.path / "one.toml", kept.path / "one.toml~"
+    file.rename(aside)
+
+    async def written(_: float) -> None:
+        aside.rename(file)
+        file.write_text(file.read_text() + "# changed\n")
+
+    monkeypatch.setattr(folder.asyncio, "sleep", written)
+    assert asyncio.run(kept.sync()) is True
+    assert "# changed" in flows.opened.read(definitions.get, "one").text
+    assert flows.table("one").paused
+
+
 def test_a_file_that_is_broken_changes_nothing_and_is_told(
     flows: Flows, kept: folder.Folder
 ) -> None:

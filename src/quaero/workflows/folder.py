@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 ENDINGS: dict[str, Format] = {".toml": "toml", ".json": "json"}
 MOST_FILES = 2_000
 LOOK_SECONDS = 2.0
+SETTLE_SECONDS = 0.3
 _NO_TEXT = Fault(None, "", f"it is no UTF-8 text of at most {MOST_BYTES} bytes")
 
 
@@ -93,6 +94,9 @@ class Folder:
         seen = await asyncio.to_thread(_look, self.path)
         if seen == self._seen:
             return False
+        if self._seen is not None and _names(self._seen) - _names(seen):
+            await asyncio.sleep(SETTLE_SECONDS)  # an editor may be about to put a new one there
+            seen = await asyncio.to_thread(_look, self.path)
         texts = await asyncio.to_thread(_read, self.path, sorted(each.path for each in seen))
         understood = await asyncio.to_thread(_understood, texts, self._actions)
         await self._db.write(_store, understood)
@@ -173,6 +177,10 @@ def _look(folder: Path) -> frozenset[_Seen]:
     if len(found) > MOST_FILES:
         raise BadInput(f"{folder} has {len(found)} definitions; {MOST_FILES} is the most")
     return frozenset(found)
+
+
+def _names(seen: frozenset[_Seen]) -> set[str]:
+    return {each.path for each in seen}
 
 
 def _seen(entry: os.DirEntry[str]) -> _Seen | None:

@@ -36,6 +36,7 @@ def folder(monkeypatch):
     monkeypatch.setattr(wal, "WAL_FILL", 64 * 1024)
     monkeypatch.setattr(wal, "PASSIVE_PAGES", 12)
     monkeypatch.setattr(wal, "RESTART_PAGES", 40)
+    monkeypatch.setattr(wal, "SHARE", 0)  # what is in vain is tried again at once
     yield made
     shutil.rmtree(made)
 

@@ -1,6 +1,7 @@
 """Lists of jobs: every filter and order is right, and costs the same in a large table."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import product
 from typing import Any, get_args
 
@@ -100,6 +101,15 @@ def offered(filters: list[dict[str, Any]]) -> list[tuple[dict[str, Any], OrderWo
     ]
 
 
+@lru_cache(maxsize=1)
+def all_jobs(opened: Opened) -> list[dict[str, Any]]:
+    """Every job of the database, which no test changes."""
+    names = ("id", "parent_id", "type", "name", "status", "error", "payload", "created_at",
+             "started_at", "completed_at")  # fmt: skip
+    rows = opened.sql(f"select {', '.join(names)} from job")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 def expected(opened: Opened, words: dict[str, Any], order: str) -> list[int]:
     """The ids by looking at every job; those without the time that is asked for come last."""
     down = order.startswith("-")
@@ -118,10 +128,7 @@ def expected(opened: Opened, words: dict[str, Any], order: str) -> list[int]:
         found = time(job)
         return (found is None) != down, found or 0, job["id"]
 
-    names = ("id", "parent_id", "type", "name", "status", "error", "payload", "created_at",
-             "started_at", "completed_at")  # fmt: skip
-    rows = opened.sql(f"select {', '.join(names)} from job")
-    found = [job for row in rows if fits(job := dict(zip(names, row, strict=True)), words)]
+    found = [job for job in all_jobs(opened) if fits(job, words)]
     return [job["id"] for job in sorted(found, key=key, reverse=down)]
 
 

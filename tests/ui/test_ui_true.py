@@ -47,10 +47,13 @@ def resize(page: Page, width: int) -> None:
     )
 
 
-def test_a_flat_list_follows_jobs_that_are_below_others(new_page, server, script, name) -> None:
+@pytest.mark.parametrize("late", [None, 41])
+def test_a_flat_list_follows_jobs_that_are_below_others(
+    new_page, server, script, name, late
+) -> None:
     store(server, name, script)
     request(f"{server.url}/api/definitions/{name}/execute", {})
-    page = new_page("/queue?parent=any&type=scripted&status=running")
+    page = new_page("/queue?parent=any&type=scripted&status=running", late=late)
     step = page.locator("tr.job-row").filter(has_text="only")
     expect(step).to_have_count(1, timeout=ENDS_MS)
     script.say(end=True)

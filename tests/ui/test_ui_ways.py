@@ -37,10 +37,11 @@ def held(page: Page) -> str:
     )
 
 
-def test_back_comes_to_the_rows_and_the_place_that_were_left(new_page, server, name) -> None:
+@pytest.mark.parametrize("late", [None, 41])
+def test_back_comes_to_the_rows_and_the_place_that_were_left(new_page, server, name, late) -> None:
     for number in range(60):
         create(server, "cleanup", {"dry_run": True}, name=f"{name} {number}")
-    page = new_page(f"/queue?text={name}")
+    page = new_page(f"/queue?text={name}", late=late)
     page.get_by_role("button", name="Show more").click()
     expect(page.locator("tr.job-row")).to_have_count(60)
     link = page.get_by_role("link", name=f"{name} 5", exact=True)

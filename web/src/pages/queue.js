@@ -25,6 +25,10 @@ export function queue() {
   const ask = latest();
   const ends = [];
   let freshTimer = null;
+  let changed = false;
+  let adding = false;
+  let wantsMore = false;
+  let over = false;
   let slowTimer = null;
   let againTimer = null;
 
@@ -71,6 +75,7 @@ export function queue() {
     },
 
     destroy() {
+      over = true;
       ends.forEach((end) => end());
       ask.stop();
       table.destroy();
@@ -91,6 +96,7 @@ export function queue() {
       this.showLog(Number(words.get("logs")) || null);
       if (same && this.shown) return;
       this.unselect();
+      wantsMore = false;
       this.load();
     },
 
@@ -129,6 +135,10 @@ export function queue() {
       clearTimeout(slowTimer);
       this.slow = false;
       this.loading = false;
+      if (wantsMore) {
+        wantsMore = false;
+        if (this.cursor) this.more();
+      }
     },
 
     loadSoon() {
@@ -158,13 +168,24 @@ export function queue() {
       }
     },
 
+    /** Show the next rows; where the list is being loaded anew, as soon as it is there. */
     async more() {
+      if (adding) return;
+      if (this.loading) {
+        wantsMore = true;
+        return;
+      }
+      adding = true;
       const values = { ...this.words(), limit: PAGE, cursor: this.cursor };
       const asked = Date.now();
       this.loading = true;
       try {
         const answer = await ask((signal) => get("/api/jobs", values, { signal }));
-        if (!answer) return;
+        adding = false;
+        if (!answer) {
+          wantsMore = true;
+          return;
+        }
         table.append(answer.items, asked);
         this.shown = table.top.length;
         remember({ rows: this.shown });
@@ -173,6 +194,7 @@ export function queue() {
       } catch (error) {
         note(error.message, { error: true });
       }
+      adding = false;
       this.loading = false;
     },
 
@@ -204,11 +226,19 @@ export function queue() {
       if (!this.shown && this.cursor && !this.loading) this.load();
     },
 
-    /** Something new: ask which rows would be shown now, soon and not for each change. */
+    /** Something new: ask which rows would be shown now, soon and not for each change; once more
+     * where it came while that was under way, as the answer may be from before.
+     */
     lookSoon() {
+      changed = true;
+      if (freshTimer !== null) return;
       const wait = this.flat || this.fresh ? 1000 : 300;
-      freshTimer ??= setTimeout(() => {
-        this.look().finally(() => (freshTimer = null));
+      freshTimer = setTimeout(() => {
+        changed = false;
+        this.look().finally(() => {
+          freshTimer = null;
+          if (changed && !over) this.lookSoon();
+        });
       }, wait);
     },
 

@@ -371,9 +371,11 @@ def test_a_crawl_that_waits_for_room_says_so(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with SqliteDatabase.open(data / "quaero.db") as db:
+        (waits,) = db.write_sync(create, 1, [JobSpec("unknown", run_at=1 << 60)])
         usage = shutil.disk_usage(data)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000))
-        seen = db.read_sync(look, 1, 1, db.path)
+        seen = db.read_sync(look, waits, 1, db.path)
+        assert db.read_sync(look, 1, 1, db.path).room == ""  # has ended
         display = Display()
         display.show(seen, "")
         monkeypatch.setattr(display, "_moved", display._moved - 2 * STILL_SECONDS)

@@ -1,20 +1,16 @@
 """`quaero definitions` and `quaero schedules`: writing, checking, running, steering."""
 
-import asyncio
 import json
 import os
 import shutil
 import tempfile
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from quaero.cli import following
 from quaero.cli.output import value_of
-from quaero.db import SqliteDatabase
 
 from .conftest import Cli, call, finish, start
 
@@ -260,19 +256,3 @@ def test_a_text_that_looks_like_a_number_is_a_text_where_one_is_wanted(
 )  # fmt: skip
 def test_a_value_that_is_no_json_is_text(typed: str, value: object) -> None:
     assert value_of(typed) == value
-
-
-def test_who_follows_a_run_is_told_once_that_it_waits_for_room(
-    stored: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert stored("definitions", "run", "tidy").code == 0
-    with SqliteDatabase.open(tmp_path / "data" / "quaero.db") as db:
-        ((run_id,),) = db.read_sync(lambda tx: tx.execute("select job_id from run"))
-        made: Any = SimpleNamespace(db=db)
-        usage = shutil.disk_usage(tmp_path)
-        told: dict[str, str] = {}
-        for free in (1_000, 1_000, usage.free, 1_000):
-            left = usage._replace(free=free)
-            monkeypatch.setattr(shutil, "disk_usage", lambda _, left=left: left)
-            asyncio.run(following._seen(made, run_id, told))
-    assert capsys.readouterr().err.count("waiting: nothing new begins before") == 2

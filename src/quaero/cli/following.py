@@ -15,6 +15,7 @@ from quaero.cli.crawling import end_at_once, on_signals, others_stay
 from quaero.cli.options import database, global_arguments, load_settings, suggest
 from quaero.cli.output import print_json, safe, say
 from quaero.cli.output import value_of as typed
+from quaero.cli.waiting import Waiting, for_room
 
 if TYPE_CHECKING:
     from quaero.app import Worker
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.2
 LOOKS_AT_OTHERS = 5
 INTERRUPTED = 130
-_ROOM = "(room)"  # no name of a step
 
 
 def run_definition(
@@ -102,9 +102,13 @@ async def _follow(made: Worker, job_id: int, *, handed: bool, as_json: bool) -> 
     on_signals(interrupted.set)
     working = None if handed else asyncio.create_task(made.pool.run())
     told: dict[str, str] = {}
+    waiting = Waiting()
     looks = 0
     try:
-        while (await _seen(made, job_id, told))[0].status.open and not interrupted.is_set():
+        while not interrupted.is_set():
+            run, _ = await _seen(made, job_id, told, waiting)
+            if not run.status.open:
+                break
             looks += 1
             if working is None and looks % LOOKS_AT_OTHERS == 0 and not await others_stay(made):
                 say("the worker has gone; going on here")
@@ -118,23 +122,19 @@ async def _follow(made: Worker, job_id: int, *, handed: bool, as_json: bool) -> 
             on_signals(end_at_once)
             await working
         on_signals(None)
-    run, steps = await _seen(made, job_id, told)  # what still ran may have ended it
+    run, steps = await _seen(made, job_id, told, waiting)  # what still ran may have ended it
     if not run.status.open:
         return _conclude(run, steps, as_json=as_json)
     say(_left(job_id, handed=working is None))
     return INTERRUPTED
 
 
-async def _seen(made: Worker, job_id: int, told: dict[str, str]) -> tuple[Summary, list[GraphStep]]:
+async def _seen(
+    made: Worker, job_id: int, told: dict[str, str], waiting: Waiting
+) -> tuple[Summary, list[GraphStep]]:
     """The run and its steps as they are now, of which what is new is said."""
-    from quaero.reports.storage import TOO_LITTLE_ROOM
-
-    run, steps, short = await made.db.read(_look, job_id, made.db.path)
-    if short and _ROOM not in told:
-        say(f"waiting: {TOO_LITTLE_ROOM}; `{suggest('cleanup')}` makes room")
-        told[_ROOM] = "short"
-    elif not short:
-        told.pop(_ROOM, None)
+    run, steps, room = await made.db.read(_look, job_id, made.db.path)
+    waiting.tell(room)
     for step in steps:
         _tell(step, told)
     return run, steps
@@ -150,13 +150,13 @@ def _left(job_id: int, *, handed: bool) -> str:
     )
 
 
-def _look(tx: ReadTx, job_id: int, database: Path) -> tuple[Summary, list[GraphStep], bool]:
-    """A run, its steps, and whether there is too little room for what has not begun."""
+def _look(tx: ReadTx, job_id: int, database: Path) -> tuple[Summary, list[GraphStep], str]:
+    """A run, its steps, and what keeps all of it from going on."""
     from quaero.jobs.read import get
-    from quaero.reports.storage import storage
     from quaero.workflows.graph import graph
 
-    return get(tx, job_id).summary, graph(tx, job_id).steps, storage(tx, database).short
+    run = get(tx, job_id).summary
+    return run, graph(tx, job_id).steps, for_room(tx, database, run)
 
 
 def _tell(step: GraphStep, told: dict[str, str]) -> None:

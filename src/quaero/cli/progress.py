@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from quaero.cli.options import suggest
 from quaero.cli.output import count, safe, say, shorten
+from quaero.cli.waiting import for_room
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -32,14 +33,14 @@ WARNINGS = 20
 class Look:
     """A crawl at one moment; `trouble` is the newest warning of what has not ended, with its id.
 
-    Nobody waits for what has ended. `short` says that there is too little room for new work.
+    Nobody waits for what has ended. `room` says what there is too little of it for, or nothing.
     """
 
     job: Summary
     crawl: CrawlReport | None
     trouble: tuple[int, str]
     queue_paused: bool
-    short: bool
+    room: str
 
 
 def look(tx: ReadTx, root_id: int, queue_id: int, database: Path) -> Look:
@@ -48,7 +49,6 @@ def look(tx: ReadTx, root_id: int, queue_id: int, database: Path) -> Look:
     from quaero.errors import NotFound
     from quaero.jobs.logs import Level, Query, read
     from quaero.jobs.read import summaries
-    from quaero.reports.storage import storage
 
     found = summaries(tx, [root_id])
     if not found:
@@ -58,8 +58,8 @@ def look(tx: ReadTx, root_id: int, queue_id: int, database: Path) -> Look:
     open_ = {each.id for each in jobs if each.status.open and not each.waiting}
     told = ((each.id, each.message) for each in warned if each.job_id in open_)
     paused = bool(tx.execute("select 1 from queue where id = $1 and paused", (queue_id,)))
-    short = storage(tx, database).short
-    return Look(found[0], report(tx, root_id), next(told, (0, "")), paused, short)
+    room = for_room(tx, database, found[0])
+    return Look(found[0], report(tx, root_id), next(told, (0, "")), paused, room)
 
 
 class Display:
@@ -117,11 +117,7 @@ class Display:
             return ""
         if seen.queue_paused:
             return f"the queue is paused; `{suggest('queue', 'resume')}` lets it go on"
-        if seen.short:
-            from quaero.reports.storage import TOO_LITTLE_ROOM
-
-            return f"{TOO_LITTLE_ROOM}; `{suggest('cleanup')}` makes room"
-        return text if id_ > self._old_trouble else ""
+        return seen.room or (text if id_ > self._old_trouble else "")
 
     def close(self) -> None:
         """Take the live line away; the summary follows."""

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from quaero.cli.options import suggest
 from quaero.cli.output import say
+from quaero.cli.waiting import Waiting, for_room
 from quaero.errors import Conflict, QuaeroError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from quaero.app import Worker
     from quaero.db.contract import ReadTx
@@ -50,13 +52,17 @@ async def follow_job(
         raise Conflict(f"the queue is paused; `{suggest('queue', 'resume')}` lets it go on")
     (job_id,) = await made.db.write(create, made.queue_id, [JobSpec(type_, text, lane=lane)])
     working = asyncio.create_task(made.pool.run())
+    waiting = Waiting()
     try:
-        while (job := await made.db.read(get, job_id)).summary.status.open:
+        job, room = await made.db.read(_look, job_id, made.db.path)
+        while job.summary.status.open:
             if working.done():
                 working.result()
+            waiting.tell(room)
             if watch is not None:
                 watch(job)
             await asyncio.sleep(LOOK_SECONDS)
+            job, room = await made.db.read(_look, job_id, made.db.path)
     except asyncio.CancelledError:
         say("\nstopping: what runs here may end first")
         made.pool.stop()
@@ -69,6 +75,14 @@ async def follow_job(
     if watch is not None:
         watch(job)
     return job
+
+
+def _look(tx: ReadTx, job_id: int, database: Path) -> tuple[Job, str]:
+    """A job, and what keeps all of it from going on."""
+    from quaero.jobs.read import get
+
+    job = get(tx, job_id)
+    return job, for_room(tx, database, job.summary)
 
 
 def left(job: Job) -> str:

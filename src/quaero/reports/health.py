@@ -78,9 +78,10 @@ def health(tx: ReadTx, database: Path) -> Health:
     commits = [each.state.report.commit_seconds for each in alive]
     slowest = max((seconds for seconds in commits if seconds is not None), default=None)
     lag = max((int(each.state.report.more.get("feed_behind", 0)) for each in alive), default=0)
-    disk = room(database)
-    short = storage(tx, database).short
-    problems = [*_loop_problems(alive), *_problems(alive, disk, slowest, lag, short=short)]
+    held = storage(tx, database)
+    total = shutil.disk_usage(database.parent).total
+    disk = Disk(total, held.free, held.database + held.log)
+    problems = [*_loop_problems(alive), *_problems(alive, disk, slowest, lag, short=held.short)]
     problems += [
         f"process {each.state.pid} on {each.state.host} ({each.state.role}) has not been heard of"
         for each in processes
@@ -91,21 +92,6 @@ def health(tx: ReadTx, database: Path) -> Health:
         "degraded" if problems else "ok",
         problems, processes, disk, slowest, feed.last(tx), lag,
     )  # fmt: skip
-
-
-def room(database: Path) -> Disk:
-    """The room where a database lies, and what it takes of it with its log."""
-    usage = shutil.disk_usage(database.parent)
-    files = (database, database.with_name(database.name + "-wal"))
-    return Disk(usage.total, usage.free, sum(map(_size, files)))
-
-
-def _size(file: Path) -> int:
-    """The size of a file; 0 where there is none, as a log between two openings."""
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _process(state: ProcessState) -> ProcessHealth:

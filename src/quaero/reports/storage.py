@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from quaero.db import LOW_WATER
+from quaero.db import LOW_WATER, size_of, wal_of
 from quaero.db.contract import ReadTx
 
 TOO_LITTLE_ROOM = f"nothing new begins before {LOW_WATER:,} bytes are free where the database lies"
@@ -37,15 +37,8 @@ def storage(tx: ReadTx, database: Path) -> Storage:
         "select freelist_count, page_size from pragma_freelist_count, pragma_page_size"
     )
     return Storage(
-        _size(database),
-        _size(database.with_name(database.name + "-wal")),
+        size_of(database),
+        size_of(wal_of(database)),
         unused * size,
         shutil.disk_usage(database.parent).free,
     )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

@@ -1,5 +1,6 @@
 /** The queue page: every filter in its address, the list live, and nothing that jumps. */
 import { curl, first, get, latest, post, query } from "../api.js";
+import { paced } from "../clock.js";
 import { together } from "../component.js";
 import { createJob } from "../create_job.js";
 import { copy, note } from "../dialogs.js";
@@ -24,11 +25,9 @@ export function queue() {
   let waiting = null;
   const ask = latest();
   const ends = [];
-  let freshTimer = null;
-  let changed = false;
+  let lookSoon = null;
   let adding = false;
   let wantsMore = false;
-  let over = false;
   let slowTimer = null;
   let againTimer = null;
 
@@ -75,11 +74,11 @@ export function queue() {
     },
 
     destroy() {
-      over = true;
       ends.forEach((end) => end());
       ask.stop();
       table.destroy();
-      [freshTimer, slowTimer, againTimer].forEach(clearTimeout);
+      lookSoon?.stop();
+      [slowTimer, againTimer].forEach(clearTimeout);
       this.stopParts();
     },
 
@@ -230,16 +229,8 @@ export function queue() {
      * where it came while that was under way, as the answer may be from before.
      */
     lookSoon() {
-      changed = true;
-      if (freshTimer !== null) return;
-      const wait = this.flat || this.fresh ? 1000 : 300;
-      freshTimer = setTimeout(() => {
-        changed = false;
-        this.look().finally(() => {
-          freshTimer = null;
-          if (changed && !over) this.lookSoon();
-        });
-      }, wait);
+      lookSoon ??= paced(() => this.look(), 1000, 300);
+      lookSoon();
     },
 
     async look() {

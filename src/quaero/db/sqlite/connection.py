@@ -269,3 +269,11 @@ def _lowered(*values: apsw.SQLiteValue) -> apsw.SQLiteValue:
 def wal_of(path: Path) -> Path:
     """The log of a database."""
     return path.with_name(path.name + "-wal")
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file; 0 where there is none, as a log between two openings."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

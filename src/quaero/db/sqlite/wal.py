@@ -14,7 +14,7 @@ from pathlib import Path
 
 import apsw
 
-from quaero.db.sqlite.connection import NO_ROOM, as_full, wait_for_lock, wal_of
+from quaero.db.sqlite.connection import NO_ROOM, as_full, size_of, wait_for_lock, wal_of
 from quaero.db.sqlite.room import Room
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Wal:
 
     def _wants_cut(self) -> bool:
         """Whether the log is longer than it works with, and none has just tried to cut it."""
-        return time.monotonic() >= self._next_cut and _size(wal_of(self._path)) > WAL_FILL
+        return time.monotonic() >= self._next_cut and size_of(wal_of(self._path)) > WAL_FILL
 
     def _cut(self) -> tuple[int, int]:
         """A checkpoint that brings the log back to its working size."""
@@ -121,7 +121,7 @@ def fill_wal(path: Path) -> None:
     it is, and grows with the commits.
     """
     wal = wal_of(path)
-    size = _size(wal)
+    size = size_of(wal)
     if size >= WAL_FILL:
         return
     try:
@@ -133,10 +133,3 @@ def fill_wal(path: Path) -> None:
         if error.errno not in NO_ROOM:
             raise
         log.warning("no room to lengthen %s: %s", wal, error)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

@@ -26,7 +26,8 @@ class Script(BaseModel):
 async def scripted(job, payload):
     done = 0
     while True:
-        lines = Path(payload.script).read_text(encoding="utf-8").splitlines()
+        whole, _, _ = Path(payload.script).read_text(encoding="utf-8").rpartition("\n")
+        lines = whole.splitlines()  # without one that is being written
         for line in lines[done:]:
             wish = json.loads(line)
             if "fail" in wish:

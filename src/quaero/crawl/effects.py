@@ -15,7 +15,7 @@ from typing import Any
 from quaero.crawl import frontier
 from quaero.crawl.frontier import Found, Traps
 from quaero.crawl.session import ActiveCrawl
-from quaero.db.contract import Tx, together
+from quaero.db.contract import ReadTx, Tx, together
 from quaero.documents import store
 from quaero.documents.model import NewDocument, Outcome
 from quaero.documents.store import Seen
@@ -154,3 +154,12 @@ def note_moved(tx: Tx, _job: JobRow, *, crawl: ActiveCrawl, urls: Sequence[str],
     if urls and store.validators(tx, crawl.settings.source, [to]):
         gone = store.mark_gone(tx, crawl.settings.source, urls)
         frontier.add_totals(tx, crawl.root_id, {"gone": len(gone)})
+
+
+def hangs_on(tx: ReadTx, crawl: ActiveCrawl, trail: Sequence[str], target: str) -> bool:
+    """Whether pages that are stored lead to what is not: only its own answer tells what they are.
+
+    The job that fetches it may have found it gone already, or not come to it yet.
+    """
+    stored = store.validators(tx, crawl.settings.source, [*trail, target])
+    return bool(stored) and target not in stored

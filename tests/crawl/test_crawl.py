@@ -458,6 +458,27 @@ async def test_a_changed_page_is_kept_anew_with_its_new_links(tmp_path: Path) ->
     assert (changed.summary.version, "other" in changed.text) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "instead",
+    [
+        '<meta name="robots" content="noindex">closed for today',
+        '<title>Log in</title><form action="/login"><input type="password"></form>',
+    ],
+)
+async def test_a_page_that_is_back_after_what_is_not_kept_has_the_links_it_had(
+    tmp_path: Path, instead: str
+) -> None:
+    hub = Page(body=links("/deep"), etag='"1"')
+    async with SiteServer({"/": links("/hub"), "/hub": hub, "/deep": "old"}) as site:
+        await crawl(tmp_path, site.url)
+        site.pages["/hub"] = Page(body=instead, etag='"2"')
+        await crawl(tmp_path, site.url)
+        site.pages |= {"/hub": hub, "/deep": "new"}
+        ran = await crawl(tmp_path, site.url)
+    assert ran.page(site.url + "/hub").result == {"outcome": "unchanged"}
+    assert (ran.report.changed, ran.report.unchanged) == (1, 2)
+
+
 async def test_refresh_always_fetches_without_conditions(tmp_path: Path) -> None:
     async with SiteServer(_site()) as site:
         await crawl(tmp_path, site.url)

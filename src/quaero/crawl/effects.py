@@ -28,9 +28,9 @@ from quaero.jobs.rows import load_one
 class PageDone:
     """What one page leaves.
 
-    The links to admit and those refused by reason, with samples; its own links packed, by its
-    address; its document, or that it is as it was: `unchanged`, with what the server said as
-    `seen`; the addresses from which it has `moved` for good.
+    The links to admit and those refused by reason, with samples; its document, with its own links
+    packed by its address, which go with the validators; or that it is as it was: `unchanged`, with
+    what the server said as `seen`; the addresses from which it has `moved` for good.
     """
 
     crawl: ActiveCrawl

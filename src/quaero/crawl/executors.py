@@ -290,7 +290,6 @@ class CrawlExecutors:
         await stop_at_login(job, crawl, page, url, made, redirected=bool(way.trail))
         await stop_if_signed_out(job, crawl, url, made.page)
         done = self._links(job, crawl, url, page, made.admitted, made.refused, made.samples)
-        done = replace(done, links=(url, made.packed))
         if (unsaved := why_unsaved(crawl, url, made.page)) is not None:
             outcome, why = unsaved
             job.log.info(f"not saved: {why}")
@@ -298,7 +297,7 @@ class CrawlExecutors:
                 done = _refused_too(done, "login", page.url)
             return _result({"outcome": outcome, "status": result.status}, done)
         document = _document(job, crawl, url, result, made)
-        done = replace(done, document=document, moved=way.left(url))
+        done = replace(done, document=document, links=(url, made.packed), moved=way.left(url))
         value = {"outcome": "saved", "status": result.status, "words": made.page.words}
         return _result(value, done)
 

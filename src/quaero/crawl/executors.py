@@ -157,13 +157,16 @@ class CrawlExecutors:
             return _result({"outcome": "refused", "reason": error.reason}, done)
 
     async def _crawl_of(self, job: JobContext) -> ActiveCrawl:
-        """The crawl of a page; one whose login is gone, or opened by nobody, ends with the reason.
+        """The crawl of a page; one whose source or login is gone, or which nobody can open, ends.
 
         Raises `BadKey` where another process may still open the login.
         """
         root_id = job.parent_id or job.id
         try:
-            return await self._crawls.get(root_id)
+            crawl = await self._crawls.get(root_id)
+            if not job.first_try:
+                await self._crawls.check_source(crawl)
+            return crawl
         except BadKey as error:
             if may_wait_for_key(job):
                 raise

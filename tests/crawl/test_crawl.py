@@ -479,6 +479,20 @@ async def test_a_page_that_is_back_after_what_is_not_kept_has_the_links_it_had(
     assert (ran.report.changed, ran.report.unchanged) == (1, 2)
 
 
+async def test_a_page_of_which_only_metadata_came_keeps_the_links_of_its_text(
+    tmp_path: Path,
+) -> None:
+    hub = Page(body=links("/deep"), etag='"1"')
+    async with SiteServer({"/": links("/hub"), "/hub": hub, "/deep": "old"}) as site:
+        await crawl(tmp_path, site.url)
+        site.pages["/hub"] = Page(body=links(text="other"), etag='"2"')
+        await crawl(tmp_path, site.url, detail_level="metadata")
+        site.pages |= {"/hub": hub, "/deep": "new"}
+        ran = await crawl(tmp_path, site.url)
+    assert ran.page(site.url + "/hub").result == {"outcome": "unchanged"}
+    assert (ran.report.changed, ran.report.unchanged) == (1, 2)
+
+
 async def test_refresh_always_fetches_without_conditions(tmp_path: Path) -> None:
     async with SiteServer(_site()) as site:
         await crawl(tmp_path, site.url)

@@ -286,6 +286,17 @@ def test_a_crawl_goes_on_past_its_limit(cli: Cli, site: SiteServer, tmp_path: Pa
     assert (nothing.code, "no known links left" in nothing.err) == (4, True)
 
 
+def test_a_crawl_of_a_source_that_was_deleted_does_not_go_on(cli: Cli, tmp_path: Path) -> None:
+    with SiteServer({"/": "<a href='/a'>a</a>", "/a": "alpha"}) as site:
+        cli("--data-dir", tmp_path, "sources", "add", "docs", site.url, "--set", "max_pages=1")
+        cli("--data-dir", tmp_path, "sources", "collect", "docs")
+        cli("--data-dir", tmp_path, "sources", "delete", "docs", "--documents", "delete")
+        more = cli("--data-dir", tmp_path, "crawl", "--continue", 1)
+    assert more.code == 4, more.err
+    assert "crawl 1 is one of source 1, which was deleted" in more.err
+    assert "/a" not in site.paths()
+
+
 def test_what_cannot_go_on_is_refused(cli: Cli, site: SiteServer, tmp_path: Path) -> None:
     cli("--data-dir", tmp_path, "crawl", site.url, "--max-pages", 4)
 

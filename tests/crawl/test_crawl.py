@@ -458,6 +458,41 @@ async def test_a_changed_page_is_kept_anew_with_its_new_links(tmp_path: Path) ->
     assert (changed.summary.version, "other" in changed.text) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "instead",
+    [
+        '<meta name="robots" content="noindex">closed for today',
+        '<title>Log in</title><form action="/login"><input type="password"></form>',
+    ],
+)
+async def test_a_page_that_is_back_after_what_is_not_kept_has_the_links_it_had(
+    tmp_path: Path, instead: str
+) -> None:
+    hub = Page(body=links("/deep"), etag='"1"')
+    async with SiteServer({"/": links("/hub"), "/hub": hub, "/deep": "old"}) as site:
+        await crawl(tmp_path, site.url)
+        site.pages["/hub"] = Page(body=instead, etag='"2"')
+        await crawl(tmp_path, site.url)
+        site.pages |= {"/hub": hub, "/deep": "new"}
+        ran = await crawl(tmp_path, site.url)
+    assert ran.page(site.url + "/hub").result == {"outcome": "unchanged"}
+    assert (ran.report.changed, ran.report.unchanged) == (1, 2)
+
+
+async def test_a_page_of_which_only_metadata_came_keeps_the_links_of_its_text(
+    tmp_path: Path,
+) -> None:
+    hub = Page(body=links("/deep"), etag='"1"')
+    async with SiteServer({"/": links("/hub"), "/hub": hub, "/deep": "old"}) as site:
+        await crawl(tmp_path, site.url)
+        site.pages["/hub"] = Page(body=links(text="other"), etag='"2"')
+        await crawl(tmp_path, site.url, detail_level="metadata")
+        site.pages |= {"/hub": hub, "/deep": "new"}
+        ran = await crawl(tmp_path, site.url)
+    assert ran.page(site.url + "/hub").result == {"outcome": "unchanged"}
+    assert (ran.report.changed, ran.report.unchanged) == (1, 2)
+
+
 async def test_refresh_always_fetches_without_conditions(tmp_path: Path) -> None:
     async with SiteServer(_site()) as site:
         await crawl(tmp_path, site.url)
@@ -548,7 +583,6 @@ async def test_a_page_that_has_moved_for_good_is_there_once(
 
 
 async def test_a_page_that_has_moved_to_one_that_another_job_fetches(tmp_path: Path) -> None:
-    """It is gone as soon as that one is stored; the first crawl may be too early to know."""
     pages: dict[str, Any] = {"/": links("/b", "/a"), "/a": "alpha", "/b": "beta"}
     async with SiteServer(pages) as site:
         await crawl(tmp_path, site.url)
@@ -576,6 +610,33 @@ async def test_a_page_stays_while_nothing_is_stored_where_it_has_moved(
         site.pages["/new"] = there
         ran = await crawl(tmp_path, site.url)
     assert (_gone(ran), ran.report.gone) == ([], 0)
+
+
+async def test_pages_that_lead_to_one_that_is_not_there_are_all_marked_gone(
+    tmp_path: Path,
+) -> None:
+    old = ["/a", "/b", "/c"]
+    pages: dict[str, Any] = {"/": links("/none", *old), **dict.fromkeys(old, "alpha")}
+    async with SiteServer(pages) as site:
+        await crawl(tmp_path, site.url)
+        site.pages |= {"/a": redirect("/none"), "/b": redirect("/none", 301), "/c": redirect("/b")}
+        ran = await crawl(tmp_path, site.url, slots=1)
+        asked_before = asked(site).count("/none")
+        again = await crawl(tmp_path, site.url, slots=1)
+    assert (sorted(_gone(ran)), ran.report.gone) == ([site.url + path for path in old], 3)
+    assert (again.report.gone, asked(site).count("/none")) == (0, asked_before + 1)
+
+
+async def test_a_page_that_has_moved_to_one_not_fetched_yet_is_there_once(tmp_path: Path) -> None:
+    pages: dict[str, Any] = {"/": links("/a", "/b"), "/a": "alpha", "/b": redirect("/a", 301)}
+    async with SiteServer(pages) as site:
+        await crawl(tmp_path, site.url)
+        site.pages |= {"/a": redirect("/b", 301), "/b": "alpha"}
+        there = await crawl(tmp_path, site.url, slots=1)
+        site.pages |= pages
+        back = await crawl(tmp_path, site.url, slots=1)
+    assert (_gone(there), there.report.gone) == ([site.url + "/a"], 1)
+    assert (_gone(back), back.report.gone) == ([site.url + "/b"], 1)
 
 
 async def test_a_page_that_sets_a_cookie_and_leads_to_itself_has_not_moved(tmp_path: Path) -> None:

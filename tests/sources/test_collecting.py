@@ -14,7 +14,7 @@ from quaero.errors import Conflict, NotFound
 from quaero.jobs import actions, steer
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec, Status
-from quaero.sources import records, runs, trial
+from quaero.sources import records, removal, runs, trial
 from quaero.sources.names import names as source_names
 from quaero.testing.site import Page, SiteServer
 from quaero.upkeep.cleanup import Cleanup, _old_roots
@@ -150,6 +150,26 @@ async def test_a_cancelled_run_warns_and_a_source_is_removed_with_a_choice(tmp_p
             with pytest.raises(NotFound):
                 await made.made.db.read(records.get, source)
             assert await made.add("docs", site.url) == source + 1
+
+
+async def test_a_page_that_is_tried_again_brings_nothing_of_a_source_that_was_deleted(
+    tmp_path: Path,
+) -> None:
+    pages = {"/": links("/a", "/b"), "/a": "alpha", "/b": Page(status=403)}
+    async with SiteServer(pages) as site:
+        async with program(tmp_path) as made:
+            source = await made.add("docs", site.url)
+            run = (await made.collect(source)).summary.id
+            await made.made.db.write(
+                removal.remove, made.made.queue_id, source, cancel=False, documents=True
+            )
+            site.pages["/b"] = "beta"
+            await actions.retry(made.made.db, run)
+            again = await made.run(run)
+            assert await made.documents(source) == []
+    assert again.summary.status is Status.FAILED
+    assert again.summary.error == f"source {source} was deleted; nothing more is collected for it"
+    assert site.paths().count("/b") == 1
 
 
 async def test_a_tag_given_later_is_put_on_pages_that_have_not_changed(tmp_path: Path) -> None:

@@ -246,6 +246,15 @@ def _refuse_other_login(root_id: int, stored: Mapping[str, Any], wish: Wish) -> 
         )
 
 
+def _refuse_deleted_source(tx: Any, root_id: int, source_id: int) -> None:
+    """What goes on would bring documents of a source that nobody can name any more."""
+    if source_id and not tx.execute("select 1 from source where id = $1", (source_id,)):
+        raise Conflict(
+            f"crawl {root_id} is one of source {source_id}, which was deleted; "
+            "add the source again and collect it"
+        )
+
+
 async def _begin(made: Worker, payload: Crawl, identity: str) -> int:
     from quaero.crawl import frontier
     from quaero.jobs.create import create
@@ -277,6 +286,7 @@ async def _go_on(made: Worker, wish: Wish, root_id: int) -> int:
     await made.db.read(_refuse_other_queue, root_id, made.queue_id)
     _refuse_other_login(root_id, job.payload, wish)
     settings = Crawl.model_validate(job.payload)
+    await made.db.read(_refuse_deleted_source, root_id, settings.source)
     politeness = frontier.Politeness.of(settings)
     max_pages = wish.options.get("max_pages")
     if job.summary.status.open and max_pages in (None, known.max_pages):

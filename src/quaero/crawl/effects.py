@@ -15,7 +15,7 @@ from typing import Any
 from quaero.crawl import frontier
 from quaero.crawl.frontier import Found, Traps
 from quaero.crawl.session import ActiveCrawl
-from quaero.db.contract import Tx, together
+from quaero.db.contract import ReadTx, Tx, together
 from quaero.documents import store
 from quaero.documents.model import NewDocument, Outcome
 from quaero.documents.store import Seen
@@ -28,9 +28,9 @@ from quaero.jobs.rows import load_one
 class PageDone:
     """What one page leaves.
 
-    The links to admit and those refused by reason, with samples; its own links packed, by its
-    address; its document, or that it is as it was: `unchanged`, with what the server said as
-    `seen`; the addresses from which it has `moved` for good.
+    The links to admit and those refused by reason, with samples; its document, with its own links
+    packed by its address, which go with the validators; or that it is as it was: `unchanged`, with
+    what the server said as `seen`; the addresses from which it has `moved` for good.
     """
 
     crawl: ActiveCrawl
@@ -50,9 +50,6 @@ def _finish_pages(tx: Tx, calls: Sequence[tuple[Any, Any]]) -> list[None]:
     for _, done in pages:
         by_root.setdefault(done.crawl.root_id, []).append(done)
     fresh = {root_id: _enter(tx, root_id, each) for root_id, each in by_root.items()}
-    for _, done in pages:
-        if done.links is not None:
-            frontier.keep_links(tx, done.crawl.settings.source, *done.links)
     totals = _save(tx, pages)
     for root_id, each in by_root.items():
         if fresh[root_id]:
@@ -86,8 +83,12 @@ def _refuse(tx: Tx, root_id: int, pages: Iterable[PageDone]) -> None:
 
 
 def _save(tx: Tx, pages: Sequence[tuple[JobRow, PageDone]]) -> dict[int, Counter[str]]:
-    """Save documents and note what is unchanged; returns what to count for each crawl."""
+    """Save documents and note what is unchanged; returns what to count for each crawl.
+
+    Where a full document stays as it is, its links stay with its validators.
+    """
     totals: dict[int, Counter[str]] = {}
+    full: set[tuple[int, str]] = set()
     left = []
     for _, done in pages:
         if done.document is not None:
@@ -99,11 +100,16 @@ def _save(tx: Tx, pages: Sequence[tuple[JobRow, PageDone]]) -> dict[int, Counter
         now, left = _one_of_each(left)
         for (root_id, _), saved in zip(now, store.save(tx, [new for _, new in now]), strict=True):
             kept = saved.outcome is Outcome.KEPT_FULL
+            if kept:
+                full.add((saved.source_id, saved.url))
             what = str(Outcome.UNCHANGED if kept else saved.outcome)
             totals.setdefault(root_id, Counter())[what] += 1
     for _, done in pages:
+        source = done.crawl.settings.source
+        if done.links is not None and (source, done.links[0]) not in full:
+            frontier.keep_links(tx, source, *done.links)
         if done.moved:
-            gone = store.mark_gone(tx, done.crawl.settings.source, done.moved)
+            gone = store.mark_gone(tx, source, done.moved)
             totals.setdefault(done.crawl.root_id, Counter())["gone"] += len(gone)
     return totals
 
@@ -154,3 +160,12 @@ def note_moved(tx: Tx, _job: JobRow, *, crawl: ActiveCrawl, urls: Sequence[str],
     if urls and store.validators(tx, crawl.settings.source, [to]):
         gone = store.mark_gone(tx, crawl.settings.source, urls)
         frontier.add_totals(tx, crawl.root_id, {"gone": len(gone)})
+
+
+def hangs_on(tx: ReadTx, crawl: ActiveCrawl, trail: Sequence[str], target: str) -> bool:
+    """Whether pages that are stored lead to what is not: only its own answer tells what they are.
+
+    The job that fetches it may have found it gone already, or not come to it yet.
+    """
+    stored = store.validators(tx, crawl.settings.source, [*trail, target])
+    return bool(stored) and target not in stored

@@ -24,6 +24,7 @@ from quaero.crawl.effects import (
     PageDone,
     admit_seeds,
     finish_page,
+    hangs_on,
     note_gone,
     note_moved,
 )
@@ -156,13 +157,16 @@ class CrawlExecutors:
             return _result({"outcome": "refused", "reason": error.reason}, done)
 
     async def _crawl_of(self, job: JobContext) -> ActiveCrawl:
-        """The crawl of a page; one whose login is gone, or opened by nobody, ends with the reason.
+        """The crawl of a page; one whose source or login is gone, or which nobody can open, ends.
 
         Raises `BadKey` where another process may still open the login.
         """
         root_id = job.parent_id or job.id
         try:
-            return await self._crawls.get(root_id)
+            crawl = await self._crawls.get(root_id)
+            if not job.first_try:
+                await self._crawls.check_source(crawl)
+            return crawl
         except BadKey as error:
             if may_wait_for_key(job):
                 raise
@@ -263,7 +267,7 @@ class CrawlExecutors:
             raise Refused(text + hint_of_login(crawl, page, target), reason)
         if target not in way.trail:
             mine = await self._db.write(frontier.follow_redirect, crawl.root_id, job.id, target)
-            if not mine:
+            if not mine and not await self._db.read(hangs_on, crawl, way.trail, target):
                 moved = partial(note_moved, crawl=crawl, urls=way.left(target), to=target)
                 return Result({"outcome": "redirected", "to": target}, [moved])
         job.log.debug(f"redirected to {target}")
@@ -289,7 +293,6 @@ class CrawlExecutors:
         await stop_at_login(job, crawl, page, url, made, redirected=bool(way.trail))
         await stop_if_signed_out(job, crawl, url, made.page)
         done = self._links(job, crawl, url, page, made.admitted, made.refused, made.samples)
-        done = replace(done, links=(url, made.packed))
         if (unsaved := why_unsaved(crawl, url, made.page)) is not None:
             outcome, why = unsaved
             job.log.info(f"not saved: {why}")
@@ -297,7 +300,7 @@ class CrawlExecutors:
                 done = _refused_too(done, "login", page.url)
             return _result({"outcome": outcome, "status": result.status}, done)
         document = _document(job, crawl, url, result, made)
-        done = replace(done, document=document, moved=way.left(url))
+        done = replace(done, document=document, links=(url, made.packed), moved=way.left(url))
         value = {"outcome": "saved", "status": result.status, "words": made.page.words}
         return _result(value, done)
 

@@ -125,6 +125,12 @@ class Crawls:
             login,
         )
 
+    async def check_source(self, crawl: ActiveCrawl) -> None:
+        """Raise `Permanent` where the source of a crawl that goes on was deleted."""
+        source = crawl.settings.source
+        if source and not await self._db.read(_is_source, source):
+            raise Permanent(f"source {source} was deleted; nothing more is collected for it")
+
     async def _load(self, root_id: int) -> ActiveCrawl:
         text = await self._db.read(_payload, root_id)
         return await self.make(root_id, Crawl.model_validate_json(text))
@@ -157,6 +163,10 @@ def _payload(tx: ReadTx, root_id: int) -> str:
     if not rows:
         raise NotFound(f"job {root_id} is not a crawl, or was deleted")
     return str(rows[0][0])
+
+
+def _is_source(tx: ReadTx, source_id: int) -> bool:
+    return bool(tx.execute("select 1 from source where id = $1", (source_id,)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,6 +327,44 @@ def test_so_does_one_that_was_left_out_while_the_clock_was_ahead(flows: Flows) -
     assert datetime(2026, 3, 2, 12, tzinfo=UTC) in flows.due()
 
 
+@pytest.mark.parametrize("change", ["saved", "edited", "resumed", "enabled"])
+def test_so_does_one_that_was_changed_while_the_clock_was_ahead(flows: Flows, change: str) -> None:
+    if change != "saved":
+        flows.hourly()
+    if change == "resumed":
+        flows.opened.write(schedules.pause, "flow")
+    if change == "enabled":
+        flows.save(more="enabled = false")
+    flows.turn()
+    flows.opened.clock.step_wall(10 * 86_400)
+    if change == "resumed":
+        flows.opened.write(schedules.resume, "flow")
+    else:
+        flows.hourly(cron="5 * * * *")
+    ahead = moment(flows.table().next_at or 0)
+    flows.turn()
+    flows.opened.clock.step_wall(-10 * 86_400)
+    flows.turn()
+    assert moment(flows.table().next_at or 0) == ahead - timedelta(days=10)
+
+
+def test_so_does_one_of_a_clock_that_was_set_right_while_nothing_ran(flows: Flows) -> None:
+    flows.opened.clock.step_wall(10 * 86_400)
+    flows.hourly()
+    flows.opened.clock.step_wall(-10 * 86_400)
+    flows.turn()
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 11, tzinfo=UTC)
+
+
+def test_runs_begin_with_the_program_though_the_clock_was_ahead_before(flows: Flows) -> None:
+    flows.save(more="auto_start = true")
+    flows.opened.clock.step_wall(10 * 86_400)
+    assert len(asyncio.run(flows.clockwork.start())) == 1
+    end(flows)
+    flows.opened.clock.step_wall(-10 * 86_400)
+    assert len(asyncio.run(flows.clockwork.start())) == 1
+
+
 def test_runs_that_begin_with_the_program_begin_once(flows: Flows) -> None:
     flows.save(more="auto_start = true")
     assert len(asyncio.run(flows.clockwork.start())) == 1

@@ -18,9 +18,9 @@ import pytest
 from quaero.clock import MINUTE, SECOND
 from quaero.db import SqliteDatabase
 from quaero.errors import BadDefinition, BadInput, Conflict, DiskFull, NotFound
-from quaero.jobs import steer
+from quaero.jobs import deadlines, steer
 from quaero.jobs.create import create
-from quaero.jobs.model import JobSpec
+from quaero.jobs.model import JobSpec, Status
 from quaero.queue.queue import open_queue
 from quaero.testing.clock import FakeClock
 from quaero.workflows import clockwork, cron, definitions, editing, folder, runs, schedules
@@ -346,6 +346,22 @@ def test_so_does_one_that_was_changed_while_the_clock_was_ahead(flows: Flows, ch
     flows.opened.clock.step_wall(-10 * 86_400)
     flows.turn()
     assert moment(flows.table().next_at or 0) == ahead - timedelta(days=10)
+
+
+@pytest.mark.parametrize("step", [3_600, -3_600])
+def test_the_time_that_a_run_may_take_does_not_follow_the_wall_clock(
+    flows: Flows, step: int
+) -> None:
+    flows.hourly()
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    (run,) = flows.runs()
+    flows.opened.write(deadlines.limit_time, run.job.id, 5 * SECOND)
+    flows.opened.clock.step_wall(step - 120)
+    assert flows.turn() == 5.0
+    flows.opened.clock.pass_time(5)
+    flows.turn()
+    assert flows.runs()[-1].job.status is Status.FAILED
 
 
 def test_so_does_one_of_a_clock_that_was_set_right_while_nothing_ran(flows: Flows) -> None:

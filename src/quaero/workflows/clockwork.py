@@ -141,9 +141,11 @@ def start(tx: Tx, queue_id: int, actions: Mapping[str, Any]) -> list[int]:
 
 
 def _next(tx: ReadTx) -> tuple[int | None, bool]:
-    """When something is due next, and whether a run waits for another."""
+    """When, on the wall clock, something is due next, and whether a run waits for another."""
     at, blocked = schedules.next_look(tx)
     deadline = deadlines.next_deadline(tx)
+    if deadline is not None:
+        deadline += tx.now - tx.lease_now
     times = [each for each in (at, deadline) if each is not None]
     return (min(times) if times else None), blocked
 

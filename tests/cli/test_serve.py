@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,6 +19,11 @@ from typing import Any
 import pytest
 
 from quaero.api import bundle
+from quaero.db import SqliteDatabase
+from quaero.jobs.create import create
+from quaero.jobs.model import JobSpec
+from quaero.jobs.read import get
+from quaero.queue.queue import open_queue
 from quaero.testing.site import Page, SiteServer
 
 from ..processes import Program, kill_session, of_session  # noqa: TID252
@@ -277,3 +283,28 @@ def test_a_run_whose_server_is_killed_is_taken_back_too(
     assert cli("--data-dir", serving.folder, "queue", "resume").code == 0
     done = finish(run)
     assert (done.code, "the worker has gone; going on here" in done.err) == (0, True)
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["work"]])
+def test_a_log_that_nobody_reads_holds_up_nothing(tmp_path: Path, command: list[str]) -> None:
+    hears, tells = os.pipe()
+    program = Program("--data-dir", tmp_path, *command, stderr=tells)
+    try:
+        with os.fdopen(hears, "rb") as heard:
+            assert heard.readline().endswith(b"Ctrl-C stops\n")
+            os.set_blocking(tells, False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(tells, b"." * 4096)
+            os.set_blocking(tells, True)
+            for pid in set(of_session(program.pid)) - {program.pid}:
+                os.kill(pid, signal.SIGKILL)
+            with SqliteDatabase.open(tmp_path / "quaero.db") as db:
+                queue_id = db.write_sync(open_queue, "quaero_jobs")
+                (job_id,) = db.write_sync(create, queue_id, [JobSpec("cleanup")])
+                wait_for(lambda: not db.read_sync(get, job_id).summary.status.open)
+            program.signal(signal.SIGTERM)
+            assert program.wait() == 0
+    finally:
+        program.close()
+        os.close(tells)

@@ -453,6 +453,16 @@ def test_a_job_that_is_not_done_by_its_deadline_fails_with_all_below(jobs: Jobs)
     assert jobs.do(deadlines.expire) == 0
 
 
+@pytest.mark.parametrize("step", [3_600, -3_600])
+def test_a_step_of_the_wall_clock_leaves_a_job_its_time(jobs: Jobs, step: int) -> None:
+    root, _ = run_of(jobs, JobSpec("t"))
+    jobs.do(deadlines.limit_time, root, 10 * SECOND)
+    jobs.opened.clock.step_wall(step)
+    assert jobs.do(deadlines.expire) == 0
+    jobs.opened.clock.pass_time(10)
+    assert jobs.do(deadlines.expire) == 1
+
+
 def test_a_reopened_tree_has_its_whole_time_again(jobs: Jobs) -> None:
     root, a = run_of(jobs, JobSpec("t"))
     jobs.do(deadlines.limit_time, root, 10 * SECOND)
@@ -460,7 +470,7 @@ def test_a_reopened_tree_has_its_whole_time_again(jobs: Jobs) -> None:
     jobs.opened.clock.pass_time(100)
     retry(jobs, root)
     assert jobs.do(deadlines.expire) == 0
-    assert jobs.opened.read(deadlines.next_deadline) == jobs.opened.wall + 10 * SECOND
+    assert jobs.opened.read(deadlines.next_deadline) == jobs.opened.lease_now + 10 * SECOND
     jobs.opened.clock.pass_time(10)
     assert jobs.do(deadlines.expire) == 1
     assert jobs.statuses(root, a) == [FAILED, CANCELLED]
@@ -538,7 +548,9 @@ def test_a_job_that_is_opened_again_has_its_time_again(jobs: Jobs) -> None:
     jobs.opened.clock.pass_time(3_600)
     jobs.do(reopen.reopen, [a])
     assert jobs.do(deadlines.expire) == 0
-    assert jobs.do(deadlines.next_deadline) == jobs.opened.wall + 10 * SECOND, "that of the root"
+    assert jobs.do(deadlines.next_deadline) == jobs.opened.lease_now + 10 * SECOND, (
+        "that of the root"
+    )
     jobs.opened.clock.pass_time(11)
     assert jobs.do(deadlines.expire) == 1
     assert jobs.statuses(root, a) == [FAILED, CANCELLED]

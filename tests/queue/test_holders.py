@@ -41,6 +41,15 @@ async def test_a_process_that_is_just_joining_is_never_taken_for_dead(
     holder.close()
 
 
+async def test_who_never_came_is_dead_though_the_clock_was_set_back(opened: Opened) -> None:
+    register = Holders(opened.db.path, opened.clock)
+    holder = await register.join(opened.db, 1)
+    holder.close()
+    opened.clock.step_wall(-3_600)
+    assert [each.alive for each in await opened.db.read(register.known)] == [False]
+    assert [each.id for each in await opened.db.read(register.dead)] == [holder.id]
+
+
 async def test_what_a_dead_process_had_started_is_known_until_its_end_is_committed(
     opened: Opened,
 ) -> None:

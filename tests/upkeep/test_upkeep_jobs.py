@@ -11,6 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
+from quaero.clock import SystemClock
 from quaero.db import SqliteDatabase
 from quaero.db.sqlite import readers, upkeep
 from quaero.documents import search, store
@@ -29,12 +30,11 @@ from quaero.work.context import JobContext
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    clock = FakeClock()
-    with SqliteDatabase.open(tmp_path / "q.db", clock=clock) as db:
+    with SqliteDatabase.open(tmp_path / "q.db", clock=FakeClock()) as db:
         types = [
             reindex_type(db),
             maintenance_type(db),
-            backup_type(db, tmp_path / "backups", clock),
+            backup_type(db, tmp_path / "backups", SystemClock()),
         ]
         async with working(db, types) as made:
             yield made
@@ -133,6 +133,16 @@ async def test_backups_are_sound_and_the_newest_are_kept(bench: Bench, tmp_path:
     with apsw.Connection(str(last)) as copy:
         assert copy.execute("select count(*) from document").fetchall() == [(10,)]
     assert (folder / "mine.db").exists()
+
+
+async def test_a_backup_is_kept_beside_those_that_a_clock_dated_that_was_ahead(
+    bench: Bench, tmp_path: Path
+) -> None:
+    ahead = [Path((await bench.run("backup")).result["path"]) for _ in range(2)]
+    for path in ahead:
+        os.utime(path, (4e9, 4e9))
+    paths = [Path((await bench.run("backup", {"keep": 2})).result["path"]) for _ in range(3)]
+    assert backups(tmp_path / "backups") == paths[-2:]
 
 
 async def test_a_backup_that_cannot_be_written_says_so(bench: Bench, tmp_path: Path) -> None:

@@ -282,7 +282,7 @@ class Life:
             skipped = outcome.result == '"skipped"'
             (self.run.skipped.add if skipped else self.run.skipped.discard)(step.name)
         if timeout is not None:
-            self.deadlines[job.id] = (self.opened.wall + timeout * SECOND, job.round)
+            self.deadlines[job.id] = (self.opened.lease_now + timeout * SECOND, job.round)
 
     # -- what a run and a step must do
 
@@ -386,11 +386,11 @@ class Life:
 
     def expire(self) -> None:
         """What is under way longer than its time fails, with what is below it."""
-        wall = self.opened.wall
+        now = self.opened.lease_now
         due = [
             self.model.jobs[id_]
             for id_, (at, round_) in self.deadlines.items()
-            if at <= wall and self.model.jobs[id_].round == round_
+            if at <= now and self.model.jobs[id_].round == round_
         ]
         self.opened.write(deadlines.expire)
         for job in sorted(due, key=lambda job: job.depth):
@@ -436,7 +436,7 @@ class Life:
             if job.round > round_ == rounds[id_] and job.own is OwnRun.WELL:
                 step = self.run.step_of(job)
                 timeout = self.timeout if step is None else step.written["timeout"]
-                self.deadlines[id_] = (self.opened.wall + timeout * SECOND, job.round)
+                self.deadlines[id_] = (self.opened.lease_now + timeout * SECOND, job.round)
 
     # -- what must hold
 

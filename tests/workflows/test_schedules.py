@@ -18,9 +18,9 @@ import pytest
 from quaero.clock import MINUTE, SECOND
 from quaero.db import SqliteDatabase
 from quaero.errors import BadDefinition, BadInput, Conflict, DiskFull, NotFound
-from quaero.jobs import steer
+from quaero.jobs import deadlines, steer
 from quaero.jobs.create import create
-from quaero.jobs.model import JobSpec
+from quaero.jobs.model import JobSpec, Status
 from quaero.queue.queue import open_queue
 from quaero.testing.clock import FakeClock
 from quaero.workflows import clockwork, cron, definitions, editing, folder, runs, schedules
@@ -325,6 +325,60 @@ def test_so_does_one_that_was_left_out_while_the_clock_was_ahead(flows: Flows) -
     flows.at(2026, 3, 2, 12)
     flows.turn()
     assert datetime(2026, 3, 2, 12, tzinfo=UTC) in flows.due()
+
+
+@pytest.mark.parametrize("change", ["saved", "edited", "resumed", "enabled"])
+def test_so_does_one_that_was_changed_while_the_clock_was_ahead(flows: Flows, change: str) -> None:
+    if change != "saved":
+        flows.hourly()
+    if change == "resumed":
+        flows.opened.write(schedules.pause, "flow")
+    if change == "enabled":
+        flows.save(more="enabled = false")
+    flows.turn()
+    flows.opened.clock.step_wall(10 * 86_400)
+    if change == "resumed":
+        flows.opened.write(schedules.resume, "flow")
+    else:
+        flows.hourly(cron="5 * * * *")
+    ahead = moment(flows.table().next_at or 0)
+    flows.turn()
+    flows.opened.clock.step_wall(-10 * 86_400)
+    flows.turn()
+    assert moment(flows.table().next_at or 0) == ahead - timedelta(days=10)
+
+
+@pytest.mark.parametrize("step", [3_600, -3_600])
+def test_the_time_that_a_run_may_take_does_not_follow_the_wall_clock(
+    flows: Flows, step: int
+) -> None:
+    flows.hourly()
+    flows.at(2026, 3, 2, 11)
+    flows.turn()
+    (run,) = flows.runs()
+    flows.opened.write(deadlines.limit_time, run.job.id, 5 * SECOND)
+    flows.opened.clock.step_wall(step - 120)
+    assert flows.turn() == 5.0
+    flows.opened.clock.pass_time(5)
+    flows.turn()
+    assert flows.runs()[-1].job.status is Status.FAILED
+
+
+def test_so_does_one_of_a_clock_that_was_set_right_while_nothing_ran(flows: Flows) -> None:
+    flows.opened.clock.step_wall(10 * 86_400)
+    flows.hourly()
+    flows.opened.clock.step_wall(-10 * 86_400)
+    flows.turn()
+    assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 11, tzinfo=UTC)
+
+
+def test_runs_begin_with_the_program_though_the_clock_was_ahead_before(flows: Flows) -> None:
+    flows.save(more="auto_start = true")
+    flows.opened.clock.step_wall(10 * 86_400)
+    assert len(asyncio.run(flows.clockwork.start())) == 1
+    end(flows)
+    flows.opened.clock.step_wall(-10 * 86_400)
+    assert len(asyncio.run(flows.clockwork.start())) == 1
 
 
 def test_runs_that_begin_with_the_program_begin_once(flows: Flows) -> None:

@@ -76,15 +76,16 @@ def _refuse_without_pages() -> None:
 
 def _serve(settings: Settings, descriptor: int, parent: Parent) -> None:
     from quaero import app
-    from quaero.cli.logs import log_to_stderr
+    from quaero.cli.logs import log_unhurried
 
-    log_to_stderr(settings)
+    log_unhurried(settings)
     with socket.socket(fileno=descriptor) as listening:
         app.run(app.serve(settings, listening, parent))
 
 
 def _supervise(settings: Settings, listening: socket.socket, concurrency: int | None) -> int:
     from quaero.api.token import read_token
+    from quaero.cli.logs import log_unhurried
     from quaero.cli.output import say
     from quaero.db.sqlite.database import SqliteDatabase
     from quaero.work.supervisor import END_SECONDS, Supervisor, own_command
@@ -101,6 +102,7 @@ def _supervise(settings: Settings, listening: socket.socket, concurrency: int | 
     commands = [own_command(*global_arguments(), "work", "--inner", *slots), own_command(*own)]
     passed = [(), (listening.fileno(),)]
     patience = settings.work.grace + END_SECONDS
+    log_unhurried(settings, unless_set="warn")
     return Supervisor(commands, patience, passed, listening.close).run()
 
 

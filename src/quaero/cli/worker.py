@@ -28,6 +28,7 @@ def work(
     if concurrency is not None:
         own += ["--concurrency", str(concurrency)]
     if alone is None and not inner:
+        from quaero.cli.logs import log_unhurried
         from quaero.cli.output import count, safe, say
         from quaero.db.sqlite.database import SqliteDatabase
         from quaero.work.supervisor import END_SECONDS, Supervisor, own_command
@@ -37,17 +38,18 @@ def work(
         say(f"working on {safe(settings.queue.name)} in {settings.database_file}, up to {slots} "
             "at once; Ctrl-C stops")  # fmt: skip
         patience = settings.work.grace + END_SECONDS
+        log_unhurried(settings, unless_set="warn")
         raise typer.Exit(Supervisor([own_command(*own)], patience).run())
     _run(settings, alone, own)
 
 
 def _run(settings: object, alone: int | None, own: list[str]) -> None:
     from quaero import app
-    from quaero.cli.logs import log_to_stderr
+    from quaero.cli.logs import log_unhurried
     from quaero.settings import Settings
     from quaero.work.supervisor import own_command
 
     assert isinstance(settings, Settings)
-    log_to_stderr(settings, unless_set=None if alone is None else "warn")
+    log_unhurried(settings, unless_set=None if alone is None else "warn")
     isolate = () if alone is not None else tuple(own_command(*own))
     app.run_worker(app.work(settings, isolate=isolate, alone_for=alone))

@@ -1,4 +1,7 @@
-"""Deadlines: a job that has not ended by a wall time fails, with everything below it."""
+"""Deadlines: a job that has not ended by a time of the lease clock fails, with all below it.
+
+So a step of the wall clock neither ends what has its time yet nor lets anything go on for ever.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def limit_time(tx: Tx, job_id: int, limit: int) -> None:
     """
     tx.execute(
         "update job set time_limit = $2, deadline = $3 where id = $1",
-        (job_id, limit, tx.now + limit),
+        (job_id, limit, tx.lease_now + limit),
     )
     tx.signal(TOPIC)
 
@@ -39,14 +42,14 @@ def renew(tx: Tx, jobs: Sequence[JobRow]) -> None:
         update job set deadline = $2 + time_limit
          where id in ints($1) and time_limit is not null returning id
         """,
-        (msgspec.json.encode([job.id for job in jobs]).decode(), tx.now),
+        (msgspec.json.encode([job.id for job in jobs]).decode(), tx.lease_now),
     )
     if renewed:
         tx.signal(TOPIC)
 
 
 def next_deadline(tx: ReadTx) -> int | None:
-    """When the earliest deadline of an open job passes."""
+    """When, on the lease clock, the earliest deadline of an open job passes."""
     rows = tx.execute(
         """
         select deadline from job where deadline is not null and status < 2 and stopping = 0
@@ -68,7 +71,7 @@ def expire(tx: Tx) -> int:
          where deadline is not null and status < 2 and stopping = 0 and deadline <= $1
          order by deadline limit $2
         """,
-        (tx.now, AT_ONCE),
+        (tx.lease_now, AT_ONCE),
     )
     for id_, _ in sorted(rows, key=itemgetter(1)):
         tx.execute("update job set deadline = null where id = $1", (id_,))

@@ -82,7 +82,7 @@ def _renew_times(tx: Tx, ids: Collection[int]) -> None:
             update job set deadline = $2 + time_limit
              where id in ({_WITH_THOSE_BELOW}) and time_limit is not null and deadline is not null
             """,
-            (msgspec.json.encode(sorted(ids)).decode(), tx.now),
+            (msgspec.json.encode(sorted(ids)).decode(), tx.lease_now),
         )
 
 

@@ -141,7 +141,7 @@ class Holders:
         if fcntl is None:
             return []
         for id_, boot_id, started_at, parent_id in rows:
-            young = tx.now - started_at < _JOINING and boot_id == self._clock.boot_id()
+            young = abs(tx.now - started_at) < _JOINING and boot_id == self._clock.boot_id()
             if not self._is_locked(id_, missing_is_alive=young):
                 notes = self._notes(id_) if boot_id == self._clock.boot_id() else frozenset()
                 found.append(DeadHolder(id_, notes, parent_id))
@@ -158,7 +158,7 @@ class Holders:
             KnownHolder(
                 id_, pid, host, started_at, parent_id,
                 alive=fcntl is None
-                or self._is_locked(id_, missing_is_alive=tx.now - started_at < _JOINING),
+                or self._is_locked(id_, missing_is_alive=abs(tx.now - started_at) < _JOINING),
                 slots=self._slots(id_),
             )
             for id_, pid, host, started_at, parent_id in rows

@@ -7,6 +7,7 @@ that begins when no run can be at it any more.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import threading
 from contextlib import suppress
@@ -48,7 +49,7 @@ def backup_type(db: SqliteDatabase, folder: Path, clock: Clock) -> JobType[Backu
             raise Permanent(f"no backup can be written to {folder}: {error}") from error
         gone = 0
         try:
-            gone = await asyncio.to_thread(_drop_old, folder, wanted.keep)
+            gone = await asyncio.to_thread(_drop_old, folder, wanted.keep, clock.wall() / SECOND)
         except OSError as error:  # to try again would copy the database again
             job.log.warn(f"older backups stay: {error}")
         job.log.info(f"wrote {target.name}, {size / 1e6:.1f} MB, checked", dropped=gone)
@@ -72,14 +73,20 @@ async def _copied(job: JobContext, source: Path, target: Path) -> int:
         ended.set()
 
 
-def backups(folder: Path) -> list[Path]:
-    """The backups of a folder, the oldest first; other files are none."""
+def backups(folder: Path, now: float = math.inf) -> list[Path]:
+    """The backups of a folder, the oldest first; other files are none.
+
+    One of a time after `now`, in seconds, was written while the clock was ahead, so it is older
+    than those of the past.
+    """
     if not folder.is_dir():
         return []
-    return sorted(
-        (each for each in folder.iterdir() if _NAME.fullmatch(each.name) and each.is_file()),
-        key=lambda path: (path.stat().st_mtime_ns, path.name),
-    )
+    times = {
+        each: each.stat().st_mtime
+        for each in folder.iterdir()
+        if _NAME.fullmatch(each.name) and each.is_file()
+    }
+    return sorted(times, key=lambda path: (times[path] <= now, times[path], path.name))
 
 
 def _free_name(folder: Path, now: int) -> Path:
@@ -100,8 +107,8 @@ def _drop_partial(folder: Path, before: float) -> None:
                 path.unlink()
 
 
-def _drop_old(folder: Path, keep: int) -> int:
-    old = backups(folder)[:-keep] if keep else []
+def _drop_old(folder: Path, keep: int, now: float) -> int:
+    old = backups(folder, now)[:-keep] if keep else []
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from quaero.clock import SECOND, Clock
+from quaero.clock import MINUTE, SECOND, Clock
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import DiskFull, QuaeroError
 from quaero.jobs import deadlines
@@ -39,6 +39,7 @@ class Clockwork:
         self._queue_id = queue_id
         self._actions = actions
         self._clock = clock
+        self._followed: int | None = None
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Do what is due, whenever something is; runs until it is cancelled.
@@ -69,8 +70,7 @@ class Clockwork:
 
     async def turn(self) -> float:
         """Do what is due now; returns how many seconds may pass before the next look."""
-        if await self._db.read(schedules.is_ahead):
-            await self._db.write(schedules.follow_clock)
+        await self._follow_clock()
         while True:
             soonest, blocked = await self._db.read(_next)
             if soonest is None or soonest > self._clock.wall():
@@ -81,6 +81,15 @@ class Clockwork:
             await self._db.write(schedules.fire_blocked, self._begin, runs.under_way)
         left = LONGEST_SLEEP if soonest is None else (soonest - self._clock.wall()) / SECOND
         return max(0.0, min(left, BLOCKED_SLEEP if blocked else LONGEST_SLEEP))
+
+    async def _follow_clock(self) -> None:
+        """Find the times anew that a clock which was ahead has left: first, and when it was set."""
+        wall_at_boot = self._clock.wall() - self._clock.boot()
+        if self._followed is not None and abs(wall_at_boot - self._followed) <= MINUTE:
+            return
+        if await self._db.read(schedules.is_ahead):
+            await self._db.write(schedules.follow_clock)
+        self._followed = wall_at_boot
 
     async def _turn_safely(self, *, starting: bool) -> tuple[float, bool]:
         """Turn once; returns how long to sleep, and whether the start is still to be made."""
@@ -116,10 +125,10 @@ def start(tx: Tx, queue_id: int, actions: Mapping[str, Any]) -> list[int]:
     for (definition_id,) in rows:
         lately = tx.execute(
             """
-            select 1 from run where definition_id = $1 and cause = 'start' and began_at > $2
-             order by job_id desc limit 1
+            select 1 from run where definition_id = $1 and cause = 'start'
+               and began_at between $2 and $3 order by job_id desc limit 1
             """,
-            (definition_id, tx.now - START_AGAIN),
+            (definition_id, tx.now - START_AGAIN, tx.now + START_AGAIN),
         )
         if not lately and runs.under_way(tx, definition_id) is None:
             try:
@@ -132,9 +141,11 @@ def start(tx: Tx, queue_id: int, actions: Mapping[str, Any]) -> list[int]:
 
 
 def _next(tx: ReadTx) -> tuple[int | None, bool]:
-    """When something is due next, and whether a run waits for another."""
+    """When, on the wall clock, something is due next, and whether a run waits for another."""
     at, blocked = schedules.next_look(tx)
     deadline = deadlines.next_deadline(tx)
+    if deadline is not None:
+        deadline += tx.now - tx.lease_now
     times = [each for each in (at, deadline) if each is not None]
     return (min(times) if times else None), blocked
 

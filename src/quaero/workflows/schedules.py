@@ -177,29 +177,39 @@ def next_look(tx: ReadTx) -> tuple[int | None, bool]:
 
 
 def follow_clock(tx: Tx) -> int:
-    """Find the next times anew where the last is yet to come: the clock was ahead, and set back.
+    """Find the next times anew that a clock has left which was ahead, and was set back.
 
-    Returns how many were.
+    Returns how many there were.
     """
-    tables = _select(tx, "where last_at > $1 and next_at is not null", (tx.now + MINUTE,))
-    for table in tables:
+    ahead = _ahead(tx)
+    for table, next_at in ahead:
         tx.execute(
             """
-            update schedule set next_at = $2, last_at = $3, blocked = 0 where definition_id = $1
+            update schedule set next_at = $2, blocked = 0,
+                   last_at = case when last_at > $3 then $3 else last_at end
+             where definition_id = $1
             """,
-            (table.definition_id, next(table.times(tx.now), None), tx.now),
+            (table.definition_id, next_at, tx.now),
         )
-    return len(tables)
+    return len(ahead)
 
 
 def is_ahead(tx: ReadTx) -> bool:
-    """Whether a schedule has begun a run at a time that is yet to come."""
-    return bool(
-        tx.execute(
-            "select 1 from schedule where last_at > $1 and next_at is not null limit 1",
-            (tx.now + MINUTE,),
-        )
-    )
+    """Whether a clock that was ahead has left next times, or runs at times that are yet to come."""
+    return bool(_ahead(tx))
+
+
+def _ahead(tx: ReadTx) -> list[tuple[Timetable, int | None]]:
+    """The schedules that a clock was ahead for, each with its next time by the clock of now."""
+    found = []
+    for table in _select(tx, "where next_at > $1 or (next_at is not null and last_at > $1)",
+                         (tx.now,)):  # fmt: skip
+        last = table.last_at or 0
+        began_late = last > tx.now + MINUTE
+        first = next(table.times(tx.now if began_late else max(tx.now, last)), None)
+        if began_late or (first is not None and (table.next_at or 0) > first):
+            found.append((table, first))
+    return found
 
 
 def fire(tx: Tx, begin: Begin, under_way: UnderWay) -> int:

@@ -63,9 +63,11 @@ export function documents() {
       const text = words.get("q") ?? "";
       this.view = words.get("view") ?? "";
       const root = rootOf(words);
-      const typing = document.activeElement?.dataset.search !== undefined;
-      if (root !== this.root || (text !== this.text && !typing)) {
-        if (!typing) this.text = text;
+      const typed = text === this.told && document.activeElement?.dataset.search !== undefined; // and not in the address yet
+      this.told = text;
+      if (root !== this.root || (text !== this.text && !typed)) {
+        if (!typed) this.text = text;
+        this.everything = false;
         this.root = root;
         this.load();
       }
@@ -75,11 +77,13 @@ export function documents() {
 
     typed() {
       clearTimeout(typing);
+      this.everything = false; // it was all that matched something else
       typing = setTimeout(() => this.now(), 150);
     },
     now() {
       clearTimeout(typing);
       if (this.text.trim()) this.root = 0;
+      this.everything = false;
       change({ q: this.text, root: this.root || "" }, { replace: true });
       this.load();
     },

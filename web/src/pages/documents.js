@@ -28,6 +28,7 @@ export function documents() {
     id: null,
     view: "",
     text: "",
+    told: "",
     total: null,
     shown: 0,
     cursor: null,
@@ -46,7 +47,7 @@ export function documents() {
         live.subscribe("system", { message: () => {}, reload: () => this.again() }),
       );
       this.awaitDocuments();
-      this.text = here().query.get("q") ?? "";
+      this.text = this.told = here().query.get("q") ?? "";
       this.root = rootOf(here().query);
       this.routed(here());
       this.load();

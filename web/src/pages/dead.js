@@ -1,6 +1,6 @@
 /** Dead letters: messages that were given up, with every error, to be requeued or deleted. */
 import { since } from "../ages.js";
-import { api, curl, get, latest, post } from "../api.js";
+import { api, curl, first, get, latest, post } from "../api.js";
 import { paced } from "../clock.js";
 import { confirm, copy, note } from "../dialogs.js";
 import { bdi, h, iconButton, once, renew } from "../dom.js";
@@ -44,8 +44,7 @@ export function dead() {
 
     async load() {
       try {
-        const limit = Math.min(200, Math.max(PAGE, this.shown));
-        const found = await ask((signal) => get("/api/queue/dead", { limit }, { signal }));
+        const found = await ask((signal) => first("/api/queue/dead", {}, Math.max(PAGE, this.shown), { signal }));
         if (!found) return;
         this.count = found.total;
         this.fill(found.items);

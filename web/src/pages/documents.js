@@ -8,7 +8,7 @@ import { arrivals } from "../documents/arrivals.js";
 import { history } from "../documents/history.js";
 import { reader } from "../documents/reader.js";
 import { selection } from "../documents/selection.js";
-import { facetWords, pieces, rootOf } from "../documents/shown.js";
+import { facetWords, phrase, pieces, rootOf, wordsOf } from "../documents/shown.js";
 import { bdi, h, swap } from "../dom.js";
 import { clean, counted, number, plural } from "../format.js";
 import { onKey } from "../keys.js";
@@ -89,12 +89,12 @@ export function documents() {
       this.load();
     },
     narrow(word) {
-      const words = this.text.split(/\s+/).filter(Boolean);
+      const words = wordsOf(this.text);
       this.text = words.includes(word) ? words.filter((each) => each !== word).join(" ") : [...words, word].join(" ");
       this.now();
     },
     tagWord(tag) {
-      return `tag:${tag}`;
+      return `tag:${phrase(tag)}`;
     },
 
     get asked() {

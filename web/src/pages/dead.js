@@ -3,7 +3,7 @@ import { since } from "../ages.js";
 import { api, curl, first, get, latest, post } from "../api.js";
 import { paced } from "../clock.js";
 import { confirm, copy, note } from "../dialogs.js";
-import { bdi, h, iconButton, once, renew } from "../dom.js";
+import { bdi, h, iconButton, once, renew, tellPicked } from "../dom.js";
 import { clean, cleanLines, number, plural } from "../format.js";
 import { live } from "../live.js";
 
@@ -137,7 +137,6 @@ export function dead() {
       await this.run(() => post("/api/queue/dead/bulk", body), "Under way");
       chosen.clear();
       this.selected = 0;
-      this.refs.all.checked = false;
     },
 
     async run(request, done) {
@@ -161,6 +160,10 @@ export function dead() {
       }
       if (!this.refs.all.checked) chosen.clear();
       this.selected = chosen.size;
+    },
+
+    tellPicked() {
+      tellPicked(this.refs.all, this.selected, this.shown);
     },
 
     get sentence() {

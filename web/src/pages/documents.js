@@ -77,14 +77,14 @@ export function documents() {
     },
 
     typed() {
-      clearTimeout(typing);
       this.everything = false; // it was all that matched something else
+      clearTimeout(typing);
       typing = setTimeout(() => this.now(), 150);
     },
     now() {
       clearTimeout(typing);
-      if (this.text.trim()) this.root = 0;
       this.everything = false;
+      if (this.text.trim()) this.root = 0;
       change({ q: this.text, root: this.root || "" }, { replace: true });
       this.load();
     },

@@ -29,6 +29,18 @@ ISSUE = """<!doctype html><html lang="en"><head><title>[SEA-1] Buoy adrift - Jir
     "{more}", "<p>It has been adrift since the storm.</p>" * 20
 )
 
+GULL = """<!doctype html><html lang="en"><head><title>gull-{number}</title></head><body><main>
+<h1>gull-{number}</h1><p>A gull sits on post {number} and looks at the water.</p></main></body></html>"""
+RTL = """<!doctype html><html lang="ar" dir="rtl"><head><title>طيور البحر</title></head><body><main>
+<h1>طيور البحر</h1><p>هذا نص قصير.</p><p lang="en" dir="ltr">The seagull.</p>
+<pre><code>ls -la</code></pre></main></body></html>"""
+SIDE = """paragraph => {
+    const words = document.createRange();
+    words.selectNodeContents(paragraph);
+    const [box, text] = [paragraph, words].map((each) => each.getBoundingClientRect());
+    return box.right - text.right < text.left - box.left ? "right" : "left";
+}"""
+
 
 @pytest.fixture(scope="module")
 def crawled(server) -> Iterator[int]:
@@ -253,3 +265,52 @@ def test_documents_that_come_while_the_list_is_open_are_told(new_page, server, t
     expect(empty.get_by_role("heading", name="No documents yet")).to_be_visible()
     assert arrive("third") == third
     expect(empty.get_by_role("link", name="The third to arrive")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def gulls(server) -> Iterator[int]:
+    """The id of a crawl that has collected more documents than a page of the list shows."""
+    pages = {f"/gull-{number}": GULL.format(number=number) for number in range(60)}
+    pages["/rtl"] = RTL
+    links = "".join(f'<a href="{path}">{path}</a> ' for path in pages)
+    pages["/"] = f"<html><title>Birds</title><body><main><p>{links}</p></main></body></html>"
+    with SiteServer(pages) as site:
+        job_id = crawl(server, site.url)
+        wait_for_end(server, job_id)
+        yield job_id
+
+
+def test_all_that_match_one_search_are_not_all_that_match_the_next(new_page, gulls) -> None:
+    page = new_page("/documents?q=gull")
+    page.locator(".document-rows input").first.check()
+    page.get_by_label("Select all on this page").check()
+    page.get_by_role("button", name="that match").click()
+    expect(page.get_by_text("that match are selected.")).to_be_visible()
+    page.get_by_label("Search documents").fill("")
+    expect(page.locator(".answer")).not_to_contain_text("found")
+    expect(page.locator(".selection-bar strong")).to_have_text(re.compile(r"^\d+ selected\.$"))
+
+
+def test_a_tag_of_two_words_narrows_and_widens_again(new_page, server, gulls) -> None:
+    (found,) = request(f"{server.url}/api/search?q=title:gull-7")["items"]
+    path = f"/documents/{found['document']['id']}"
+    request(f"{server.url}/api{path}/tags", {"tags": ["high water"]}, "PUT")
+    page = new_page(f"{path}?q=gull")
+    tag = page.get_by_role("group", name="Tags").get_by_role(
+        "button", name="high water", exact=True
+    )
+    tag.click()
+    expect(page.get_by_label("Search documents")).to_have_value('gull tag:"high water"')
+    expect(page.locator(".document-rows li")).to_have_count(1)
+    tag.click()
+    expect(page.get_by_label("Search documents")).to_have_value("gull")
+
+
+def test_text_from_right_to_left_is_shown_so_and_code_in_it_is_not(new_page, server, gulls) -> None:
+    (found,) = request(f"{server.url}/api/search?q=seagull")["items"]
+    page = new_page(f"/documents/{found['document']['id']}")
+    text = page.locator(".reader-text")
+    expect(text.locator("p").first).to_be_visible()
+    expect(text).to_have_css("direction", "rtl")
+    expect(text.locator("pre")).to_have_css("direction", "ltr")
+    assert [text.locator("p").nth(number).evaluate(SIDE) for number in (0, 1)] == ["right", "left"]

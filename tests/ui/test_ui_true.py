@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from itertools import count, product
 
 import pytest
@@ -250,3 +251,65 @@ def test_an_address_that_cannot_be_read_says_so_and_leads_on(new_page) -> None:
     expect(page.get_by_text("The filter cannot be read")).to_be_hidden()
     page = new_page("/jobs/99999999999999999999", REFUSED)
     expect(page.locator("main")).to_contain_text("There is no such page")
+
+
+def test_what_runs_gets_longer_in_the_steps_and_the_tree_while_nothing_happens(
+    new_page, server, script, name
+) -> None:
+    store(server, name, script)
+    run = request(f"{server.url}/api/definitions/{name}/execute", {})["id"]
+    page = new_page(f"/jobs/{run}")
+    page.route_web_socket("**/ws", lambda socket: None)  # which says nothing
+    step = page.locator('tr[data-step="only"] [data-label="Duration"]')
+    tree = page.locator(".tree-row .tree-time").last
+    for address, figure in ((f"/jobs/{run}", step), (f"/jobs/{run}?tab=children&view=tree", tree)):
+        page.goto(address)
+        expect(figure).to_contain_text("s", timeout=ENDS_MS)
+        said = figure.inner_text()
+        expect(figure).not_to_have_text(said)
+
+
+def test_the_box_above_a_list_says_whether_all_of_it_is_selected(
+    new_page, server, script, name
+) -> None:
+    script.say(end=True)
+    jobs = [script.start(server, name=name) for _ in range(3)]
+    page = new_page(f"/queue?text={name}")
+    every = page.get_by_label("Select all on this page")
+    for job_id in jobs:
+        expect(every).not_to_be_checked()
+        row(page, job_id).get_by_role("checkbox").check()
+    expect(every).to_be_checked()
+    row(page, jobs[0]).get_by_role("checkbox").uncheck()
+    expect(every).to_be_checked(indeterminate=True)
+
+
+def test_a_list_of_more_than_one_answer_stays_as_long_as_it_is_loaded_anew(
+    new_page, server, script, name
+) -> None:
+    script.say(fail="aground")
+    total = request(f"{server.url}/api/queue/dead")["total"] + 212
+    for _ in range(212):
+        script.start(server, name=name)
+    page = new_page("/queue/dead")
+    rows = page.locator("table.letters tbody tr")
+    expect(page.locator(".answer")).to_have_text(f"{total} messages given up.", timeout=ENDS_MS)
+    for shown in (100, 150, 200, total):
+        page.get_by_role("button", name="Show more").click()
+        expect(rows).to_have_count(shown)
+    rows.last.get_by_role("checkbox").check()
+    rows.first.get_by_role("button", name="Delete message").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(rows).to_have_count(total - 1)
+    expect(page.get_by_text("1 selected.")).to_be_visible()
+
+
+def test_numbers_and_times_read_as_they_are_spoken(new_page, server, script, name) -> None:
+    store(server, name, script)
+    request(f"{server.url}/api/definitions/{name}/execute", {})
+    due = (datetime.now(UTC) + timedelta(minutes=59, seconds=50)).isoformat()
+    later = script.start(server, name=name, run_at=due)
+    page = new_page("/workflows")
+    expect(page.get_by_label(f"1 run of {name}, 0 failed")).to_be_visible()
+    page.goto(f"/queue?text={name}")
+    expect(row(page, later).locator(".job-details")).to_contain_text("due in 1h")

@@ -57,6 +57,20 @@ def test_back_comes_to_the_rows_and_the_place_that_were_left(new_page, server, n
     page.wait_for_function("place => Math.abs(scrollY - place) < 2", arg=place)
 
 
+@pytest.mark.parametrize(("path", "label"), [("/queue", "jobs"), ("/documents", "documents")])
+def test_back_undoes_a_search_while_its_field_has_the_focus(new_page, path, label) -> None:
+    page = new_page(f"{path}?{'text' if label == 'jobs' else 'q'}=before")
+    field = page.get_by_label(f"Search {label}")
+    expect(field).to_have_value("before")
+    page.evaluate("history.pushState({}, '', location.href)")
+    field.press("End")
+    field.press_sequentially("hand and more ")
+    page.wait_for_url("**beforehand**more**")
+    expect(field).to_have_value("beforehand and more ")
+    page.go_back()
+    expect(field).to_have_value("before")
+
+
 def test_the_slash_leads_to_a_search_from_every_page(new_page) -> None:
     page = new_page("/queue")
     ways = {

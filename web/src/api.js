@@ -81,17 +81,20 @@ export async function versioned(path, options = {}) {
 export const get = (path, values = {}, options = {}) => api(path + query(values), options);
 export const post = (path, body, options = {}) => api(path, { ...options, method: "POST", body });
 
-/** The first `count` items of a list as one answer, though it takes several pages. */
+/** The first `count` items of a list as one answer, though it takes several pages. What stands beside the
+ * items is that of the first page, which alone may have it; how it goes on, that of the last.
+ */
 export async function first(path, values, count, options = {}) {
   const items = [];
   let answer = null;
-  let limit;
+  let full;
   do {
-    limit = Math.min(LARGEST_PAGE, count - items.length);
+    const limit = Math.min(LARGEST_PAGE, count - items.length);
     const more = await get(path, { ...values, limit, cursor: answer?.next_cursor }, options);
     items.push(...more.items);
-    answer = { ...answer, ...more, items };
-  } while (answer.next_cursor && items.length < count && items.length % LARGEST_PAGE === 0);
+    full = more.items.length === limit;
+    answer = { ...more, ...answer, items, next_cursor: more.next_cursor, searched: more.searched };
+  } while (answer.next_cursor && items.length < count && full);
   return answer;
 }
 

@@ -117,6 +117,12 @@ function labelled(element, key) {
   return element;
 }
 
+/** Have the box above a list say whether all of its rows are selected, or some. */
+export function tellPicked(box, selected, shown) {
+  box.checked = selected > 0 && selected >= shown;
+  box.indeterminate = selected > 0 && !box.checked;
+}
+
 /** What a click does that is not to be done by the second click of a double one: by then something else
  * may stand in that place.
  */

@@ -76,9 +76,9 @@ export function ago(moment) {
 }
 
 function brief(seconds) {
-  if (seconds < 60) return `${Math.round(seconds)}s`;
-  if (seconds < 3600) return `${Math.round(seconds / 60)}m`;
-  if (seconds < 86400) return `${Math.round(seconds / 3600)}h`;
+  if (seconds < 59.5) return `${Math.round(seconds)}s`;
+  if (seconds < 59.5 * 60) return `${Math.round(seconds / 60)}m`;
+  if (seconds < 23.5 * 3600) return `${Math.round(seconds / 3600)}h`;
   return `${Math.round(seconds / 86400)}d`;
 }
 

@@ -2,7 +2,7 @@
  * what can be seen is in the page; the next part is asked for when the end comes near. */
 import { get } from "./api.js";
 import { now } from "./clock.js";
-import { bdi, h } from "./dom.js";
+import { bdi, h, say } from "./dom.js";
 import { duration, tickDuration } from "./format.js";
 import { runTime, statusMark } from "./job_row.js";
 import { VirtualList } from "./virtual_list.js";
@@ -157,15 +157,6 @@ export class TreeView {
   row(job, at) {
     const root = this.items[0];
     const level = job.depth - root.depth;
-    const { begin, whole } = this.span;
-    const seconds = runTime(job);
-    const bar = h(`span.axis-bar.is-${job.status}`);
-    if (job.started_at) {
-      bar.style.left = `${Math.min(99, Math.max(0, ((Date.parse(job.started_at) - begin) / whole) * 100))}%`;
-      bar.style.width = `${Math.max(0.4, Math.min(100, (((seconds ?? 0) * 1000) / whole) * 100))}%`;
-    } else {
-      bar.hidden = true;
-    }
     const name = h(
       "span.tree-name",
       {},
@@ -173,13 +164,35 @@ export class TreeView {
       h("a", { href: `/jobs/${job.id}` }, bdi(job.name || job.type, 300)),
     );
     name.style.paddingLeft = `${level * (NARROW.matches ? 8 : 16)}px`;
-    return h(
+    const row = h(
       "div.tree-row",
       { role: "treeitem", "aria-level": level + 1, "aria-posinset": at + 1, "aria-setsize": this.ended ? this.items.length : -1 },
       name,
       statusMark(job),
-      h("span.axis", { "aria-hidden": "true" }, bar),
-      h("span.tree-time", {}, duration(seconds)),
+      h("span.axis", { "aria-hidden": "true" }, h(`span.axis-bar.is-${job.status}`)),
+      h("span.tree-time"),
     );
+    this.grow(row, job);
+    return row;
+  }
+
+  /** Give a row the duration of its job, and its bar the place on the axis. */
+  grow(row, job) {
+    const { begin, whole } = this.span;
+    const seconds = runTime(job);
+    const bar = row.querySelector(".axis-bar");
+    bar.hidden = !job.started_at;
+    if (job.started_at) {
+      bar.style.left = `${Math.min(99, Math.max(0, ((Date.parse(job.started_at) - begin) / whole) * 100))}%`;
+      bar.style.width = `${Math.max(0.4, Math.min(100, (((seconds ?? 0) * 1000) / whole) * 100))}%`;
+    }
+    say(row.lastChild, duration(seconds));
+  }
+
+  /** What runs has run longer, and the axis with it. */
+  tick() {
+    if (!this.items.length || this.items[0].completed_at) return;
+    this.mark();
+    for (const [job, row] of this.list.rows.made) this.grow(row, job);
   }
 }

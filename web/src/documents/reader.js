@@ -10,7 +10,7 @@ import { go } from "../router.js";
 import { remembered } from "../scroll.js";
 import { removeSoon, UNDO_SENTENCE } from "../undo.js";
 import { tagsOf } from "./selection.js";
-import { made, reference, safeAddress, taken, toDocument } from "./shown.js";
+import { made, phrase, reference, safeAddress, taken, toDocument } from "./shown.js";
 
 export function reader() {
   const ask = latest();
@@ -202,9 +202,7 @@ export function reader() {
       if (this.summarising) return "Summarising…";
       return this.document?.summary ? "Summarise again" : "Summarise";
     },
-    phrase(word) {
-      return /\s/.test(word) ? `"${word}"` : word;
-    },
+    phrase,
     get gone() {
       return Boolean(this.document?.gone_at);
     },

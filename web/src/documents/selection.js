@@ -1,6 +1,7 @@
 /** What is selected among documents, one by one or all that match, and what is done to it. */
 import { post } from "../api.js";
 import { askText, confirm, note } from "../dialogs.js";
+import { tellPicked } from "../dom.js";
 import { counted, number, plural } from "../format.js";
 import { ended } from "../job/ended.js";
 import { removeSoon, UNDO_SENTENCE } from "../undo.js";
@@ -43,6 +44,9 @@ export function selection() {
         check.checked = on;
         this.pick(Number(check.dataset.id), on);
       }
+    },
+    tellPicked() {
+      tellPicked(this.refs.all, this.selected, this.shown);
     },
     unselect() {
       this.refs.all.checked = false;

@@ -81,13 +81,19 @@ export const rootOf = (words) => Number(words.get("root")) || 0;
 
 const FACETS = { source: "source", sources: "source", type: "type", types: "type", site: "site", sites: "site", tag: "tag", tags: "tag" };
 
+/** The words of a query; what is quoted is one word. */
+export const wordsOf = (text) => text.match(/[^\s"]*"[^"]*"|\S+/g) ?? [];
+
+/** Text as one word of a query. */
+export const phrase = (text) => (/\s/.test(text) ? `"${text}"` : text);
+
 /** Facets as words of the query; with `capped` there may be more than were counted. */
 export function facetWords(facets, capped) {
   return Object.entries(facets).flatMap(([kind, values]) => {
     const list = Array.isArray(values) ? values : Object.entries(values).map(([value, count]) => ({ value, count }));
     return list.slice(0, 6).map(({ value, name, count }) => {
       const text = String(value ?? name);
-      const word = `${FACETS[kind] ?? kind}:${/\s/.test(text) ? `"${text}"` : text}`;
+      const word = `${FACETS[kind] ?? kind}:${phrase(text)}`;
       return { word, label: clean(text, 40), count: `${number(count)}${capped ? "+" : ""}` };
     });
   });

@@ -1,6 +1,6 @@
 /** The last runs of a workflow as small bars, the newest at the right; height is the duration. */
 import { h } from "../dom.js";
-import { ago, duration } from "../format.js";
+import { ago, duration, number, plural } from "../format.js";
 
 const LEAST = 0.25;
 
@@ -14,6 +14,6 @@ export function strip(runs, name) {
     return bar;
   });
   const failed = runs.filter((each) => each.status === "failed").length;
-  const words = `${runs.length} runs of ${name}, ${failed} failed`;
+  const words = `${plural(runs.length, "run")} of ${name}, ${number(failed)} failed`;
   return h("span.strip", { role: "group", "aria-label": words }, bars);
 }

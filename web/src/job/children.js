@@ -83,6 +83,10 @@ export function children(id) {
       }
     },
 
+    growBelow() {
+      tree?.tick();
+    },
+
     keyBelow(key) {
       return Boolean(!this.wholeTree && table?.key(key));
     },

@@ -2,7 +2,7 @@
 import { get, latest, post } from "../api.js";
 import { now, paced } from "../clock.js";
 import { note } from "../dialogs.js";
-import { bdi, h, icon, swap } from "../dom.js";
+import { bdi, h, icon, say, swap } from "../dom.js";
 import { StepGraph } from "../flow/graph.js";
 import { askParameters } from "../flow/run_dialog.js";
 import { clean, duration } from "../format.js";
@@ -15,6 +15,7 @@ export function steps(id) {
   const ask = latest();
   let graph = null;
   let soon = null;
+  let shown = [];
 
   return {
     stepCount: 0,
@@ -46,7 +47,13 @@ export function steps(id) {
       this.stepCount = found.items.length;
       this.definitionId = found.definition_id;
       graph.draw(found.items.map(drawn));
-      swap(this.refs.steps, found.items.map(row));
+      shown = found.items;
+      swap(this.refs.steps, shown.map(row));
+    },
+
+    /** What runs has run longer. */
+    growSteps() {
+      [...this.refs.steps.children].forEach((each, at) => say(each.lastChild, runFor(shown[at])));
     },
 
     /** Run the same definition, as it was, with other parameters. */
@@ -83,6 +90,8 @@ function drawn(step) {
   return { name: step.name, phase: step.phase, needs: step.needs, action: step.action, word, note, href: step.job ? `/jobs/${step.job.id}` : undefined };
 }
 
+const runFor = ({ job }) => (job ? duration(runTime(job)) : "–");
+
 function row(step) {
   const [word, note] = told(step);
   const { job } = step;
@@ -101,6 +110,6 @@ function row(step) {
     h("td.flow-name", {}, name, h("span.flow-about", {}, parts)),
     h("td.flow-state", { "data-label": "Status" }, mark, about),
     h("td.is-number", { "data-label": "Jobs" }, progress?.words ?? "–"),
-    h("td.is-number", { "data-label": "Duration" }, job ? duration(runTime(job)) : "–"),
+    h("td.is-number", { "data-label": "Duration" }, runFor(step)),
   );
 }

@@ -1,9 +1,9 @@
 /** Dead letters: messages that were given up, with every error, to be requeued or deleted. */
 import { since } from "../ages.js";
-import { api, curl, get, latest, post } from "../api.js";
+import { api, curl, first, get, latest, post } from "../api.js";
 import { paced } from "../clock.js";
 import { confirm, copy, note } from "../dialogs.js";
-import { bdi, h, iconButton, once, renew } from "../dom.js";
+import { bdi, h, iconButton, once, renew, tellPicked } from "../dom.js";
 import { clean, cleanLines, number, plural } from "../format.js";
 import { live } from "../live.js";
 
@@ -44,8 +44,7 @@ export function dead() {
 
     async load() {
       try {
-        const limit = Math.min(200, Math.max(PAGE, this.shown));
-        const found = await ask((signal) => get("/api/queue/dead", { limit }, { signal }));
+        const found = await ask((signal) => first("/api/queue/dead", {}, Math.max(PAGE, this.shown), { signal }));
         if (!found) return;
         this.count = found.total;
         this.fill(found.items);
@@ -138,7 +137,6 @@ export function dead() {
       await this.run(() => post("/api/queue/dead/bulk", body), "Under way");
       chosen.clear();
       this.selected = 0;
-      this.refs.all.checked = false;
     },
 
     async run(request, done) {
@@ -162,6 +160,10 @@ export function dead() {
       }
       if (!this.refs.all.checked) chosen.clear();
       this.selected = chosen.size;
+    },
+
+    tellPicked() {
+      tellPicked(this.refs.all, this.selected, this.shown);
     },
 
     get sentence() {

@@ -8,7 +8,7 @@ import { arrivals } from "../documents/arrivals.js";
 import { history } from "../documents/history.js";
 import { reader } from "../documents/reader.js";
 import { selection } from "../documents/selection.js";
-import { facetWords, pieces, rootOf } from "../documents/shown.js";
+import { facetWords, phrase, pieces, rootOf, wordsOf } from "../documents/shown.js";
 import { bdi, h, swap } from "../dom.js";
 import { clean, counted, number, plural } from "../format.js";
 import { onKey } from "../keys.js";
@@ -28,6 +28,7 @@ export function documents() {
     id: null,
     view: "",
     text: "",
+    told: "",
     total: null,
     shown: 0,
     cursor: null,
@@ -46,7 +47,7 @@ export function documents() {
         live.subscribe("system", { message: () => {}, reload: () => this.again() }),
       );
       this.awaitDocuments();
-      this.text = here().query.get("q") ?? "";
+      this.text = this.told = here().query.get("q") ?? "";
       this.root = rootOf(here().query);
       this.routed(here());
       this.load();
@@ -63,9 +64,11 @@ export function documents() {
       const text = words.get("q") ?? "";
       this.view = words.get("view") ?? "";
       const root = rootOf(words);
-      const typing = document.activeElement?.dataset.search !== undefined;
-      if (root !== this.root || (text !== this.text && !typing)) {
-        if (!typing) this.text = text;
+      const typed = text === this.told && document.activeElement?.dataset.search !== undefined; // and not in the address yet
+      this.told = text;
+      if (root !== this.root || (text !== this.text && !typed)) {
+        if (!typed) this.text = text;
+        this.everything = false;
         this.root = root;
         this.load();
       }
@@ -74,22 +77,24 @@ export function documents() {
     },
 
     typed() {
+      this.everything = false; // it was all that matched something else
       clearTimeout(typing);
       typing = setTimeout(() => this.now(), 150);
     },
     now() {
       clearTimeout(typing);
+      this.everything = false;
       if (this.text.trim()) this.root = 0;
       change({ q: this.text, root: this.root || "" }, { replace: true });
       this.load();
     },
     narrow(word) {
-      const words = this.text.split(/\s+/).filter(Boolean);
+      const words = wordsOf(this.text);
       this.text = words.includes(word) ? words.filter((each) => each !== word).join(" ") : [...words, word].join(" ");
       this.now();
     },
     tagWord(tag) {
-      return `tag:${tag}`;
+      return `tag:${phrase(tag)}`;
     },
 
     get asked() {

@@ -48,7 +48,7 @@ export function job() {
       ends.push(
         onRoute((route) => route.page === "job" && route.id === id && this.routed(route)),
         live.subscribe(`job:${id}`, { message: (m) => this.heard(m), reload: () => this.load() }),
-        everySecond(() => (this.tick += 1)),
+        everySecond(() => this.second()),
         onKey((event) => this.key(event)),
       );
       soon = paced(() => this.load(), 300, 300);
@@ -62,6 +62,12 @@ export function job() {
       soon.stop();
       log?.destroy();
       this.stopParts();
+    },
+
+    second() {
+      this.tick += 1;
+      this.growSteps();
+      this.growBelow();
     },
 
     routed({ query }) {

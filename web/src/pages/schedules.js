@@ -1,5 +1,5 @@
 /** When workflows are due: the next five times of each, what became of the last, and steering. */
-import { get, latest } from "../api.js";
+import { first, get, latest } from "../api.js";
 import { everySecond } from "../clock.js";
 import { note } from "../dialogs.js";
 import { bdi, h, icon, iconButton, once, renew, say } from "../dom.js";
@@ -14,11 +14,11 @@ function times({ paused, enabled, next }) {
   if (!enabled) return h("span.quiet", {}, "none: the workflow is disabled");
   if (paused) return h("span.flow-paused", {}, icon("pause"), "paused");
   if (!next.length) return h("span.quiet", {}, "never");
-  const [first, ...rest] = next;
+  const [soonest, ...rest] = next;
   return h(
     "ol.next-times",
     {},
-    h("li", {}, h("span", { "data-at": first }, ago(first)), h("span.quiet", {}, moment(first))),
+    h("li", {}, h("span", { "data-at": soonest }, ago(soonest)), h("span.quiet", {}, moment(soonest))),
     rest.map((at) => h("li.quiet", {}, moment(at))),
   );
 }
@@ -55,7 +55,7 @@ export function schedules() {
 
     async load() {
       try {
-        const found = await ask((signal) => get("/api/schedules", { limit: Math.min(200, Math.max(PAGE, items.length)) }, { signal }));
+        const found = await ask((signal) => first("/api/schedules", {}, Math.max(PAGE, items.length), { signal }));
         if (found) this.show(found.items, found.next_cursor);
       } catch (error) {
         this.problem = this.loaded ? "" : error.message;

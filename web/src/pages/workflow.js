@@ -1,6 +1,6 @@
 /** One workflow: its steps, when it runs, its runs, and the editor of its text. */
 import { since } from "../ages.js";
-import { curl, get, latest } from "../api.js";
+import { curl, first, get, latest } from "../api.js";
 import { everySecond, now, paced } from "../clock.js";
 import { confirm, copy, menu, note } from "../dialogs.js";
 import { bdi, h, swap } from "../dom.js";
@@ -136,8 +136,7 @@ export function workflow() {
     // -- runs
 
     async loadRuns() {
-      const limit = Math.min(200, Math.max(PAGE, this.runCount));
-      const found = await this.askedRuns({ limit });
+      const found = await this.askedRuns(first, {}, Math.max(PAGE, this.runCount));
       if (!found) return;
       this.runsLoaded = true;
       this.runCount = found.items.length;
@@ -145,13 +144,13 @@ export function workflow() {
       swap(this.refs.runs, found.items.map(runRow));
     },
 
-    askedRuns(values) {
-      const asked = askRuns((signal) => get(`/api/definitions/${id}/runs`, values, { signal }));
+    askedRuns(how, ...words) {
+      const asked = askRuns((signal) => how(`/api/definitions/${id}/runs`, ...words, { signal }));
       return asked.catch((error) => note(error.message, { error: true }));
     },
 
     async moreRuns() {
-      const found = await this.askedRuns({ limit: PAGE, cursor: this.cursor });
+      const found = await this.askedRuns(get, { limit: PAGE, cursor: this.cursor });
       if (!found) return;
       this.refs.runs.append(...found.items.map(runRow));
       this.runCount += found.items.length;

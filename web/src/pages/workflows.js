@@ -1,5 +1,5 @@
 /** All workflows: what they are, when they ran and will run, and whether they may. */
-import { get, latest } from "../api.js";
+import { first, get, latest } from "../api.js";
 import { everySecond, paced } from "../clock.js";
 import { menu, note } from "../dialogs.js";
 import { bdi, h, icon, iconButton, once, say, swap } from "../dom.js";
@@ -53,7 +53,7 @@ export function workflows() {
 
     async load() {
       try {
-        const found = await ask((signal) => get("/api/definitions", { limit: Math.min(200, Math.max(PAGE, items.length)) }, { signal }));
+        const found = await ask((signal) => first("/api/definitions", {}, Math.max(PAGE, items.length), { signal }));
         if (!found) return;
         this.files = found.files.map((each) => ({ path: clean(each.path, 200), problem: clean(each.problem, 600) }));
         this.show(found.items, found.next_cursor);

@@ -1,5 +1,6 @@
 /** What is selected on the queue page, row by row or all that match, and what is done to it. */
 import { performAll } from "../actions.js";
+import { tellPicked } from "../dom.js";
 import { counted, number } from "../format.js";
 import { STATES } from "./filter.js";
 
@@ -12,8 +13,10 @@ export function selection(table) {
     pickPage() {
       table().pickAll(this.refs.all.checked);
     },
+    tellPicked() {
+      tellPicked(this.refs.all, this.selected, this.shown);
+    },
     unselect() {
-      this.refs.all.checked = false;
       table().pickAll(false);
       this.everything = false;
     },

@@ -415,6 +415,29 @@ def test_runs_that_cannot_be_had_are_told_of(new_page, server, text) -> None:
     expect(page.get_by_role("alert").filter(has_text="Too much at once.")).to_be_visible()
 
 
+def test_the_next_page_comes_though_the_list_is_loaded_anew_before_it(
+    new_page, server, text
+) -> None:
+    id_ = store(server, re.sub(r"\[parameters.moon\]\n.*\n.*\n", "", text))
+    page = new_page(f"/workflows/{id_}", REFUSED)
+    answer = {"items": [], "next_cursor": "1"}
+    page.route(f"**/api/definitions/{id_}/runs?limit=50", lambda route: route.fulfill(json=answer))
+    asked = []
+    broken = {"status": 503, "json": {"title": "Busy", "detail": "Too much at once."}}
+
+    def next_page(route) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            route.fulfill(**broken)
+
+    page.route(f"**/api/definitions/{id_}/runs?*cursor=*", next_page)
+    page.get_by_role("tab", name="Runs").click()
+    with page.expect_request("**/runs?*cursor=*"):
+        page.get_by_role("button", name="Show more").click()
+    request(f"{server.url}/api/definitions/{id_}/execute", {})
+    expect(page.get_by_role("alert").filter(has_text="Too much at once.")).to_be_visible()
+
+
 def test_a_double_click_begins_one_run(new_page, server, text) -> None:
     plain = re.sub(r"\[parameters.moon\]\n.*\n.*\n", "", text)
     id_ = store(server, plain)

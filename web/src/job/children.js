@@ -3,6 +3,7 @@ import { first, get, latest } from "../api.js";
 import { note } from "../dialogs.js";
 import { number } from "../format.js";
 import { JobTable } from "../job_table.js";
+import { paging } from "../paging.js";
 import { STATES } from "../queue/filter.js";
 import { withQuery } from "../router.js";
 import { remember, remembered } from "../scroll.js";
@@ -16,6 +17,7 @@ export function children(id) {
   let table = null;
   let tree = null;
   let timer = null;
+  let pages = null;
 
   return {
     view: "",
@@ -32,6 +34,7 @@ export function children(id) {
     },
 
     openChildren() {
+      pages ??= paging(() => this.firstChildren(), () => this.nextChildren());
       table?.destroy();
       this.refs.children.replaceChildren();
       this.childCount = 0;
@@ -40,10 +43,18 @@ export function children(id) {
         again: () => (timer ??= setTimeout(() => ((timer = null), this.loadChildren()), 300)),
         fits: (each) => !this.status.length || this.status.includes(each.status),
       });
-      this.loadChildren();
+      pages.begin();
     },
 
-    async loadChildren() {
+    loadChildren() {
+      return pages.load();
+    },
+
+    moreChildren() {
+      return pages.more();
+    },
+
+    async firstChildren() {
       const asked = Date.now();
       const wanted = Math.max(PAGE, this.childCount, remembered("rows") ?? 0);
       const answer = await ask((signal) => first(`/api/jobs/${id}/children`, { status: this.status }, wanted, { signal })).catch((error) => {
@@ -57,7 +68,8 @@ export function children(id) {
       this.childrenLoaded = true;
     },
 
-    async moreChildren() {
+    async nextChildren() {
+      if (!this.childCursor) return;
       const values = { limit: PAGE, status: this.status, cursor: this.childCursor };
       const asked = Date.now();
       const answer = await ask((signal) => get(`/api/jobs/${id}/children`, values, { signal })).catch((error) => note(error.message, { error: true }));

@@ -6,6 +6,7 @@ import { confirm, copy, note } from "../dialogs.js";
 import { bdi, h, iconButton, once, renew, tellPicked } from "../dom.js";
 import { clean, cleanLines, number, plural } from "../format.js";
 import { live } from "../live.js";
+import { paging } from "../paging.js";
 
 const PAGE = 50;
 
@@ -14,6 +15,7 @@ export function dead() {
   const ends = [];
   const chosen = new Set();
   let soon = null;
+  let pages = null;
   let told = null;
 
   return {
@@ -25,6 +27,7 @@ export function dead() {
     problem: "",
 
     init() {
+      pages = paging(() => this.loadFirst(), () => this.loadNext());
       soon = paced(() => this.load());
       ends.push(live.subscribe("queue", { message: (m) => this.heard(m.stats.dead), reload: () => this.load() }));
       this.load();
@@ -42,7 +45,15 @@ export function dead() {
       if (dead || dead !== this.count) soon();
     },
 
-    async load() {
+    load() {
+      return pages.load();
+    },
+
+    more() {
+      return pages.more();
+    },
+
+    async loadFirst() {
       try {
         const found = await ask((signal) => first("/api/queue/dead", {}, Math.max(PAGE, this.shown), { signal }));
         if (!found) return;
@@ -57,7 +68,8 @@ export function dead() {
       }
     },
 
-    async more() {
+    async loadNext() {
+      if (!this.cursor) return;
       try {
         const values = { limit: PAGE, cursor: this.cursor };
         const answer = await ask((signal) => get("/api/queue/dead", values, { signal }));

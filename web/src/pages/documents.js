@@ -13,6 +13,7 @@ import { bdi, h, swap } from "../dom.js";
 import { clean, counted, number, plural } from "../format.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
+import { paging } from "../paging.js";
 import { change, go, here, onRoute, withQuery } from "../router.js";
 import { remember, remembered } from "../scroll.js";
 import { isGoing, onGoing } from "../undo.js";
@@ -23,6 +24,7 @@ export function documents() {
   const ask = latest();
   const ends = [];
   let typing = null;
+  let pages = null;
 
   const page = {
     id: null,
@@ -40,6 +42,7 @@ export function documents() {
     root: 0,
 
     init() {
+      pages = paging(() => this.loadFirst(), () => this.loadNext());
       ends.push(
         onRoute((route) => route.page === "documents" && this.routed(route)),
         onKey((event) => this.key(event)),
@@ -50,7 +53,7 @@ export function documents() {
       this.text = this.told = here().query.get("q") ?? "";
       this.root = rootOf(here().query);
       this.routed(here());
-      this.load();
+      pages.begin();
     },
 
     destroy() {
@@ -70,7 +73,7 @@ export function documents() {
         if (!typed) this.text = text;
         this.everything = false;
         this.root = root;
-        this.load();
+        pages.begin();
       }
       if (id !== this.id) this.read(id);
       else if (this.view === "versions") this.loadVersions();
@@ -86,7 +89,7 @@ export function documents() {
       this.everything = false;
       if (this.text.trim()) this.root = 0;
       change({ q: this.text, root: this.root || "" }, { replace: true });
-      this.load();
+      pages.begin();
     },
     narrow(word) {
       const words = wordsOf(this.text);
@@ -106,7 +109,15 @@ export function documents() {
       return path + query({ limit: PAGE, ...values });
     },
 
-    async load() {
+    load() {
+      return pages.load();
+    },
+
+    more() {
+      return pages.more();
+    },
+
+    async loadFirst() {
       try {
         const answer = await ask((signal) => first(...this.asked, Math.max(PAGE, remembered("rows") ?? 0), { signal }));
         if (!answer) return;
@@ -142,7 +153,8 @@ export function documents() {
       if (stats && !this.text.trim() && !this.root) this.total = { count: stats.all.documents };
     },
 
-    async more() {
+    async loadNext() {
+      if (!this.cursor) return;
       const [path, values] = this.asked;
       const answer = await ask((signal) => get(path, { limit: PAGE, ...values, cursor: this.cursor }, { signal })).catch((error) => note(error.message, { error: true }));
       if (!answer) return;

@@ -7,6 +7,7 @@ import { copy, note } from "../dialogs.js";
 import { JobTable } from "../job_table.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
+import { paging } from "../paging.js";
 import { figures } from "../queue/figures.js";
 import { filterOf, offered, parsed } from "../queue/filter.js";
 import { logDrawer } from "../queue/log_drawer.js";
@@ -26,8 +27,7 @@ export function queue() {
   const ask = latest();
   const ends = [];
   let lookSoon = null;
-  let adding = false;
-  let wantsMore = false;
+  let pages = null;
   let slowTimer = null;
   let againTimer = null;
 
@@ -50,6 +50,7 @@ export function queue() {
     address: "",
 
     init() {
+      pages = paging(() => this.loadFirst(), () => this.loadNext());
       table = new JobTable(this.refs.rows, {
         selectable: true,
         openLog: (job) => change({ logs: job.id }),
@@ -96,8 +97,7 @@ export function queue() {
       this.showLog(Number(words.get("logs")) || null);
       if (same && this.shown) return;
       this.unselect();
-      wantsMore = false;
-      this.load();
+      pages.begin();
     },
 
     words() {
@@ -115,7 +115,15 @@ export function queue() {
 
     // -- the list
 
-    async load() {
+    load() {
+      return pages.load();
+    },
+
+    more() {
+      return pages.more();
+    },
+
+    async loadFirst() {
       const asked = Date.now();
       this.loading = true;
       clearTimeout(slowTimer);
@@ -135,10 +143,6 @@ export function queue() {
       clearTimeout(slowTimer);
       this.slow = false;
       this.loading = false;
-      if (wantsMore) {
-        wantsMore = false;
-        if (this.cursor) this.more();
-      }
     },
 
     loadSoon() {
@@ -168,24 +172,14 @@ export function queue() {
       }
     },
 
-    /** Show the next rows; where the list is being loaded anew, as soon as it is there. */
-    async more() {
-      if (adding) return;
-      if (this.loading) {
-        wantsMore = true;
-        return;
-      }
-      adding = true;
+    async loadNext() {
+      if (!this.cursor) return;
       const values = { ...this.words(), limit: PAGE, cursor: this.cursor };
       const asked = Date.now();
       this.loading = true;
       try {
         const answer = await ask((signal) => get("/api/jobs", values, { signal }));
-        adding = false;
-        if (!answer) {
-          wantsMore = true;
-          return;
-        }
+        if (!answer) return;
         table.append(answer.items, asked);
         this.shown = table.top.length;
         remember({ rows: this.shown });
@@ -194,7 +188,6 @@ export function queue() {
       } catch (error) {
         note(error.message, { error: true });
       }
-      adding = false;
       this.loading = false;
     },
 

@@ -6,6 +6,7 @@ import { bdi, h, icon, iconButton, once, renew, say } from "../dom.js";
 import { steer } from "../flow/acting.js";
 import { ago, clean, moment, number, plural } from "../format.js";
 import { live } from "../live.js";
+import { paging } from "../paging.js";
 
 const PAGE = 50;
 
@@ -26,6 +27,7 @@ function times({ paused, enabled, next }) {
 export function schedules() {
   const ask = latest();
   const ends = [];
+  let pages = null;
   let items = [];
 
   return {
@@ -36,6 +38,7 @@ export function schedules() {
     tick: 0,
 
     init() {
+      pages = paging(() => this.loadFirst(), () => this.loadNext());
       ends.push(
         live.subscribe("system", { message: (m) => m.schedules && this.load(), reload: () => this.load() }),
         everySecond(() => this.second()),
@@ -53,7 +56,15 @@ export function schedules() {
       for (const each of this.refs.rows.querySelectorAll("[data-at]")) say(each, ago(each.dataset.at));
     },
 
-    async load() {
+    load() {
+      return pages.load();
+    },
+
+    more() {
+      return pages.more();
+    },
+
+    async loadFirst() {
       try {
         const found = await ask((signal) => first("/api/schedules", {}, Math.max(PAGE, items.length), { signal }));
         if (found) this.show(found.items, found.next_cursor);
@@ -62,7 +73,8 @@ export function schedules() {
       }
     },
 
-    async more() {
+    async loadNext() {
+      if (!this.cursor) return;
       const values = { limit: PAGE, cursor: this.cursor };
       const found = await ask((signal) => get("/api/schedules", values, { signal })).catch((error) => note(error.message, { error: true }));
       if (found) this.show([...items, ...found.items], found.next_cursor);

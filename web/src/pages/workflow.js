@@ -10,6 +10,7 @@ import { StepGraph } from "../flow/graph.js";
 import { ago, clean, duration, moment, number } from "../format.js";
 import { runTime, statusMark } from "../job_row.js";
 import { live } from "../live.js";
+import { paging } from "../paging.js";
 import { go, guardLeaving, here, onRoute } from "../router.js";
 
 const TABS = [
@@ -28,6 +29,7 @@ export function workflow() {
   const askRuns = latest();
   const ends = [];
   let soon = null;
+  let pages = null;
   let graph = null;
   let editor = null;
   let shown = null;
@@ -44,6 +46,7 @@ export function workflow() {
     tick: 0,
 
     init() {
+      pages = paging(() => this.firstRuns(), () => this.nextRuns());
       soon = paced(() => this.load(), SOON, SOON);
       ends.push(
         onRoute((route) => route.page === "workflow" && route.name === id && this.routed(route)),
@@ -135,7 +138,15 @@ export function workflow() {
 
     // -- runs
 
-    async loadRuns() {
+    loadRuns() {
+      return pages.load();
+    },
+
+    moreRuns() {
+      return pages.more();
+    },
+
+    async firstRuns() {
       const found = await this.askedRuns(first, {}, Math.max(PAGE, this.runCount));
       if (!found) return;
       this.runsLoaded = true;
@@ -149,7 +160,8 @@ export function workflow() {
       return asked.catch((error) => note(error.message, { error: true }));
     },
 
-    async moreRuns() {
+    async nextRuns() {
+      if (!this.cursor) return;
       const found = await this.askedRuns(get, { limit: PAGE, cursor: this.cursor });
       if (!found) return;
       this.refs.runs.append(...found.items.map(runRow));

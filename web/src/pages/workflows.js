@@ -9,6 +9,7 @@ import { ago, clean, moment, plural } from "../format.js";
 import { statusMark } from "../job_row.js";
 import { onKey } from "../keys.js";
 import { live } from "../live.js";
+import { paging } from "../paging.js";
 import { go } from "../router.js";
 
 const PAGE = 50;
@@ -19,6 +20,7 @@ export function workflows() {
   const ask = latest();
   const ends = [];
   let soon = null;
+  let pages = null;
   let items = [];
 
   return {
@@ -30,6 +32,7 @@ export function workflows() {
     tick: 0,
 
     init() {
+      pages = paging(() => this.loadFirst(), () => this.loadNext());
       ends.push(
         live.subscribe("jobs", { message: (m) => m.type !== "job" || m.job.type === "workflow" ? soon() : null, reload: () => this.load() }),
         live.subscribe("system", { message: (m) => m.schedules && soon() }),
@@ -51,7 +54,15 @@ export function workflows() {
       for (const each of this.refs.rows.querySelectorAll("[data-at]")) say(each, ago(each.dataset.at));
     },
 
-    async load() {
+    load() {
+      return pages.load();
+    },
+
+    more() {
+      return pages.more();
+    },
+
+    async loadFirst() {
       try {
         const found = await ask((signal) => first("/api/definitions", {}, Math.max(PAGE, items.length), { signal }));
         if (!found) return;
@@ -62,7 +73,8 @@ export function workflows() {
       }
     },
 
-    async more() {
+    async loadNext() {
+      if (!this.cursor) return;
       const values = { limit: PAGE, cursor: this.cursor };
       const found = await ask((signal) => get("/api/definitions", values, { signal })).catch((error) => note(error.message, { error: true }));
       if (found) this.show([...items, ...found.items], found.next_cursor);

@@ -148,6 +148,28 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_is_wider_than_a_phone(
     page.wait_for_function("() => document.documentElement.scrollWidth <= 390")  # charts follow
 
 
+WRITTEN = """
+const { fillText } = CanvasRenderingContext2D.prototype;
+window.written = [];
+CanvasRenderingContext2D.prototype.fillText = function (text, ...where) {
+  window.written.push(text);
+  fillText.call(this, text, ...where);
+};
+"""
+
+
+def test_an_axis_that_counts_jobs_has_no_half_ones(new_page) -> None:
+    page = new_page("/queue")
+    columns = ["depth", "completed", "failed", "cancelled"]
+    columns += [f"{what}_p{each}" for what in ("run", "wait") for each in (50, 95, 99)]
+    minutes = {"minutes": [1_800_000_000, 1_800_000_060]} | {each: [0, 1] for each in columns}
+    page.route("**/api/stats/minutes?*", lambda route: route.fulfill(json=minutes))
+    page.add_init_script(WRITTEN)
+    page.goto("/")
+    page.wait_for_function("() => window.written.filter((each) => each === '1').length >= 2")
+    assert not {"0.1", "0.2", "0.5"} & set(page.evaluate("window.written"))
+
+
 def serious_faults(page: Page) -> list[tuple[str, list[str]]]:
     """What the accessibility checker finds, and where."""
     return [

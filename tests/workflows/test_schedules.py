@@ -199,6 +199,18 @@ def test_times_at_which_nothing_ran_are_made_up_for_as_it_says(
     assert moment(flows.table().next_at or 0) == datetime(2026, 3, 2, 14, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("missed", ["once", "skip"])
+def test_what_was_missed_for_longer_than_is_counted_is_made_up_for_by_its_last_time(
+    flows: Flows, missed: str
+) -> None:
+    flows.hourly(missed=missed, overlap="allow")
+    flows.at(2026, 6, 2, 13, 20)
+    flows.turn()
+    wanted = [] if missed == "skip" else [datetime(2026, 6, 2, 13, tzinfo=UTC)]
+    assert flows.due() == wanted
+    assert moment(flows.table().next_at or 0) == datetime(2026, 6, 2, 14, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("missed", ["once", "all", "skip"])
 def test_a_time_is_missed_only_when_the_grace_has_passed(flows: Flows, missed: str) -> None:
     flows.hourly(missed=missed, overlap="allow")

@@ -5,6 +5,9 @@ import { number } from "./format.js";
 
 const HEIGHT = 170;
 
+/** The steps of an axis that counts: there is no half job. */
+const WHOLE = Array.from({ length: 12 }, (_, at) => [1, 2, 5].map((each) => each * 10 ** at)).flat();
+
 /** The time of day, and at midnight the day. */
 function clock(at) {
   const text = uPlot.fmtDate("{HH}:{mm}")(new Date(at * 1000));
@@ -32,7 +35,7 @@ export function chart(host, { series, format = number, tick = format, sync = "pa
     legend: { live: true },
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
     padding: [10, 20, 0, 0],
-    axes: [axis({ size: 28, values: (_, ticks) => ticks.map(clock) }), axis({ size: 56, values: (_, ticks) => ticks.map((each) => tick(each)) })],
+    axes: [axis({ size: 28, values: (_, ticks) => ticks.map(clock) }), axis({ size: 56, ...(format === number && { incrs: WHOLE }), values: (_, ticks) => ticks.map((each) => tick(each)) })],
     series: [{ label: "Time", value: (_, at) => (at ? uPlot.fmtDate("{HH}:{mm}")(new Date(at * 1000)) : "–") }, ...series.map(line)],
     hooks: { setSelect: [selected], draw: [() => queueMicrotask(showLast)] },
   });

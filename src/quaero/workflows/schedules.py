@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
-from quaero.clock import MINUTE
+from quaero.clock import DAY, HOUR, MINUTE
 from quaero.db.contract import ReadTx, Tx
 from quaero.errors import DiskFull, NotFound, QuaeroError
 from quaero.workflows import cron
@@ -245,7 +245,8 @@ def _fire_one(tx: Tx, table: Timetable, begin: Begin, under_way: UnderWay) -> No
     due = [first]
     following = _pass(due, islice(table.times(first), MOST_MISSED), tx.now)
     if following is None and table.missed != "all":  # more were missed than anybody counts
-        since = tx.now - GRACE - 1 if table.missed == "skip" else tx.now
+        in_time = table.missed == "skip" and not table.blocked
+        since = tx.now - GRACE - 1 if in_time else _latest(table, tx.now) - 1
         following = _pass(due, table.times(max(due[-1], since)), tx.now)
     due = _wanted(tx, table, due)
     if len(due) > RUNS_AT_ONCE:
@@ -263,6 +264,15 @@ def _fire_one(tx: Tx, table: Timetable, begin: Begin, under_way: UnderWay) -> No
         "update schedule set blocked = 0, next_at = $2 where definition_id = $1",
         (table.definition_id, following),
     )
+
+
+def _latest(table: Timetable, now: int) -> int:
+    """The last due time that has come; `now` where that is more than a month ago."""
+    for span in (HOUR, DAY, 32 * DAY):
+        passed = list(takewhile(lambda at: at <= now, table.times(now - span)))
+        if passed:
+            return passed[-1]
+    return now
 
 
 def _pass(due: list[int], times: Iterator[int], now: int) -> int | None:
@@ -287,7 +297,8 @@ def _wanted(tx: Tx, table: Timetable, due: list[int]) -> list[int]:
         dropped, why = len(due) - 1, f"passed while {other}"
     else:
         missed = sum(tx.now - at > GRACE for at in due)
-        dropped, why = (missed if table.missed == "skip" else missed - 1), "were missed"
+        once = len(due) if len(due) > MOST_MISSED else missed
+        dropped, why = (missed if table.missed == "skip" else once - 1), "were missed"
     if dropped <= 0:
         return due
     _note(tx, table, f"{dropped} due times {why}", at=due[dropped - 1], left_out=dropped)

@@ -9,13 +9,14 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from quaero.cli import crawling
-from quaero.cli.progress import STILL_SECONDS, Display, is_lively, look
+from quaero.cli.progress import STILL_SECONDS, Display, is_lively, look, pages_done
 from quaero.cli.summary import conclude
 from quaero.crawl import frontier
 from quaero.db import SqliteDatabase
@@ -24,6 +25,7 @@ from quaero.jobs.logs import Entry, Level, Query
 from quaero.jobs.logs import read as read_log
 from quaero.jobs.logs import write as write_log
 from quaero.jobs.model import JobSpec
+from quaero.jobs.read import Counts
 from quaero.testing.jira_site import JiraSite
 from quaero.testing.site import Page, SiteServer, redirect
 
@@ -376,6 +378,19 @@ def test_a_warning_of_what_has_ended_is_nothing_to_wait_for(cli: Cli, tmp_path: 
         told = [Entry(waiting, waiting, 1, 0, Level.WARN, "again in an hour")]
         db.write_sync(write_log, told)
         assert db.read_sync(look, waiting, 1, db.path).trouble[1] == "again in an hour"
+
+
+def test_the_check_of_a_source_is_no_page(data: Path) -> None:
+    with SqliteDatabase.open(data / "quaero.db") as db:
+        seen = db.read_sync(look, 1, 1, db.path)
+    assert seen.crawl is not None
+    whole = f"{seen.crawl.admitted} of {seen.crawl.admitted} pages"
+    counts = seen.job.counts
+    assert pages_done(seen.job, seen.crawl) == whole
+    checked = replace(seen.job, counts=replace(counts, completed=counts.completed + 1))
+    assert pages_done(checked, seen.crawl) == whole
+    begun = replace(seen.job, counts=Counts(1, 0, 0, 0, 0))
+    assert pages_done(begun, None) == "0 of 0 pages"
 
 
 def test_a_crawl_that_waits_for_room_says_so(

@@ -125,9 +125,16 @@ class Display:
             self._progress.stop()
 
 
+def pages_done(job: Summary, crawl: CrawlReport | None) -> str:
+    """How many pages of a crawl are done; the check of a source, a job below it too, is none."""
+    admitted = 0 if crawl is None else crawl.admitted
+    checks = max(0, job.counts.total - admitted)
+    return f"{max(0, job.counts.done - checks)} of {count(job.counts.total - checks, 'page')}"
+
+
 def _text(seen: Look, rate: float) -> str:
     counts = seen.job.counts
-    text = f"{counts.done} of {count(counts.total, 'page')}"
+    text = pages_done(seen.job, seen.crawl)
     text += f", {rate:.0f}/s" if rate >= 1 else ""
     text += f", {counts.failed} failed" if counts.failed else ""
     if seen.crawl is not None and seen.crawl.waiting:

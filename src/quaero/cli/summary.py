@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quaero.cli.options import suggest
 from quaero.cli.output import count, print_json, safe, say, shorten, span
+from quaero.cli.progress import pages_done
 
 if TYPE_CHECKING:
     from quaero.cli.crawling import Wish
@@ -50,7 +51,7 @@ async def conclude(
         watch = suggest("jobs", "logs", str(root_id), "-f")
         say(f"crawl {root_id} goes on; watch it with `{watch}`")
     else:
-        _tell_paused(ending.job, wish)
+        _tell_paused(ending, wish)
     if not finished:
         return PAUSED
     return 0 if ending.job.status is Status.COMPLETED else 1
@@ -91,10 +92,10 @@ def _longest_document(tx: ReadTx, root_id: int) -> int | None:
     return rows[0][0] if rows else None
 
 
-def _tell_paused(job: Summary, wish: Wish) -> None:
+def _tell_paused(ending: _Ending, wish: Wish) -> None:
+    job = ending.job
     again = ["--continue", str(wish.go_on)] if wish.go_on else list(wish.urls)
-    say(f"crawl {job.id} is paused at {job.counts.done} of {count(job.counts.total, 'page')}; "
-        "nothing is lost")  # fmt: skip
+    say(f"crawl {job.id} is paused at {pages_done(job, ending.crawl)}; nothing is lost")
     if not wish.lasting:
         say("  the site ends with this program; begin anew with the same command")
         return

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -284,15 +284,24 @@ def _beside(settings: Settings, made: Worker) -> list[Coroutine[Any, Any, None]]
     return work
 
 
-async def _begin_what_is_due(settings: Settings, made: Worker) -> None:
+def _begin_what_is_due(settings: Settings, made: Worker) -> Coroutine[Any, Any, None]:
     """Follow the folder of definitions, begin runs by the clock, end what is over its time."""
     known = made.registry.known()
+    folder = Folder(made.db, settings.definitions_dir, known)
+    clockwork = Clockwork(made.db, made.queue_id, known, SystemClock())
+    made.pool.loops += [folder.loop, clockwork.loop]
+    made.pool.more |= folder.told
+    return _turn(made, folder, clockwork, known)
+
+
+async def _turn(
+    made: Worker, folder: Folder, clockwork: Clockwork, known: Mapping[str, Any]
+) -> None:
     try:
         await made.db.write(shipped.store, known)
     except StorageError as error:
         log.warning("the definitions that come with Quaero are not stored now: %s", error)
-    folder = Folder(made.db, settings.definitions_dir, known)
-    clockwork = Clockwork(made.db, made.queue_id, known, SystemClock())
+    await made.pool.told.wait()
     async with asyncio.TaskGroup() as group:
         group.create_task(folder.run())
         group.create_task(clockwork.run(folder.looked))

@@ -239,6 +239,15 @@ def worker_stands(serving: Serving) -> bool:
     return any(each["role"] == "worker" for each in serving.get("/api/health")[1]["processes"])
 
 
+def test_health_shows_the_loops_of_schedules_and_of_the_definitions_folder(serve: Any) -> None:
+    serving = serve()
+    wait_for(lambda: worker_stands(serving))
+    (worker,) = [
+        each for each in serving.get("/api/health")[1]["processes"] if each["role"] == "worker"
+    ]
+    assert {"definitions", "schedules"} <= {loop["name"] for loop in worker["loops"]}
+
+
 def test_a_crawl_is_handed_to_a_server_that_runs_and_watched_to_its_end(serve: Any) -> None:
     serving = serve()
     wait_for(lambda: worker_stands(serving))

@@ -9,7 +9,7 @@ import pytest
 
 from quaero.db import SqliteDatabase, migrations
 from quaero.db.sqlite.upkeep import backup_to, restore_from
-from quaero.errors import BadInput, Conflict, CorruptDatabase, NewerDatabase
+from quaero.errors import BadInput, Conflict, CorruptDatabase, NewerDatabase, StorageError
 from quaero.jobs.check import faults
 from quaero.queue.queue import open_queue
 
@@ -59,8 +59,22 @@ def test_without_room_nothing_is_restored_and_no_half_copy_is_left(
     command = [sys.executable, "-c", WITHOUT_ROOM, *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "q.db could not be read or written" in done.stdout
-    assert not (tmp_path / "old.db").exists()
+    assert not list(tmp_path.glob("old.db*"))
     assert names(there) == ["after", "before"]
+
+
+def test_nothing_is_left_of_a_backup_that_ended_early(there: Path, tmp_path: Path) -> None:
+    """A disk that is full keeps SQLite from deleting the journal of the copy."""
+    before = set(tmp_path.iterdir())
+    journal = tmp_path / ".c.db.partial-journal"
+
+    def told(*_: int) -> None:
+        journal.write_bytes(bytes(1024))
+        raise StorageError("the disk is full")
+
+    with pytest.raises(StorageError, match="full"):
+        backup_to(there, tmp_path / "c.db", told)
+    assert {each.name for each in set(tmp_path.iterdir()) - before} <= {"q.db-shm", "q.db-wal"}
 
 
 def test_a_backup_can_be_restored_where_there_is_nothing(tmp_path: Path, there: Path) -> None:

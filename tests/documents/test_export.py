@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import zipfile
@@ -233,6 +234,22 @@ def test_an_interrupted_export_leaves_the_old_file(
             write(db, target)
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
+
+
+@pytest.mark.parametrize("write", [export_folder, export_lines, export_archive])
+def test_an_export_that_finds_no_room_names_the_file(
+    write: Any, db: SqliteDatabase, page: Page, clock: FakeClock, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    fill(db, page, clock)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(BadInput, match=r"/out.* cannot be written: No space left .*another place"):
+        write(db, tmp_path / "out.zip")
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_link_that_leads_out_of_the_folder_is_not_followed(

@@ -12,6 +12,7 @@ import pytest
 from quaero.clock import SECOND
 from quaero.db import LOW_WATER
 from quaero.db.processes import SILENT_SECONDS, Reporter, resident_bytes, states
+from quaero.errors import StorageError
 from quaero.loops import Loop
 from quaero.queue.holders import Holders
 from quaero.queue.queue import open_queue
@@ -91,6 +92,16 @@ def test_too_little_room_is_told_and_what_it_means(opened, monkeypatch, free, sa
     opened.write(reporter(opened).write)
     found = "\n".join(told(opened).problems)
     assert re.search(says, found) if says else not found
+
+
+def test_a_folder_that_is_gone_is_told(opened) -> None:
+    told(opened)
+    aside = opened.folder.rename(opened.folder.with_name(opened.folder.name + "-aside"))
+    try:
+        with pytest.raises(StorageError, match="moved or deleted while it was in use"):
+            told(opened)
+    finally:
+        aside.rename(opened.folder)
 
 
 def test_a_process_that_fell_silent_is_named(opened) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from quaero.clock import MINUTE, SECOND
 from quaero.db import SqliteDatabase
+from quaero.db.processes import Reporter
 from quaero.errors import BadDefinition, BadInput, Conflict, DiskFull, NotFound
 from quaero.jobs import deadlines, steer
 from quaero.jobs.create import create
@@ -655,6 +656,91 @@ def test_definitions_follow_the_files_of_the_folder(flows: Flows, kept: folder.F
     (kept.path / "two.json").unlink()
     asyncio.run(kept.sync())
     assert ids(flows) == ["renamed"]
+
+
+def paused_hourly(flows: Flows, kept: folder.Folder) -> None:
+    put(kept, "one.toml", f'id = "one"\n[schedule]\ncron = "0 * * * *"\n{STEP}')
+    flows.opened.write(schedules.pause, "one")
+
+
+def test_a_folder_that_is_not_there_for_a_while_takes_nothing_out(
+    flows: Flows, kept: folder.Folder
+) -> None:
+    paused_hourly(flows, kept)
+    aside = kept.path.rename(kept.path.with_name("aside"))
+    for each in (kept, folder.Folder(flows.opened.db, kept.path, ACTIONS)):
+        with pytest.raises(BadInput, match="is its disk mounted"):
+            asyncio.run(each.sync())
+    kept.path.mkdir()  # on which nothing is mounted
+    for each in (kept, folder.Folder(flows.opened.db, kept.path, ACTIONS)):
+        with pytest.raises(BadInput, match=r"not even one\.toml"):
+            asyncio.run(each.sync())
+    assert flows.table("one").paused
+    kept.path.rmdir()
+    aside.rename(kept.path)
+    asyncio.run(kept.sync())
+    assert flows.table("one").paused
+
+
+def test_a_folder_that_goes_while_it_is_read_takes_nothing_out(
+    flows: Flows, kept: folder.Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused_hourly(flows, kept)
+    read = folder._read
+
+    def gone(path: Path, names: list[str]) -> dict[str, Any]:
+        path.rename(path.with_name("aside"))
+        return read(path, names)
+
+    monkeypatch.setattr(folder, "_read", gone)
+    with pytest.raises(BadInput, match="is its disk mounted"):
+        put(kept, "two.toml", f'id = "two"\n{STEP}')
+    assert flows.table("one").paused
+
+
+def test_an_emptied_folder_takes_its_definitions_out(flows: Flows, kept: folder.Folder) -> None:
+    for _ in range(2):
+        paused_hourly(flows, kept)
+        (kept.path / "one.toml").unlink()
+        asyncio.run(kept.sync())
+        assert ids(flows) == []
+    paused_hourly(flows, kept)
+    (kept.path / "one.toml").rename(kept.path / "one.off")
+    asyncio.run(folder.Folder(flows.opened.db, kept.path, ACTIONS).sync())
+    assert ids(flows) == [], "another file says that the folder is there"
+
+
+def test_of_two_processes_with_folders_of_their_own_the_first_follows_its(
+    flows: Flows, kept: folder.Folder, tmp_path: Path
+) -> None:
+    db = flows.opened.db
+    other = folder.Folder(db, tmp_path / "other", ACTIONS)
+    first = Reporter(db, "worker", list, lambda: kept.told)
+    flows.opened.write(first.write)
+    flows.opened.write(Reporter(db, "worker", list, lambda: other.told).write)
+    paused_hourly(flows, kept)
+    other.path.mkdir()
+    with pytest.raises(Conflict, match=r"follows the definitions in .*/definitions; give"):
+        put(other, "two.toml", f'id = "two"\n{STEP}')
+    assert (ids(flows), flows.table("one").paused) == (["one"], True)
+    flows.opened.write(first.forget)
+    asyncio.run(other.sync())
+    assert ids(flows) == ["two"], "the first has ended"
+
+
+async def test_what_keeps_a_folder_from_being_read_is_logged_once(
+    flows: Flows, kept: folder.Folder, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(folder, "LOOK_SECONDS", 0.001)
+    kept.path.write_text("no folder")
+    running = asyncio.create_task(kept.run())
+    async with asyncio.timeout(60):
+        while kept.loop.turns < 5:
+            await asyncio.sleep(0)
+    running.cancel()
+    assert len(caplog.records) == 1
+    assert "NotADirectoryError" in (kept.loop.error or "")
 
 
 def test_a_file_that_an_editor_puts_in_place_anew_was_never_gone(

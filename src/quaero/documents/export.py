@@ -192,13 +192,20 @@ def _make_durable(file: BinaryIO) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when all is written, and leaves nothing otherwise."""
+    """A file that takes the place of `path` when all is written, and leaves nothing otherwise.
+
+    Raises `BadInput` where it cannot be written, as where there is no room.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with draft.open("wb") as file:
             yield file
         draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        what = error.strerror or error
+        raise BadInput(f"{path} cannot be written: {what}; name another place") from error
     except BaseException:
         draft.unlink(missing_ok=True)
         raise

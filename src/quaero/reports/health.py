@@ -6,7 +6,6 @@ wrong is said in a sentence each; nothing wrong is `ok`.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,7 +15,7 @@ from quaero.db.contract import ReadTx
 from quaero.db.processes import ProcessState, states
 from quaero.jobs import feed
 from quaero.loops import Turned
-from quaero.reports.storage import TOO_LITTLE_ROOM, storage
+from quaero.reports.storage import TOO_LITTLE_ROOM, room, storage
 from quaero.sources import credentials
 
 PATIENCE = 3.0  # turns that a loop may miss
@@ -79,8 +78,7 @@ def health(tx: ReadTx, database: Path) -> Health:
     slowest = max((seconds for seconds in commits if seconds is not None), default=None)
     lag = max((int(each.state.report.more.get("feed_behind", 0)) for each in alive), default=0)
     held = storage(tx, database)
-    total = shutil.disk_usage(database.parent).total
-    disk = Disk(total, held.free, held.database + held.log)
+    disk = Disk(room(database)[0], held.free, held.database + held.log)
     problems = [*_loop_problems(alive), *_problems(alive, disk, slowest, lag, short=held.short)]
     problems += [
         f"process {each.state.pid} on {each.state.host} ({each.state.role}) has not been heard of"

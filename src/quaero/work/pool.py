@@ -16,6 +16,7 @@ from functools import partial
 from random import Random
 from time import perf_counter
 from types import CoroutineType
+from typing import Any
 
 from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
 from quaero.db.contract import ReadTx, Tx, last
@@ -236,7 +237,12 @@ def _save(
 
 
 class Pool:
-    """N slots that run the jobs of one queue until stopped."""
+    """N slots that run the jobs of one queue until stopped.
+
+    What goes on beside them in its process puts its loops into `loops`, and what it has to tell
+    other processes into `more`, before `run`; `told` is set once both stand in the row of the
+    process.
+    """
 
     def __init__(
         self, db: SqliteDatabase, queue_id: int, registry: Registry,
@@ -249,6 +255,9 @@ class Pool:
         self._clock = clock or SystemClock()
         self._register = Holders(db.path, self._clock)
         self.metrics = Metrics()
+        self.loops: list[Loop] = []
+        self.more: dict[str, Any] = {}
+        self.told = asyncio.Event()
         self.consumer: Consumer[Work, Outcome] | None = None
         self._backend: JobBackend | None = None
         self._isolating: asyncio.Task[None] | None = None
@@ -276,7 +285,7 @@ class Pool:
         self.consumer = make(concurrency=slots, alone=options.alone, lane=options.lane)
         if self._stopping:
             self.consumer.stop()
-        loops = [backend.sweeper, journal.loop]
+        loops = [backend.sweeper, journal.loop, *self.loops]
         beside = [asyncio.create_task(journal.run())]
         if options.lane is None and not options.alone:
             for_commands = partial(
@@ -299,6 +308,7 @@ class Pool:
         )  # fmt: skip
         try:
             await self._tell(reporter)
+            self.told.set()
             await self.consumer.run(options.grace)
         finally:
             reporter.close()
@@ -337,8 +347,9 @@ class Pool:
         running = [*self.consumer.running(), *besides]
         return bool(too_long(running, self._backend, perf_counter()))
 
-    def _told(self, holder_id: int) -> dict[str, int]:
-        return {"holder": holder_id, "queue": self._queue_id, "slots": self._options.concurrency}
+    def _told(self, holder_id: int) -> dict[str, Any]:
+        own = {"holder": holder_id, "queue": self._queue_id, "slots": self._options.concurrency}
+        return {**self.more, **own}
 
     async def _leave(self, holder: Holder, reporter: Reporter) -> None:
         """Leave the register, or be found dead by others where that cannot be written."""

@@ -5,6 +5,9 @@ A definition that was made elsewhere is never overwritten by a file of the same 
 anything but the change of a person who saw its present text. A file that is renamed keeps its
 definition, and one that could not be in force is looked at again with every change of the folder,
 as what it waited for may be in another file.
+
+A folder that is not there, as where its disk is not mounted, changes nothing either; nor does that
+of a process which is set to another folder than one that works already.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from quaero.db.contract import Database, ReadTx, Tx
+from quaero.db.processes import states
 from quaero.durable import sync
 from quaero.errors import BadInput, Conflict, QuaeroError
 from quaero.loops import Loop
@@ -35,6 +39,7 @@ ENDINGS: dict[str, Format] = {".toml": "toml", ".json": "json"}
 MOST_FILES = 2_000
 LOOK_SECONDS = 2.0
 SETTLE_SECONDS = 0.3
+_TOLD = "definitions"
 _NO_TEXT = Fault(None, "", f"it is no UTF-8 text of at most {MOST_BYTES} bytes")
 
 
@@ -51,6 +56,18 @@ class File:
 class _Seen:
     path: str
     stamp: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What lies in the folder; `place` tells this folder from another in its place.
+
+    `bare`: nothing at all lies in it, as in one on which nothing is mounted, or it is missing.
+    """
+
+    seen: frozenset[_Seen] = frozenset()
+    place: tuple[int, int] | None = None
+    bare: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,12 @@ class Folder:
         self._db = db
         self._actions = actions
         self._seen: frozenset[_Seen] | None = None
+        self._place: tuple[int, int] | None = None
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the other processes have to know: the folder that this one follows."""
+        return {_TOLD: str(self.path.resolve())}
 
     async def run(self) -> None:
         """Look for changes again and again; runs until it is cancelled."""
@@ -82,26 +105,68 @@ class Folder:
             try:
                 await self.sync()
             except Exception as error:  # noqa: BLE001 - schedules go on whatever lies in a folder
+                before = self.loop.error
                 self.loop.failed(error)
-                log.warning("the definitions in %s cannot be read now: %s", self.path, error)
+                if self.loop.error != before:
+                    log.warning("the definitions in %s cannot be read now: %s", self.path, error)
             else:
                 self.loop.turn()
             self.looked.set()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def sync(self) -> bool:
-        """Store what has changed in the folder; False where nothing has, by size and time."""
-        seen = await asyncio.to_thread(_look, self.path)
+        """Store what has changed in the folder; False where nothing has, by size and time.
+
+        Raises `Conflict` where another process follows another folder, `BadInput` where the folder
+        of the stored files is not there.
+        """
+        await self._db.read(_one_folder, self.told[_TOLD])
+        seen = await self._look()
         if seen == self._seen:
             return False
         if self._seen is not None and _names(self._seen) - _names(seen):
             await asyncio.sleep(SETTLE_SECONDS)  # an editor may be about to put a new one there
-            seen = await asyncio.to_thread(_look, self.path)
+            seen = await self._look()
         texts = await asyncio.to_thread(_read, self.path, sorted(each.path for each in seen))
+        if texts.keys() != _names(seen):
+            await self._look()  # they may have gone with the whole folder
         understood = await asyncio.to_thread(_understood, texts, self._actions)
         await self._db.write(_store, understood)
         self._seen = seen
         return True
+
+    async def _look(self) -> frozenset[_Seen]:
+        """The files there are; in a folder that was never seen with a file they may be missing."""
+        found = await asyncio.to_thread(_look, self.path)
+        if found.bare and (found.place is None or found.place != self._place):
+            await self._db.read(_none_kept, self.path)
+        elif found.seen:
+            self._place = found.place
+        return found.seen
+
+
+def _one_folder(tx: ReadTx, own: str) -> None:
+    """Raise `Conflict` where the process that has worked longest follows another folder."""
+    for process in states(tx):
+        other = process.report.more.get(_TOLD) if process.alive else None
+        if other == own:
+            return
+        if other is not None:
+            raise Conflict(
+                f"process {process.pid} on {process.host} follows the definitions in {other}; give "
+                "both the same `workflows.directory`, or let one of them begin nothing by the "
+                "clock (`workflows.schedules`)"
+            )
+
+
+def _none_kept(tx: ReadTx, folder: Path) -> None:
+    """Raise `BadInput` where definitions are stored of files that lie in a folder no more."""
+    for (path,) in tx.execute("select path from definition_file order by path limit 1"):
+        raise BadInput(
+            f"the folder {folder} is missing or holds nothing, not even {path}: is its disk "
+            "mounted? Its definitions stay in force as they were; to take them out, put any other "
+            "file there"
+        )
 
 
 def files(tx: ReadTx) -> list[File]:
@@ -167,16 +232,18 @@ def _inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _look(folder: Path) -> frozenset[_Seen]:
+def _look(folder: Path) -> _Listing:
     """The files there are, with what changes when they do. A folder that is missing is empty."""
     try:
+        place = folder.stat()
         with os.scandir(folder) as entries:
-            found = [seen for entry in entries if (seen := _seen(entry)) is not None]
+            found = [_seen(entry) for entry in entries]
     except FileNotFoundError:
-        return frozenset()
-    if len(found) > MOST_FILES:
-        raise BadInput(f"{folder} has {len(found)} definitions; {MOST_FILES} is the most")
-    return frozenset(found)
+        return _Listing()
+    seen = frozenset(each for each in found if each is not None)
+    if len(seen) > MOST_FILES:
+        raise BadInput(f"{folder} has {len(seen)} definitions; {MOST_FILES} is the most")
+    return _Listing(seen, (place.st_dev, place.st_ino), bare=not found)
 
 
 def _names(seen: frozenset[_Seen]) -> set[str]:

@@ -51,19 +51,25 @@ def backup_to(source: Path, target: Path, told: Told = lambda _done, _total: Non
             _copy(source, partial, told)
             partial.rename(target)
         finally:
-            partial.unlink(missing_ok=True)
+            _drop(partial)
     return target.stat().st_size
 
 
 def _make(partial: Path, target: Path) -> None:
     """An empty file for the copy, in place of what a copy that was killed left there."""
     try:
-        partial.unlink(missing_ok=True)
+        _drop(partial)
         partial.touch(mode=0o600)
     except OSError as error:
         raise BadInput(
             f"{target} cannot be made: {error.strerror or error}; name another place"
         ) from error
+
+
+def _drop(copy: Path) -> None:
+    """Delete a copy that is not complete, with its journal."""
+    for path in (copy, copy.with_name(f"{copy.name}-journal")):
+        path.unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path, told: Told) -> None:
@@ -246,10 +252,10 @@ def _copy_whole(source: apsw.Connection, target: Path) -> None:
             copying.step(-1)
         writing.pragma("journal_mode", "delete")
     except BaseException:  # no room for it, say: half of a database is of use to nobody
-        target.unlink()
-        raise
-    finally:
         writing.close()
+        _drop(target)
+        raise
+    writing.close()
 
 
 def _writing(path: Path) -> apsw.Connection:

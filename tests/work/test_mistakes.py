@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime as dt
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,23 @@ def effect(tx, job):
     tx.execute("select 1")
 
 
+async def later(tx, job):
+    effect(tx, job)
+
+
+def in_pieces(tx, job, sql):
+    yield tx.execute(sql)
+
+
 MISTAKES = [
     (lambda _: 5, "what runs 'odd' returned 5, and no Result"),
     (lambda _: Result(object()), "the result cannot be written as JSON: there is no JSON for <obj"),
     (lambda _: Result(effects=[5]), r"effects \[5\] must be a sequence of functions"),
     (lambda _: Result(effects=effect), "effects <function effect .* must be a sequence"),
+    (lambda _: Result(effects=[later]), "later did nothing: .* without async, await and yield"),
+    (lambda _: Result(effects=[partial(in_pieces, sql="select 1")]), "in_pieces did nothing"),
+    (lambda _: Later(effects=[later]), "later did nothing: .* without async, await and yield"),
+    (lambda job: job.commit(later), "later did nothing: .* without async, await and yield"),
     (lambda _: Later(HOUR), r"delay datetime.timedelta\(.*\) must be a number of seconds"),
     (lambda _: Later(lane="ann"), "lane 'ann' must be a Lane"),
     (lambda _: Later(state={1, object()}), "the state cannot be written as JSON"),

@@ -774,7 +774,14 @@ async def test_an_effect_that_ends_in_no_usual_way_fails_its_job_and_no_neighbou
     assert await done(db) == [1, 2]
 
 
-@pytest.mark.parametrize("statement", ["commit", " ROLLBACK", "savepoint mine", "end;"])
+ENDING = [
+    "commit", " ROLLBACK", "savepoint mine", "end;", ";commit", "-- done; so\n/* ; */ commit",
+    "\ufeffend", "select ';'; commit",
+    "create temp trigger t after insert on job begin select 1; select 2; end; commit",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", ENDING)
 async def test_an_effect_cannot_end_the_transaction_of_its_neighbours(db, statement):
     def ends(tx, job):
         tx.execute(statement)

@@ -15,6 +15,7 @@ import msgspec
 
 from quaero.clock import SECOND
 from quaero.db.contract import Tx
+from quaero.db.unrun import refuse_unrun
 from quaero.jobs import feed, logs, minutes
 from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry, Level
@@ -245,11 +246,17 @@ def _take_effect(tx: Tx, ended: Sequence[tuple[Completed, JobRow, Held]]) -> Non
         for effect in each.effects:
             many = getattr(getattr(effect, "func", None), "together", None)
             if many is None:
-                effect(tx, job)
+                _apply(tx, job, effect)
             else:
                 joined.setdefault(many, []).append(((job, *effect.args), effect.keywords))  # type: ignore[attr-defined]
     for many, calls in joined.items():
         many(tx, calls)
+
+
+def _apply(tx: Tx, job: JobRow, effect: Effect) -> None:
+    """Run one. Raises `BadInput` for one with async or yield, which would do nothing."""
+    plain: Callable[[Tx, JobRow], object] = effect
+    refuse_unrun(effect, plain(tx, job))
 
 
 def _fail(
@@ -286,7 +293,7 @@ def end_own_run_badly(tx: Tx, job: JobRow, error: str) -> None:
 
 def _defer(tx: Tx, deferred: Deferred, job: JobRow, held: Held) -> None:
     for effect in deferred.effects:
-        effect(tx, job)
+        _apply(tx, job, effect)
     if deferred.after_pre:
         settle.complete(tx, [held])
         job.message_id, job.held = None, Hold.FOR_PRE
@@ -350,7 +357,7 @@ def commit(tx: Tx, work: Work, effects: Sequence[Effect], log: Sequence[Entry]) 
         return False
     (job,) = load(tx, [work.job_id]).values()
     for effect in effects:
-        effect(tx, job)
+        _apply(tx, job, effect)
     logs.write(tx, log)
     return True
 

@@ -6,13 +6,12 @@ import time
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Mapping
-from types import CoroutineType, GeneratorType
 from typing import Any
 
 import msgspec
 
 from quaero.db.sqlite.tx import SqliteTx
-from quaero.errors import BadInput
+from quaero.db.unrun import name_of
 from quaero.loops import Loop
 
 TOGETHER = 500
@@ -64,27 +63,3 @@ def alike(queue: deque[Call]) -> list[Call]:
         while queue and queue[0].fn == fn and len(calls) < TOGETHER:
             calls.append(queue.popleft())
     return calls
-
-
-def refuse_unrun(fn: Callable[..., Any], result: Any) -> None:
-    """Raise `BadInput` for a function that has not run: calling it made a coroutine or generator.
-
-    A generator over what was read is a result; one of the function's own body is not.
-    """
-    if isinstance(result, CoroutineType):
-        result.close()
-    elif not isinstance(result, GeneratorType) or result.gi_code is not _code_of(fn):
-        return
-    raise BadInput(
-        f"{name_of(fn)} did nothing: a function of the database is plain code, without async, "
-        "await and yield"
-    )
-
-
-def _code_of(fn: Callable[..., Any]) -> Any:
-    return getattr(getattr(fn, "__func__", fn), "__code__", None)
-
-
-def name_of(fn: Callable[..., Any]) -> str:
-    """What a log calls a function."""
-    return getattr(fn, "__qualname__", repr(fn))

@@ -14,9 +14,9 @@ from typing import Any
 import apsw
 
 from quaero.db.forking import PATIENCE
-from quaero.db.sqlite.calls import name_of, refuse_unrun
 from quaero.db.sqlite.connection import drop_copy
 from quaero.db.sqlite.tx import SqliteReadTx
+from quaero.db.unrun import name_of, refuse_unrun
 from quaero.errors import BadInput, StorageError
 
 READ_SECONDS = 10.0

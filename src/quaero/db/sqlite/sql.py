@@ -9,10 +9,20 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
+
+import apsw
 
 from quaero.errors import BadInput
 
-_CONTROL = re.compile(r"(?:begin|commit|end|rollback|savepoint|release)\b", re.IGNORECASE)
+_CONTROL = re.compile(
+    r"(?>[\s;\ufeff]|--[^\n]*|/\*.*?\*/)*+(begin|commit|end|rollback|savepoint|release)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_SEMICOLON_OR_QUOTED = re.compile(
+    r"""'[^']*(?:'|\Z)|"[^"]*(?:"|\Z)|`[^`]*(?:`|\Z)|\[[^]]*(?:]|\Z)|--[^\n]*|/\*.*?(?:\*/|\Z)|;""",
+    re.DOTALL,
+)
 _MACRO = re.compile(r"\b(each|ints)\(\$(\d+)\)|\$(\d+)")
 
 
@@ -31,9 +41,20 @@ def for_sqlite(sql: str) -> str:
 
     Raises `BadInput` for what begins or ends a transaction.
     """
-    if control := _CONTROL.match(sql.lstrip()):
-        raise BadInput(
-            f"a function of the database cannot {control[0].lower()}: it is committed when it "
-            "returns, and rolled back when it raises"
-        )
+    for statement in _statements(sql):
+        if control := _CONTROL.match(statement):
+            raise BadInput(
+                f"a function of the database cannot {control[1].lower()}: it is committed when it "
+                "returns, and rolled back when it raises"
+            )
     return _MACRO.sub(_translate, sql)
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The statements of a text, as SQLite parts them: not in a string, a comment or a trigger."""
+    start = 0
+    for match in _SEMICOLON_OR_QUOTED.finditer(sql):
+        if match[0] == ";" and apsw.complete(sql[start : match.end()]):  # else it is a trigger's
+            yield sql[start : match.end()]
+            start = match.end()
+    yield sql[start:]

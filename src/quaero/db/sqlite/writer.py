@@ -22,12 +22,13 @@ import apsw
 
 from quaero.db.contract import Offer, Ride
 from quaero.db.forking import PATIENCE
-from quaero.db.sqlite.calls import Call, Timer, alike, name_of, refuse_unrun
+from quaero.db.sqlite.calls import Call, Timer, alike
 from quaero.db.sqlite.connection import as_full, drop_copy, identity
 from quaero.db.sqlite.room import Room
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.db.sqlite.tx import SqliteTx
 from quaero.db.sqlite.wal import Wal
+from quaero.db.unrun import name_of, refuse_unrun
 from quaero.errors import StorageError
 from quaero.loops import Turned
 

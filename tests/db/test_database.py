@@ -14,6 +14,7 @@ from quaero.db import SqliteDatabase
 from quaero.db.contract import last
 from quaero.db.sqlite import wal, writer
 from quaero.db.sqlite.calls import Call
+from quaero.db.sqlite.sql import for_sqlite
 from quaero.db.sqlite.turnstile import Turnstile
 from quaero.errors import BadInput, StorageError
 from quaero.testing.clock import FakeClock
@@ -315,7 +316,18 @@ def test_a_transaction_that_was_kept_does_nothing_any_more(db):
     for tx in kept:
         with pytest.raises(BadInput, match="this transaction has ended"):
             put(tx, 1)
+    for asked in (lambda: kept[0].signal("t"), lambda: kept[0].at_end("t", items)):
+        with pytest.raises(BadInput, match="this transaction has ended"):
+            asked()
     assert db.read_sync(items) == []
+
+
+def test_statements_that_are_written_anew_each_time_are_not_kept_for_ever(db):
+    before = for_sqlite.cache_info()
+    db.read_sync(lambda tx: [tx.execute(f"select {n}") for n in range(5_000)])
+    after = for_sqlite.cache_info()
+    assert after.misses - before.misses >= 5_000
+    assert after.currsize < 5_000
 
 
 def test_a_write_that_interrupts_one_of_its_own_thread_is_refused_and_does_not_hang(
@@ -531,6 +543,18 @@ async def test_what_wants_the_bare_connection_gets_it_though_others_write_withou
 
 
 # -- closing
+
+
+def test_a_database_that_is_closed_by_a_function_of_its_own_refuses_and_stays_open(db):
+    def close(tx):
+        put(tx, 1)
+        db.close()
+
+    with pytest.raises(RuntimeError, match="would wait for itself"):
+        db.write_sync(close)
+    assert db.read_sync(items) == []
+    db.write_sync(put, 2)
+    assert db.read_sync(items) == [2]
 
 
 async def test_a_closed_database_says_so(tmp_path):

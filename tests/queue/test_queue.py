@@ -1,12 +1,14 @@
 """Every promise of SPEC section 3, by example, through `Queue` and `write`."""
 
 import asyncio
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
 from quaero.clock import SECOND
+from quaero.db import SqliteDatabase
 from quaero.errors import BadInput, NotFound, StaleLease
 from quaero.queue import Delivery, Lane, NewMessage, Queue, State, Token, check, lanes, settle
 from quaero.queue.backoff import backoff
@@ -66,6 +68,24 @@ def mail(opened: Opened) -> Mail:
 
 
 # -- sending
+
+
+async def _all(writes: list[Any]) -> list[Any]:
+    return await asyncio.gather(*writes, return_exceptions=True)
+
+
+@pytest.mark.parametrize("name", ["mail", "post"])
+def test_a_queue_of_another_database_is_refused(opened: Opened, tmp_path: Path, name: str) -> None:
+    mail = Queue.open(opened.db, "mail")
+    with SqliteDatabase.open(tmp_path / "other.db") as other:
+        Queue.open(other, name)
+        for verb in (mail.send, mail.receive, mail.stats):
+            with pytest.raises(BadInput, match=r"'mail' is one of .*; open the queue there"):
+                other.write_sync(verb)
+        writes = [other.write(mail.send, 1), other.write(mail.send, 2)]
+        said = asyncio.run(_all(writes))
+        assert [type(each) for each in said] == [BadInput, BadInput]
+        assert other.write_sync(Queue.open(other, name).receive) == []
 
 
 def test_what_was_sent_is_received_once_with_its_payload(mail: Mail) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from quaero.db import SqliteDatabase
-from quaero.errors import BadInput
+from quaero.errors import BadInput, Permanent, RetryLater
 from quaero.jobs import JobSpec, Status, logs, read
 from quaero.jobs.check import faults
 from quaero.jobs.read import Job
@@ -88,6 +88,28 @@ async def test_a_mistake_fails_the_job_at_once_and_says_what_it_is(tmp_path, mis
     assert (job.summary.status, job.summary.attempt) == (Status.FAILED, 1)
     with pytest.raises(BadInput, match=says):
         raise BadInput(job.summary.error)
+
+
+SIDE_BY_SIDE = [
+    ([ValueError("one")], 3, "ValueError: one"),
+    ([Permanent("no such page")], 1, "no such page"),
+    ([BaseExceptionGroup("", [Permanent("no such page")])], 1, "no such page"),
+    ([ValueError("one"), KeyError("two")], 3, "ValueError: one; KeyError: 'two'"),
+    ([ValueError("one"), Permanent("two")], 1, "ValueError: one; Permanent: two"),
+    ([OSError()] * 7, 3, "; ".join(["OSError"] * 5) + "; and 2 more"),
+    ([RetryLater("soon", 0.01), ValueError("one")], 3, "RetryLater: soon; ValueError: one"),
+]
+
+
+@pytest.mark.parametrize(("errors", "attempts", "says"), SIDE_BY_SIDE)
+async def test_errors_of_tasks_that_ran_side_by_side_are_those_of_the_job(
+    tmp_path, errors, attempts, says
+):
+    async def run(_job: Any, _: Empty) -> Any:
+        raise BaseExceptionGroup("unhandled errors in a TaskGroup", errors)
+
+    job = await ended(tmp_path, run)
+    assert (job.summary.attempt, job.summary.error) == (attempts, says)
 
 
 async def test_a_plain_function_is_told_to_be_async(tmp_path):

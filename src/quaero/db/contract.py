@@ -64,6 +64,10 @@ class ReadTx(Protocol):
     now: int
     lease_now: int
 
+    @property
+    def home(self) -> str:
+        """What tells this database from others."""
+
     def execute(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
         """Run one statement and return its rows."""
 

@@ -27,6 +27,7 @@ from quaero.queue.ahead import Ahead
 from quaero.queue.alarm import Alarm
 from quaero.queue.backend import Backend, O, Running, W
 from quaero.queue.claim import Claim, next_due
+from quaero.queue.given import shown
 from quaero.queue.holders import Holder
 from quaero.queue.lanes import Paced, started
 from quaero.queue.leases import Leases, too_long
@@ -229,7 +230,7 @@ class Consumer(Generic[W, O]):
                 self._outcomes = outcomes + self._outcomes
                 await self._begin_again(fresh, paced, pause=True)
                 return None
-            log.warning("settling %d together failed: %s", len(outcomes), error)
+            log.warning("settling %d together failed: %s", len(outcomes), shown(error))
             await self._settle_singly(outcomes)
             await self._begin_again(fresh, paced, pause=not outcomes)
             return None

@@ -32,6 +32,10 @@ PURGE_AT_ONCE = 1_000
 DIED = "the process that ran it died"
 
 
+def _at_home(tx: Tx, name: str) -> tuple[int, str]:
+    return open_queue(tx, name), tx.home
+
+
 def open_queue(tx: Tx, name: str) -> int:
     """The id of the queue with that name, made where there is none."""
     given.queue_name(name)
@@ -50,6 +54,7 @@ class Queue:
         if not lease:
             raise BadInput(f"visibility_timeout {visibility_timeout} must be more than 0 s")
         self.id = id_
+        self.home: str | None = None  # of a queue that is named by its id alone
         self.name = name
         self.lease = lease
         self.max_receive = given.whole(max_receive, "max_receive", least=1)
@@ -76,13 +81,23 @@ class Queue:
             visibility_timeout=visibility_timeout,
             max_receive=max_receive,
         )
-        queue.id = db.write_sync(open_queue, name)
+        queue.id, queue.home = db.write_sync(_at_home, name)
         return queue
+
+    def _admit(self, tx: ReadTx, verb: str) -> None:
+        """Refuse a verb that was called by itself, or with another database."""
+        given.transaction(tx, verb)
+        if self.home is not None and tx.home != self.home:
+            raise BadInput(
+                f"the queue {self.name!r} is one of {self.home}, and this transaction is of "
+                f"{tx.home}; open the queue there, with Queue.open"
+            )
 
     # -- sending
 
     def _send_together(self, tx: Tx, calls: Sequence[tuple[Any, Any]]) -> list[int]:
         """Several sends that waited at the same time, as one."""
+        self._admit(tx, "send")
         options = calls[0][1]
         if options.keys() & {"dedup", "payload"} or any(kw != options for _, kw in calls):
             return send(tx, self.id, [self.message(*args, **kwargs) for args, kwargs in calls])
@@ -106,7 +121,7 @@ class Queue:
         `payload` is anything JSON can hold, and is received as JSON text; `delay` is in seconds.
         Raises `BadInput` for what cannot be sent.
         """
-        given.transaction(tx, "send")
+        self._admit(tx, "send")
         new = self.message(
             payload, type=type, priority=priority, delay=delay, lane=lane, dedup=dedup
         )
@@ -137,7 +152,7 @@ class Queue:
 
         Raises `BadInput`, and sends none, where one cannot be sent.
         """
-        given.transaction(tx, "send_many")
+        self._admit(tx, "send_many")
         return send(tx, self.id, [given.message(each) for each in messages])
 
     # -- receiving and settling
@@ -148,7 +163,7 @@ class Queue:
         Leases that have run out are given back first: after `max_receive` charged receives the
         message becomes a dead letter. Raises `BadInput` for a limit below 1.
         """
-        given.transaction(tx, "receive")
+        self._admit(tx, "receive")
         given.whole(limit, "limit", least=1)
         self.sweep(tx)
         return claim(tx, self.id, Claim(limit, self.lease, holder))
@@ -181,7 +196,7 @@ class Queue:
 
         Raises `StaleLease`, and deletes none, where one of the leases was lost.
         """
-        given.transaction(tx, "complete")
+        self._admit(tx, "complete")
         settle.complete(tx, self._held(tx, deliveries))
 
     def release(
@@ -198,7 +213,7 @@ class Queue:
         At `max_receive` charged receives it becomes a dead letter. Returns the message's new state.
         Raises `StaleLease`.
         """
-        given.transaction(tx, "release")
+        self._admit(tx, "release")
         wait = None if delay is None else given.micros(delay)
         said = None if error is None else given.error_text(error)
         (held,) = self._held(tx, [delivery])
@@ -211,13 +226,13 @@ class Queue:
 
     def dead_letter(self, tx: Tx, delivery: Delivery | Token, error: str | BaseException) -> None:
         """Give a delivery up. Raises `StaleLease`."""
-        given.transaction(tx, "dead_letter")
+        self._admit(tx, "dead_letter")
         (held,) = self._held(tx, [delivery])
         settle.bury(tx, [(held, given.error_text(error))])
 
     def extend(self, tx: Tx, *deliveries: Delivery | Token) -> None:
         """Renew leases for a full visibility timeout. Raises `StaleLease`."""
-        given.transaction(tx, "extend")
+        self._admit(tx, "extend")
         tokens = [given.token(each) for each in deliveries]
         if lost := set(tokens) - settle.extend(tx, tokens, self.lease):
             raise _stale(min(lost))
@@ -226,12 +241,12 @@ class Queue:
 
     def dead(self, tx: ReadTx, limit: int = 100, after: int = 0) -> list[DeadLetter]:
         """Dead letters by id, from the one after `after` on, with their errors."""
-        given.transaction(tx, "dead")
+        self._admit(tx, "dead")
         return dead_letters(tx, self.id, given.whole(limit, "limit", least=0), after)
 
     def requeue(self, tx: Tx, *ids: int) -> int:
         """Make dead letters ready again; returns how many. Raises `NotFound` when none is dead."""
-        given.transaction(tx, "requeue")
+        self._admit(tx, "requeue")
         for id_ in ids:
             given.whole(id_, "the id of a dead letter")
         done = settle.requeue(tx, _of_queue(tx, self.id, ids))
@@ -244,7 +259,7 @@ class Queue:
 
         Call it until it returns 0.
         """
-        given.transaction(tx, "purge")
+        self._admit(tx, "purge")
         given.whole(limit, "limit", least=0)
         return len(settle.discard(tx, unheld(tx, self.id, limit, newest(tx))))
 
@@ -253,19 +268,19 @@ class Queue:
 
         What is in flight goes on.
         """
-        given.transaction(tx, "pause")
+        self._admit(tx, "pause")
         tx.execute("update queue set paused = 1 where id = $1", (self.id,))
         tx.signal(f"queue:{self.id}")
 
     def resume(self, tx: Tx) -> None:
         """Deliver again."""
-        given.transaction(tx, "resume")
+        self._admit(tx, "resume")
         tx.execute("update queue set paused = 0 where id = $1", (self.id,))
         tx.signal(f"queue:{self.id}")
 
     def stats(self, tx: ReadTx) -> QueueStats:
         """The queue's counts."""
-        given.transaction(tx, "stats")
+        self._admit(tx, "stats")
         return stats(tx, self.id)
 
     def _held(self, tx: Tx, deliveries: Sequence[Delivery | Token]) -> list[Held]:

@@ -25,6 +25,7 @@ from quaero.jobs.run import Effect, Work, keep_state
 from quaero.queue.given import short, shown, whole
 
 MOST_PENDING = 10_000
+MOST_TOLD = 5
 
 
 class JobLog:
@@ -88,8 +89,25 @@ class JobLog:
         )  # fmt: skip
 
 
+def leaves(error: BaseException) -> list[BaseException]:
+    """The errors that a group is made of, at any depth; one that is no group is its own."""
+    found, left = [], [error]
+    while left:
+        one = left.pop()
+        if isinstance(one, BaseExceptionGroup):
+            left += reversed(one.exceptions)
+        else:
+            found.append(one)
+    return found
+
+
 def describe(error: BaseException) -> str:
-    """An error in one line, with its own words where it has any."""
+    """An error in one line, with its own words where it has any; of a group, those of each."""
+    each = leaves(error)
+    if len(each) > 1:
+        more = [f"and {len(each) - MOST_TOLD} more"] if len(each) > MOST_TOLD else []
+        return "; ".join([*map(describe, each[:MOST_TOLD]), *more])
+    (error,) = each
     text = clean(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

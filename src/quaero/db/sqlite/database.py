@@ -245,9 +245,13 @@ class SqliteDatabase:
         return result
 
     def close(self) -> None:
-        """Write what is queued, then close; a second call does nothing."""
+        """Write what is queued, then close; a second call does nothing.
+
+        Raises `RuntimeError` inside a function of the database, and leaves it open.
+        """
         if self._closed or self._forked:
             return
+        self._writer.refuse_nesting()
         self._closed = True
         self._readers.close()
         self._writer.close()

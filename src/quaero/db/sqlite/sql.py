@@ -35,7 +35,7 @@ def _translate(match: re.Match[str]) -> str:
     return f"?{number}"
 
 
-@functools.cache
+@functools.lru_cache(4_096)  # a program may put values into its statements
 def for_sqlite(sql: str) -> str:
     """The same statement with SQLite's parameters and table functions.
 

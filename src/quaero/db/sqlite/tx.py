@@ -22,7 +22,11 @@ class _Ended:
     filename = ""
 
     def execute(self, sql: str, args: Sequence[Any]) -> NoReturn:  # noqa: ARG002
-        raise BadInput("this transaction has ended; its function has returned, so begin another")
+        raise _ended()
+
+
+def _ended() -> BadInput:
+    return BadInput("this transaction has ended; its function has returned, so begin another")
 
 
 _ENDED: Any = _Ended()
@@ -45,6 +49,11 @@ class SqliteReadTx:
                 "this function writes; run it with write or write_sync, not on a snapshot"
             )
         raise AttributeError(f"{type(self).__name__} has no {name!r}", name=name, obj=self)
+
+    @property
+    def home(self) -> str:
+        """The path of the file."""
+        return self._connection.filename
 
     def execute(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
         """Run one statement and return its rows.
@@ -96,11 +105,17 @@ class SqliteTx(SqliteReadTx):
 
     def at_end(self, key: str, finish: Callable[[Tx], None], rank: int = 0) -> None:
         """Call `finish` once when the function has returned, lower ranks first."""
+        self._refuse_ended()
         self._finishers.setdefault(key, (rank, finish))
 
     def signal(self, topic: str) -> None:
         """Tell the subscribers of `topic` once this is committed."""
+        self._refuse_ended()
         self.signals.add(topic)
+
+    def _refuse_ended(self) -> None:
+        if self._connection is _ENDED:
+            raise _ended()
 
     def finish(self) -> None:
         """Run what was asked for with `at_end`, and what that asks for in turn."""

@@ -88,7 +88,7 @@ class Writer:
         Raises `RuntimeError` inside a function of the database, which would wait for itself, and
         `StorageError` once the writer is closed.
         """
-        self._refuse_nesting()
+        self.refuse_nesting()
         with self._gate:
             if self._closing:
                 raise StorageError("the database is closed")
@@ -97,7 +97,7 @@ class Writer:
 
     def run(self, call: Call) -> bool:
         """Run a call on this thread if the writer is idle; False where it has to be submitted."""
-        self._refuse_nesting()
+        self.refuse_nesting()
         me = threading.get_ident()
         self._inline.add(me)  # before the lock is taken: a signal may come at any moment
         try:
@@ -115,7 +115,8 @@ class Writer:
             self._inline.discard(me)
         return False
 
-    def _refuse_nesting(self) -> None:
+    def refuse_nesting(self) -> None:
+        """Raise `RuntimeError` inside a function of the database, which would wait for itself."""
         me = threading.get_ident()
         if self._owner == me or me in self._inline:
             raise RuntimeError(
@@ -150,7 +151,7 @@ class Writer:
 
     def exclusively(self, work: Callable[[apsw.Connection], Any]) -> Any:
         """Run `work` on the bare connection, in the writer, before its next transaction."""
-        self._refuse_nesting()
+        self.refuse_nesting()
         call = Call(work, waiter=threading.Event())
         with self._gate:
             if self._closing:
@@ -183,7 +184,7 @@ class Writer:
 
     def close(self) -> None:
         """Run what is queued, then end the thread and close the connection."""
-        self._refuse_nesting()
+        self.refuse_nesting()
         with self._gate:
             self._closing = True
         self._ring()
@@ -252,7 +253,7 @@ class Writer:
                 if isinstance(call.waiter, Timer):
                     call.waiter.turned(call.error)
                 if call.error is not None and isinstance(call.waiter, Timer | Ride):
-                    log.error("the writer's own work failed: %s", call.error, exc_info=call.error)
+                    log.error("the writer's own work failed", exc_info=call.error)
             self._deliver(batch)
             if self._wal.wants_checkpoint():
                 self._wal.checkpoint()

@@ -8,11 +8,15 @@ from quaero.clock import SECOND
 from quaero.errors import BadInput, CorruptDatabase, Permanent, RetryLater, StaleLease, StorageError
 from quaero.jobs.run import Failed, GivenBack, Outcome
 from quaero.queue.given import micros
-from quaero.work.context import clean, describe
+from quaero.work.context import clean, describe, leaves
 from quaero.work.middleware import Next, Run
 
 LONGEST_ERROR = 10_000
 STORAGE_WAIT = 2 * SECOND
+_KINDS: list[tuple[type[BaseException], ...]] = [
+    (CorruptDatabase,), (StaleLease,), (StorageError,), (MemoryError,), (Permanent, BadInput),
+    (RetryLater,), (BaseException,),
+]  # fmt: skip
 
 
 async def retry(run: Run, go_on: Next) -> Outcome:
@@ -35,25 +39,35 @@ def outcome_of(run: Run, error: BaseException) -> Outcome:
     the run waits a little. An outcome without a lease is not written, so the entries of its log
     stay for the journal. A damaged database does not get better by trying again. Running out of
     memory may be a neighbour's fault, so such a run is repeated alone, and counts only there.
+
+    A group, as of tasks that ran side by side, stands for what one of its errors does: the first of
+    these, and what is final before what would be tried again.
     """
     entries = run.context.log
-    match error:
+    found = leaves(error)
+    told = min(found, key=_rank)
+    text = clean(told) if len(found) == 1 else describe(error)
+    match told:
         case CorruptDatabase():
-            return _failed(run, clean(error), permanent=True)
+            return _failed(run, text, permanent=True)
         case StaleLease():
-            return GivenBack(run.work, run.started_at, reason=clean(error))
+            return GivenBack(run.work, run.started_at, reason=text)
         case StorageError():
-            reason, wait = clean(error), STORAGE_WAIT
+            reason, wait = text, STORAGE_WAIT
             return GivenBack(run.work, run.started_at, entries.take(), reason=reason, wait=wait)
         case MemoryError() if not run.alone:
             text = "out of memory; it is run again alone"
             return GivenBack(run.work, run.started_at, entries.take(), reason=text, alone=True)
         case RetryLater():
-            return _failed(run, clean(error), after=_micros(error.after), hold=error.hold)
+            return _failed(run, text, after=_micros(told.after), hold=told.hold)
         case Permanent() | BadInput():
-            return _failed(run, clean(error), permanent=True)
+            return _failed(run, text, permanent=True)
     entries.exception(error)
     return _failed(run, describe(error))
+
+
+def _rank(error: BaseException) -> int:
+    return next(rank for rank, kinds in enumerate(_KINDS) if isinstance(error, kinds))
 
 
 def _micros(seconds: float | None) -> int | None:

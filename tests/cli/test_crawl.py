@@ -261,6 +261,24 @@ def test_a_paused_queue_is_named_as_what_the_crawl_waits_for(
     assert finish(process).code == 0
 
 
+def test_a_host_that_another_crawl_was_told_to_leave_alone_is_named_as_what_a_crawl_waits_for(
+    tmp_path: Path,
+) -> None:
+    busy = Page(status=503, headers={"Retry-After": "3600"})
+    with SiteServer({"/": busy, "/docs/": linked()}) as site:
+        for path, said in (
+            ("/", f"{site.url}/ answered 503"),
+            ("/docs/", r"127\.0\.0\.1:\d+ was too busy to answer and is left alone until 2"),
+        ):
+            process = start("--data-dir", tmp_path, "crawl", site.url + path)
+            assert process.stderr is not None
+            assert "begins" in process.stderr.readline()
+            assert re.match(f"waiting: .*{said}", process.stderr.readline())
+            process.kill()
+            process.communicate()
+    assert asked(site) == ["/"]
+
+
 def test_the_first_failures_are_shown_and_the_others_counted(cli: Cli, tmp_path: Path) -> None:
     links = " ".join(f"<a href='/{n}'>{n}</a>" for n in range(5))
     with SiteServer({"/": links}) as site:

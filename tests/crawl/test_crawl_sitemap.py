@@ -211,6 +211,19 @@ async def test_a_busy_site_is_asked_again_and_then_left_alone(
     assert (ran.root.status, ran.root.attempt) == (Status.COMPLETED, 1)
 
 
+async def test_a_crawl_says_that_it_waits_for_a_sitemap_as_long_as_the_site_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sitemaps, "RETRY_SECONDS", 0.01)
+    async with Site("{url}/map.xml") as site:
+        busy = Page(status=503, headers={"Retry-After": "1"})
+        site.pages["/map.xml"] = [busy, urlset(f"{site.url}/c")]
+        ran = await crawled(tmp_path, site)
+        said = f"waits for its sitemaps: {site.url}/map.xml answered 503 (Service Unavailable); "
+    assert site.pages_asked() == ["/", "/a", "/c"]
+    assert ran.said(said + "next in 1 s")
+
+
 async def test_robots_rules_hold_for_sitemaps_and_what_they_name(tmp_path: Path) -> None:
     async with Site("{url}/no/map.xml", "{url}/map.xml", rules="Disallow: /no/") as site:
         site.pages["/map.xml"] = urlset(f"{site.url}/no/page", f"{site.url}/b")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quaero.cli.options import suggest
-from quaero.cli.output import count, safe, say, shorten
+from quaero.cli.output import count, moment, safe, say, shorten
 from quaero.cli.waiting import for_room
+from quaero.clock import SECOND
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
 PLAIN_SECONDS = 10.0
 RATE_SECONDS = 5.0
 STILL_SECONDS = 1.0
-WARNINGS = 20
 """How long nothing must have ended before the display says what the crawl waits for."""
+WARNINGS = 20
+NEXT_OF_HOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """A crawl at one moment; `trouble` is the newest warning of what has not ended, with its id.
 
-    Nobody waits for what has ended. `room` says what there is too little of it for, or nothing.
+    Nobody waits for what has ended. `room` says what there is too little of it for, or nothing,
+    and `host` which host has asked to be left alone, and until when.
     """
 
     job: Summary
@@ -41,6 +44,7 @@ class Look:
     trouble: tuple[int, str]
     queue_paused: bool
     room: str
+    host: str
 
 
 def look(tx: ReadTx, root_id: int, queue_id: int, database: Path) -> Look:
@@ -59,7 +63,36 @@ def look(tx: ReadTx, root_id: int, queue_id: int, database: Path) -> Look:
     told = ((each.id, each.message) for each in warned if each.job_id in open_)
     paused = bool(tx.execute("select 1 from queue where id = $1 and paused", (queue_id,)))
     room = for_room(tx, database, found[0])
-    return Look(found[0], report(tx, root_id), next(told, (0, "")), paused, room)
+    trouble = next(told, (0, ""))
+    return Look(
+        found[0], report(tx, root_id), trouble, paused, room, _held_host(tx, root_id, queue_id)
+    )
+
+
+def _held_host(tx: ReadTx, root_id: int, queue_id: int) -> str:
+    """That a host of the next pages is left alone for longer than its pace asks for.
+
+    Another crawl may have been told to, or this one in an earlier process.
+    """
+    rows = tx.execute(
+        """
+        select l.key, $3 + l.next_start - $2 from lane l
+         where l.queue_id = $1 and l.state = 3
+           and l.next_start > $2 + max(l.min_interval, l.pace) + $4
+           and exists (select 1
+                         from (select job_id from message
+                                where queue_id = l.queue_id and lane_id = l.id and state = 0
+                                order by priority desc, id limit $6) as m
+                         join job j on j.id = m.job_id
+                        where $5 in (j.id, j.parent_id))
+         order by l.next_start limit 1
+        """,
+        (queue_id, tx.lease_now, tx.now, SECOND, root_id, NEXT_OF_HOST),
+    )
+    return "".join(
+        f"{key} was too busy to answer and is left alone until {moment(until)}"
+        for key, until in rows
+    )
 
 
 class Display:
@@ -117,7 +150,7 @@ class Display:
             return ""
         if seen.queue_paused:
             return f"the queue is paused; `{suggest('queue', 'resume')}` lets it go on"
-        return seen.room or (text if id_ > self._old_trouble else "")
+        return seen.room or (text if id_ > self._old_trouble else "") or seen.host
 
     def close(self) -> None:
         """Take the live line away; the summary follows."""

@@ -84,7 +84,10 @@ class SitemapReader:
         except RetryLater as error:
             if plan.tries + 1 < MOST_TRIES:
                 plan.tries += 1
-                return _later(crawl, plan, effects, error.after or RETRY_SECONDS)
+                wait = error.after or RETRY_SECONDS
+                if wait > RETRY_SECONDS:
+                    job.log.warn(f"the crawl waits for its sitemaps: {error}; next in {wait:.0f} s")
+                return _later(crawl, plan, effects, wait)
             _give_up(job, plan, f"the sitemaps of {url} could not be read: {error}")
         except Refused as error:
             _give_up(job, plan, f"the sitemap {url} is refused by {error.reason}: {error}")

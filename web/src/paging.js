@@ -12,8 +12,11 @@ export function paging(first, next) {
   const load = async () => {
     adding = null;
     loads += 1;
-    await first();
-    loads -= 1;
+    try {
+      await first();
+    } finally {
+      loads -= 1;
+    }
     if (!wanted || loads) return;
     wanted = false;
     await list.more();
@@ -34,8 +37,11 @@ export function paging(first, next) {
       if (wanted) return;
       const own = {};
       adding = own;
-      await next();
-      if (adding === own) adding = null;
+      try {
+        await next();
+      } finally {
+        if (adding === own) adding = null;
+      }
     },
   };
   return list;

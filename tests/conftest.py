@@ -6,6 +6,7 @@ needed to repeat one that fails is printed.
 """
 
 import gc
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -48,6 +49,12 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collector from looking at all tests again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def log_warnings() -> None:
+    """Whatever level a command has set that another test ran."""
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session", autouse=True)

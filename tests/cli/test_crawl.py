@@ -261,18 +261,19 @@ def test_a_paused_queue_is_named_as_what_the_crawl_waits_for(
     assert finish(process).code == 0
 
 
-def test_a_host_that_another_crawl_was_told_to_leave_alone_is_named_as_what_a_crawl_waits_for(
+def test_a_host_that_a_crawl_was_told_to_leave_alone_is_named_as_what_it_and_others_wait_for(
     tmp_path: Path,
 ) -> None:
     busy = Page(status=503, headers={"Retry-After": "3600"})
     with SiteServer({"/": busy, "/docs/": linked()}) as site:
         for path, said in (
             ("/", f"{site.url}/ answered 503"),
+            ("/", f"{site.url}/ answered 503.* \\(said before\\); tried again at 2"),
             ("/docs/", r"127\.0\.0\.1:\d+ was too busy to answer and is left alone until 2"),
         ):
             process = start("--data-dir", tmp_path, "crawl", site.url + path)
             assert process.stderr is not None
-            assert "begins" in process.stderr.readline()
+            assert "crawl " in process.stderr.readline()
             assert re.match(f"waiting: .*{said}", process.stderr.readline())
             process.kill()
             process.communicate()

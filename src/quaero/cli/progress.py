@@ -35,13 +35,15 @@ NEXT_OF_HOST = 1_000
 class Look:
     """A crawl at one moment; `trouble` is the newest warning of what has not ended, with its id.
 
-    Nobody waits for what has ended. `room` says what there is too little of it for, or nothing,
+    Nobody waits for what has ended. `again` is the wall time at which that job is tried again, None
+    where it is not put off. `room` says what there is too little of it for, or nothing,
     and `host` which host has asked to be left alone, and until when.
     """
 
     job: Summary
     crawl: CrawlReport | None
     trouble: tuple[int, str]
+    again: int | None
     queue_paused: bool
     room: str
     host: str
@@ -60,13 +62,25 @@ def look(tx: ReadTx, root_id: int, queue_id: int, database: Path) -> Look:
     warned = read(tx, Query(root_id, tree=True, levels=frozenset([Level.WARN]), limit=WARNINGS))
     jobs = summaries(tx, sorted({each.job_id for each in warned}))
     open_ = {each.id for each in jobs if each.status.open and not each.waiting}
-    told = ((each.id, each.message) for each in warned if each.job_id in open_)
+    told = next((each for each in warned if each.job_id in open_), None)
     paused = bool(tx.execute("select 1 from queue where id = $1 and paused", (queue_id,)))
     room = for_room(tx, database, found[0])
-    trouble = next(told, (0, ""))
-    return Look(
-        found[0], report(tx, root_id), trouble, paused, room, _held_host(tx, root_id, queue_id)
+    trouble = (0, "") if told is None else (told.id, told.message)
+    again = None if told is None else _put_off(tx, told.job_id)
+    host = _held_host(tx, root_id, queue_id)
+    return Look(found[0], report(tx, root_id), trouble, again, paused, room, host)
+
+
+def _put_off(tx: ReadTx, job_id: int) -> int | None:
+    """The wall time until which a job's next attempt is put off."""
+    rows = tx.execute(
+        """
+        select $2 + m.due - $3 from job j join message m on m.id = j.message_id
+         where j.id = $1 and m.state = 1 and m.due > $3
+        """,
+        (job_id, tx.now, tx.lease_now),
     )
+    return rows[0][0] if rows else None
 
 
 def _held_host(tx: ReadTx, root_id: int, queue_id: int) -> str:
@@ -150,7 +164,11 @@ class Display:
             return ""
         if seen.queue_paused:
             return f"the queue is paused; `{suggest('queue', 'resume')}` lets it go on"
-        return seen.room or (text if id_ > self._old_trouble else "") or seen.host
+        if seen.room or id_ > self._old_trouble:
+            return seen.room or text
+        if seen.again is not None:
+            return f"{text} (said before); tried again at {moment(seen.again)}"
+        return seen.host
 
     def close(self) -> None:
         """Take the live line away; the summary follows."""

@@ -229,6 +229,27 @@ async def test_a_file_is_uploaded_anew_only_when_asked(web: httpx.AsyncClient) -
     assert tomllib.loads(other.text) == kept.json() == tomllib.loads(TEXT)
 
 
+async def test_what_was_seen_of_a_deleted_definition_changes_no_new_one_of_its_id(
+    web: httpx.AsyncClient,
+) -> None:
+    tags = []
+    for _ in range(2):
+        tags.append(
+            (await web.post("/api/definitions", content=TEXT, headers=TOML)).headers["etag"]
+        )
+        await web.patch("/api/definitions/tidy", json={"enabled": False}, headers={"if-match": "*"})
+        await web.delete("/api/definitions/tidy")
+    newer = await web.post("/api/definitions", content=TEXT, headers=TOML)
+    for seen in ('"2"', *tags):
+        late = await web.put(
+            "/api/definitions/tidy", content=TEXT, headers=TOML | {"if-match": seen}
+        )
+        assert late.status_code == 412
+        gone = await web.delete("/api/definitions/tidy", headers={"if-match": seen})
+        assert gone.status_code == 412
+    assert (await web.get("/api/definitions/tidy")).headers["etag"] == newer.headers["etag"]
+
+
 async def test_a_body_of_another_kind_is_refused(web: httpx.AsyncClient) -> None:
     for kind, body, status in [
         ("application/merge-patch+json", "{}", 415),

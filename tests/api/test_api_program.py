@@ -190,3 +190,24 @@ async def test_a_word_that_means_nothing_is_named(web, path):
     answer = await web.get(path, params={"limt": "5"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "?limt"
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("/api/documents?tag=a&tag=b", "tag"),
+        ("/api/documents/export?source=0&source=1", "source"),
+        ("/api/stats/minutes?from=2026-01-01&from=2026-01-02&to=2026-01-02", "from"),
+        ("/api/jobs?status=failed&status=completed&limit=1&limit=2", "limit"),
+    ],
+)
+async def test_a_word_that_is_there_twice_where_one_counts_is_named(web, path, word):
+    answer = await web.get(path)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], "twice" in error["detail"]) == (f"?{word}", True)
+
+
+async def test_a_word_that_takes_several_values_may_be_there_twice(web):
+    answer = await web.get("/api/jobs?status=failed&status=completed")
+    assert answer.status_code == 200

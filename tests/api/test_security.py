@@ -305,6 +305,9 @@ OWN = (b"host", b"localhost:8080")
         ("http://localhost:8080/api/ready", b"evil.example", 200),
         ("http://evil.example/api/ready", b"localhost:8080", 421),
         ("http://evil.example", b"localhost:8080", 421),
+        ("http://localhost:8080", b"evil.example", 200),
+        ("http://[::1/api/ready", b"localhost:8080", 421),
+        ("http://localhost\u2100/api/ready", b"localhost:8080", 421),
         ("/api/ready", "localhost:²".encode("latin-1"), 421),
     ],
 )

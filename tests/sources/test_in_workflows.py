@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from quaero.errors import BadInput
+from quaero.db.contract import Database
+from quaero.errors import BadInput, Conflict
+from quaero.jobs import actions
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec, Status
 from quaero.jobs.read import Job
@@ -173,3 +175,36 @@ async def test_so_does_a_part_of_a_tree_that_is_deleted_by_itself(
         for table in ("crawl", "crawl_url"):
             assert await rows(made, f"select count(*) from {table}") == [(0,)]
         assert await rows(made, "select count(*) from job") == [(4,)]
+
+
+class RetryBetween:
+    """A database in which somebody retries a job before the write with this number."""
+
+    def __init__(self, db: Database, job_id: int, number: int) -> None:
+        self._db, self._job_id, self._left = db, job_id, number
+        self.read = db.read
+
+    async def write(self, act: Any, *args: Any) -> Any:
+        if self._left == 0:
+            await actions.retry(self._db, self._job_id)
+        self._left -= 1
+        return await self._db.write(act, *args)
+
+
+@pytest.mark.parametrize("number", range(5))
+async def test_a_crawl_that_is_opened_again_while_it_is_deleted_knows_each_page_it_has(
+    tmp_path: Path, site: SiteServer, number: int
+) -> None:
+    async with program(tmp_path) as made:
+        seeds = [site.url, f"{site.url}/missing"]
+        ran = await flow(made, step("one", "crawler", seeds=seeds))
+        db: Any = RetryBetween(made.made.db, ran.summary.id, number)
+        refused = False
+        try:
+            await delete_tree(db, ran.summary.id)
+        except Conflict:
+            refused = True
+        ((pages,),) = await rows(made, "select count(*) from job where type = 'crawler_url'")
+        ((known,),) = await rows(made, "select count(*) from crawl_url")
+        assert known >= pages
+        assert (pages == 4) is refused

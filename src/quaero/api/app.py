@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 
 import quaero
 from quaero.api import metrics, problems
-from quaero.api.bodies import refuse_unknown_words
+from quaero.api.bodies import refuse_wrong_words
 from quaero.api.guests import Guests
 from quaero.api.heads import Heads
 from quaero.api.live import socket
@@ -81,7 +81,7 @@ def create_app(parts: WebParts) -> FastAPI:
     app.state.parts = parts
     problems.add_handlers(app, [route for area in AREAS for route in area.router.routes])
     for area in AREAS:
-        app.include_router(area.router, dependencies=[Depends(refuse_unknown_words)])
+        app.include_router(area.router, dependencies=[Depends(refuse_wrong_words)])
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Heads)
     app.include_router(metrics.router)

@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 from fastapi import HTTPException, Request
@@ -21,6 +21,7 @@ from starlette.responses import Response
 
 DEEPEST = 100
 SMALL = 64 * 1024
+_TWICE = "this name is there twice, and only one of the values could count"
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?+', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
@@ -29,7 +30,7 @@ class RepeatedName(ValueError):
     """An object has a name twice; `pointer` leads to it (RFC 6901)."""
 
     def __init__(self, pointer: str) -> None:
-        super().__init__("this name is there twice, and only one of the values could count")
+        super().__init__(_TWICE)
         self.pointer = pointer
 
 
@@ -138,19 +139,39 @@ class JsonRoute(APIRoute):
         return strict
 
 
-def refuse_unknown_words(request: Request) -> None:
-    """Raise a 422 that names the words of a query where an endpoint takes none.
+def refuse_wrong_words(request: Request) -> None:
+    """Raise a 422 that names the words of a query that an endpoint cannot take.
 
-    Where it takes some, their model refuses the others.
+    Those that are there twice where one value counts; and all of them where it takes none. Where it
+    takes some, their model refuses the others.
     """
     route = request.scope.get("route")
-    if isinstance(route, APIRoute) and not route.dependant.query_params:
-        unknown = [
+    if not isinstance(route, APIRoute):
+        return
+    models = [field.field_info.annotation for field in route.dependant.query_params]
+    single = {name for model in models for name in _single(model)}
+    words = request.query_params
+    wrong = [
+        {"loc": ("query", name), "msg": _TWICE, "type": "repeated"}
+        for name in words
+        if name in single and len(words.getlist(name)) > 1
+    ]
+    if not models:
+        wrong += [
             {"loc": ("query", name), "msg": "it takes no such word", "type": "extra_forbidden"}
-            for name in request.query_params
+            for name in words
         ]
-        if unknown:
-            raise RequestValidationError(unknown)
+    if wrong:
+        raise RequestValidationError(wrong)
+
+
+def _single(model: Any) -> list[str]:
+    """The words of a query's model that have one value each."""
+    return [
+        info.alias or name
+        for name, info in model.model_fields.items()
+        if get_origin(info.annotation) not in (list, tuple)
+    ]
 
 
 def refuse_other_types(request: Request) -> None:

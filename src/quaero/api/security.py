@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import threading
 from collections.abc import Iterable, MutableMapping
 from typing import Any
@@ -45,6 +46,7 @@ HEADERS = {
     "x-frame-options": "DENY",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_ABSOLUTE = re.compile(r"https?://(?P<authority>[^/?#]*)(?P<path>.*)", re.DOTALL)
 _ASK = "this server asks for a token: open the address that `quaero serve` printed, or send it "
 _ASK += "as `Authorization: Bearer …`"
 
@@ -184,16 +186,12 @@ def _in_origin_form(scope: Scope) -> Scope:
 
     They stand for the Host header then (RFC 9112, section 3.2.2).
     """
-    path = scope["path"]
-    if path.startswith("/"):
-        return scope
-    target = urlsplit(path) if path.startswith(("http://", "https://")) else None
-    if target is None:
+    found = _ABSOLUTE.fullmatch(scope["path"])
+    if found is None:
         return scope
     others = [each for each in scope["headers"] if each[0] != b"host"]
-    host = target.netloc.encode("utf-8", "replace")
-    shorter = path.removeprefix(f"{target.scheme}://{target.netloc}") or "/"
-    return {**scope, "path": shorter, "headers": [(b"host", host), *others]}
+    host = found["authority"].encode("utf-8", "replace")
+    return {**scope, "path": found["path"] or "/", "headers": [(b"host", host), *others]}
 
 
 def _wrong_head(scope: Scope) -> Response | None:

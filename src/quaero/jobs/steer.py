@@ -217,6 +217,15 @@ def delete(tx: Tx, job_id: int) -> int:
     Logs, attempts and messages go along. Raises `Conflict` while the job is running; cancel it
     first. A pending one may be deleted as it is.
     """
+    return _delete(tx, job_id, whole=True)
+
+
+def delete_below(tx: Tx, job_id: int) -> int:
+    """`delete` for all that lies below a job; the job itself stays."""
+    return _delete(tx, job_id, whole=False)
+
+
+def _delete(tx: Tx, job_id: int, *, whole: bool) -> int:
     found = load(tx, [job_id])
     if job_id not in found:
         return 0
@@ -224,6 +233,8 @@ def delete(tx: Tx, job_id: int) -> int:
     if job.status is Status.RUNNING or job.n_running:
         raise Conflict(f"job {job_id} or something below it is running; cancel it first")
     doomed = _lowest(tx, job, SLICE)
+    if not whole:
+        doomed = [each for each in doomed if each.id != job_id]
     ids = [each.id for each in doomed]
     settle.discard(tx, [each.message_id for each in doomed if each.message_id is not None])
     wanted = msgspec.json.encode(ids).decode()

@@ -17,6 +17,7 @@ from quaero.clock import DAY
 from quaero.crawl import frontier
 from quaero.db.contract import Database, ReadTx, Tx
 from quaero.documents import bodies, versions
+from quaero.errors import Conflict
 from quaero.jobs import actions, feed, idempotency, logs, minutes, steer
 from quaero.jobs.model import Status
 from quaero.jobs.rows import load_one
@@ -152,12 +153,23 @@ def _old_roots(tx: ReadTx, wanted: Cleanup, after: tuple[int, int]) -> list[tupl
 async def delete_tree(db: Database, job_id: int) -> int:
     """Delete what has ended of a tree, from a job down, with what its crawls left.
 
-    Returns how many jobs there were.
+    What a crawl knows goes after its pages and before the crawl: one that is opened again meanwhile
+    still knows each page it has. Returns how many jobs there were. Raises `Conflict` then.
     """
+    done = 0
     for crawl_id in await db.read(_crawls_of, job_id):
-        while await db.write(frontier.forget, crawl_id):
+        while count := await db.write(_of_ended, job_id, steer.delete_below, crawl_id):
+            done += count
+        while await db.write(_of_ended, job_id, frontier.forget, crawl_id):
             pass
-    return await actions.delete(db, job_id)
+    return done + await actions.delete(db, job_id)
+
+
+def _of_ended(tx: Tx, job_id: int, act: Callable[[Tx, int], int], id_: int) -> int:
+    """What `act` does in a tree, in the transaction that saw its top ended. Raises `Conflict`."""
+    if tx.execute("select 1 from job where id = $1 and status < 2", (job_id,)):
+        raise Conflict(f"job {job_id} was opened again; cancel it first")
+    return act(tx, id_)
 
 
 async def _delete_ended(db: Database, root_id: int) -> tuple[int, int]:
@@ -165,21 +177,32 @@ async def _delete_ended(db: Database, root_id: int) -> tuple[int, int]:
 
     Returns how many jobs went, and how many log entries with them.
     """
+    jobs = entries = 0
     for crawl_id in await db.read(_crawls_of, root_id):
+        gone, logged = await _delete_all(db, root_id, steer.delete_below, crawl_id)
+        jobs, entries = jobs + gone, entries + logged
         while await db.write(_if_ended, root_id, frontier.forget, crawl_id):
             pass
+    gone, logged = await _delete_all(db, root_id, steer.delete, root_id)
+    return jobs + gone, entries + logged
+
+
+async def _delete_all(
+    db: Database, root_id: int, act: Callable[[Tx, int], int], id_: int
+) -> tuple[int, int]:
+    """Delete jobs of an ended tree while `act` finds some: how many, and how many log entries."""
     jobs = entries = 0
     while True:
-        gone, logged = await db.write(_delete_some, root_id)
+        gone, logged = await db.write(_delete_some, root_id, act, id_)
         jobs, entries = jobs + gone, entries + logged
         if not gone:
             return jobs, entries
 
 
-def _delete_some(tx: Tx, root_id: int) -> tuple[int, int]:
+def _delete_some(tx: Tx, root_id: int, act: Callable[[Tx, int], int], id_: int) -> tuple[int, int]:
     """Delete some of an ended tree: how many jobs, and how many entries of the tree's log."""
     before = _entries(tx, root_id)
-    gone = _if_ended(tx, root_id, steer.delete, root_id)
+    gone = _if_ended(tx, root_id, act, id_)
     return gone, before - _entries(tx, root_id) if gone else 0
 
 

@@ -24,7 +24,10 @@ _COLUMNS = "id, origin, format, text, name, enabled, auto_start, created_at, cha
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A definition as it is stored; times in microseconds UTC, `rev` grows with each change."""
+    """A definition as it is stored; times in microseconds UTC, `rev` grows with each change.
+
+    One that is stored anew after it was deleted has a `rev` that the one before never had.
+    """
 
     id: str
     origin: Origin
@@ -117,8 +120,9 @@ def save(
     tx.execute(
         """
         insert into definition(id, origin, format, text, name, enabled, auto_start, created_at,
-                               changed_at)
-        values($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                               changed_at, rev)
+        values($1, $2, $3, $4, $5, $6, $7, $8, $8,
+               1 + coalesce((select last from sequence where name = 'definition'), 0))
             on conflict(id) do update set
                 origin = excluded.origin, format = excluded.format, text = excluded.text,
                 name = excluded.name, enabled = excluded.enabled,
@@ -187,8 +191,22 @@ def forget(tx: Tx, definition_id: str) -> None:
     ):
         raise Conflict(f"the definition {other!r} runs {definition_id!r}; change that first")
     tx.execute("delete from definition_call where definition_id = $1", (definition_id,))
-    tx.execute("delete from definition where id = $1", (definition_id,))
+    for (rev,) in tx.execute(
+        "delete from definition where id = $1 returning rev", (definition_id,)
+    ):
+        _count_on(tx, rev)
     schedules.put(tx, definition_id, None)
+
+
+def _count_on(tx: Tx, rev: int) -> None:
+    """Let what is stored anew begin after this `rev`, so that none of its id had it before."""
+    tx.execute(
+        """
+        insert into sequence(name, last) values('definition', $1)
+            on conflict(name) do update set last = max(last, excluded.last)
+        """,
+        (rev,),
+    )
 
 
 def with_called(

@@ -11,14 +11,14 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, computed_field
 
 from quaero.db import SqliteDatabase
-from quaero.errors import BadInput, BadPayload, Permanent, RetryLater
+from quaero.errors import BadConfig, BadInput, BadPayload, Permanent, RetryLater
 from quaero.jobs import JobSpec, Status, logs, read
 from quaero.jobs.check import faults
 from quaero.jobs.read import Job
 from quaero.queue import Lane
 from quaero.testing.jobs import working
 from quaero.work.pool import PoolOptions
-from quaero.work.registry import JobType, Later, Result, executor
+from quaero.work.registry import JobType, Later, Registry, Result, executor
 
 HOUR = dt.timedelta(hours=1)
 
@@ -256,3 +256,10 @@ def test_a_payload_that_would_not_be_run_as_it_was_given_is_refused_before_it_is
 ):
     with pytest.raises(BadPayload, match=says):
         JobType("odd", Odd).encode(given)
+
+
+def test_a_module_of_job_types_that_ends_the_program_is_named(tmp_path, monkeypatch):
+    (tmp_path / "ending_types.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadConfig, match="'ending_types' cannot be loaded: 3"):
+        Registry().add_module("ending_types")

@@ -233,7 +233,7 @@ class Registry:
         for entry in entry_points(group=ENTRY_POINTS):
             try:
                 offered = entry.load()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise BadConfig(f"job types {entry.value!r} cannot be loaded: {error}") from error
             self._add_offered(offered, entry.value)
 
@@ -242,7 +242,7 @@ class Registry:
         module, _, name = place.partition(":")
         try:
             offered = getattr(importlib.import_module(module), name or "job_types")
-        except Exception as error:  # importing runs what is written there
+        except (Exception, SystemExit) as error:  # importing runs what is written there
             raise BadConfig(f"work.job_types: {place!r} cannot be loaded: {error}") from error
         self._add_offered(offered, place)
 

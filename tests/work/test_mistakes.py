@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, computed_field
 
 from quaero.db import SqliteDatabase
-from quaero.errors import BadInput, Permanent, RetryLater
+from quaero.errors import BadConfig, BadInput, BadPayload, Permanent, RetryLater
 from quaero.jobs import JobSpec, Status, logs, read
 from quaero.jobs.check import faults
 from quaero.jobs.read import Job
 from quaero.queue import Lane
 from quaero.testing.jobs import working
 from quaero.work.pool import PoolOptions
-from quaero.work.registry import JobType, Later, Result, executor
+from quaero.work.registry import JobType, Later, Registry, Result, executor
 
 HOUR = dt.timedelta(hours=1)
 
@@ -194,3 +194,72 @@ def test_a_job_type_that_could_not_be_run_is_refused_where_it_is_made(name, payl
 def test_a_pool_that_could_not_work_is_refused(options):
     with pytest.raises(BadInput, match=next(iter(options))):
         PoolOptions(**options)
+
+
+class Inner(BaseModel):
+    number: int = Field(alias="theNumber")
+
+
+class Aliased(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    page_count: int = Field(alias="pageCount")
+    depth: int = Field(1, validation_alias=AliasChoices("d", "howDeep"))
+    size: int = Field(1, serialization_alias="s")
+    inner: Inner
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def twice(self) -> int:
+        return 2 * self.page_count
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"pageCount": 3, "howDeep": 2, "size": 4, "inner": {"theNumber": 5}},
+        {"page_count": 3, "depth": 2, "size": 4, "inner": {"number": 5}},
+        Aliased(pageCount=3, d=2, size=4, inner=Inner(theNumber=5)),
+        '{"pageCount": 3, "d": 2, "size": 4, "inner": {"theNumber": 5}}',
+    ],
+)
+def test_a_payload_with_aliases_and_computed_fields_is_run_as_it_was_given(given):
+    aliased = JobType("aliased", Aliased)
+    stored = aliased.encode(given)
+    back = aliased.decode(stored)
+    assert (back.page_count, back.depth, back.size, back.inner.number) == (3, 2, 4, 5)
+    assert aliased.encode(stored) == stored
+
+
+class Odd(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    number: float = 0.0
+    data: bytes = b""
+    text: str = ""
+    password: SecretStr | None = None
+    thing: object = None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"number": float("nan")}, r"'odd' could not be read again from JSON: number: .*got None"),
+        ({"data": b"\xff"}, "'odd' has no JSON: .*utf-8"),
+        ({"text": "\ud800"}, "'odd' has no JSON: .*surrogates"),
+        ({"thing": object()}, "'odd' has no JSON: .*unknown type"),
+        ({"password": "hush"}, "'odd' has a secret, which is not stored"),
+    ],
+)
+def test_a_payload_that_would_not_be_run_as_it_was_given_is_refused_before_it_is_stored(
+    given, says
+):
+    with pytest.raises(BadPayload, match=says):
+        JobType("odd", Odd).encode(given)
+
+
+def test_a_module_of_job_types_that_ends_the_program_is_named(tmp_path, monkeypatch):
+    (tmp_path / "ending_types.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadConfig, match="'ending_types' cannot be loaded: 3"):
+        Registry().add_module("ending_types")

@@ -34,6 +34,7 @@ from quaero.work.context import JobContext, refuse_effects
 
 M = TypeVar("M", bound=BaseModel)
 ENTRY_POINTS = "quaero.job_types"
+_HIDDEN = '"**********"'  # what pydantic writes for a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +113,44 @@ class JobType(Generic[M]):
         return f"a {self.name} is part of a {self.part_of}, which makes it; make or rerun that one"
 
     def encode(self, payload: Any) -> str:
-        """A payload as JSON text that fits the model. Raises `BadPayload`, naming each field."""
+        """A payload as JSON text that fits the model. Raises `BadPayload`, naming each field.
+
+        Fields may be given by name or alias; what could not be read again from JSON is refused.
+        """
         try:
             if isinstance(payload, str | bytes):
-                made = self.payload.model_validate_json(payload)
-            elif isinstance(payload, BaseModel):
-                made = self.payload.model_validate(payload.model_dump())
+                made = self.payload.model_validate_json(payload, by_alias=True, by_name=True)
             else:
-                made = self.payload.model_validate(payload)
+                if isinstance(payload, BaseModel):
+                    payload = payload.model_dump(round_trip=True)
+                made = self.payload.model_validate(payload, by_alias=True, by_name=True)
         except ValidationError as error:
             raise BadPayload(f"payload of {self.name!r}: {_say(error)}", _fields(error)) from error
-        return made.model_dump_json(exclude_defaults=False)
+        try:
+            text = made.model_dump_json(round_trip=True)
+            again = self._read(text)
+        except ValidationError as error:
+            raise BadPayload(
+                f"payload of {self.name!r} could not be read again from JSON: {_say(error)}",
+                _fields(error),
+            ) from error
+        except ValueError as error:
+            raise BadPayload(f"payload of {self.name!r} has no JSON: {error}") from error
+        if _HIDDEN in text and again != made:
+            raise BadPayload(
+                f"payload of {self.name!r} has a secret, which is not stored; say where it is kept"
+            )
+        return text
 
     def decode(self, text: str) -> M:
         """The payload of a stored job. Raises `BadPayload`."""
         try:
-            return self.payload.model_validate_json(text)
+            return self._read(text)
         except ValidationError as error:
             raise BadPayload(f"payload of {self.name!r}: {_say(error)}") from error
+
+    def _read(self, text: str) -> M:
+        return self.payload.model_validate_json(text, by_alias=True, by_name=True)
 
 
 def _say(error: ValidationError) -> str:
@@ -212,7 +233,7 @@ class Registry:
         for entry in entry_points(group=ENTRY_POINTS):
             try:
                 offered = entry.load()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise BadConfig(f"job types {entry.value!r} cannot be loaded: {error}") from error
             self._add_offered(offered, entry.value)
 
@@ -221,7 +242,7 @@ class Registry:
         module, _, name = place.partition(":")
         try:
             offered = getattr(importlib.import_module(module), name or "job_types")
-        except Exception as error:  # importing runs what is written there
+        except (Exception, SystemExit) as error:  # importing runs what is written there
             raise BadConfig(f"work.job_types: {place!r} cannot be loaded: {error}") from error
         self._add_offered(offered, place)
 

@@ -219,6 +219,31 @@ async def test_a_run_over_its_timeout_counts_as_a_failed_attempt(db):
     assert job.summary.error == "timed out after 0.05 s"
 
 
+async def test_a_run_that_takes_no_notice_of_its_timeout_counts_as_a_failed_attempt(db):
+    @executor("slow", N, timeout=0.05)
+    async def slow(job, payload):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return Result("all is well")
+
+    async with working(db, [slow], PoolOptions(max_receive=1)) as bench:
+        job = await bench.run("slow")
+    assert job.summary.status is Status.FAILED
+    assert (job.result, job.summary.error) == (None, "timed out after 0.05 s")
+
+
+async def test_children_of_a_run_that_goes_on_later_are_created_with_it(db):
+    @executor("parent", N)
+    async def parent(job, payload):
+        count = (job.state or 0) + 1
+        job.spawn(JobSpec("note", name=str(count)))
+        return Result(count) if count == 3 else Later(0.01, state=count)
+
+    async with working(db, [parent, note]) as bench:
+        job = await bench.run("parent")
+    assert (job.result, job.summary.counts.completed) == (3, 3)
+
+
 async def test_a_job_may_have_a_timeout_of_its_own(db):
     @executor("slow", N, timeout=3600)
     async def slow(job, payload):

@@ -26,7 +26,7 @@ from quaero.errors import BadInput, Permanent, StaleLease, StorageError
 from quaero.jobs import feed, run, steer
 from quaero.jobs.create import insert
 from quaero.jobs.logs import Entry
-from quaero.jobs.model import JobSpec
+from quaero.jobs.model import JobRow, JobSpec
 from quaero.jobs.rows import load_one
 from quaero.jobs.run import Completed, Deferred, Effect, Failed, GivenBack, Outcome, Work
 from quaero.loops import Loop
@@ -168,10 +168,11 @@ class JobBackend:
         if done is not None and not isinstance(done, (Result, Later)):
             raise Permanent(f"what runs {work.type!r} returned {given.short(done)}, and no Result")
         if isinstance(done, Later):
+            spawned = [partial(_spawn, specs=context.spawned)] if context.spawned else []
             return Deferred(
                 work, attempt.started_at, context.log.take(), delay=int(done.delay * SECOND),
                 lane=done.lane, state=encode_value(done.state, "the state"),
-                effects=list(done.effects), after_pre=done.after_pre,
+                effects=[*spawned, *done.effects], after_pre=done.after_pre,
             )  # fmt: skip
         value = None if done is None else encode_value(done.value)
         effects = [] if done is None else list(done.effects)
@@ -231,9 +232,12 @@ def _save(
     if not run.commit(tx, work, effects, entries):
         return False
     if specs:
-        job = load_one(tx, work.job_id)
-        insert(tx, job.queue_id, specs, job)
+        _spawn(tx, load_one(tx, work.job_id), specs=specs)
     return True
+
+
+def _spawn(tx: Tx, job: JobRow, *, specs: Sequence[JobSpec]) -> None:
+    insert(tx, job.queue_id, specs, job)
 
 
 class Pool:

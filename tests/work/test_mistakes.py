@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime as dt
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -263,3 +264,21 @@ def test_a_module_of_job_types_that_ends_the_program_is_named(tmp_path, monkeypa
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(BadConfig, match="'ending_types' cannot be loaded: 3"):
         Registry().add_module("ending_types")
+
+
+@pytest.mark.parametrize("offered", ["{JobType('one', Odd)}", "iter([])", "'one'", "[Odd]", "None"])
+def test_what_is_offered_in_place_of_job_types_is_refused_and_says_what_may_be(
+    tmp_path, monkeypatch, offered
+):
+    (tmp_path / "offering.py").write_text(
+        "from pydantic import BaseModel\n"
+        "from quaero.work.registry import JobType\n"
+        "class Odd(BaseModel): ...\n"
+        f"job_types = {offered}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "offering", raising=False)
+    with pytest.raises(
+        BadConfig, match=r"offers .*, which is neither a JobType nor a list of them"
+    ):
+        Registry().add_module("offering")

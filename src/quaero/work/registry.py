@@ -247,7 +247,10 @@ class Registry:
         self._add_offered(offered, place)
 
     def _add_offered(self, offered: Any, place: str) -> None:
-        for each in offered if isinstance(offered, Sequence) else [offered]:
+        for each in offered if isinstance(offered, list | tuple) else [offered]:
             if not isinstance(each, JobType):
-                raise BadConfig(f"{place!r} offers {each!r}, which is no JobType")
+                raise BadConfig(
+                    f"{place!r} offers {given.short(each)}, which is neither a JobType nor a list "
+                    f"of them"
+                )
             self.add(each)

@@ -196,6 +196,18 @@ async def test_what_a_page_did_before_it_connected_is_told_also_where_nobody_lis
     assert not [each for each in one.ever if each.get("topic") == f"job:{old}"]
 
 
+async def test_what_a_page_did_before_it_connected_is_told_though_much_followed_at_once(
+    live, opened
+) -> None:
+    db = opened.db
+    (id_,) = await db.write(create, 1, specs(1))
+    await end_all(db)
+    await db.write(create, 1, specs(2_500))
+    opened.clock.pass_time(1)
+    one = await live().connect(f"job:{id_}")
+    assert [each["job"]["status"] for each in one.ever if each["type"] == "job"] == ["completed"]
+
+
 async def test_what_changed_while_a_client_was_away_is_told_when_it_is_back(live, db) -> None:
     ids = await db.write(create, 1, specs(3))
     one = await live().connect("jobs")

@@ -67,13 +67,16 @@ def span(tx: ReadTx) -> tuple[int, int]:
 
 
 def place_at(tx: ReadTx, at: int, most: int = 2_000) -> int:
-    """The place of the feed at a wall time; at most so many entries back, as far as is known."""
+    """The place of the feed at a wall time, or one before it.
+
+    Where none of the last `most` entries is so old, it is the first place that is known.
+    """
     first, newest = span(tx)
     rows = tx.execute(
         "select seq from event where seq > $1 and at < $2 order by seq desc limit 1",
         (newest - most, at),
     )
-    return int(rows[0][0]) if rows else max(first, newest - most)
+    return int(rows[0][0]) if rows else first
 
 
 def identity(tx: ReadTx) -> str:

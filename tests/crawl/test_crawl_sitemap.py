@@ -140,7 +140,32 @@ async def test_no_more_sitemaps_are_read_than_the_limit(
         site.pages |= {name: urlset() for name in names}
         ran = await crawled(tmp_path, site)
     assert [site.times(name) for name in names] == [1, 1, 0, 0, 0]
-    assert ran.said("3 sitemaps named by")
+    assert ran.said("3 sitemaps named are over the limit of 3")
+
+
+async def test_what_endless_sitemaps_name_beyond_the_limit_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sitemaps, "MOST_SITEMAPS", 4)
+    async with Site("{url}/index.xml") as site:
+        names = [f"{site.url}/{n}.xml" for n in range(3)]
+        site.pages["/index.xml"] = index(*names)
+        for n in range(3):
+            site.pages[f"/{n}.xml"] = index(*(f"{site.url}/{n}-{m}.xml" for m in (1, 2)))
+        ran = await crawled(tmp_path, site)
+    (line,) = ran.said("over the limit")
+    assert line.message == "6 sitemaps named are over the limit of 4"
+
+
+async def test_of_sitemaps_that_cannot_be_fetched_the_first_and_their_number_are_told(
+    tmp_path: Path,
+) -> None:
+    async with Site("{url}/index.xml") as site:
+        site.pages["/index.xml"] = index(*(f"http://[bad{n}/" for n in range(50)))
+        ran = await crawled(tmp_path, site)
+    (first,) = ran.said("names a sitemap that cannot be fetched")
+    assert first.message.endswith("http://[bad0/")
+    assert ran.said("50 sitemaps named have no address that can be fetched")
 
 
 async def test_the_page_limit_is_exact_and_the_rest_is_known(tmp_path: Path) -> None:

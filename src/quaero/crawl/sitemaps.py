@@ -45,7 +45,8 @@ class Plan(msgspec.Struct):
     """What is still to be done, kept as the job's state.
 
     `hosts` are addresses whose robots.txt is to be asked, `waiting` the sitemaps to be read, and
-    `known` all that ever waited. `tries` and `hops` are those of the one at the head.
+    `known` all that ever waited. `tries` and `hops` are those of the one at the head; `over` counts
+    the sitemaps named beyond the limit, and `bad` those without an address that can be fetched.
     """
 
     hosts: list[str]
@@ -54,6 +55,8 @@ class Plan(msgspec.Struct):
     read: int = 0
     tries: int = 0
     hops: int = 0
+    over: int = 0
+    bad: int = 0
 
 
 class SitemapReader:
@@ -98,6 +101,7 @@ class SitemapReader:
             _give_up(job, plan, f"the sitemap {url} could not be read: {error}")
         if plan.hosts or plan.waiting:
             return _later(crawl, plan, effects)
+        _say_left_out(job, plan)
         return Result({"sitemaps": plan.read}, effects)
 
     async def _ask(
@@ -168,23 +172,30 @@ def _give_up(job: JobContext, plan: Plan, why: str) -> None:
 
 
 def _add(job: JobContext, plan: Plan, named: list[str], base: str) -> None:
-    """Let sitemaps wait that are new, as far as the limit goes."""
-    over = 0
+    """Let sitemaps wait that are new, as far as the limit goes; of the others the first is told."""
     for text in named:
         try:
             url = canonical(text, base)
         except BadUrl:
-            job.log.warn(f"{base} names a sitemap that cannot be fetched: {text[:200]}")
+            if not plan.bad:
+                job.log.warn(f"{base} names a sitemap that cannot be fetched: {text[:200]}")
+            plan.bad += 1
             continue
         if url in plan.known:
             continue
         if len(plan.known) >= MOST_SITEMAPS:
-            over += 1
+            plan.over += 1
             continue
         plan.known.append(url)
         plan.waiting.append(url)
-    if over:
-        job.log.warn(f"{over} sitemaps named by {base} are over the limit of {MOST_SITEMAPS}")
+
+
+def _say_left_out(job: JobContext, plan: Plan) -> None:
+    """Say how many sitemaps were named and not asked for, once for all that named them."""
+    if plan.over:
+        job.log.warn(f"{plan.over} sitemaps named are over the limit of {MOST_SITEMAPS}")
+    if plan.bad > 1:
+        job.log.warn(f"{plan.bad} sitemaps named have no address that can be fetched")
 
 
 def _follow(plan: Plan, location: str) -> None:

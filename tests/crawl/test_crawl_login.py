@@ -67,6 +67,8 @@ async def test_a_login_page_at_the_seed_stops_the_crawl_and_asks_for_a_login(
     assert ran.root.status is Status.FAILED
     assert "shows a login page" in str(ran.root.error)
     assert "--cookie-file or --header" in str(ran.root.error)
+    assert ran.said(f"ended by a page: {ran.root.error}")
+    assert not ran.said("by hand")
     assert ran.documents == []
 
 

@@ -180,7 +180,7 @@ async def test_the_page_limit_is_exact_and_the_rest_is_known(tmp_path: Path) -> 
 
 
 TROUBLES: list[tuple[str, Any, str]] = [
-    ("missing", Page(status=404), "could not be read: "),
+    ("missing", Page(status=404), "/map.xml could not be read: "),
     ("no sitemap", "<html><p>Sorry</p></html>", "'html', not urlset or sitemapindex"),
     ("broken", Page(body="<urlset><url><loc>", content_type=XML), "was not read to its end"),
     ("not gzip", Page(body=b"\x1f\x8bnot gzip at all"), "could not be read"),
@@ -231,6 +231,8 @@ async def test_a_busy_site_is_asked_again_and_then_left_alone(
         site.pages["/soon.xml"] = [busy, urlset(f"{site.url}/c")]
         site.pages["/never.xml"] = busy
         ran = await crawled(tmp_path, site)
+        never = f"the sitemap {site.url}/never.xml could not be read: "
+    assert ran.said(never)
     assert site.pages_asked() == ["/", "/a", "/c"]
     assert (site.times("/soon.xml"), site.times("/never.xml")) == (2, 3)
     assert (ran.root.status, ran.root.attempt) == (Status.COMPLETED, 1)

@@ -100,7 +100,7 @@ async def stop(job: JobContext, root_id: int, text: str, reason: str | None = No
 
 def _end(tx: Tx, job: JobRow, *, root_id: int, text: str, reason: str | None) -> None:
     del job
-    fail(tx, root_id, text)
+    fail(tx, root_id, text, "ended by a page")
     if reason is not None:
         frontier.note_stop(tx, root_id, reason)
 

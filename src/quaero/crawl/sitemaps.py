@@ -91,7 +91,8 @@ class SitemapReader:
                 if wait > RETRY_SECONDS:
                     job.log.warn(f"the crawl waits for its sitemaps: {error}; next in {wait:.0f} s")
                 return _later(crawl, plan, effects, wait)
-            _give_up(job, plan, f"the sitemaps of {url} could not be read: {error}")
+            what = "sitemaps of" if plan.hosts else "sitemap"
+            _give_up(job, plan, f"the {what} {url} could not be read: {error}")
         except Refused as error:
             _give_up(job, plan, f"the sitemap {url} is refused by {error.reason}: {error}")
             effects.append(

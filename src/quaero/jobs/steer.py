@@ -50,10 +50,11 @@ def cancel(tx: Tx, job_id: int) -> Status:
     return before
 
 
-def fail(tx: Tx, job_id: int, reason: str) -> None:
+def fail(tx: Tx, job_id: int, reason: str, how: str = "failed by hand") -> None:
     """End a job as failed, fenced like a cancel; it is not tried again by itself.
 
-    Raises `NotFound`, or `Conflict` where it has ended or is being stopped.
+    Its log says how that came, and the reason. Raises `NotFound`, or `Conflict` where it has ended
+    or is being stopped.
     """
     job = load_one(tx, job_id)
     if not job.status.open:
@@ -61,7 +62,7 @@ def fail(tx: Tx, job_id: int, reason: str) -> None:
     if job.stopping:
         raise Conflict(f"job {job_id} is being stopped already")
     tx.execute("update job set error = $2, tries = 0 where id = $1", (job_id, reason))
-    logs.say(tx, job, Level.ERROR, f"failed by hand: {reason}")
+    logs.say(tx, job, Level.ERROR, f"{how}: {reason}")
     stop(tx, job, Stopping.FAILING)
 
 

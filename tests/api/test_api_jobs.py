@@ -501,18 +501,26 @@ async def test_the_log_of_a_job_or_of_its_tree_is_deleted_and_counts_stay_exact(
     assert (await web.delete(f"/api/jobs/{child}/logs?tree=true")).status_code == 400
 
 
-async def test_what_of_a_large_log_is_left_goes_behind_the_answer(
-    web: httpx.AsyncClient, opened: Opened, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("tree", ["true", "false"])
+async def test_what_of_a_large_log_is_left_behind_the_answer_is_removed_by_a_job(
+    web: httpx.AsyncClient, opened: Opened, monkeypatch: pytest.MonkeyPatch, tree: str
 ) -> None:
     (root,) = await make(opened)
+    await end(opened)
     lines = [Entry(root, root, 1, opened.wall, Level.INFO, f"{n}") for n in range(2_500)]
     await opened.db.write(logs.write, lines)
     ticks = itertools.count()
     clock = SimpleNamespace(monotonic=lambda: next(ticks) * 0.6)
     monkeypatch.setattr(log_routes, "time", clock)
-    gone = await web.delete(f"/api/jobs/{root}/logs")
+    gone = await web.delete(f"/api/jobs/{root}/logs?tree={tree}")
     assert (gone.status_code, gone.json()) == (202, {"removed": 1_000, "done": False})
-    assert (await web.get(f"/api/jobs/{root}/logs")).json()["items"] == []
+    await opened.db.write(logs.write, [lines[0]._replace(message="later")])
+    async with working(opened.db, [bulk_type(opened.db)]) as bench:
+        done = await bench.ended(int(gone.headers["Location"].rsplit("/", 1)[1]))
+    assert done.summary.status is Status.COMPLETED
+    left = (await web.get(f"/api/jobs/{root}/logs")).json()["items"]
+    assert [line["message"] for line in left] == ["later"]
+    assert opened.read(check.faults) == []
 
 
 async def test_text_is_found_in_any_case_of_any_alphabet(

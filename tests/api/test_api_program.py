@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from quaero.api.ring import LogRing
+from quaero.api.routes import queue as queue_routes
 from quaero.clock import SystemClock
 from quaero.db.contract import Tx
 from quaero.jobs import run
@@ -20,6 +21,8 @@ from quaero.jobs.model import JobSpec
 from quaero.queue.claim import Claim
 from quaero.queue.holders import Holders
 from quaero.queue.message import Lane
+from quaero.testing.jobs import working
+from quaero.upkeep.bulk import bulk_type
 
 from ..opening import Opened  # noqa: TID252
 
@@ -69,6 +72,25 @@ async def test_a_purge_leaves_what_came_after_the_number_was_looked_at(
     overtake()
     done = await web.post("/api/queue/purge", json={"expected_count": 3})
     assert done.json() == {"removed": 3, "done": True}
+
+
+async def test_what_a_purge_leaves_behind_its_answer_is_removed_by_a_job(
+    web: httpx.AsyncClient, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened.db.write(create, 1, [JobSpec("page", "{}")] * 3)
+    monkeypatch.setattr(queue_routes, "PATIENCE", -1.0)
+    asked = await web.post("/api/queue/purge", json={"expected_count": 3})
+    assert (asked.status_code, asked.json()) == (202, {"removed": 0, "done": False})
+    rest = asked.headers["Location"]
+    (later,) = await opened.db.write(create, 1, [JobSpec("page", "{}")])
+    await web.post("/api/queue/pause")
+    async with working(opened.db, [bulk_type(opened.db)]) as bench:
+        await bench.ended(int(rest.rsplit("/", 1)[1]))
+    done = (await web.get(rest)).json()
+    assert (done["status"], done["result"]) == ("completed", {"action": "purge", "done": 3})
+    figures = (await web.get("/api/jobs/stats")).json()
+    assert figures["top"]["cancelled"] == 3
+    assert (await web.get(f"/api/jobs/{later}")).json()["status"] == "pending"
 
 
 async def test_settings_are_shown_with_where_they_come_from(

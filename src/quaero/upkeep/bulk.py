@@ -2,7 +2,8 @@
 
 It is a job itself, with progress and a log, and works in slices that are whole transactions each.
 Jobs that came later than the request are not touched, nor is the bulk action itself. What cannot
-be done to a job (it is running, say) is counted and said, and the others go on.
+be done to a job (it is running, say) is counted and said, and the others go on. It also carries
+what is left of a purge, or of the deletion of a log, when its request has been answered.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from quaero.db.contract import Database, ReadTx
+from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import Conflict, NotFound
-from quaero.jobs import actions, steer
+from quaero.jobs import actions, logs, steer
 from quaero.jobs.rows import load_one
 from quaero.queue.message import COMMANDS
 from quaero.queue.queue import dead_letters
@@ -32,15 +33,21 @@ SAID = 20
 HIGHEST_PRIORITY = 1_000_000
 MOST_IDS = 10_000
 
-Action = Literal["retry", "cancel", "delete", "priority", "requeue_dead", "delete_dead"]
+Action = Literal[
+    "retry", "cancel", "delete", "priority", "requeue_dead", "delete_dead",
+    "purge", "delete_log", "delete_tree_log",
+]  # fmt: skip
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 _OF_LETTERS = {"requeue_dead", "delete_dead"}
+_OF_ROWS = {"purge", "delete_log", "delete_tree_log"}
 
 
 class BulkAction(BaseModel):
     """What to do, and to which: those with `ids`, else those up to id `up_to` that fit `filter`.
 
-    `requeue_dead` and `delete_dead` are for dead letters, by their own ids, or all of them.
+    `requeue_dead` and `delete_dead` are for dead letters, by their own ids, or all of them. `purge`
+    removes the queue's messages, `delete_log` and `delete_tree_log` the entries of the jobs `ids`,
+    each up to the message or entry `up_to`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -81,6 +88,8 @@ def bulk_type(db: Database) -> JobType[BulkAction]:
     """The job type."""
 
     async def run(job: JobContext, wanted: BulkAction) -> Result:
+        if wanted.action in _OF_ROWS:
+            return await _remove_rows(db, job, wanted)
         tally = _Tally(**(job.state or {}))
         one, letters = _doing(db, wanted), wanted.action in _OF_LETTERS
         while True:
@@ -104,6 +113,27 @@ def bulk_type(db: Database) -> JobType[BulkAction]:
         )  # fmt: skip
 
     return JobType(NAME, BulkAction, run, timeout=6 * 3_600.0, lane=COMMANDS)
+
+
+async def _remove_rows(db: Database, job: JobContext, wanted: BulkAction) -> Result:
+    """Remove messages or log entries until none is left of those that were meant."""
+    done = 0
+    while count := await db.write(_rows, job.id, wanted):
+        done += count
+        job.progress(done, None, f"{wanted.action}: {done} removed")
+    job.log.info(f"{wanted.action}: {done} removed")
+    return Result({"action": wanted.action, "done": done})
+
+
+def _rows(tx: Tx, own_id: int, wanted: BulkAction) -> int:
+    """Remove a slice; returns how many rows, 0 when nothing is left."""
+    if wanted.action == "purge":
+        return steer.purge(tx, load_one(tx, own_id).queue_id, wanted.up_to)
+    tree = wanted.action == "delete_tree_log"
+    for id_ in wanted.ids or ():
+        if count := logs.delete_some(tx, id_, wanted.up_to, tree=tree):
+            return count
+    return 0
 
 
 async def _next(

@@ -77,11 +77,22 @@ async def start_bulk(
     type_: str = bulk.NAME,
 ) -> Response:
     """Create a bulk action that begins in `delay` seconds; answers with its job."""
+    return await made(parts, await create_bulk(parts, payload, name, delay, type_), status=202)
+
+
+async def create_bulk(
+    parts: WebParts,
+    payload: Mapping[str, Any],
+    name: str,
+    delay: float = 0.0,
+    type_: str = bulk.NAME,
+) -> int:
+    """Create a bulk action that begins in `delay` seconds; returns the id of its job."""
     text = parts.registry.get(type_).encode(payload)
     at = parts.clock.wall() + int(delay * SECOND) if delay else None
     spec = JobSpec(type_, text, name=name, run_at=at, lane=COMMANDS)
     (job_id,) = await parts.db.write(create, parts.queue_id, [spec])
-    return await made(parts, job_id, status=202)
+    return job_id
 
 
 def _matching(tx: ReadTx, wish: Bulk) -> tuple[lists.Total, int]:

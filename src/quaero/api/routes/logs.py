@@ -12,17 +12,17 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import APIRouter, Query, Request
 from pydantic import BeforeValidator, Field
-from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
 from quaero.api.answers import answer, levels_of, log_line
-from quaero.api.describing import errors
+from quaero.api.describing import errors, location
 from quaero.api.fields import Flag, InAddress, LevelWord
 from quaero.api.models import Answer, LogList, Words
 from quaero.api.parts import Parts, WebParts
+from quaero.api.routes.actions import create_bulk
 from quaero.api.routes.jobs import JobId
 from quaero.clock import rfc3339
-from quaero.db.contract import Database, ReadTx
+from quaero.db.contract import ReadTx
 from quaero.errors import BadInput
 from quaero.jobs import logs
 from quaero.jobs.logs import LARGEST_PAGE, PAGE, Level, LogLine
@@ -159,7 +159,11 @@ class RemovedEntries(Answer):
     "",
     response_model=RemovedEntries,
     responses={
-        202: {"description": "The rest follows.", "model": RemovedEntries},
+        202: {
+            "description": "A job removes the rest.",
+            "model": RemovedEntries,
+            **location("That job's address."),
+        },
         **errors(400, 404),
     },
 )
@@ -170,18 +174,18 @@ async def delete_log(parts: Parts, job_id: JobId, words: Annotated[OfWhich, Quer
     while more and time.monotonic() < deadline:
         more = await parts.db.write(logs.delete_some, job_id, up_to, tree=tree)
         removed += more
-    rest = BackgroundTask(_go_on, parts.db, job_id, up_to, tree=tree) if more else None
-    return answer({"removed": removed, "done": not more}, 202 if more else 200, background=rest)
+    done = {"removed": removed, "done": not more}
+    if not more:
+        return answer(done)
+    action = "delete_tree_log" if tree else "delete_log"
+    payload = {"action": action, "ids": [job_id], "up_to": up_to}
+    rest = await create_bulk(parts, payload, f"delete the log of job {job_id}")
+    return answer(done, 202, {"Location": f"/api/jobs/{rest}"})
 
 
 def _asked(tx: ReadTx, job_id: int, words: OfWhich) -> tuple[bool, int]:
     """Whether the whole tree is meant, and the last entry that there is."""
     return of_tree(tx, job_id, tree=words.tree), logs.newest(tx)
-
-
-async def _go_on(db: Database, job_id: int, up_to: int, *, tree: bool) -> None:
-    while await db.write(logs.delete_some, job_id, up_to, tree=tree):
-        pass
 
 
 # -- as a file

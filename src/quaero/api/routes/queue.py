@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field, JsonValue
-from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from quaero.api import cursors
@@ -17,9 +16,9 @@ from quaero.api.describing import errors, location
 from quaero.api.fields import Count, CursorText, Id, InAddress, Limit, Time
 from quaero.api.models import Answer, Body, Job, LaneModel, Words, WorkerModel
 from quaero.api.parts import Parts, WebParts
-from quaero.api.routes.actions import start_bulk
+from quaero.api.routes.actions import create_bulk, start_bulk
 from quaero.clock import SECOND, rfc3339
-from quaero.db.contract import Database, ReadTx
+from quaero.db.contract import ReadTx
 from quaero.errors import BadPayload, Conflict, NotFound
 from quaero.jobs import steer
 from quaero.queue.holders import Holders
@@ -203,7 +202,11 @@ class Purge(Body):
     "/purge",
     response_model=Removed,
     responses={
-        202: {"description": "The rest follows.", "model": Removed},
+        202: {
+            "description": "A job removes the rest.",
+            "model": Removed,
+            **location("That job's address."),
+        },
         **errors(400, 409, 415),
     },
 )
@@ -221,19 +224,16 @@ async def purge(parts: Parts, wish: Purge) -> Response:
     while more and time.monotonic() < deadline:
         more = await parts.db.write(steer.purge, parts.queue_id, up_to)
         removed += more
-    rest = BackgroundTask(_go_on, parts.db, parts.queue_id, up_to) if more else None
     done = {"removed": removed, "done": not more}
-    return answer(done, 202 if more else 200, background=rest)
+    if not more:
+        return answer(done)
+    rest = await create_bulk(parts, {"action": "purge", "up_to": up_to}, "purge the queue")
+    return answer(done, 202, {"Location": f"/api/jobs/{rest}"})
 
 
 def _purged(tx: ReadTx, queue_id: int) -> tuple[QueueStats, int]:
     """What there is to purge, and the last message of it."""
     return stats(tx, queue_id), newest(tx)
-
-
-async def _go_on(db: Database, queue_id: int, up_to: int) -> None:
-    while await db.write(steer.purge, queue_id, up_to):
-        pass
 
 
 # -- dead letters

@@ -16,13 +16,14 @@ from quaero.db import SqliteDatabase
 from quaero.db.sqlite import readers, upkeep
 from quaero.documents import search, store
 from quaero.documents.model import NewDocument, content_hash
-from quaero.errors import StaleLease, StorageError
+from quaero.errors import BadPayload, StaleLease, StorageError
 from quaero.jobs import actions
 from quaero.jobs.model import Status
 from quaero.testing.clock import FakeClock
 from quaero.testing.jobs import Bench, working
 from quaero.upkeep import backup
 from quaero.upkeep.backup import backup_type, backups
+from quaero.upkeep.bulk import bulk_type
 from quaero.upkeep.maintenance import maintenance_type
 from quaero.upkeep.reindex import Reindex, reindex_type
 from quaero.work.context import JobContext
@@ -242,3 +243,19 @@ async def test_what_a_killed_backup_left_goes_once_none_can_be_at_it(
         os.utime(path, (written, written))
     job = await bench.run("backup")
     assert sorted(folder.iterdir()) == sorted([other, Path(job.result["path"])])
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"action": "delete_log", "up_to": 9}, "ids are needed to delete logs"),
+        ({"action": "purge", "ids": [1], "up_to": 9}, "do not go with a purge"),
+        ({"action": "purge", "filter": {"text": "a"}, "up_to": 9}, "filter does not go with purge"),
+        ({"action": "priority", "up_to": 9}, "priority goes with the action priority"),
+    ],
+)
+def test_a_bulk_action_takes_no_words_that_would_have_no_effect(
+    bench: Bench, given: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(BadPayload, match=says):
+        bulk_type(bench.db).encode(given)

@@ -65,6 +65,15 @@ class BulkAction(BaseModel):
             raise ValueError("priority goes with the action priority, and only with it")
         return self
 
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        if self.action in _OF_ROWS:
+            if (self.action == "purge") is (self.ids is not None):
+                raise ValueError("ids are needed to delete logs, and do not go with a purge")
+            if self.filter != JobFilter():
+                raise ValueError(f"a filter does not go with {self.action}")
+        return self
+
 
 @dataclass(slots=True)
 class _Tally:

@@ -52,7 +52,27 @@ MATERIAL_TABS = """<div class="tabbed-labels"><label for="__tabbed_1_1">C</label
 for="__tabbed_1_2">C++</label></div><div class="tabbed-content"><pre>int</pre></div>"""
 VITEPRESS_TABS = """<div class="tabs"><input type="radio" id="a"><label for="a">npm</label><input
 type="radio" id="b"><label for="b">yarn</label></div><div class="blocks"><pre>x</pre></div>"""
+CLOUD_CODE = """<div class="code-block"><span data-code-lang="python" \
+data-ds--code--code-block=""><code class="language-python" style="white-space: pre;"><span \
+class="linenumber">1</span><span data-ds--code--row=""><span>def</span><span> f():
+</span></span><span class="linenumber">2</span><span>    return 1</span></code></span></div>"""
+CLOUD_CODE_IN_CELL = "| | |\n| --- | --- |\n| a | `def f():`<br>`    return 1` |\n"
+CLOUD_PANEL = """<div class="ak-editor-panel" data-panel-type="error"><div
+class="ak-editor-panel__icon"><span role="img" aria-label="Panel error"><svg></svg></span></div>
+<div class="ak-editor-panel__content"><p>Never do so.</p></div></div>"""
+CLOUD_TASKS = """<div data-node-type="actionList" data-task-list-local-id=""><div
+data-task-local-id="1"><div><span><input type="checkbox" checked=""></span><div
+data-component="content"><div>Write</div></div></div></div><div data-task-local-id="2"><div><span>
+<input type="checkbox"></span><div data-component="content"><div>Read</div></div></div></div></div>
+<div data-node-type="decisionList"><div data-task-local-id="3"><p>Agreed</p></div></div>"""
+CLOUD_EMOJI = """<p>Hi <span data-emoji-id="1f389" data-emoji-text="&#x1F389;"><span><img
+alt="tada" class="emoji" src="/e.png"></span></span> there</p>"""
 GENERATORS = [
+    (CLOUD_CODE, "```python\ndef f():\n    return 1\n```\n"),
+    (f"<table><tr><th>a<td>{CLOUD_CODE}</table>", CLOUD_CODE_IN_CELL),
+    (CLOUD_PANEL, "> **Error**\n>\n> Never do so.\n"),
+    (CLOUD_TASKS, "- [x] Write\n- [ ] Read\n\n* Agreed\n"),
+    (CLOUD_EMOJI, "Hi 🎉 there\n"),
     (DOXYGEN_CODE, "```\nif (x) {\n  y();\n\n}\n```\n"),
     (DOXYGEN_TITLE, "# Map Class Reference\n"),
     (DOXYGEN_MEMBER, "## run()\n\n`int run (char * x)`\n"),

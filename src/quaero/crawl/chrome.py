@@ -54,7 +54,7 @@ _CLASSES = names(
     " issue-link-summary-icon page-metadata-banner"
     # line numbers beside code
     " linenos lineno linenodiv line-numbers-rows blob-num js-line-number"
-    " react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter"
+    " linenumber react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter"
     " source-line-no"
     # what is shown when the pointer is over a name, or until a formula is set
     " ttc MathJax_Preview"

@@ -208,6 +208,12 @@ def image(writer: Writer, found: Element) -> Opened:
     return False
 
 
+def emoji(writer: Writer, found: Element) -> Opened:
+    """Write an emoji that Confluence or Jira of the cloud draws as its sign."""
+    writer.line.append(escaped(found.attributes["data-emoji-text"]))
+    return writer.skip(found)
+
+
 def line_break(writer: Writer, _: Element) -> Opened:
     """Write a line break; two in a row end the paragraph."""
     for text in reversed(writer.line):
@@ -333,6 +339,7 @@ SPANS: dict[str, Callable[[Writer, Element], Opened]] = {
     "superscript": raised,
     "subscript": raised,
     "image": image,
+    "emoji": emoji,
     "break": line_break,
     "input": check_box,
     "button": button,

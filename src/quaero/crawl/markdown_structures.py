@@ -26,9 +26,12 @@ _MAX_NESTING = 12
 _LONG_HEADING = 300
 _CLOSING_HASHES = re.compile(r"(^| )(#+)$")
 _HREF = re.compile(r'^a .*?\bhref="([^"]*)"')
-# Confluence says the kind of a panel by an icon, that is by a class.
+# Confluence says the kind of a panel by an icon, that is by a class, in the cloud an attribute.
 _MACRO = "confluence-information-macro-"
-_MACRO_TITLES = {"information": "Info", "note": "Note", "tip": "Tip", "warning": "Warning"}
+_MACRO_TITLES = {
+    "information": "Info", "info": "Info", "note": "Note", "tip": "Tip", "success": "Success",
+    "warning": "Warning", "error": "Error",
+}  # fmt: skip
 
 
 def block(writer: Writer, found: Element) -> Opened:
@@ -241,7 +244,8 @@ def quote(writer: Writer, found: Element) -> Opened:
 def admonition(writer: Writer, found: Element) -> Opened:
     """Write a note or warning as a quotation, its title bold."""
     end = quote(writer, found)
-    kinds = (name.removeprefix(_MACRO) for name in found.classes if name.startswith(_MACRO))
+    kinds = [name.removeprefix(_MACRO) for name in found.classes if name.startswith(_MACRO)]
+    kinds.append(found.attributes.get("data-panel-type", ""))
     label = next((_MACRO_TITLES[kind] for kind in kinds if kind in _MACRO_TITLES), "")
     if label:
         writer.flush()

@@ -33,7 +33,7 @@ _NAMING_LANGUAGE = names("pre code div figure table section listing")
 
 _ADMONITIONS = names(
     "admonition theme-admonition markdown-alert notecard admonitionblock"
-    " confluence-information-macro starlight-aside callout"
+    " confluence-information-macro ak-editor-panel starlight-aside callout"
 )
 _ADMONITION_NAMES = names("note tip warning caution important")
 _TITLES = names(
@@ -42,6 +42,10 @@ _TITLES = names(
 )
 _TOCS = names("toc table-of-contents toctree localtoc contents page-toc toc-macro")
 _DOXYGEN = {"headertitle": "heading", "memproto": "signature", "fragment": "fragment"}
+# What Confluence and Jira of the cloud name by an attribute.
+_ATLASSIAN = {
+    "data-ds--code--code-block": "pre", "data-task-local-id": "item", "data-emoji-text": "emoji",
+}  # fmt: skip
 _SPANS = {"math": "formula", "arithmatex": "formula", "classifier": "classifier"}
 _CODE_TABLES = frozenset({"js-file-line-container", "hljs-ln"})
 
@@ -134,6 +138,12 @@ def _kind(name: str, attributes: dict[str, str], classes: frozenset[str]) -> str
             return by_class
     if name in _KINDS:
         return _KINDS[name]
+    if name in {"div", "span"} and attributes:
+        if attributes.get("data-node-type") in {"actionList", "decisionList"}:
+            return "list"
+        named = next((kind for known, kind in _ATLASSIAN.items() if known in attributes), None)
+        if named is not None:
+            return named
     return "block" if name in _BLOCKS else None
 
 

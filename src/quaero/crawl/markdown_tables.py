@@ -77,13 +77,19 @@ def _is_heading(row: Row) -> bool:
 def to_table(rows: Sequence[Row]) -> str:
     """Return the rows, at least one of two cells, as a Markdown table."""
     grid = _grid(rows)
-    headed = rows[0].in_head or all(cell.is_header for cell in rows[0].cells)
+    headed = rows[0].in_head or _is_head(rows[0])
     width = max(len(line) for line in grid)
     head = grid.pop(0) if headed else []
     lines = [_line(head + [""] * (width - len(head))), "|" + " --- |" * width]
     full = width if width * len(grid) <= _MAX_SPREAD * sum(map(len, grid)) else 0
     lines.extend(_line(line + [""] * (full - len(line))) for line in grid if any(line))
     return "\n".join(lines)
+
+
+def _is_head(row: Row) -> bool:
+    """Say whether a row is headings, but for an empty corner: over names or numbers of rows."""
+    corner = 0 if row.cells[0].blocks else 1
+    return all(cell.is_header for cell in row.cells[corner:])
 
 
 def _grid(rows: Sequence[Row]) -> list[list[str]]:

@@ -67,7 +67,21 @@ data-component="content"><div>Write</div></div></div></div><div data-task-local-
 <div data-node-type="decisionList"><div data-task-local-id="3"><p>Agreed</p></div></div>"""
 CLOUD_EMOJI = """<p>Hi <span data-emoji-id="1f389" data-emoji-text="&#x1F389;"><span><img
 alt="tada" class="emoji" src="/e.png"></span></span> there</p>"""
+SERVER_EMOJI = """<p>Hi <img class="emoticon emoticon-blue-star" src="/e.png" alt="(blue star)"
+data-emoji-fallback="&#x1F389;"> <img class="emoticon" src="/tick.svg" alt="(tick)"> <img
+class="emoticon" src="/images/icons/emoticons/error.png" alt=""> <a href="http://a.b/">a.b<sup><img
+class="rendericon" src="/images/icons/linkext7.gif" alt=""></sup></a></p>"""
+SERVER_CODE = """<div class="codeHeader panelHeader"><b>a.sh</b><span class="collapse-source \
+expand-control" style="display:none;"><span>Expand source</span></span></div><div class="panelContent">
+<div class="syntaxhighlighter bash"><div class="toolbar"><span><a href="#" class="toolbar_item">?</a>
+</span></div><table><tr><td class="gutter"><div>1</div></td><td class="code"><div>
+<div class="line number1"><code class="bash plain">set -e</code></div></div></td></tr></table></div></div>"""
+SERVER_TABLE = """<table><thead><tr><th>A<th>B</thead><thead class="tableFloatingHeader"
+style="display: none;"><tr><th>A<th>B</thead><tr><td>1<td>2</table>"""
 GENERATORS = [
+    (SERVER_EMOJI, "Hi 🎉 (tick) (error) [a.b](http://a.b/)\n"),
+    (SERVER_CODE, "**a.sh**\n\n```bash\nset -e\n```\n"),
+    (SERVER_TABLE, "| A | B |\n| --- | --- |\n| 1 | 2 |\n"),
     (CLOUD_CODE, "```python\ndef f():\n    return 1\n```\n"),
     (f"<table><tr><th>a<td>{CLOUD_CODE}</table>", CLOUD_CODE_IN_CELL),
     (CLOUD_PANEL, "> **Error**\n>\n> Never do so.\n"),

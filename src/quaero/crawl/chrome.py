@@ -30,7 +30,7 @@ _CLASSES = names(
     " octicon-link zeroclipboard-container mw-editsection viewcode-link viewcode-back edit-page"
     " edit-this-page theme-edit-this-page edit-page-link edit-link edit-on-github"
     " md-content__button btn-clipboard copybtn copy-button copy-btn clipboard-copy code-copy"
-    " toolbar-item github-edit page-actions link-seesrc srclink sub-logo-container"
+    " toolbar-item toolbar_item github-edit page-actions link-seesrc srclink sub-logo-container"
     " method-click-advice section-click-top"
     # where one is and where one can go
     " breadcrumb breadcrumbs wy-breadcrumbs theme-doc-breadcrumbs breadcrumb-nav sphinxsidebar"
@@ -51,7 +51,8 @@ _CLASSES = names(
     " advertisement adsbygoogle"
     # Confluence and Jira
     " likes-and-labels-container aui-toolbar2 ops-menus toggle-title-icon hidden-parameters"
-    " issue-link-summary-icon page-metadata-banner"
+    " issue-link-summary-icon page-metadata-banner rendericon collapse-source"
+    " collapse-spinner-wrapper expand-control-icon expand-control-image tableFloatingHeader"
     # line numbers beside code
     " linenos lineno linenodiv line-numbers-rows blob-num js-line-number"
     " linenumber react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter"

@@ -78,7 +78,25 @@ expand-control" style="display:none;"><span>Expand source</span></span></div><di
 <div class="line number1"><code class="bash plain">set -e</code></div></div></td></tr></table></div></div>"""
 SERVER_TABLE = """<table><thead><tr><th>A<th>B</thead><thead class="tableFloatingHeader"
 style="display: none;"><tr><th>A<th>B</thead><tr><td>1<td>2</table>"""
+JAVADOC_TABLE = """<div class="summary-table two-column-summary"><div class="table-header \
+col-first">Constructor</div><div class="table-header col-last">Description</div><div
+class="col-constructor-name even-row-color"><code>Queue()</code></div><div class="col-last \
+even-row-color"><div class="block">An empty one.</div></div></div>"""
+JAVADOC_SUMMARY = """## New
+
+| Constructor | Description |
+| --- | --- |
+| `Queue()` | An empty one. |
+"""
+JAVADOC_SECTIONS = """<ul class="details-list"><li><section><h2>Methods</h2><ul class="member-list">
+<li><section><h3>put</h3><pre>x</pre></section></li></ul></section></li></ul>"""
 GENERATORS = [
+    (
+        JAVADOC_TABLE,
+        "| Constructor | Description |\n| --- | --- |\n| `Queue()` | An empty one. |\n",
+    ),
+    (f"<ul class='summary-list'><li><h2>New</h2>{JAVADOC_TABLE}</ul>", JAVADOC_SUMMARY),
+    (JAVADOC_SECTIONS, "## Methods\n\n### put\n\n```\nx\n```\n"),
     (SERVER_EMOJI, "Hi 🎉 (tick) (error) [a.b](http://a.b/)\n"),
     (SERVER_CODE, "**a.sh**\n\n```bash\nset -e\n```\n"),
     (SERVER_TABLE, "| A | B |\n| --- | --- |\n| 1 | 2 |\n"),

@@ -41,7 +41,12 @@ _TITLES = names(
     " admonition-heading title topic-title sidebar-title"
 )
 _TOCS = names("toc table-of-contents toctree localtoc contents page-toc toc-macro")
-_DOXYGEN = {"headertitle": "heading", "memproto": "signature", "fragment": "fragment"}
+# Parts that Doxygen and javadoc name by a class.
+_PARTS = {
+    "headertitle": "heading", "memproto": "signature", "fragment": "fragment",
+    "summary-table": "table", "col-first": "column", "col-second": "column", "col-last": "column",
+    "col-constructor-name": "column", "col-summary-item-name": "column",
+}  # fmt: skip
 # What Confluence and Jira of the cloud name by an attribute.
 _ATLASSIAN = {
     "data-ds--code--code-block": "pre", "data-task-local-id": "item", "data-emoji-text": "emoji",
@@ -157,8 +162,8 @@ def _kind_by_class(name: str, attributes: dict[str, str], classes: frozenset[str
             return "formula"
         if "syntaxhighlighter" in classes:
             return "pre"
-        if not classes.isdisjoint(_DOXYGEN):
-            return next(kind for known, kind in _DOXYGEN.items() if known in classes)
+        if not classes.isdisjoint(_PARTS):
+            return next(kind for known, kind in _PARTS.items() if known in classes)
         if name == "div" and "footer" in classes:
             return "footer"
     if name == "dt" and "sig" in classes:

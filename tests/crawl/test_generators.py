@@ -90,7 +90,16 @@ JAVADOC_SUMMARY = """## New
 """
 JAVADOC_SECTIONS = """<ul class="details-list"><li><section><h2>Methods</h2><ul class="member-list">
 <li><section><h3>put</h3><pre>x</pre></section></li></ul></section></li></ul>"""
+LEARN = """<div class="NOTE"><p>Note</p><p>Read it.</p></div><div class="codeHeader"><span
+class="language">Bash</span><button class="action"><span></span>Copy</button></div><pre><code
+class="lang-bash">ls</code></pre><button>Next tab</button>"""
 GENERATORS = [
+    (LEARN, "> Note\n>\n> Read it.\n\nBash\n\n```bash\nls\n```\n\nNext tab\n"),
+    ('<pre class="code code-wrap"><code>a</code></pre>', "```\na\n```\n"),
+    (
+        '<div class="tip custom-block"><p class="custom-block-title">TIP</p><p>x</p></div>',
+        "> **TIP**\n>\n> x\n",
+    ),
     (
         JAVADOC_TABLE,
         "| Constructor | Description |\n| --- | --- |\n| `Queue()` | An empty one. |\n",

@@ -15,6 +15,7 @@ from quaero.crawl.markup import Element
 from quaero.crawl.name_sets import names
 
 _PERMALINKS = names("¶ # § 🔗 ↩ ↩︎ ↑ ⤴ ⏎ ∞ [top] Permalink Anchor")
+_COPY = frozenset({"copy", "copy code", "copied", "copied!", "copy to clipboard"})
 _STEPS = names("prev previous next up home contents index top")
 _FOOTNOTES = names("footnote footnote-reference footnote-ref fnref")
 _NOT_RAISED = names("st nd rd th e er tm sm r c")
@@ -268,10 +269,16 @@ def classifier(writer: Writer, _: Element) -> Opened:
     return None
 
 
-def button(writer: Writer, _: Element) -> Opened:
-    """Write a button's label as a paragraph: it may be what opens an accordion or a tab."""
+def button(writer: Writer, found: Element) -> Opened:
+    """Write a button's label as a paragraph: it may be what opens an accordion or a tab.
+
+    One that copies the code beside it is left out.
+    """
     if writer.frames[-1].kind == "heading":
         return None
+    texts = writer.pieces[writer.at + 1 : writer.end_of("button") : 2]
+    if "".join(texts).strip().lower() in _COPY:
+        return writer.skip(found)
     writer.flush()
     return writer.flush
 

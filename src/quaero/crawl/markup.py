@@ -35,10 +35,11 @@ _ADMONITIONS = names(
     "admonition theme-admonition markdown-alert notecard admonitionblock"
     " confluence-information-macro ak-editor-panel starlight-aside callout"
 )
-_ADMONITION_NAMES = names("note tip warning caution important")
+_ADMONITION_NAMES = names("note tip warning caution important NOTE TIP WARNING CAUTION IMPORTANT")
 _TITLES = names(
     "admonition-title markdown-alert-title starlight-aside__title callout-title"
     " admonition-heading title topic-title sidebar-title"
+    " custom-block-title hint-container-title"
 )
 _TOCS = names("toc table-of-contents toctree localtoc contents page-toc toc-macro")
 # Parts that Doxygen and javadoc name by a class.

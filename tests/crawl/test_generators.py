@@ -93,7 +93,14 @@ JAVADOC_SECTIONS = """<ul class="details-list"><li><section><h2>Methods</h2><ul 
 LEARN = """<div class="NOTE"><p>Note</p><p>Read it.</p></div><div class="codeHeader"><span
 class="language">Bash</span><button class="action"><span></span>Copy</button></div><pre><code
 class="lang-bash">ls</code></pre><button>Next tab</button>"""
+MAN7 = """<div class="nav-bar"><p>man7.org &gt; Linux</p></div><h2><a id="N" href="#N"></a>NAME
+&nbsp; <a href="#top_of_page"><span class="top-link">top</span></a></h2><pre>ls</pre>"""
+GROFF = """<table><tr valign="top"><td width="11%"></td><td width="3%"><p><b>-a</b></p></td>
+<td width="8%"></td><td width="78%"><p>all</p></td></tr><tr><td></td><td><p><b>-l</b></p></td>
+<td></td><td><p>long</p></td></tr></table>"""
 GENERATORS = [
+    (MAN7, "## NAME\n\n```\nls\n```\n"),
+    (GROFF, "| | |\n| --- | --- |\n| **-a** | all |\n| **-l** | long |\n"),
     (LEARN, "> Note\n>\n> Read it.\n\nBash\n\n```bash\nls\n```\n\nNext tab\n"),
     ('<pre class="code code-wrap"><code>a</code></pre>', "```\na\n```\n"),
     (

@@ -42,8 +42,8 @@ _CLASSES = names(
     " page-metadata-breadcrumbs theme-doc-toc-mobile theme-doc-toc-desktop table-of-contents-nav"
     " bread-crumbs aui-nav-breadcrumbs mw-cite-backlink"
     " sidebar-nav side-nav sidenav sidebar-nav-fixed nav-menu menu-bar menubar navigationbar"
-    " navpath nav-panel nav_table spirit-nav t-navbar toplang bottomlang chlinktop chlinkbot"
-    " chlinkprevnexttop chlinkprevnextbot"
+    " navpath nav-panel nav-bar top-link nav_table spirit-nav t-navbar toplang bottomlang"
+    " chlinktop chlinkbot chlinkprevnexttop chlinkprevnextbot"
     # banners, sharing, feedback
     " cookie-banner cookie-notice cookie-consent cookie-bar cookiebanner cookieconsent cc-window"
     " cc-banner gdpr-banner consent-banner share-buttons sharing-buttons social-share addtoany"

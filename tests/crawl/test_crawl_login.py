@@ -127,6 +127,26 @@ async def test_a_login_that_ends_half_way_stops_the_crawl_by_its_answers(tmp_pat
     assert len(ran.documents) == 6
 
 
+@pytest.mark.parametrize("private", [False, True])
+async def test_a_login_that_a_site_refuses_from_some_page_on_is_warned_of_once(
+    tmp_path: Path, *, private: bool
+) -> None:
+    names = [f"/{n}" for n in range(20)]
+    pages = {"/": links(*names), **dict.fromkeys(names, Page(status=403, body="no"))}
+    pages |= {"/9": "open"}
+    async with SiteServer(pages) as site:
+        given = {"private": SESSION, "with_login": login(headers=SECRET)} if private else {}
+        ran = await crawl(tmp_path, site.url, concurrency=1, **given)
+    assert (ran.root.status, ran.root.counts.failed) == (Status.COMPLETED, 19)
+    said = ran.said("answered 403 to 5 pages in a row")
+    assert [line.job_id for line in said] == ([ran.root.id] if private else [])
+    if private:
+        assert said[0].message.endswith(
+            "; if you may read them, the login has expired or is not accepted; log in again and "
+            "give the new cookies, then retry what failed"
+        )
+
+
 @pytest.mark.parametrize(("path", "hinted"), [("/sso?back=x", True), ("/elsewhere", False)])
 async def test_a_seed_that_leads_away_to_a_login_says_what_to_give(
     tmp_path: Path, path: str, *, hinted: bool

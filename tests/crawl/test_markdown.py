@@ -119,6 +119,8 @@ CASES = [
     ("<ul><li></li></ul>", ""),
     ("<table><tr><td></td></tr></table>", ""),
     ("<table><tr><td>one</td></tr></table>", "one"),
+    ("<table><tr><td><th>A<tr><th>x<td>1</table>", "| | A |\n| --- | --- |\n| x | 1 |"),
+    ("<table><tr><th>A<td><tr><th>B<td>1</table>", "| | |\n| --- | --- |\n| A | |\n| B | 1 |"),
     ("<blockquote><pre>a\n\nb</pre></blockquote>", "> ```\n> a\n>\n> b\n> ```"),
     ("<pre class='language-C++'>x</pre>", "```cpp\nx\n```"),
     ("<pre>a\u200bb&nbsp;c</pre>", "```\nab c\n```"),

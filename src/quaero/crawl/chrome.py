@@ -30,7 +30,7 @@ _CLASSES = names(
     " octicon-link zeroclipboard-container mw-editsection viewcode-link viewcode-back edit-page"
     " edit-this-page theme-edit-this-page edit-page-link edit-link edit-on-github"
     " md-content__button btn-clipboard copybtn copy-button copy-btn clipboard-copy code-copy"
-    " toolbar-item github-edit page-actions link-seesrc srclink sub-logo-container"
+    " toolbar-item toolbar_item github-edit page-actions link-seesrc srclink sub-logo-container"
     " method-click-advice section-click-top"
     # where one is and where one can go
     " breadcrumb breadcrumbs wy-breadcrumbs theme-doc-breadcrumbs breadcrumb-nav sphinxsidebar"
@@ -42,8 +42,8 @@ _CLASSES = names(
     " page-metadata-breadcrumbs theme-doc-toc-mobile theme-doc-toc-desktop table-of-contents-nav"
     " bread-crumbs aui-nav-breadcrumbs mw-cite-backlink"
     " sidebar-nav side-nav sidenav sidebar-nav-fixed nav-menu menu-bar menubar navigationbar"
-    " navpath nav-panel nav_table spirit-nav t-navbar toplang bottomlang chlinktop chlinkbot"
-    " chlinkprevnexttop chlinkprevnextbot"
+    " navpath nav-panel nav-bar top-link nav_table spirit-nav t-navbar toplang bottomlang"
+    " chlinktop chlinkbot chlinkprevnexttop chlinkprevnextbot"
     # banners, sharing, feedback
     " cookie-banner cookie-notice cookie-consent cookie-bar cookiebanner cookieconsent cc-window"
     " cc-banner gdpr-banner consent-banner share-buttons sharing-buttons social-share addtoany"
@@ -51,10 +51,11 @@ _CLASSES = names(
     " advertisement adsbygoogle"
     # Confluence and Jira
     " likes-and-labels-container aui-toolbar2 ops-menus toggle-title-icon hidden-parameters"
-    " issue-link-summary-icon page-metadata-banner"
+    " issue-link-summary-icon page-metadata-banner rendericon collapse-source"
+    " collapse-spinner-wrapper expand-control-icon expand-control-image tableFloatingHeader"
     # line numbers beside code
     " linenos lineno linenodiv line-numbers-rows blob-num js-line-number"
-    " react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter"
+    " linenumber react-syntax-highlighter-line-number hljs-ln-numbers hljs-ln-n rouge-gutter"
     " source-line-no"
     # what is shown when the pointer is over a name, or until a formula is set
     " ttc MathJax_Preview"

@@ -25,7 +25,7 @@ _BARE = names(
 _NO_LANGUAGE = names(
     "text txt plain plaintext none nohighlight no-highlight default undefined literal output auto"
     " block container wrapper code language line lines numbers rust-example-rendered"
-    " plaintext-rouge"
+    " plaintext-rouge wrap"
 )
 _SAME = {
     "python3": "python",

@@ -35,11 +35,12 @@ from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.crawl.login_stops import (
     hint_of_login,
     may_wait_for_key,
+    note_answer,
+    note_refusal,
     stop,
     stop_at_login,
     stop_for_login,
     stop_if_signed_out,
-    stop_if_unauthorized,
     wait_for_key,
     wait_for_login,
     warn_of_expiry,
@@ -229,10 +230,9 @@ class CrawlExecutors:
         except HttpStatus as error:
             if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
                 await job.commit(partial(note_gone, crawl=crawl, urls=[*way.trail, url]))
-            if error.code == HTTPStatus.UNAUTHORIZED:
-                await stop_if_unauthorized(job, crawl, page, url)
+            await note_refusal(job, crawl, page, url, error.code)
             raise
-        crawl.unauthorized.pop(host_key(url), None)
+        note_answer(crawl, url)
         crawl.credentials.remember(url, result.set_cookie, now)
         if result.location is not None:
             return await self._redirected(job, crawl, url, page, result, way)

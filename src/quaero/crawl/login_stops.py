@@ -7,6 +7,7 @@ meanwhile ends nothing.
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import NoReturn
 
 from quaero.crawl import frontier
@@ -21,6 +22,7 @@ from quaero.crawl.urls import host_key
 from quaero.crawl.verdicts import is_there_to_log_in
 from quaero.db.contract import Tx
 from quaero.errors import BadKey, Permanent
+from quaero.jobs import logs, rows
 from quaero.jobs.model import JobRow
 from quaero.jobs.steer import fail
 from quaero.work.context import JobContext
@@ -31,6 +33,8 @@ LONGEST_WAIT_FOR_LOGIN = 15.0
 MOST_WAITS_FOR_KEY = 40
 MOST_UNAUTHORIZED = 5
 """How many answers 401 in a row mean that the login has ended, and not that a page is special."""
+MOST_FORBIDDEN = 5
+"""How many answers 403 in a row make it likely."""
 BY_LOGIN = "login"
 
 
@@ -65,7 +69,45 @@ async def stop_if_signed_out(job: JobContext, crawl: ActiveCrawl, url: str, page
         await stop_for_login(job, crawl, url, "greets nobody")
 
 
-async def stop_if_unauthorized(
+async def note_refusal(
+    job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str, code: int
+) -> None:
+    """Do what an answer to a page, which is none, says of the crawl's login."""
+    if code == HTTPStatus.UNAUTHORIZED:
+        await _stop_if_unauthorized(job, crawl, page, url)
+    if code == HTTPStatus.FORBIDDEN and crawl.private:
+        await _warn_if_forbidden(job, crawl, url)
+
+
+def note_answer(crawl: ActiveCrawl, url: str) -> None:
+    """A host that answers has not ended the login; what was warned of is not said again."""
+    host = host_key(url)
+    crawl.unauthorized.pop(host, None)
+    if crawl.forbidden[host] < MOST_FORBIDDEN:
+        crawl.forbidden.pop(host, None)
+
+
+async def _warn_if_forbidden(job: JobContext, crawl: ActiveCrawl, url: str) -> None:
+    """Say once, in the crawl's log, that its login may have ended where a site answers 403.
+
+    Such pages may as well be for others, so the crawl goes on.
+    """
+    host = host_key(url)
+    crawl.forbidden[host] += 1
+    if crawl.forbidden[host] == MOST_FORBIDDEN:
+        text = (
+            f"{host} has answered 403 to {MOST_FORBIDDEN} pages in a row, the last {url}; if you "
+            f"may read them, {_way_in(crawl)}, then retry what failed"
+        )
+        await job.commit(partial(_warn, crawl_id=crawl.root_id, text=text))
+
+
+def _warn(tx: Tx, job: JobRow, *, crawl_id: int, text: str) -> None:
+    del job
+    logs.say(tx, rows.load_one(tx, crawl_id), logs.Level.WARN, text)
+
+
+async def _stop_if_unauthorized(
     job: JobContext, crawl: ActiveCrawl, page: CrawlPage, url: str
 ) -> None:
     """An answer 401 ends the crawl of a product, a crawl at its seed, and one whose login ended.

@@ -6,7 +6,7 @@ Each function handles the start of one kind of element in a `Writer` and returns
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from quaero.crawl import markdown_inline as inline
 from quaero.crawl.markdown_blocks import Block, BlockKind, code_block
@@ -15,6 +15,7 @@ from quaero.crawl.markup import Element
 from quaero.crawl.name_sets import names
 
 _PERMALINKS = names("¶ # § 🔗 ↩ ↩︎ ↑ ⤴ ⏎ ∞ [top] Permalink Anchor")
+_COPY = frozenset({"copy", "copy code", "copied", "copied!", "copy to clipboard"})
 _STEPS = names("prev previous next up home contents index top")
 _FOOTNOTES = names("footnote footnote-reference footnote-ref fnref")
 _NOT_RAISED = names("st nd rd th e er tm sm r c")
@@ -22,6 +23,8 @@ _RAISED = re.compile(r"[\w+−-][\w +−*/=().,-]*")
 _TEX_DELIMITERS = re.compile(r"^\\[(\[]|\\[)\]]$")
 _EQUATION_NUMBER = re.compile(r"\([\w.-]{1,40}\)(?=\s*\\(?:\[|begin\{))")
 _IMAGE_SOURCES = ("src", "data-src", "data-original", "data-lazy-src")
+_SIGNS = names("emoji emoticon")
+_STEM = re.compile(r"(?:^|/)([\w-]{1,40})\.\w{3,4}(?:$|[?#])")
 _UNBALANCED = re.compile(r"[()<>\s]")
 
 
@@ -196,16 +199,32 @@ def image(writer: Writer, found: Element) -> Opened:
     said = found.attributes
     sources = (said.get(name, "") for name in _IMAGE_SOURCES)
     source = next((text for text in sources if text and not text.startswith("data:")), "")
-    label = escaped(" ".join(said.get("alt", "").split()))
+    is_sign = not found.classes.isdisjoint(_SIGNS)
+    label = escaped(" ".join((_sign(said) if is_sign else said.get("alt", "")).split()))
     dots = {said.get("width"), said.get("height")} & {"0", "1"}
     address = writer.addresses.of(source) if source and not dots else None
-    if address is None or found.classes & {"emoji", "emoticon"}:
+    if address is None or is_sign:
         if label:
             writer.line.append(label)
     elif said.get("role") not in {"presentation", "none"}:
         target = f"{inline.IMAGE_ADDRESS}{_destination(address)}{inline.IMAGE_END}"
         writer.line.append(f"{inline.IMAGE}{label}{target}")
     return False
+
+
+def _sign(said: Mapping[str, str]) -> str:
+    """What an emoji says: its sign, else its name, which Jira has in the file's name alone."""
+    named = said.get("data-emoji-fallback") or said.get("alt")
+    if named or "emoticon" not in said["class"].split():
+        return named or ""
+    name = _STEM.search(said.get("src", ""))
+    return f"({name[1]})" if name else ""
+
+
+def emoji(writer: Writer, found: Element) -> Opened:
+    """Write an emoji that Confluence or Jira of the cloud draws as its sign."""
+    writer.line.append(escaped(found.attributes["data-emoji-text"]))
+    return writer.skip(found)
 
 
 def line_break(writer: Writer, _: Element) -> Opened:
@@ -250,10 +269,16 @@ def classifier(writer: Writer, _: Element) -> Opened:
     return None
 
 
-def button(writer: Writer, _: Element) -> Opened:
-    """Write a button's label as a paragraph: it may be what opens an accordion or a tab."""
+def button(writer: Writer, found: Element) -> Opened:
+    """Write a button's label as a paragraph: it may be what opens an accordion or a tab.
+
+    One that copies the code beside it is left out.
+    """
     if writer.frames[-1].kind == "heading":
         return None
+    texts = writer.pieces[writer.at + 1 : writer.end_of("button") : 2]
+    if "".join(texts).strip().lower() in _COPY:
+        return writer.skip(found)
     writer.flush()
     return writer.flush
 
@@ -333,6 +358,7 @@ SPANS: dict[str, Callable[[Writer, Element], Opened]] = {
     "superscript": raised,
     "subscript": raised,
     "image": image,
+    "emoji": emoji,
     "break": line_break,
     "input": check_box,
     "button": button,

@@ -21,14 +21,21 @@ from quaero.crawl.markdown_spans import strong, write_code
 from quaero.crawl.markdown_tables import Cell, Row, is_layout, sections, to_table
 from quaero.crawl.markdown_writer import Frame, Opened, Writer
 from quaero.crawl.markup import Element
+from quaero.crawl.name_sets import names
 
+_LATER_COLUMNS = names("col-second col-last")
+# Lists that javadoc makes of the sections of a page.
+_OF_SECTIONS = names("summary-list details-list member-list blockList blockListLast")
 _MAX_NESTING = 12
 _LONG_HEADING = 300
 _CLOSING_HASHES = re.compile(r"(^| )(#+)$")
 _HREF = re.compile(r'^a .*?\bhref="([^"]*)"')
-# Confluence says the kind of a panel by an icon, that is by a class.
+# Confluence says the kind of a panel by an icon, that is by a class, in the cloud an attribute.
 _MACRO = "confluence-information-macro-"
-_MACRO_TITLES = {"information": "Info", "note": "Note", "tip": "Tip", "warning": "Warning"}
+_MACRO_TITLES = {
+    "information": "Info", "info": "Info", "note": "Note", "tip": "Tip", "success": "Success",
+    "warning": "Warning", "error": "Error",
+}  # fmt: skip
 
 
 def block(writer: Writer, found: Element) -> Opened:
@@ -143,7 +150,13 @@ def list_(writer: Writer, found: Element) -> Opened:
 
     def close() -> None:
         writer.nesting -= 1
-        writer.add(list_block(writer.pop().items, ordered=ordered, start=start))
+        items = writer.pop().items
+        if found.classes.isdisjoint(_OF_SECTIONS):
+            writer.add(list_block(items, ordered=ordered, start=start))
+            return
+        for section in items:
+            for inner in section.blocks:
+                writer.add(inner)
 
     return close
 
@@ -241,7 +254,8 @@ def quote(writer: Writer, found: Element) -> Opened:
 def admonition(writer: Writer, found: Element) -> Opened:
     """Write a note or warning as a quotation, its title bold."""
     end = quote(writer, found)
-    kinds = (name.removeprefix(_MACRO) for name in found.classes if name.startswith(_MACRO))
+    kinds = [name.removeprefix(_MACRO) for name in found.classes if name.startswith(_MACRO)]
+    kinds.append(found.attributes.get("data-panel-type", ""))
     label = next((_MACRO_TITLES[kind] for kind in kinds if kind in _MACRO_TITLES), "")
     if label:
         writer.flush()
@@ -316,6 +330,15 @@ def cell(writer: Writer, found: Element) -> Opened:
     return close
 
 
+def column(writer: Writer, found: Element) -> Opened:
+    """Collect a cell of a table that javadoc makes of `div`s; its first column opens a row."""
+    frame = writer.frames[-1]
+    if frame.kind == "table" and found.classes.isdisjoint(_LATER_COLUMNS):
+        writer.flush()
+        frame.rows.append(Row(in_head="table-header" in found.classes))
+    return cell(writer, found)
+
+
 def contents(writer: Writer, found: Element) -> Opened:
     """Leave out a table of contents that leads nowhere but into the page itself."""
     inside = writer.pieces[writer.at : writer.end_of(found.name) : 2]
@@ -359,6 +382,7 @@ STRUCTURES: dict[str, Callable[[Writer, Element], Opened]] = {
     "head": head_rows,
     "row": row,
     "cell": cell,
+    "column": column,
     "toc": contents,
     "footer": footer,
 }

@@ -19,6 +19,7 @@ from quaero.crawl.markdown_inline import code_span
 _MAX_SPAN = 50
 _MAX_SPREAD = 20
 _FEW_BLOCKS = 2
+_FEW_COLUMNS = 2
 _BLOCKS_OF_LAYOUT = frozenset({BlockKind.TABLE, BlockKind.HEADING, BlockKind.RULE})
 _PIPE = re.compile(r"\|")
 
@@ -76,14 +77,28 @@ def _is_heading(row: Row) -> bool:
 
 def to_table(rows: Sequence[Row]) -> str:
     """Return the rows, at least one of two cells, as a Markdown table."""
-    grid = _grid(rows)
-    headed = rows[0].in_head or all(cell.is_header for cell in rows[0].cells)
+    grid = _without_spacers(_grid(rows))
+    headed = rows[0].in_head or _is_head(rows[0])
     width = max(len(line) for line in grid)
     head = grid.pop(0) if headed else []
     lines = [_line(head + [""] * (width - len(head))), "|" + " --- |" * width]
     full = width if width * len(grid) <= _MAX_SPREAD * sum(map(len, grid)) else 0
     lines.extend(_line(line + [""] * (full - len(line))) for line in grid if any(line))
     return "\n".join(lines)
+
+
+def _without_spacers(grid: list[list[str]]) -> list[list[str]]:
+    """Leave out columns without any text, by which older pages keep the others apart."""
+    used = sorted({column for line in grid for column, text in enumerate(line) if text})
+    if len(used) < _FEW_COLUMNS or used[-1] == len(used) - 1:
+        return grid
+    return [[line[column] for column in used if column < len(line)] for line in grid]
+
+
+def _is_head(row: Row) -> bool:
+    """Say whether a row is headings, but for an empty corner: over names or numbers of rows."""
+    corner = 0 if row.cells[0].blocks else 1
+    return all(cell.is_header for cell in row.cells[corner:])
 
 
 def _grid(rows: Sequence[Row]) -> list[list[str]]:

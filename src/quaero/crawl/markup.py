@@ -33,15 +33,25 @@ _NAMING_LANGUAGE = names("pre code div figure table section listing")
 
 _ADMONITIONS = names(
     "admonition theme-admonition markdown-alert notecard admonitionblock"
-    " confluence-information-macro starlight-aside callout"
+    " confluence-information-macro ak-editor-panel starlight-aside callout"
 )
-_ADMONITION_NAMES = names("note tip warning caution important")
+_ADMONITION_NAMES = names("note tip warning caution important NOTE TIP WARNING CAUTION IMPORTANT")
 _TITLES = names(
     "admonition-title markdown-alert-title starlight-aside__title callout-title"
     " admonition-heading title topic-title sidebar-title"
+    " custom-block-title hint-container-title"
 )
 _TOCS = names("toc table-of-contents toctree localtoc contents page-toc toc-macro")
-_DOXYGEN = {"headertitle": "heading", "memproto": "signature", "fragment": "fragment"}
+# Parts that Doxygen and javadoc name by a class.
+_PARTS = {
+    "headertitle": "heading", "memproto": "signature", "fragment": "fragment",
+    "summary-table": "table", "col-first": "column", "col-second": "column", "col-last": "column",
+    "col-constructor-name": "column", "col-summary-item-name": "column",
+}  # fmt: skip
+# What Confluence and Jira of the cloud name by an attribute.
+_ATLASSIAN = {
+    "data-ds--code--code-block": "pre", "data-task-local-id": "item", "data-emoji-text": "emoji",
+}  # fmt: skip
 _SPANS = {"math": "formula", "arithmatex": "formula", "classifier": "classifier"}
 _CODE_TABLES = frozenset({"js-file-line-container", "hljs-ln"})
 
@@ -134,6 +144,12 @@ def _kind(name: str, attributes: dict[str, str], classes: frozenset[str]) -> str
             return by_class
     if name in _KINDS:
         return _KINDS[name]
+    if name in {"div", "span"} and attributes:
+        if attributes.get("data-node-type") in {"actionList", "decisionList"}:
+            return "list"
+        named = next((kind for known, kind in _ATLASSIAN.items() if known in attributes), None)
+        if named is not None:
+            return named
     return "block" if name in _BLOCKS else None
 
 
@@ -147,8 +163,8 @@ def _kind_by_class(name: str, attributes: dict[str, str], classes: frozenset[str
             return "formula"
         if "syntaxhighlighter" in classes:
             return "pre"
-        if not classes.isdisjoint(_DOXYGEN):
-            return next(kind for known, kind in _DOXYGEN.items() if known in classes)
+        if not classes.isdisjoint(_PARTS):
+            return next(kind for known, kind in _PARTS.items() if known in classes)
         if name == "div" and "footer" in classes:
             return "footer"
     if name == "dt" and "sig" in classes:

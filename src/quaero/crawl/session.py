@@ -61,6 +61,8 @@ class ActiveCrawl:
     """The hosts that have shown this process a page which says who is logged in."""
     unauthorized: Counter[str] = field(default_factory=Counter, repr=False, compare=False)
     """How often in a row a host has answered this process that a login is needed."""
+    forbidden: Counter[str] = field(default_factory=Counter, repr=False, compare=False)
+    """How often in a row a host has refused a page to the crawl's login."""
 
     @property
     def private(self) -> bool:

@@ -435,6 +435,21 @@ async def test_fields_that_cannot_be_shown_fail_nothing(db):
     ]
 
 
+async def test_a_field_of_an_entry_may_have_any_name(db):
+    @executor("mails", N)
+    async def mails(job, payload):
+        for say in (job.log.debug, job.log.info, job.log.warn, job.log.error):
+            say("sent", message="Hello", self=1)
+
+    async with working(db, [mails]) as bench:
+        job = await bench.run("mails")
+    assert job.summary.status is Status.COMPLETED
+    lines = await db.read(logs.read, logs.Query(job.summary.id))
+    assert [each.fields for each in lines if each.message == "sent"] == [
+        '{"message":"Hello","self":1}'
+    ] * 4
+
+
 async def test_what_a_log_cannot_hold_is_counted_and_nothing_fails(db):
     @executor("flood", N)
     async def flood(job, payload):

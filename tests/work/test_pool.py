@@ -29,6 +29,7 @@ from quaero.queue.claim import Claim
 from quaero.queue.holders import Holders
 from quaero.queue.message import COMMANDS
 from quaero.queue.queue import Queue, open_queue
+from quaero.testing.clock import FakeClock
 from quaero.testing.jobs import until, working
 from quaero.upkeep.bulk import bulk_type
 from quaero.work.context import JobContext, JobLog
@@ -448,6 +449,25 @@ async def test_a_field_of_an_entry_may_have_any_name(db):
     assert [each.fields for each in lines if each.message == "sent"] == [
         '{"message":"Hello","self":1}'
     ] * 4
+
+
+async def test_times_of_a_run_are_those_of_the_clock_of_its_database(tmp_path):
+    clock = FakeClock()
+
+    @executor("slow", N)
+    async def slow(job, payload):
+        clock.pass_time(5)
+        job.log.info("five seconds later")
+        clock.pass_time(5)
+
+    with SqliteDatabase.open(tmp_path / "fake.db", clock=clock) as fake:
+        began = clock.wall()
+        async with working(fake, [slow]) as bench:
+            job = await bench.run("slow")
+        (line,) = fake.read_sync(logs.read, logs.Query(job.summary.id, text="five seconds"))
+    assert job.summary.started_at == began
+    assert line.at == began + 5 * SECOND
+    assert job.summary.completed_at == began + 10 * SECOND
 
 
 async def test_what_a_log_cannot_hold_is_counted_and_nothing_fails(db):

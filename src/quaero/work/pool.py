@@ -18,7 +18,7 @@ from time import perf_counter
 from types import CoroutineType
 from typing import Any
 
-from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
+from quaero.clock import DAY, MINUTE, SECOND, Clock
 from quaero.db.contract import ReadTx, Tx, last
 from quaero.db.processes import Reporter
 from quaero.db.sqlite.database import SqliteDatabase
@@ -256,7 +256,7 @@ class Pool:
         self._queue_id = queue_id
         self._registry = registry
         self._options = options or PoolOptions()
-        self._clock = clock or SystemClock()
+        self._clock = clock or db.clock
         self._register = Holders(db.path, self._clock)
         self.metrics = Metrics()
         self.loops: list[Loop] = []

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 
 from quaero.clock import SECOND, SystemClock
 from quaero.db import SqliteDatabase
+from quaero.db.sqlite import writer
 from quaero.errors import (
     BadInput,
     BadPayload,
@@ -434,6 +436,42 @@ async def test_fields_that_cannot_be_shown_fail_nothing(db):
         '{"seen":{"<Unshown that cannot be shown: LookupError>":1},"n":2}',
         '{"fields":"<dict that cannot be shown: ValueError>"}',
     ]
+
+
+@pytest.fixture
+def raising_handler(capfd):
+    """The application's own handler, which fails; `capfd` has what is told of it."""
+
+    class Raising(logging.Handler):
+        def emit(self, record):
+            raise LookupError(f"no place for {record.funcName}: {record.getMessage()}")
+
+    program, handler = logging.getLogger("quaero"), Raising()
+    program.addHandler(handler)
+    program.setLevel(logging.DEBUG)
+    yield capfd
+    program.setLevel(logging.NOTSET)
+    program.removeHandler(handler)
+
+
+async def test_handlers_of_the_program_log_that_raise_stop_neither_slots_nor_the_pool(
+    db, raising_handler
+):
+    async with working(db, [note], PoolOptions(concurrency=1)) as bench:
+        ended = [(await bench.run("note", {"n": n})).summary.status for n in range(3)]
+    assert ended == [Status.COMPLETED] * 3
+    told = raising_handler.readouterr().err
+    assert "LookupError: no place for log: note 3 completed" in told
+    assert "LookupError: no place for run: ran note: 3 completed" in told
+
+
+async def test_handlers_of_the_program_log_that_raise_undo_no_write(
+    db, raising_handler, monkeypatch
+):
+    monkeypatch.setattr(writer, "SLOW_SECONDS", 0)
+    await db.write(lambda tx: tx.execute("insert into done values(1)"))
+    assert await done(db) == [1]
+    assert "LookupError: no place for _run_one: slow write" in raising_handler.readouterr().err
 
 
 async def test_a_field_of_an_entry_may_have_any_name(db):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +29,7 @@ from quaero.jobs.model import JobRow, JobSpec
 from quaero.jobs.rows import load_one
 from quaero.jobs.run import Completed, Deferred, Effect, Failed, GivenBack, Outcome, Work
 from quaero.loops import Loop
+from quaero.program_log import program_log
 from quaero.queue import given, settle
 from quaero.queue.claim import Claim
 from quaero.queue.consumer import SWEEP_SECONDS, UNDO_SECONDS, Consumer
@@ -48,7 +48,7 @@ from quaero.work.middleware.timeout import timeout
 from quaero.work.registry import Later, Registry, Result
 from quaero.work.reserve import Reserve
 
-log_of_pool = logging.getLogger(__name__)
+log_of_pool = program_log(__name__)
 
 GRACE_SECONDS = 10.0
 FEED_KEPT = DAY

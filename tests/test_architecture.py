@@ -17,7 +17,17 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "quaero"
 
 FLOORS = [
-    {"errors", "clock", "collector", "durable", "forms", "loops", "settings", "site_server"},
+    {
+        "errors",
+        "clock",
+        "collector",
+        "durable",
+        "forms",
+        "loops",
+        "program_log",
+        "settings",
+        "site_server",
+    },
     {"db"},
     {"queue"},
     {"jobs"},

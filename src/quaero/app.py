@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import resource
 import signal
@@ -23,6 +22,7 @@ from quaero.collector import collect_rarely, leave_alone_what_is_there
 from quaero.crawl.kinds import CRAWLER, PAGE
 from quaero.db.sqlite.database import SqliteDatabase
 from quaero.errors import StorageError
+from quaero.program_log import program_log
 from quaero.queue.claim import suspects
 from quaero.queue.queue import open_queue
 from quaero.settings import Settings
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from quaero.sources.logins import Logins
     from quaero.sources.probe import Prober
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 R = TypeVar("R")
 SWITCH_SECONDS = 0.0005

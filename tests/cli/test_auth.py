@@ -123,6 +123,9 @@ def test_keys_are_exchanged_and_a_lost_key_is_named(auth, monkeypatch, tmp_path)
     before = keys.read_text()
     done = auth("rotate")
     assert (done.code, done.out) == (0, "1 login sealed with a new key\n")
+    assert (
+        done.err == "the logins in copies of the database made before this do not open any more\n"
+    )
     assert keys.read_text() != before
     keys.unlink()
     lost = auth("rotate")

@@ -1,6 +1,8 @@
 """The pages for other programs: what they show runs as it stands."""
 
+import ast
 import asyncio
+import importlib
 import json
 import re
 import subprocess
@@ -28,6 +30,25 @@ def run(program: str, folder: Path) -> str:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/queue.md", "docs/how-to/jobs.md"])
+def test_each_function_of_a_page_has_types(page: str) -> None:
+    for program in programs(page):
+        for node in ast.walk(ast.parse(program)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                types = [node.returns, *(each.annotation for each in node.args.args)]
+                assert None not in types, f"{page}: {node.name}"
+
+
+@pytest.mark.parametrize("page", ["docs/how-to/queue.md", "docs/how-to/jobs.md"])
+def test_it_is_told_where_the_errors_of_a_page_are(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    errors = importlib.import_module("quaero.errors")
+    named = {"StaleLease", "StorageError", "BadInput", "Permanent", "RetryLater"}
+    assert any(f"`{name}" in text or f"raise {name}" in text for name in named)
+    assert all(hasattr(errors, name) for name in named)
+    assert "in `quaero.errors`" in text
 
 
 def test_the_page_of_the_queue_runs_and_runs_again(tmp_path: Path) -> None:

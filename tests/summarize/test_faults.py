@@ -281,6 +281,17 @@ async def test_one_document_that_cannot_be_done_stops_none_of_its_neighbours(
             assert [note is not None for note in notes] == [True, False, True]
 
 
+async def test_what_keeps_many_documents_from_being_done_is_told_once(tmp_path: Path) -> None:
+    async with ModelServer(always="too_long") as server:
+        async with desk_of(with_model(tmp_path, server)) as desk:
+            ids = await desk.store(*[page(n, f"{TIDES} Number {n} of its kind.") for n in range(3)])
+            job = await desk.summarize(ids)
+    said = job.summary.error or ""
+    begins = f"3 of 3 documents could not be done: document {ids[0]} and 2 others: "
+    assert said.startswith(begins)
+    assert said.count("document") == 2
+
+
 async def test_a_call_that_its_run_is_ended_under_is_audited_too(tmp_path: Path) -> None:
     async with ModelServer(always="silent") as server:
         async with desk_of(with_model(tmp_path, server)) as desk:

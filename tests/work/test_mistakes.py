@@ -259,11 +259,41 @@ def test_a_payload_that_would_not_be_run_as_it_was_given_is_refused_before_it_is
         JobType("odd", Odd).encode(given)
 
 
-def test_a_module_of_job_types_that_ends_the_program_is_named(tmp_path, monkeypatch):
-    (tmp_path / "ending_types.py").write_text("raise SystemExit(3)\n")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("assert not 1", "AssertionError"),
+        ("{}['mail']", "KeyError: 'mail'"),
+    ],
+)
+def test_a_module_of_job_types_that_cannot_be_loaded_is_named_with_the_error(
+    tmp_path, monkeypatch, text, says
+):
+    (tmp_path / "ending_types.py").write_text(f"{text}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(BadConfig, match="'ending_types' cannot be loaded: 3"):
+    with pytest.raises(BadConfig, match=f"'ending_types' cannot be loaded: {says}$"):
         Registry().add_module("ending_types")
+
+
+def test_who_offers_a_job_type_whose_name_is_taken_is_named(tmp_path, monkeypatch):
+    (tmp_path / "mypack.py").write_text(
+        "from pydantic import BaseModel\n"
+        "from quaero.work.registry import JobType\n"
+        "job_types = [JobType('cleanup', BaseModel)]\n"
+    )
+    made = tmp_path / "mypack-1.dist-info"
+    made.mkdir()
+    (made / "METADATA").write_text("Metadata-Version: 2.1\nName: mypack\nVersion: 1\n")
+    (made / "entry_points.txt").write_text("[quaero.job_types]\nmine = mypack:job_types\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry()
+    registry.add_installed()
+    says = "offers the job type 'cleanup', and there is one of that name already; rename one"
+    with pytest.raises(BadConfig, match=f"^'mypack:job_types' {says}"):
+        registry.add_installed()
+    with pytest.raises(BadConfig, match=f"^'mypack' {says}"):
+        registry.add_module("mypack")
 
 
 @pytest.mark.parametrize("offered", ["{JobType('one', Odd)}", "iter([])", "'one'", "[Odd]", "None"])

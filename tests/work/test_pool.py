@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 
 from quaero.clock import SECOND, SystemClock
 from quaero.db import SqliteDatabase
+from quaero.db.sqlite import writer
 from quaero.errors import (
     BadInput,
     BadPayload,
@@ -29,6 +31,7 @@ from quaero.queue.claim import Claim
 from quaero.queue.holders import Holders
 from quaero.queue.message import COMMANDS
 from quaero.queue.queue import Queue, open_queue
+from quaero.testing.clock import FakeClock
 from quaero.testing.jobs import until, working
 from quaero.upkeep.bulk import bulk_type
 from quaero.work.context import JobContext, JobLog
@@ -433,6 +436,76 @@ async def test_fields_that_cannot_be_shown_fail_nothing(db):
         '{"seen":{"<Unshown that cannot be shown: LookupError>":1},"n":2}',
         '{"fields":"<dict that cannot be shown: ValueError>"}',
     ]
+
+
+@pytest.fixture
+def raising_handler(capfd):
+    """The application's own handler, which fails; `capfd` has what is told of it."""
+
+    class Raising(logging.Handler):
+        def emit(self, record):
+            raise LookupError(f"no place for {record.funcName}: {record.getMessage()}")
+
+    program, handler = logging.getLogger("quaero"), Raising()
+    program.addHandler(handler)
+    program.setLevel(logging.DEBUG)
+    yield capfd
+    program.setLevel(logging.NOTSET)
+    program.removeHandler(handler)
+
+
+async def test_handlers_of_the_program_log_that_raise_stop_neither_slots_nor_the_pool(
+    db, raising_handler
+):
+    async with working(db, [note], PoolOptions(concurrency=1)) as bench:
+        ended = [(await bench.run("note", {"n": n})).summary.status for n in range(3)]
+    assert ended == [Status.COMPLETED] * 3
+    told = raising_handler.readouterr().err
+    assert "LookupError: no place for log: note 3 completed" in told
+    assert "LookupError: no place for run: ran note: 3 completed" in told
+
+
+async def test_handlers_of_the_program_log_that_raise_undo_no_write(
+    db, raising_handler, monkeypatch
+):
+    monkeypatch.setattr(writer, "SLOW_SECONDS", 0)
+    await db.write(lambda tx: tx.execute("insert into done values(1)"))
+    assert await done(db) == [1]
+    assert "LookupError: no place for _run_one: slow write" in raising_handler.readouterr().err
+
+
+async def test_a_field_of_an_entry_may_have_any_name(db):
+    @executor("mails", N)
+    async def mails(job, payload):
+        for say in (job.log.debug, job.log.info, job.log.warn, job.log.error):
+            say("sent", message="Hello", self=1)
+
+    async with working(db, [mails]) as bench:
+        job = await bench.run("mails")
+    assert job.summary.status is Status.COMPLETED
+    lines = await db.read(logs.read, logs.Query(job.summary.id))
+    assert [each.fields for each in lines if each.message == "sent"] == [
+        '{"message":"Hello","self":1}'
+    ] * 4
+
+
+async def test_times_of_a_run_are_those_of_the_clock_of_its_database(tmp_path):
+    clock = FakeClock()
+
+    @executor("slow", N)
+    async def slow(job, payload):
+        clock.pass_time(5)
+        job.log.info("five seconds later")
+        clock.pass_time(5)
+
+    with SqliteDatabase.open(tmp_path / "fake.db", clock=clock) as fake:
+        began = clock.wall()
+        async with working(fake, [slow]) as bench:
+            job = await bench.run("slow")
+        (line,) = fake.read_sync(logs.read, logs.Query(job.summary.id, text="five seconds"))
+    assert job.summary.started_at == began
+    assert line.at == began + 5 * SECOND
+    assert job.summary.completed_at == began + 10 * SECOND
 
 
 async def test_what_a_log_cannot_hold_is_counted_and_nothing_fails(db):

@@ -409,3 +409,10 @@ def test_parameters_that_do_not_fit_are_refused(given: dict[str, Any], says: str
     with pytest.raises(BadInput, match=says):
         definition.parameters_with(given)
     assert definition.parameters_with({"n": 2}) == {"n": 2, "kind": None}
+
+
+def test_where_a_job_type_is_unknown_only_those_that_can_be_steps_are_named() -> None:
+    known = {**ACTIONS, "workflow_step": None, PAGE.name: PAGE}
+    text = 'id = "x"\n[[steps]]\nname = "a"\naction = "sya"\n'
+    (fault,) = check(text, "toml", known).faults
+    assert fault.text == "there is no job type 'sya'; there are crawler, say, workflow"

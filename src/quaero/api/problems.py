@@ -6,7 +6,6 @@ JSON pointer (RFC 6901).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -22,12 +21,13 @@ from quaero.api.bodies import BadBody
 from quaero.api.pages import is_for_people
 from quaero.errors import Conflict, QuaeroError
 from quaero.forms import said
+from quaero.program_log import program_log
 
 MEDIA_TYPE = "application/problem+json"
 DOCUMENTED = "/api/docs#"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 
 def problem(

@@ -231,7 +231,7 @@ def rotate(*, as_json: Json = False) -> None:
     print_done(
         f"{count(sealed, 'login')} sealed with a new key", {"sealed": sealed}, as_json=as_json
     )
-    say("copies of the database made before this do not open any more")
+    say("the logins in copies of the database made before this do not open any more")
 
 
 @app.command()

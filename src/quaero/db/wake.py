@@ -9,7 +9,6 @@ that is refused.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import secrets
 import socket
@@ -18,7 +17,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from quaero.program_log import program_log
+
+log = program_log(__name__)
 
 _DATAGRAM = 4096
 _PATH_LIMIT = 100

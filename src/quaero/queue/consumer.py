@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from time import perf_counter
@@ -23,6 +22,7 @@ from typing import Any, Generic
 from quaero.clock import SECOND, Clock, SystemClock
 from quaero.db.contract import Database, Tx, last
 from quaero.errors import CorruptDatabase, StorageError
+from quaero.program_log import program_log
 from quaero.queue.ahead import Ahead
 from quaero.queue.alarm import Alarm
 from quaero.queue.backend import Backend, O, Running, W
@@ -39,7 +39,7 @@ from quaero.queue.singly import one_by_one
 from quaero.queue.starts import Starts
 from quaero.queue.waking import Waking
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 _STOPS = "the worker stops"
 WAITED_TOO_LONG = 0.5

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from quaero.crawl.cookies import Cookie
 from quaero.crawl.login import Login
 from quaero.db.contract import Database, ReadTx
 from quaero.errors import BadKey, Conflict, NotFound, QuaeroError
+from quaero.program_log import program_log
 from quaero.sources import credentials
 from quaero.sources.capture import Capture, checked
 from quaero.sources.credentials import AnotherKey, CredentialSummary, Sealed
@@ -33,7 +33,7 @@ MOST_LEARNED = 500
 SEALS_AT_ONCE = 100
 ROUNDS = 10
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 _Learned = dict[tuple[str, str | None, str, str], Cookie]
 

@@ -12,7 +12,7 @@ had stops the batch at once. One that has no sentence at all is left out, which 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -234,6 +234,16 @@ def _keep(tx: Tx, job: JobRow, *, made: Sequence[NewNote]) -> None:
     notes.save(tx, made)
 
 
+def _each_reason(refused: dict[str, str]) -> Iterator[str]:
+    """Each reason once, with the first of the documents that it kept from being done."""
+    by_reason: dict[str, list[str]] = {}
+    for id_, why in refused.items():
+        by_reason.setdefault(why, []).append(id_)
+    for why, ids in list(by_reason.items())[:_SAID]:
+        more = f" and {len(ids) - 1} others" if len(ids) > 1 else ""
+        yield f"document {ids[0]}{more}: {why}"
+
+
 def _ended(
     wanted: Summarizer, maker: Maker, state: dict[str, Any],
     troubles: dict[int, BadAnswer | HelperDied | TaskFailed],
@@ -245,7 +255,7 @@ def _ended(
         raise BadAnswer(f"document {id_}{more}: {error}") from error
     refused = state["refused"]
     if refused:
-        said = "; ".join(f"document {id_}: {why}" for id_, why in list(refused.items())[:_SAID])
+        said = "; ".join(_each_reason(refused))
         raise Permanent(f"{len(refused)} of {len(wanted.document_ids or ())} documents could not "
                         f"be done: {said}")  # fmt: skip
     return Result(

@@ -8,13 +8,13 @@ nothing is written.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from quaero.db.contract import Database
 from quaero.documents import fulltext
+from quaero.program_log import program_log
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 LOOK_SECONDS = 1.0
 PAUSE_SECONDS = 0.02

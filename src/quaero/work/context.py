@@ -38,19 +38,19 @@ class JobLog:
         self.pending: list[Entry] = []
         self.dropped = 0
 
-    def debug(self, message: str, **fields: Any) -> None:
+    def debug(self, message: str, /, **fields: Any) -> None:
         """For whoever looks closely."""
         self._add(Level.DEBUG, message, fields)
 
-    def info(self, message: str, **fields: Any) -> None:
+    def info(self, message: str, /, **fields: Any) -> None:
         """What happened."""
         self._add(Level.INFO, message, fields)
 
-    def warn(self, message: str, **fields: Any) -> None:
+    def warn(self, message: str, /, **fields: Any) -> None:
         """Something is not as it should be, and work goes on."""
         self._add(Level.WARN, message, fields)
 
-    def error(self, message: str, **fields: Any) -> None:
+    def error(self, message: str, /, **fields: Any) -> None:
         """Something failed."""
         self._add(Level.ERROR, message, fields)
 

@@ -8,7 +8,6 @@ is charged; all others go back as they came.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import subprocess
 from collections.abc import Sequence
@@ -16,11 +15,12 @@ from collections.abc import Sequence
 from quaero.db.contract import Database, Tx
 from quaero.jobs import run
 from quaero.loops import Loop
+from quaero.program_log import program_log
 from quaero.queue.claim import suspects
 from quaero.queue.holders import Holders, held_by, split
 from quaero.work.lifeline import LIFELINE
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 LOOK_SECONDS = 0.5
 LONGEST_PAUSE = 30.0

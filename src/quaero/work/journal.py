@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from quaero.db.contract import Database, Tx
 from quaero.errors import StorageError
@@ -11,10 +10,11 @@ from quaero.jobs import logs
 from quaero.jobs.logs import Entry
 from quaero.jobs.run import Work, progress
 from quaero.loops import Loop
+from quaero.program_log import program_log
 from quaero.queue.message import Token
 from quaero.work.context import JobContext, JobLog, Progress
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 EVERY_SECONDS = 1.0
 EVERY_ENTRIES = 100

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ from time import perf_counter
 from types import CoroutineType
 from typing import Any
 
-from quaero.clock import DAY, MINUTE, SECOND, Clock, SystemClock
+from quaero.clock import DAY, MINUTE, SECOND, Clock
 from quaero.db.contract import ReadTx, Tx, last
 from quaero.db.processes import Reporter
 from quaero.db.sqlite.database import SqliteDatabase
@@ -30,6 +29,7 @@ from quaero.jobs.model import JobRow, JobSpec
 from quaero.jobs.rows import load_one
 from quaero.jobs.run import Completed, Deferred, Effect, Failed, GivenBack, Outcome, Work
 from quaero.loops import Loop
+from quaero.program_log import program_log
 from quaero.queue import given, settle
 from quaero.queue.claim import Claim
 from quaero.queue.consumer import SWEEP_SECONDS, UNDO_SECONDS, Consumer
@@ -48,7 +48,7 @@ from quaero.work.middleware.timeout import timeout
 from quaero.work.registry import Later, Registry, Result
 from quaero.work.reserve import Reserve
 
-log_of_pool = logging.getLogger(__name__)
+log_of_pool = program_log(__name__)
 
 GRACE_SECONDS = 10.0
 FEED_KEPT = DAY
@@ -256,7 +256,7 @@ class Pool:
         self._queue_id = queue_id
         self._registry = registry
         self._options = options or PoolOptions()
-        self._clock = clock or SystemClock()
+        self._clock = clock or db.clock
         self._register = Holders(db.path, self._clock)
         self.metrics = Metrics()
         self.loops: list[Loop] = []

@@ -30,7 +30,7 @@ from quaero.forms import said
 from quaero.jobs.run import Effect
 from quaero.queue import given
 from quaero.queue.message import Lane
-from quaero.work.context import JobContext, refuse_effects
+from quaero.work.context import JobContext, describe, refuse_effects
 
 M = TypeVar("M", bound=BaseModel)
 ENTRY_POINTS = "quaero.job_types"
@@ -234,7 +234,9 @@ class Registry:
             try:
                 offered = entry.load()
             except (Exception, SystemExit) as error:
-                raise BadConfig(f"job types {entry.value!r} cannot be loaded: {error}") from error
+                raise BadConfig(
+                    f"job types {entry.value!r} cannot be loaded: {describe(error)}"
+                ) from error
             self._add_offered(offered, entry.value)
 
     def add_module(self, place: str) -> None:
@@ -243,7 +245,9 @@ class Registry:
         try:
             offered = getattr(importlib.import_module(module), name or "job_types")
         except (Exception, SystemExit) as error:  # importing runs what is written there
-            raise BadConfig(f"work.job_types: {place!r} cannot be loaded: {error}") from error
+            raise BadConfig(
+                f"work.job_types: {place!r} cannot be loaded: {describe(error)}"
+            ) from error
         self._add_offered(offered, place)
 
     def _add_offered(self, offered: Any, place: str) -> None:
@@ -252,5 +256,10 @@ class Registry:
                 raise BadConfig(
                     f"{place!r} offers {given.short(each)}, which is neither a JobType nor a list "
                     f"of them"
+                )
+            if each.name in self._types:
+                raise BadConfig(
+                    f"{place!r} offers the job type {each.name!r}, and there is one of that name "
+                    f"already; rename one, or offer it once"
                 )
             self.add(each)

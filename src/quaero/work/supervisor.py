@@ -13,7 +13,6 @@ waits; so there is no moment at which one of them could be missed.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import queue
 import select
@@ -26,9 +25,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from quaero.program_log import program_log
 from quaero.work.lifeline import said_ready, start_tied, watch_lifeline
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import logging
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+from quaero.program_log import program_log
+
+log = program_log(__name__)
 
 BEAT_SECONDS = 0.25
 SILENT_SECONDS = 30.0

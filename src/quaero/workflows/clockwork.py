@@ -9,7 +9,6 @@ because the wall clock may be set.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,9 +17,10 @@ from quaero.db.contract import Database, ReadTx, Tx
 from quaero.errors import DiskFull, QuaeroError
 from quaero.jobs import deadlines
 from quaero.loops import Loop
+from quaero.program_log import program_log
 from quaero.workflows import runs, schedules
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 LONGEST_SLEEP = 20.0
 BLOCKED_SLEEP = 1.0

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
-import logging
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,11 +28,12 @@ from quaero.db.processes import states
 from quaero.durable import sync
 from quaero.errors import BadInput, Conflict, QuaeroError
 from quaero.loops import Loop
+from quaero.program_log import program_log
 from quaero.workflows import definitions
 from quaero.workflows.definition import Definition
 from quaero.workflows.text import MOST_BYTES, Checked, Fault, Format, check
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 ENDINGS: dict[str, Format] = {".toml": "toml", ".json": "json"}
 MOST_FILES = 2_000

@@ -6,17 +6,17 @@ is theirs from then on, and is never overwritten; one that nobody has follows th
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 from quaero.db.contract import Tx
 from quaero.errors import QuaeroError
+from quaero.program_log import program_log
 from quaero.workflows import definitions
 from quaero.workflows.text import check
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 
 def texts() -> dict[str, str]:

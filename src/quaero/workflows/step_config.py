@@ -32,13 +32,18 @@ def step_faults(action: str, config: Mapping[str, Any], actions: Mapping[str, An
     know by name only, takes any config.
     """
     if action not in actions:
-        known = ", ".join(sorted(actions))
+        known = ", ".join(sorted(each for each in actions if not _no_step(each, actions)))
         yield ("action",), f"there is no job type {action!r}; there are {known}"
-    elif why := NOT_STEPS.get(action) or getattr(actions[action], "not_alone", None):
+    elif why := _no_step(action, actions):
         yield ("action",), f"{action!r} is no step: {why}"
     else:
         for place, text in _config_faults(action, config, actions[action]):
             yield ("config", *place), text
+
+
+def _no_step(action: str, actions: Mapping[str, Any]) -> str | None:
+    """Why jobs of a known type cannot be steps; None where they can."""
+    return NOT_STEPS.get(action) or getattr(actions[action], "not_alone", None)
 
 
 def _config_faults(action: str, config: Mapping[str, Any], job_type: Any) -> Found:

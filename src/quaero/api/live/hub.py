@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections import deque
 from collections.abc import Hashable, Iterable
@@ -31,8 +30,9 @@ from quaero.db.contract import Database, ReadTx
 from quaero.errors import BadInput, StorageError
 from quaero.jobs import feed, logs
 from quaero.loops import Loop
+from quaero.program_log import program_log
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 LOOK_SECONDS = 0.25
 BUSY_SECONDS = 1.0

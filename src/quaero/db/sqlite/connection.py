@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -18,13 +17,14 @@ from pathlib import Path
 import apsw
 
 from quaero.errors import BadInput, Conflict, CorruptDatabase, DiskFull, StorageError
+from quaero.program_log import program_log
 
 WAL_LIMIT = 64 * 1024 * 1024
 BUSY_STEP = 0.0003
 BUSY_PATIENCE = 120.0
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 
 def file_at(path: str | os.PathLike[str]) -> Path:

@@ -61,7 +61,8 @@ class SqliteDatabase:
         vfs: str | None,
     ) -> None:
         self.path = path
-        self._wall = wall
+        self.clock = wall
+        """The clock it was opened with."""
         self._lease_clock = clock
         self.lease_now = clock.now
         """The lease clock, microseconds."""
@@ -235,7 +236,7 @@ class SqliteDatabase:
         return long_read(self.path, lambda reader: fn(self._read_tx(reader)), ended)
 
     def _read_tx(self, reader: apsw.Connection) -> SqliteReadTx:
-        return SqliteReadTx(reader, self._wall.wall(), self.lease_now())
+        return SqliteReadTx(reader, self.clock.wall(), self.lease_now())
 
     def exclusively(self, work: Callable[[apsw.Connection], R]) -> R:
         """Run `work` on the bare write connection, between transactions (backup, checks)."""

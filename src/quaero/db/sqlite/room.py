@@ -9,7 +9,6 @@ Room is looked at no more than once a second.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shutil
 import time
@@ -17,8 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from quaero.db.sqlite.connection import reserve_of
+from quaero.program_log import program_log
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 MB = 1024 * 1024
 LOW_WATER = 64 * MB

@@ -7,7 +7,6 @@ unless room is short: then it is given back, or it could be what keeps new work 
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from pathlib import Path
@@ -16,8 +15,9 @@ import apsw
 
 from quaero.db.sqlite.connection import NO_ROOM, as_full, size_of, wait_for_lock, wal_of
 from quaero.db.sqlite.room import Room
+from quaero.program_log import program_log
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 WAL_FILL = 8 * 1024 * 1024
 PASSIVE_PAGES = 1024  # 4 MiB of log

@@ -9,7 +9,6 @@ its own thread when the writer is idle.
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
@@ -31,8 +30,9 @@ from quaero.db.sqlite.wal import Wal
 from quaero.db.unrun import name_of, refuse_unrun
 from quaero.errors import StorageError
 from quaero.loops import Turned
+from quaero.program_log import program_log
 
-log = logging.getLogger(__name__)
+log = program_log(__name__)
 
 BATCH_SECONDS = 0.03
 SLOW_SECONDS = 0.05

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 
 from quaero.jobs.run import Failed, Outcome
+from quaero.program_log import program_log
 from quaero.work.middleware import Next, Run
 
-logger = logging.getLogger("quaero.jobs")
+logger = program_log("quaero.jobs")
 
 
 async def log(run: Run, go_on: Next) -> Outcome:

@@ -6,7 +6,8 @@ import re
 
 from playwright.sync_api import expect
 
-from .asking import ENDS_MS, GONE, create, row
+from .asking import ENDS_MS, GONE, create, row, wait_for_end
+from .server import SETTINGS, Server
 
 
 def test_a_connection_that_says_nothing_is_replaced_though_its_end_is_not_agreed_on(
@@ -72,3 +73,27 @@ def test_who_looks_again_while_nothing_answers_is_still_told_and_lists_are_loade
     job_id = create(server, "cleanup", {"dry_run": True})
     expect(row(page, job_id)).to_be_visible(timeout=ENDS_MS)
     expect(word).to_have_text("Reconnecting")
+
+
+def test_the_log_of_a_job_is_that_of_the_folder_that_is_served_now(
+    new_page, server, script, tmp_path
+) -> None:
+    script.say(log="here {n}", times=4)
+    script.say(end=True)
+    first, second = (script.start(server) for _ in range(2))
+    wait_for_end(server, second)
+    other = Server(tmp_path / "other", SETTINGS)
+    other.start()
+    while create(other, "cleanup", {"dry_run": True}) < first:
+        pass
+    wait_for_end(other, first)
+    other.stop()
+    page = new_page(f"/jobs/{first}?tab=logs", *GONE)
+    expect(page.locator(".log-line").filter(has_text="here 3")).to_be_visible()
+    server.stop()
+    other.port = server.port
+    other.start()
+    expect(page.locator(".log-line").filter(has_text="would delete")).to_be_visible()
+    expect(page.locator(".log-line").filter(has_text="here")).to_have_count(0)
+    other.stop()
+    server.start()

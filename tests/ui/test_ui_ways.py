@@ -188,6 +188,8 @@ def test_what_only_a_shape_tells_is_there_in_few_colours(new_page, server, name)
     switch = page.locator("tr", has_text=name).locator(".flow-switch i")
     ground = page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
     expect(switch).not_to_have_css("background-color", ground)
+    mark = page.locator(".brand-mark")
+    expect(mark).not_to_have_css("background-color", re.compile(r"^rgba\(.*, 0\)$"))
 
 
 def test_a_long_name_of_a_source_makes_no_page_wider(new_page, server, tmp_path, name) -> None:

@@ -37,11 +37,11 @@ export class Live {
     window.addEventListener("online", () => this.hurry());
   }
 
-  /** `live`, `reconnecting` after a failure, `paused`, or `connecting` before the first answer. */
+  /** `live`, `reconnecting` after a loss, `paused`, or `connecting` before the first answer. */
   get state() {
     if (this.paused) return "paused";
     if (this.socket?.ready) return "live";
-    return this.failures ? "reconnecting" : "connecting";
+    return this.lost ? "reconnecting" : "connecting";
   }
 
   get retryIn() {
@@ -132,7 +132,7 @@ export class Live {
     this.socket = null;
     if (!this.paused && !this.asleep) {
       const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.failures);
-      if (!this.failures) this.reloadAt = Date.now() + RELOAD_EVERY; // not put off by the next failure
+      if (!this.lost) this.reloadAt = Date.now() + RELOAD_EVERY; // not put off by the next failure
       this.failures += 1;
       this.lost = true;
       this.retryAt = Date.now() + longest * (0.5 + Math.random() / 2);
@@ -148,20 +148,26 @@ export class Live {
     socket?.close();
   }
 
+  /** End with a socket that says nothing: that it has closed would be told late, or never. */
+  giveUp() {
+    this.drop();
+    this.closed(null);
+  }
+
   /** Each second: count down, look whether the server still speaks, reload while it does not. */
   beat() {
     if (this.paused || document.hidden) return;
+    const silence = this.socket ? Date.now() - this.socket.heard : 0;
+    if (silence > 2 * SILENT_FOR) this.giveUp();
     if (!this.socket?.ready) {
       this.tell();
-      if (this.failures && Date.now() >= (this.reloadAt ?? 0)) {
+      if (this.lost && Date.now() >= this.reloadAt) {
         this.reloadAt = Date.now() + RELOAD_EVERY;
         this.reload();
       }
       return;
     }
-    const silence = Date.now() - this.socket.heard;
-    if (silence > 2 * SILENT_FOR) this.socket.close();
-    else if (silence > SILENT_FOR) this.send({ ping: Date.now() });
+    if (silence > SILENT_FOR) this.send({ ping: Date.now() });
   }
 
   pause(paused) {
@@ -174,6 +180,7 @@ export class Live {
   /** Try now: the network is back, or somebody looks again. */
   hurry() {
     this.failures = 0;
+    this.retryAt = 0;
     this.connect();
   }
 

@@ -280,7 +280,7 @@ export class LogView {
       const [answer, head = answer] = answers.filter(Boolean);
       this.far &&= again;
       const newest = this.joined(answer.items);
-      const older = again ? this.before(answer.items.at(-1)?.id) : [];
+      const older = again ? this.before(answer.items) : [];
       this.unseen = again && !this.following ? this.unseen + newest.filter((line) => line.id > this.newest).length : 0;
       if (!this.far) {
         const all = [...older, ...newest];
@@ -307,14 +307,16 @@ export class LogView {
    */
   joined(items) {
     const had = new Map(this.lines.filter((line) => !line.cut).map((line) => [line.id, line]));
-    const lines = items.toReversed().map((line) => had.get(line.id) ?? line);
+    const lines = items.toReversed().map((line) => (had.get(line.id)?.at === line.at ? had.get(line.id) : line));
     const newest = lines.at(-1)?.id ?? 0;
     return [...lines, ...this.meanwhile.filter((line) => line.id > newest && this.wants(line))];
   }
 
-  /** The lines before that of this id, if no line is missing between them and it. */
-  before(id) {
-    return this.lines.some((line) => line.id >= id) ? this.lines.filter((line) => line.id < id) : [];
+  /** The lines before those of an answer, if none is missing between, and the others are in it: not of another database. */
+  before(items) {
+    const came = new Map([...items, ...this.meanwhile].map((line) => [line.id, line.at]));
+    const at = this.lines.findIndex((line) => line.id >= items.at(-1)?.id);
+    return this.lines.slice(at).every((line) => came.get(line.id) === line.at) ? this.lines.slice(0, Math.max(at, 0)) : [];
   }
 
   /** Count lines that came after those that are counted. */

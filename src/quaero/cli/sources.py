@@ -47,7 +47,9 @@ Login = Annotated[
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="A short name: letters, digits, - and _.")],
+    name: Annotated[
+        str, typer.Argument(help="A letter, then lower-case letters, digits, - and _.")
+    ],
     address: Annotated[str, typer.Argument(help="Its address, or the path of a folder.")],
     *,
     kind: Annotated[

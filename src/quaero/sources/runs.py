@@ -215,7 +215,7 @@ def make_idle(tx: Tx, source_id: int, *, cancel: bool) -> Source:
     if active is not None and not cancel:
         raise Conflict(
             f"source {source.name} is being collected by job {active}; cancel that job first, or "
-            "ask for it to be cancelled"
+            "ask for it to be cancelled (`--cancel`, or `cancel=true` over HTTP)"
         )
     if active is not None:
         steer.cancel(tx, active)

@@ -77,8 +77,9 @@ def _graph(group: str, steps: Sequence[Step]) -> Iterator[Problem]:
                 yield Problem(place, f"{step.name!r} cannot depend on itself")
             elif needed not in names:
                 whole = False
-                known = ", ".join(sorted(names - {step.name})) or "none"
-                yield Problem(place, f"there is no step {needed!r} in {group}; others are {known}")
+                known = ", ".join(sorted(names - {step.name}))
+                others = f"others are {known}" if known else "there is no other"
+                yield Problem(place, f"there is no step {needed!r} in {group}; {others}")
     if not whole or len(names) < len(steps):
         return
     try:

@@ -53,7 +53,7 @@ def say(tx, job_id, *texts):
 
 async def test_a_greeting_gives_no_place_and_a_confirmed_subscription_does(live) -> None:
     one = await live().connect()
-    assert await one.got("hello") == {"type": "hello", "reset": False}
+    assert await one.got("hello") == {"type": "hello"}
     one.ask(subscribe=["jobs"])
     assert (await one.got("subscribed"))["feed"]
 

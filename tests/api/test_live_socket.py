@@ -69,7 +69,7 @@ async def test_a_browser_is_told_what_changes(opened) -> None:
     async with serving(opened.db) as (_, address, _):
         async with websockets.connect(address) as one, websockets.connect(address) as two:
             for each in (one, two):
-                assert (await heard(each, "hello"))["reset"] is False
+                assert await heard(each, "hello") == {"type": "hello"}
                 await each.send('{"subscribe": ["jobs"]}')
                 await heard(each, "subscribed")
             (id_,) = await opened.db.write(create, 1, [JobSpec("leaf")])

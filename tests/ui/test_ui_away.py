@@ -21,7 +21,7 @@ def test_a_connection_that_says_nothing_is_replaced_though_its_end_is_not_agreed
         opened.append(socket)
         socket.on_close(lambda *_: None)  # nobody answers to the close
         if len(opened) == 1:
-            socket.send('[{"type": "hello", "reset": false}]')
+            socket.send('[{"type": "hello"}]')
         else:
             socket.connect_to_server()
 
@@ -97,3 +97,20 @@ def test_the_log_of_a_job_is_that_of_the_folder_that_is_served_now(
     expect(page.locator(".log-line").filter(has_text="here")).to_have_count(0)
     other.stop()
     server.start()
+
+
+def test_more_than_could_be_told_is_loaded_anew_and_said_once(new_page) -> None:
+    page = new_page("/queue")
+    sockets = []
+
+    def pass_on(socket) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page.route_web_socket(re.compile("/ws"), pass_on)
+    page.reload()
+    expect(page.locator(".connection")).to_have_text("Live")
+    for _ in range(2):
+        with page.expect_response(re.compile("/api/jobs")):
+            sockets[-1].send('[{"type": "reset", "reason": "a gap"}]')
+    expect(page.locator(".note").filter(has_text="More was missed")).to_have_count(1)

@@ -108,7 +108,7 @@ export class Live {
     socket.heard = Date.now();
     const { type, topic, feed } = message;
     if (type === "hello") return this.greeted(socket, message);
-    if (type === "reset") this.reload(topic);
+    if (type === "reset") this.missed(socket, topic);
     else if (type === "error") note(message.detail, { error: true });
     else if (!UNSAID.has(type)) this.keep(message);
     if (feed) this.feed = feed;
@@ -121,10 +121,17 @@ export class Live {
     socket.ready = true;
     this.failures = 0;
     this.send({ subscribe: [...this.topics.keys()].map((topic) => this.named(topic)), resume: this.place() });
-    if (first || message.reset || this.lost) this.reload();
-    if (!first && message.reset) note("More was missed than could be told one by one: all that is shown was loaded anew.");
+    if (first || this.lost) this.reload();
     this.lost = false;
     this.tell();
+  }
+
+  /** More has happened than is told one by one: on one topic, or on all, which is said once. */
+  missed(socket, topic) {
+    this.reload(topic);
+    if (topic || socket.told) return;
+    socket.told = true;
+    note("More was missed than could be told one by one: all that is shown was loaded anew.");
   }
 
   closed(socket) {

@@ -48,7 +48,7 @@ SOCKET_MESSAGES: tuple[dict[str, Any], ...] = (
     {
         "name": "hello",
         "meaning": "The first message of a connection. Every frame is an array of messages.",
-        "example": {"type": "hello", "reset": False},
+        "example": {"type": "hello"},
     },
     {
         "name": "subscribed",

@@ -89,7 +89,7 @@ class Hub:
         client = Client(seq, before)
         self._clients.add(client)
         # No cursor here: a client that is cut off before it resumes would keep one too new for it.
-        client.outbox.put([("hello", messages.message("hello", reset=False))])
+        client.outbox.put([("hello", messages.message("hello"))])
         if self._ended.is_set():
             client.close(GOING_AWAY)
         return client

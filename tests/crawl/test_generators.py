@@ -93,6 +93,8 @@ JAVADOC_SECTIONS = """<ul class="details-list"><li><section><h2>Methods</h2><ul 
 LEARN = """<div class="NOTE"><p>Note</p><p>Read it.</p></div><div class="codeHeader"><span
 class="language">Bash</span><button class="action"><span></span>Copy</button></div><pre><code
 class="lang-bash">ls</code></pre><button>Next tab</button>"""
+VITEPRESS_CODE = """<div class="language-js vp-adaptive-theme"><button title="Copy Code" class="copy">
+</button><span class="lang">js</span><pre class="shiki"><code><span>x</span></code></pre></div>"""
 MAN7 = """<div class="nav-bar"><p>man7.org &gt; Linux</p></div><h2><a id="N" href="#N"></a>NAME
 &nbsp; <a href="#top_of_page"><span class="top-link">top</span></a></h2><pre>ls</pre>"""
 GROFF = """<table><tr valign="top"><td width="11%"></td><td width="3%"><p><b>-a</b></p></td>
@@ -101,7 +103,9 @@ GROFF = """<table><tr valign="top"><td width="11%"></td><td width="3%"><p><b>-a<
 GENERATORS = [
     (MAN7, "## NAME\n\n```\nls\n```\n"),
     (GROFF, "| | |\n| --- | --- |\n| **-a** | all |\n| **-l** | long |\n"),
-    (LEARN, "> Note\n>\n> Read it.\n\nBash\n\n```bash\nls\n```\n\nNext tab\n"),
+    (LEARN, "> Note\n>\n> Read it.\n\n```bash\nls\n```\n\nNext tab\n"),
+    (VITEPRESS_CODE, "```js\nx\n```\n"),
+    ('<p>In <span class="lang">Dutch</span> and <pre>x</pre>', "In Dutch and\n\n```\nx\n```\n"),
     ('<pre class="code code-wrap"><code>a</code></pre>', "```\na\n```\n"),
     (
         '<div class="tip custom-block"><p class="custom-block-title">TIP</p><p>x</p></div>',

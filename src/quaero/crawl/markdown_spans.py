@@ -269,6 +269,24 @@ def classifier(writer: Writer, _: Element) -> Opened:
     return None
 
 
+def code_language(writer: Writer, found: Element) -> Opened:
+    """Leave out the language that is shown above code: its fence says it."""
+    pieces, place = writer.pieces, writer.end_of("span")
+    in_button = False
+    while place + 2 < len(pieces) and (in_button or not pieces[place + 1].strip()):
+        place += 2
+        name = _name(pieces[place])
+        if in_button:
+            in_button = name != "/button"
+        elif name == "pre":
+            return writer.skip(found)
+        elif name == "button":
+            in_button = True
+        elif not name.startswith("/"):
+            return None
+    return None
+
+
 def button(writer: Writer, found: Element) -> Opened:
     """Write a button's label as a paragraph: it may be what opens an accordion or a tab.
 
@@ -361,6 +379,7 @@ SPANS: dict[str, Callable[[Writer, Element], Opened]] = {
     "emoji": emoji,
     "break": line_break,
     "input": check_box,
+    "code language": code_language,
     "button": button,
     "label": label,
     "classifier": classifier,

@@ -52,7 +52,10 @@ _PARTS = {
 _ATLASSIAN = {
     "data-ds--code--code-block": "pre", "data-task-local-id": "item", "data-emoji-text": "emoji",
 }  # fmt: skip
-_SPANS = {"math": "formula", "arithmatex": "formula", "classifier": "classifier"}
+_SPANS = {
+    "math": "formula", "arithmatex": "formula", "classifier": "classifier",
+    "lang": "code language", "language": "code language",
+}  # fmt: skip
 _CODE_TABLES = frozenset({"js-file-line-container", "hljs-ln"})
 
 _KINDS = {

@@ -14,6 +14,7 @@ from typing import Any
 
 from quaero.crawl import frontier
 from quaero.crawl.frontier import Found, Traps
+from quaero.crawl.redirects import Way
 from quaero.crawl.session import ActiveCrawl
 from quaero.db.contract import ReadTx, Tx, together
 from quaero.documents import store
@@ -162,10 +163,15 @@ def note_moved(tx: Tx, _job: JobRow, *, crawl: ActiveCrawl, urls: Sequence[str],
         frontier.add_totals(tx, crawl.root_id, {"gone": len(gone)})
 
 
-def hangs_on(tx: ReadTx, crawl: ActiveCrawl, trail: Sequence[str], target: str) -> bool:
-    """Whether pages that are stored lead to what is not: only its own answer tells what they are.
+def hangs_on(tx: ReadTx, crawl: ActiveCrawl, way: Way, target: str) -> bool:
+    """Whether only the answer at `target` tells what becomes of stored pages that lead to it.
 
-    The job that fetches it may have found it gone already, or not come to it yet.
+    The job that fetches it may have found it gone already, or not come to it yet. What is stored
+    and was not seen by this crawl may still be found gone; but a page that leads there for good has
+    moved, whatever becomes of that.
     """
-    stored = store.validators(tx, crawl.settings.source, [*trail, target])
-    return bool(stored) and target not in stored
+    stored = store.validators(tx, crawl.settings.source, [*way.trail, target])
+    there = stored.pop(target, None)
+    if there is not None and there.root_id == crawl.root_id:
+        return False
+    return bool(stored if there is None else stored.keys() - way.moved)

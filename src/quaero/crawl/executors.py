@@ -267,7 +267,7 @@ class CrawlExecutors:
             raise Refused(text + hint_of_login(crawl, page, target), reason)
         if target not in way.trail:
             mine = await self._db.write(frontier.follow_redirect, crawl.root_id, job.id, target)
-            if not mine and not await self._db.read(hangs_on, crawl, way.trail, target):
+            if not mine and not await self._db.read(hangs_on, crawl, way, target):
                 moved = partial(note_moved, crawl=crawl, urls=way.left(target), to=target)
                 return Result({"outcome": "redirected", "to": target}, [moved])
         job.log.debug(f"redirected to {target}")

@@ -38,11 +38,15 @@ class Seen:
 
 
 class Validators(NamedTuple):
-    """What a conditional request is made of, and the hash that the answer is compared with."""
+    """What a conditional request is made of, and the hash that the answer is compared with.
+
+    `root_id` is the tree of jobs that came by last, if any.
+    """
 
     etag: str | None
     last_modified: str | None
     content_hash: str
+    root_id: int | None
 
 
 def validators(
@@ -55,7 +59,7 @@ def validators(
     """
     rows = tx.execute(
         """
-        select d.url, d.etag, d.last_modified, d.content_hash
+        select d.url, d.etag, d.last_modified, d.content_hash, d.root_id
           from each($2) as e cross join document d on d.source_id = $1 and d.url = e.value
          where d.gone_at is null and d.detail_level >= $3
         """,

@@ -203,12 +203,13 @@ def test_a_content_hash_is_of_title_and_text_whatever_they_hold() -> None:
 
 
 def test_validators_are_found_by_address_before_a_fetch(db: SqliteDatabase, page: Page) -> None:
-    a, b = page("a", etag='"a"', source_id=1), page("b", last_modified="Mon", source_id=1)
+    a = page("a", etag='"a"', source_id=1)
+    b = page("b", last_modified="Mon", source_id=1, root_id=7)
     save(db, a, b, page("c", etag='"c"', source_id=2))
     known = db.read_sync(store.validators, 1, [a.url, b.url, "https://docs.example.org/c"])
     assert known == {
-        a.url: ('"a"', None, a.content_hash),
-        b.url: (None, "Mon", b.content_hash),
+        a.url: ('"a"', None, a.content_hash, None),
+        b.url: (None, "Mon", b.content_hash, 7),
     }
 
 

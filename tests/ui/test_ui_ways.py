@@ -132,6 +132,35 @@ def test_the_focus_stays_in_its_row_while_its_job_goes_on(new_page, server, scri
     expect(row(page, job_id)).to_be_focused()
 
 
+def test_the_row_that_has_the_focus_stays_though_a_list_that_is_loaded_anew_lacks_it(
+    new_page, server, name
+) -> None:
+    ids = [create(server, "cleanup", {"dry_run": True}, name=name) for _ in range(3)]
+    page = new_page()
+    sockets = []
+
+    def pass_on(socket):
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page.route_web_socket(re.compile("/ws"), pass_on)
+    page.goto(f"/queue?text={name}")
+    for id_ in ids:
+        expect_status(page, id_, "completed")
+    row(page, ids[1]).get_by_role("button", name="More for job").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    lacking = {"items": [], "next_cursor": None, "total": 0}
+    page.route("**/api/jobs?*", lambda route: route.fulfill(json=lacking))
+    sockets[-1].send('[{"type": "reset", "topic": "jobs", "reason": "a gap"}]')
+    expect(page.locator("tr.job-row")).to_have_count(1)
+    expect(row(page, ids[1])).to_have_class(re.compile("is-leaving"))
+    expect(row(page, ids[1]).get_by_role("button", name="More for job")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.get_by_role("combobox", name="Search jobs").focus()
+    expect(page.locator("tr.job-row")).to_have_count(0)
+
+
 def test_on_the_page_of_a_job_the_focus_stays_on_its_actions(new_page, server, script) -> None:
     page = new_page(f"/jobs/{script.start(server)}")
     page.get_by_role("button", name="Cancel").press("Enter")

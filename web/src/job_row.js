@@ -59,6 +59,7 @@ export class JobRow {
     this.table = table;
     this.level = level;
     this.withPhase = withPhase;
+    this.isListed = true;
     this.build(job);
     this.update(job);
   }

@@ -9,6 +9,7 @@ import { everySecond } from "./clock.js";
 import { copy, menu } from "./dialogs.js";
 import { h, place } from "./dom.js";
 import { number } from "./format.js";
+import { Heard } from "./heard.js";
 import { JobRow } from "./job_row.js";
 import { live } from "./live.js";
 import { go } from "./router.js";
@@ -18,7 +19,6 @@ const CHILDREN = 50;
 const MOST_CHILDREN = 500;
 const MOST_OPEN = 30;
 const COLUMNS = 9;
-const REMEMBERED = 60_000;
 
 export class JobTable {
   /** `openLog(job)`, `fits(job)`, `statuses()` of the children that a row opens into (none: of all),
@@ -37,8 +37,8 @@ export class JobTable {
     this.rows = new Map();
     this.open = new Map();
     this.selection = new Set();
-    this.heard = new Map();
-    this.gone = new Map();
+    this.heard = new Heard();
+    this.anew = false;
     this.icons = ICONS;
     this.labels = LABELS;
     this.stopTicking = everySecond(() => this.tick());
@@ -57,7 +57,7 @@ export class JobTable {
   tick() {
     for (const row of this.rows.values()) row.tick();
     if (!this.body.matches(":hover")) this.sweep();
-    this.forget();
+    this.heard.forget();
   }
 
   // -- top rows
@@ -66,15 +66,29 @@ export class JobTable {
     return [...this.rows.values()].filter((row) => row.level === 1);
   }
 
+  /** The next list is another: no row of the one that is shown is kept for it. */
+  begin() {
+    this.anew = true;
+  }
+
   /** Show these, which were asked for at `askedAt`; what was heard since is newer. */
   set(listed, askedAt = 0) {
-    const jobs = listed.filter((job) => !this.isGone(job.id, askedAt));
+    const jobs = listed.filter((job) => !this.heard.isGone(job.id, askedAt));
     const kept = new Set(jobs.map((job) => job.id));
-    for (const row of this.top) if (!kept.has(row.job.id)) this.drop(row.job.id);
+    let stays = null;
+    for (const row of this.top) {
+      row.isListed = kept.has(row.job.id);
+      if (row.isListed) continue;
+      if (this.anew || !this.isHeld(row)) this.drop(row.job.id);
+      else stays = row;
+    }
+    this.anew = false;
+    stays?.element.classList.add("is-leaving");
     let at = null;
     for (const job of jobs) {
       const row = this.place(job, askedAt);
-      const after = at ? this.lastBelow(at).nextSibling : this.body.firstChild;
+      if (stays?.element === this.placeAfter(at)) at = stays;
+      const after = this.placeAfter(at);
       if (row.element !== after) this.move(row, after);
       at = row;
     }
@@ -84,7 +98,7 @@ export class JobTable {
 
   append(jobs, askedAt = 0) {
     for (const job of jobs) {
-      if (this.isGone(job.id, askedAt)) continue;
+      if (this.heard.isGone(job.id, askedAt)) continue;
       const row = this.place(job, askedAt);
       if (!row.element.isConnected) this.body.append(row.element);
     }
@@ -95,8 +109,9 @@ export class JobTable {
    */
   place(job, askedAt) {
     const row = this.rows.get(job.id);
-    const newer = this.overtaken(job.id, askedAt);
+    const newer = this.heard.overtaken(job.id, askedAt);
     if (row) {
+      row.isListed = true;
       if (!newer) row.update(job);
       return row;
     }
@@ -106,12 +121,7 @@ export class JobTable {
 
   /** Change the rows that there are of these jobs, as a list had them; no row comes or goes. */
   renew(jobs, askedAt) {
-    for (const job of jobs) if (!this.overtaken(job.id, askedAt)) this.rows.get(job.id)?.update(job);
-  }
-
-  /** Whether more was heard of a job since a list was asked for. */
-  overtaken(id, askedAt) {
-    return askedAt > 0 && (this.heard.get(id) ?? 0) > askedAt;
+    for (const job of jobs) if (!this.heard.overtaken(job.id, askedAt)) this.rows.get(job.id)?.update(job);
   }
 
   add(row) {
@@ -127,6 +137,10 @@ export class JobTable {
     for (const element of elements) this.body.insertBefore(element, before);
   }
 
+  placeAfter(row) {
+    return row ? this.lastBelow(row).nextSibling : this.body.firstChild;
+  }
+
   /** The last element that belongs to a row: itself, or the end of what is open under it. */
   lastBelow(row) {
     let last = row.element;
@@ -139,24 +153,16 @@ export class JobTable {
 
   /** A row that no longer fits stays until the pointer, or the focus by keys, is away. */
   leaves(row) {
-    return row.level === 1 && !this.fits(row.job);
+    return row.level === 1 && !(row.isListed && this.fits(row.job));
+  }
+
+  isHeld(row) {
+    return row.element.matches(":focus-visible, :has(:focus-visible)");
   }
 
   sweep() {
     for (const row of this.top) {
-      const held = row.element.matches(":focus-visible, :has(:focus-visible)");
-      if (row.element.classList.contains("is-leaving") && !held) this.drop(row.job.id);
-    }
-  }
-
-  /** Of what was heard, only what may be newer than a list under way has to be known. */
-  forget() {
-    const old = Date.now() - REMEMBERED;
-    for (const all of [this.heard, this.gone]) {
-      for (const [id, at] of all) {
-        if (at > old) break;
-        all.delete(id);
-      }
+      if (row.element.classList.contains("is-leaving") && !this.isHeld(row)) this.drop(row.job.id);
     }
   }
 
@@ -164,8 +170,7 @@ export class JobTable {
 
   /** Change the row of a job, if there is one; whether there was. */
   patch(job) {
-    this.heard.delete(job.id);
-    this.heard.set(job.id, Date.now());
+    this.heard.changed(job.id);
     const row = this.rows.get(job.id);
     row?.update(job);
     return Boolean(row);
@@ -173,14 +178,8 @@ export class JobTable {
 
   /** A job was deleted: its row goes, and no list from before brings it back. */
   forgo(id) {
-    this.gone.delete(id);
-    this.gone.set(id, Date.now());
+    this.heard.deleted(id);
     this.drop(id);
-  }
-
-  /** Whether a job was deleted since a list was asked for. */
-  isGone(id, askedAt) {
-    return askedAt > 0 && (this.gone.get(id) ?? 0) >= askedAt;
   }
 
   drop(id) {
@@ -209,7 +208,7 @@ export class JobTable {
       row.element.classList.add("is-acted");
     });
     row.element.classList.remove("is-acted");
-    if (done?.id === row.job.id && done.counts && !this.overtaken(done.id, asked)) this.patch(done);
+    if (done?.id === row.job.id && done.counts && !this.heard.overtaken(done.id, asked)) this.patch(done);
   }
 
   more(row, button) {
@@ -312,8 +311,8 @@ export class JobTable {
   }
 
   addChild(state, job, askedAt = 0) {
-    if (this.isGone(job.id, askedAt)) return;
-    const newer = this.overtaken(job.id, askedAt);
+    if (this.heard.isGone(job.id, askedAt)) return;
+    const newer = this.heard.overtaken(job.id, askedAt);
     const known = this.rows.get(job.id);
     if (known) {
       if (!newer) known.update(job);

@@ -97,6 +97,7 @@ export function queue() {
       this.showLog(Number(words.get("logs")) || null);
       if (same && this.shown) return;
       this.unselect();
+      table.begin();
       pages.begin();
     },
 

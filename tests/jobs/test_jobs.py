@@ -1192,6 +1192,44 @@ def test_delete_is_refused_while_anything_of_the_tree_runs(jobs: Jobs) -> None:
     assert jobs.do(steer.delete, parent) == 2
 
 
+@pytest.mark.parametrize("own", ["well", "badly"])
+def test_a_tree_of_which_a_part_is_deleted_is_not_opened_again(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, own: str
+) -> None:
+    monkeypatch.setattr(steer, "SLICE", 2)
+    root = jobs.root()
+    children = jobs.create(*[JobSpec("child")] * 3, parent=root)
+    jobs.claim()
+    jobs.badly(*children)
+    getattr(jobs, own)(root)
+    assert jobs.look(root).status is FAILED
+    assert jobs.do(steer.delete, root) == 2
+    for again in (
+        partial(jobs.do, reopen.reopen, jobs.opened.read(reopen.retryable, root)),
+        partial(jobs.do, reopen.reopen, [children[2]]),
+        partial(jobs.do, reopen.reopen_parent, root),
+        partial(jobs.do, steer.rerun, children[2]),
+    ):
+        with pytest.raises(Conflict, match=f"job {root} is being deleted; delete it again"):
+            again()
+    (other,) = jobs.do(create.create, jobs.queue_id, [JobSpec("t")])
+    assert jobs.claim() == [other]
+    assert [jobs.do(steer.delete, root) for _ in range(2)] == [2, 0]
+    assert jobs.sql("select id from job") == [(other,)]
+
+
+def test_a_pending_tree_of_which_a_part_is_deleted_does_not_begin(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steer, "SLICE", 2)
+    root = jobs.root()
+    jobs.create(*[JobSpec("child")] * 3, parent=root)
+    assert jobs.do(steer.delete, root) == 2
+    assert jobs.claim() == []
+    assert jobs.look(root).status is CANCELLED
+    assert [jobs.do(steer.delete, root) for _ in range(2)] == [2, 0]
+
+
 def test_a_pending_job_can_be_deleted_as_it_is(jobs: Jobs) -> None:
     id_ = jobs.root()
     assert jobs.do(steer.delete, id_) == 1

@@ -13,10 +13,11 @@ from quaero.clock import DAY, SECOND
 from quaero.db.contract import Tx
 from quaero.documents import bodies, store
 from quaero.documents.model import Body, NewDocument
-from quaero.jobs import actions, check, run
+from quaero.errors import Conflict
+from quaero.jobs import actions, check, run, steer
 from quaero.jobs.create import create
 from quaero.jobs.model import JobSpec
-from quaero.jobs.run import Failed
+from quaero.jobs.run import Completed, Failed
 from quaero.queue.claim import Claim
 from quaero.queue.queue import open_queue
 from quaero.testing.jobs import working
@@ -133,6 +134,28 @@ async def test_a_tree_that_is_opened_again_meanwhile_stays(
         done = (await bench.run("cleanup", {})).result
     assert (done["trees"], done["jobs"]) == (1, 1)
     assert opened.sql("select id, status from job where type = 'page'") == [(second, 0)]
+
+
+async def test_what_is_above_a_crawl_that_loses_its_pages_is_not_opened_again(
+    opened: Opened,
+) -> None:
+    await opened.db.write(open_queue, "quaero_jobs")
+    (top,) = await opened.db.write(create, 1, [JobSpec("flow", "{}")])
+    (crawl,) = await opened.db.write(create, 1, [JobSpec("crawler", "{}")], top)
+    (page,) = await opened.db.write(create, 1, [JobSpec("crawler_url", "{}")], crawl)
+
+    def end(tx: Tx) -> None:
+        by_id = {work.job_id: work for work in run.claim(tx, 1, Claim(9, 60 * SECOND))}
+        failed = Failed(by_id.pop(page), tx.now, error="no such host", permanent=True)
+        others = [Completed(work, tx.now) for work in by_id.values()]
+        run.settle_all(tx, [failed, *others], 3, Random(1))
+
+    await opened.db.write(end)
+    assert await opened.db.write(cleanup._of_ended, top, steer.delete_below, crawl) == 1
+    with pytest.raises(Conflict, match=f"job {top} is being deleted"):
+        await opened.db.write(steer.rerun, crawl)
+    assert await cleanup.delete_tree(opened.db, top) == 2
+    assert opened.sql("select id from job") == []
 
 
 async def test_a_preview_counts_the_old_entries_of_the_feed(

@@ -52,7 +52,10 @@ class OwnRun(IntEnum):
 
 
 class Stopping(IntEnum):
-    """Why a tree is being ended early."""
+    """Why a tree is being ended early.
+
+    A job that has completed or failed and is `CANCELLED` is being deleted.
+    """
 
     NO = 0
     CANCELLED = 1

@@ -92,9 +92,11 @@ def reopen(tx: Tx, ids: Sequence[int]) -> int:
 
     One transaction; counts stay exact. Jobs that are open again already are passed over. Ancestors
     whose own run did not end well run again too. Raises `Conflict` where an ancestor was cancelled
-    by somebody or is being stopped.
+    by somebody or is being stopped, or where one of all these is being deleted.
     """
     jobs = [job for job in load(tx, ids).values() if not job.status.open]
+    for job in jobs:
+        refuse_doomed(job)
     jobs = _with_ancestors(tx, jobs)
     jobs.sort(key=lambda job: (job.depth, job.id))
     needy = _with_needs(tx, jobs)
@@ -234,6 +236,7 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
         for parent in parents:
             if parent.status.open and parent.stopping:
                 raise Conflict(f"job {parent.id} above is being stopped; try again when it ended")
+            refuse_doomed(parent)
             if parent.stopping == Stopping.CANCELLED:
                 raise Conflict(f"job {parent.id} was cancelled; rerun that one")
         again += [parent for parent in ended if parent.own_run != OwnRun.WELL]
@@ -250,6 +253,12 @@ def _reopen_ancestors(tx: Tx, jobs: Sequence[JobRow], among: set[int]) -> list[J
         above = {parent.parent_id for parent in parents if parent.parent_id is not None} - among
     recount_needs(tx, _needing(tx, opened))
     return again
+
+
+def refuse_doomed(job: JobRow) -> None:
+    """Raise `Conflict` where a job that has ended lacks a part of what was below it."""
+    if job.stopping == Stopping.CANCELLED and job.status in (Status.COMPLETED, Status.FAILED):
+        raise Conflict(f"job {job.id} is being deleted; delete it again if that was interrupted")
 
 
 def _time_again(tx: Tx, jobs: Sequence[JobRow]) -> None:
@@ -305,6 +314,7 @@ def reopen_parent(tx: Tx, job_id: int) -> JobRow:
     job = load_one(tx, job_id)
     if job.status.open:
         return job
+    refuse_doomed(job)
     if job.status is Status.CANCELLED or job.own_run != OwnRun.WELL:
         raise Conflict(f"job {job_id} is {job.status.word} and cannot go on; rerun it")
     open_above(tx, job)

@@ -215,8 +215,9 @@ def update(
 def delete(tx: Tx, job_id: int) -> int:
     """Delete up to a thousand jobs of a tree, lowest first; returns how many, 0 when all is gone.
 
-    Logs, attempts and messages go along. Raises `Conflict` while the job is running; cancel it
-    first. A pending one may be deleted as it is.
+    Logs, attempts and messages go along. What is not all gone by one call is not opened again from
+    then on, and does not begin. Raises `Conflict` while the job is running; cancel it first. A
+    pending one may be deleted as it is.
     """
     return _delete(tx, job_id, whole=True)
 
@@ -245,7 +246,17 @@ def _delete(tx: Tx, job_id: int, *, whole: bool) -> int:
     logs.delete(tx, ids)
     removed(tx, doomed)
     _forget_needs(tx, doomed)
+    if doomed and job_id not in ids:
+        doom(tx, job_id)
     return len(doomed)
+
+
+def doom(tx: Tx, job_id: int) -> None:
+    """Have a job not be opened again, nor begin: what is below it is being deleted."""
+    job = load_one(tx, job_id)
+    if job.status.open and not job.stopping:
+        stop(tx, job, Stopping.CANCELLED)
+    tx.execute("update job set stopping = 1 where id = $1", (job_id,))
 
 
 def _forget_needs(tx: Tx, doomed: Sequence[JobRow]) -> None:

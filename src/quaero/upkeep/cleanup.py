@@ -169,7 +169,7 @@ def _of_ended(tx: Tx, job_id: int, act: Callable[[Tx, int], int], id_: int) -> i
     """What `act` does in a tree, in the transaction that saw its top ended. Raises `Conflict`."""
     if tx.execute("select 1 from job where id = $1 and status < 2", (job_id,)):
         raise Conflict(f"job {job_id} was opened again; cancel it first")
-    return act(tx, id_)
+    return _of_tree(tx, job_id, act, id_)
 
 
 async def _delete_ended(db: Database, root_id: int) -> tuple[int, int]:
@@ -216,7 +216,14 @@ def _if_ended(tx: Tx, root_id: int, act: Callable[[Tx, int], int], id_: int) -> 
         f"select 1 from job where id = $1 and status > 1 and {_NOT_OF_SOURCES}",
         (root_id,),
     )
-    return act(tx, id_) if rows else 0
+    return _of_tree(tx, root_id, act, id_) if rows else 0
+
+
+def _of_tree(tx: Tx, top_id: int, act: Callable[[Tx, int], int], id_: int) -> int:
+    """What `act` does in a tree that has ended, whose top is not opened again from then on."""
+    if id_ != top_id:
+        steer.doom(tx, top_id)
+    return act(tx, id_)
 
 
 def _crawls_of(tx: ReadTx, job_id: int) -> list[int]:

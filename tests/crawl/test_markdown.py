@@ -123,6 +123,8 @@ CASES = [
     ("<table><tr><th>A<td><tr><th>B<td>1</table>", "| | |\n| --- | --- |\n| A | |\n| B | 1 |"),
     ("<blockquote><pre>a\n\nb</pre></blockquote>", "> ```\n> a\n>\n> b\n> ```"),
     ("<pre class='language-C++'>x</pre>", "```cpp\nx\n```"),
+    ("<div class=mermaid>graph TD\n  A --&gt; B</div>", "```mermaid\ngraph TD\n  A --> B\n```"),
+    ("<pre class=mermaid>pie\n  x</pre>", "```mermaid\npie\n  x\n```"),
     ("<pre>a\u200bb&nbsp;c</pre>", "```\nab c\n```"),
     ("<ol start='-3'><li>a</li></ol>", "1. a"),
     ("<ol start='99999999999'><li>a</li></ol>", "1. a"),

@@ -19,8 +19,8 @@ _BRUSH = re.compile(r"brush:\s*([\w+#-]+)")
 
 # Names that say by themselves what a block of code is (rustdoc, older highlighters).
 _BARE = names(
-    "bash cpp css go haskell html java javascript json kotlin lua perl php python ruby rust scala"
-    " sql swift typescript xml yaml"
+    "bash cpp css go haskell html java javascript json kotlin lua mermaid perl php python ruby rust"
+    " scala sql swift typescript xml yaml"
 )
 _NO_LANGUAGE = names(
     "text txt plain plaintext none nohighlight no-highlight default undefined literal output auto"
@@ -62,6 +62,8 @@ def _from_class(name: str, classes: str) -> str:
         found = _SECOND.search(classes)
     if found is None and name == "pre":
         found = _JIRA.search(classes)
+    if found is None and name == "div":
+        return "mermaid" if "mermaid" in classes.split() else ""
     if found is None and name in {"pre", "code"}:
         return next((word for word in classes.split() if word in _BARE), "")
     return found[1] if found else ""

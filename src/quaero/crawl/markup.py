@@ -164,7 +164,7 @@ def _kind_by_class(name: str, attributes: dict[str, str], classes: frozenset[str
             return "admonition"
         if classes & {"math", "arithmatex"}:
             return "formula"
-        if "syntaxhighlighter" in classes:
+        if not classes.isdisjoint({"syntaxhighlighter", "mermaid"}):
             return "pre"
         if not classes.isdisjoint(_PARTS):
             return next(kind for known, kind in _PARTS.items() if known in classes)

@@ -70,6 +70,21 @@ def open_database(settings: Settings, *, upgrade: bool = True) -> SqliteDatabase
     return SqliteDatabase.open(settings.database_file, upgrade=upgrade)
 
 
+def check(settings: Settings) -> None:
+    """Look for what the settings name: job types and a model. Raises `BadConfig`."""
+    from quaero.summarize import makers
+
+    check_job_types(settings)
+    makers.check(settings)
+
+
+def check_job_types(settings: Settings) -> None:
+    """Load the job types that the settings name. Raises `BadConfig`."""
+    registry = Registry()
+    for place in settings.work.job_types:
+        registry.add_module(place)
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """What runs jobs in this process, ready to run."""
@@ -109,8 +124,7 @@ async def worker(
 
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
-    for place in settings.work.job_types:
-        Registry().add_module(place)  # what is wrong with it is said before a database is made
+    check_job_types(settings)  # what is wrong with them is said before a database is made
     db = open_database(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(db.close)

@@ -43,19 +43,24 @@ def show(*, as_json: Json = False) -> None:
 def check(*, as_json: Json = False) -> None:
     """Check the configuration; says what is wrong and exits with 2, or says that all is well.
 
+    The job types that it names are loaded, and a local model is looked for.
+
     Example: quaero --config ./quaero.toml config check
     """
+    from quaero import app as program
     from quaero.cli.output import print_json
     from quaero.errors import BadConfig
     from quaero.settings import config_file
 
     try:
-        file = config_file(load_settings())
+        settings = load_settings()
+        program.check(settings)
     except BadConfig as error:
         if not as_json:
             raise
         print_json({"valid": False, "file": None, "faults": [str(error)]})
         raise typer.Exit(2) from None
+    file = config_file(settings)
     if as_json:
         print_json({"valid": True, "file": file and str(file), "faults": []})
     else:

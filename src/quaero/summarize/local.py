@@ -8,6 +8,7 @@ its threads wait for one another and get nowhere. Nothing is ever downloaded.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,20 +69,28 @@ class LocalModel:
                 self._loading = None
 
 
+def check_file(settings: ModelSettings) -> Path:
+    """The model's file. Raises `BadConfig` where that or the extra is missing."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise BadConfig(
+            "summarize.model is 'local', which needs the extra: pip install 'quaero[local-model]'"
+        )
+    path = Path(settings.path).expanduser()
+    if not path.is_file():
+        raise BadConfig(f"model.path: there is no file {path}")
+    return path
+
+
 def load(settings: ModelSettings) -> Any:
     """Load a model's file; returns xllamacpp's server object, which answers in this process.
 
     Raises `BadConfig` where the extra or the file is missing, `Permanent` for a file that is none.
     """
+    path = check_file(settings)
     try:
         import xllamacpp
     except ImportError as error:
-        raise BadConfig(
-            "summarize.model is 'local', which needs the extra: pip install 'quaero[local-model]'"
-        ) from error
-    path = Path(settings.path).expanduser()
-    if not path.is_file():
-        raise BadConfig(f"model.path: there is no file {path}")
+        raise BadConfig(f"the extra local-model cannot be loaded: {error}") from error
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.cpuparams.n_threads = settings.threads

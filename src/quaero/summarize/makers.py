@@ -16,7 +16,7 @@ from quaero.queue.message import Lane
 from quaero.settings import Settings
 from quaero.summarize import extractive, prompts
 from quaero.summarize.asking import Model
-from quaero.summarize.local import LocalModel
+from quaero.summarize.local import LocalModel, check_file
 from quaero.summarize.server import ServerModel
 
 EXTRACTIVE = "extractive"
@@ -50,8 +50,8 @@ class Makers:
         if EXTRACTIVE in (asked, summarize.model):
             version = f"{EXTRACTIVE}-{extractive.VERSION}-{summarize.sentences}"
             return Maker(EXTRACTIVE, version, Lane("summaries", self._settings.work.helpers))
-        check(self._settings)
         if self._model is None:
+            check(self._settings)
             local = summarize.model == "local"
             self._model = LocalModel(model) if local else ServerModel(model, self._fetcher)
         version = f"{summarize.model}-{self._model.name}-{prompts.VERSION}-{summarize.sentences}"
@@ -62,7 +62,10 @@ class Makers:
 
 
 def check(settings: Settings) -> None:
-    """Raise `BadConfig` where the model that the settings ask for is not fully named."""
+    """Raise `BadConfig` where the model that the settings ask for is not fully named, or not here.
+
+    Whether a server answers is not looked at.
+    """
     kind, model = settings.summarize.model, settings.model
     if kind == "server" and not (model.base_url and model.name):
         missing = "model.base_url" if not model.base_url else "model.name"
@@ -74,3 +77,5 @@ def check(settings: Settings) -> None:
             f"model.max_tokens = {model.max_tokens} leaves no room for a text in "
             f"model.context = {model.context}; make it smaller"
         )
+    if kind == "local":
+        check_file(model)

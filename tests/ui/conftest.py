@@ -90,6 +90,8 @@ def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
 
     yield open_page
     for context in contexts:
+        for page in context.pages:
+            page.unroute_all(behavior="ignoreErrors")  # of an answer still under way
         context.close()
     assert not errors
 

@@ -79,6 +79,19 @@ def sample_site() -> Iterator[str]:
         _close(process)
 
 
+@contextmanager
+def working(server: Server) -> Iterator[None]:
+    """A `quaero work` beside the server, over the same data directory."""
+    places = ["--data-dir", str(server.data), "--config", str(server.config)]
+    process, _ = started([sys.executable, "-m", "quaero", *places, "work"], "working on")
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+        _close(process)
+
+
 def started(command: list[str], pattern: str) -> tuple[subprocess.Popen[str], str]:
     """A process, once it has said what the pattern asks for."""
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(HERE)]))

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from .asking import ENDS_MS, crawl, create, expect_status, hurry, request, row, wait_for_end
+from .server import sample_site, working
 
 MANY = 60
 NAMES = (f"case-{number}-" for number in count())
@@ -370,3 +371,26 @@ def test_what_could_not_be_taken_back_at_once_can_be_tried_again(new_page, serve
     told.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("Taken back: nothing was deleted.")).to_be_visible()
     expect(row(page, job_id)).not_to_have_class(re.compile("is-going"))
+
+
+def test_the_dashboard_counts_documents_as_they_come(new_page, server) -> None:
+    def stored() -> int:
+        return request(f"{server.url}/api/documents/stats")["all"]["documents"]
+
+    before = stored()
+    page = new_page("/")
+    figure = page.locator('.tile[href="/documents"] dd span')
+    expect(figure).to_have_text(str(before))
+    with sample_site() as fresh:
+        wait_for_end(server, crawl(server, fresh))
+    assert stored() > before
+    expect(figure).to_have_text(str(stored()), timeout=ENDS_MS)
+
+
+def test_a_process_that_ends_leaves_the_dashboard(new_page, server) -> None:
+    page = new_page("/")
+    slots = page.locator("[x-ref=slots] li")
+    expect(slots).to_have_count(1)
+    with working(server):
+        expect(slots).to_have_count(2, timeout=ENDS_MS)
+    expect(slots).to_have_count(1, timeout=ENDS_MS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import urllib.request
 from datetime import UTC, datetime, timedelta
 from itertools import count, product
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from .asking import ENDS_MS, GONE, REFUSED, expect_status, request, row, wait_for_end
+from .asking import ENDS_MS, GONE, REFUSED, Script, expect_status, request, row, wait_for_end
 
 NAMES = (f"true-{number}" for number in count())
 
@@ -60,6 +61,59 @@ def test_a_flat_list_follows_jobs_that_are_below_others(
     script.say(end=True)
     expect(step).to_have_count(0, timeout=ENDS_MS)
     expect(page.get_by_text("No job matches")).to_be_visible()
+
+
+def test_a_flat_list_loses_what_was_tried_again(new_page, server, script, name) -> None:
+    store(server, name, script)
+    script.say(fail="ran dry")
+    run = request(f"{server.url}/api/definitions/{name}/execute", {})["id"]
+    wait_for_end(server, run)
+    words = "parent=any&type=scripted&status=failed"
+    step = request(f"{server.url}/api/jobs?{words}")["items"][0]
+    page = new_page(f"/queue?{words}")
+    expect(row(page, step["id"])).to_be_visible()
+    script.path.write_text('{"end": true}\n', encoding="utf-8")
+    request(f"{server.url}/api/jobs/{step['id']}/retry", {})
+    expect(row(page, step["id"])).to_have_count(0, timeout=ENDS_MS)
+
+
+def test_an_open_row_loses_children_that_no_longer_match(
+    new_page, server, script, tmp_path, name
+) -> None:
+    other = Script(tmp_path / "other")
+    steps = [
+        {"name": step, "action": "scripted", "config": {"script": str(each.path)}}
+        for step, each in (("alpha", script), ("omega", other))
+    ]
+    request(f"{server.url}/api/definitions", {"id": name, "name": name, "steps": steps})
+    run = request(f"{server.url}/api/definitions/{name}/execute", {})["id"]
+    page = new_page("/queue?status=running")
+    row(page, run).locator(".chevron").click()
+    page.mouse.move(0, 0)
+    below = page.locator('tr.job-row[aria-level="2"]')
+    expect(below.filter(has_text="alpha")).to_be_visible()
+    script.say(end=True)
+    expect(below.filter(has_text="alpha")).to_have_count(0, timeout=ENDS_MS)
+    expect(below.filter(has_text="omega")).to_be_visible(timeout=ENDS_MS)
+    other.say(end=True)
+
+
+@pytest.mark.parametrize("view", ["", "&view=tree"])
+def test_a_child_that_is_deleted_leaves_the_page_of_its_parent(
+    new_page, server, script, name, view
+) -> None:
+    store(server, name, script)
+    script.say(end=True)
+    run = request(f"{server.url}/api/definitions/{name}/execute", {})["id"]
+    wait_for_end(server, run)
+    [step] = request(f"{server.url}/api/jobs/{run}/children")["items"]
+    page = new_page(f"/jobs/{run}?tab=children{view}")
+    link = page.locator(f'main a[href="/jobs/{step["id"]}"]').first
+    expect(link).to_be_visible()
+    urllib.request.urlopen(
+        urllib.request.Request(f"{server.url}/api/jobs/{step['id']}", method="DELETE"), timeout=30
+    ).close()
+    expect(link).to_have_count(0, timeout=ENDS_MS)
 
 
 def test_the_focus_stays_on_a_dead_letter_while_others_come_and_goes_on_when_it_goes(

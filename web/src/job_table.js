@@ -3,13 +3,14 @@
  * Rows are changed in place. New top rows wait (the page shows how many); a row that no longer fits
  * the filter is struck through and goes when the pointer has left the table.
  */
-import { curl, get } from "./api.js";
+import { first, get } from "./api.js";
 import { ICONS, LABELS, perform, refuse } from "./actions.js";
 import { everySecond } from "./clock.js";
-import { copy, menu } from "./dialogs.js";
+import { menu } from "./dialogs.js";
 import { h, place } from "./dom.js";
 import { number } from "./format.js";
 import { Heard } from "./heard.js";
+import { entriesOf } from "./job_menu.js";
 import { JobRow } from "./job_row.js";
 import { live } from "./live.js";
 import { go } from "./router.js";
@@ -64,6 +65,12 @@ export class JobTable {
 
   get top() {
     return [...this.rows.values()].filter((row) => row.level === 1);
+  }
+
+  /** The top rows from the first to the last that is shown. */
+  get ordered() {
+    const elements = this.body.querySelectorAll('tr.job-row[aria-level="1"]');
+    return [...elements].map((each) => this.rows.get(Number(each.dataset.id)));
   }
 
   /** The next list is another: no row of the one that is shown is kept for it. */
@@ -153,7 +160,9 @@ export class JobTable {
 
   /** A row that no longer fits stays until the pointer, or the focus by keys, is away. */
   leaves(row) {
-    return row.level === 1 && !(row.isListed && this.fits(row.job));
+    if (row.level === 1) return !(row.isListed && this.fits(row.job));
+    const wanted = this.open.get(row.job.parent_id)?.status ?? [];
+    return wanted.length > 0 && !wanted.includes(row.job.status);
   }
 
   isHeld(row) {
@@ -161,7 +170,7 @@ export class JobTable {
   }
 
   sweep() {
-    for (const row of this.top) {
+    for (const row of this.rows.values()) {
       if (row.element.classList.contains("is-leaving") && !this.isHeld(row)) this.drop(row.job.id);
     }
   }
@@ -190,6 +199,7 @@ export class JobTable {
     row.element.remove();
     if (next) next.focus({ preventScroll: true });
     this.rows.delete(id);
+    for (const state of this.open.values()) if (state.shown.delete(id)) this.count(state);
     if (this.selection.delete(id)) this.picked(this.selection);
     if (row.level === 1) this.left();
   }
@@ -212,19 +222,7 @@ export class JobTable {
   }
 
   more(row, button) {
-    const { job } = row;
-    const words = { href: `/jobs/${job.id}` };
-    const entries = [
-      { label: "Open", icon: "open", act: () => go(words.href) },
-      { label: "Log", icon: "log", act: () => this.openLog(job) },
-    ];
-    for (const action of job.actions.filter((each) => LABELS[each])) {
-      const danger = action === "delete" || action === "cancel" || action === "fail";
-      entries.push({ label: LABELS[action], icon: ICONS[action], danger, act: () => this.act(action, row) });
-    }
-    const command = curl(`/api/jobs/${job.id}`);
-    entries.push({ label: "Copy curl", icon: "code", act: () => copy(command, "curl command copied") });
-    menu(button, entries);
+    menu(button, entriesOf(row.job, { openLog: this.openLog, act: (action) => this.act(action, row) }));
   }
 
   // -- children
@@ -363,19 +361,22 @@ export class JobTable {
     }, 1000);
   }
 
-  /** Load again what is shown of the children. */
+  /** Load again what is shown of the children; those that are not among them any more go. */
   async refresh(state) {
-    const limit = Math.min(200, Math.max(CHILDREN, state.shown.size));
     const path = `/api/jobs/${state.row.job.id}/children`;
     const asked = Date.now();
     const { status } = state;
-    const answer = await get(path, { limit, status }).catch(() => null);
+    const answer = await first(path, { status }, Math.max(CHILDREN, state.shown.size)).catch(() => null);
     if (!answer || this.open.get(state.row.job.id) !== state || state.status !== status) return;
-    for (const job of answer.items) this.addChild(state, job, asked);
-    if (answer.items.length >= state.shown.size) {
-      state.cursor = answer.next_cursor;
-      state.full = !answer.next_cursor;
+    const listed = new Set(answer.items.map((job) => job.id));
+    for (const id of state.shown) {
+      if (listed.has(id)) continue;
+      if (this.heard.overtaken(id, asked)) this.refreshSoon(state);
+      else this.drop(id);
     }
+    for (const job of answer.items) this.addChild(state, job, asked);
+    state.cursor = answer.next_cursor;
+    state.full = !answer.next_cursor;
     this.count(state);
   }
 

@@ -40,7 +40,11 @@ export function children(id) {
       this.childCount = 0;
       this.childrenLoaded = false;
       table = new JobTable(this.refs.children, {
-        again: () => (timer ??= setTimeout(() => ((timer = null), this.loadChildren()), 300)),
+        again: () => this.reloadSoon(),
+        left: () => {
+          this.childCount = table.top.length;
+          if (!this.childCount && this.childCursor) this.reloadSoon();
+        },
         fits: (each) => !this.status.length || this.status.includes(each.status),
       });
       pages.begin();
@@ -83,6 +87,19 @@ export function children(id) {
     reloadBelow() {
       if (table) this.loadChildren();
       tree?.refresh();
+    },
+
+    reloadSoon() {
+      timer ??= setTimeout(() => {
+        timer = null;
+        this.reloadBelow();
+      }, 300);
+    },
+
+    /** A job below this one was deleted. */
+    forgoBelow(gone) {
+      table?.forgo(gone);
+      if (tree) this.reloadSoon();
     },
 
     /** A job below this one has changed, or is new. */

@@ -19,6 +19,7 @@ const RANGES = [
 ];
 const LATEST = 10;
 const FAILED = 200;
+const STORAGE_EVERY = 5000;
 
 /** Of the last 24 hours, as figures by the minute have it. */
 const sinceYesterday = () => `completed_after=${new Date(Math.floor(now() / 60_000 - 1440) * 60_000).toISOString().replace(".000", "")}`;
@@ -29,7 +30,9 @@ export function dashboard() {
   const ends = [];
   let charts = {};
   let soon = null;
+  let storageSoon = null;
   let heardAt = 0;
+  let workersHeardAt = 0;
   let seconds = 0;
 
   return {
@@ -68,8 +71,9 @@ export function dashboard() {
       };
       ends.push(
         onRoute((route) => route.page === "dashboard" && this.routed(route)),
-        live.subscribe("jobs", { message: () => this.soon(), reload: () => this.load() }),
+        live.subscribe("jobs", { message: () => this.changed(), reload: () => this.load() }),
         live.subscribe("queue", { message: (m) => this.heard(m.stats) }),
+        live.subscribe("workers", { message: (m) => m.workers && this.heardWorkers(m.workers) }),
         everySecond(() => this.second()),
         onKey((event) => event.key === "n" && (this.create(), true)),
       );
@@ -81,6 +85,7 @@ export function dashboard() {
       ask.stop();
       askLists.stop();
       soon?.stop();
+      storageSoon?.stop();
       Object.values(charts).forEach((each) => each.destroy());
     },
 
@@ -89,6 +94,13 @@ export function dashboard() {
       this.from = Number(query.get("from")) || null;
       this.to = Number(query.get("to")) || null;
       this.load();
+    },
+
+    /** A job has changed, and with it perhaps what is stored. */
+    changed() {
+      this.soon();
+      storageSoon ??= paced(() => this.loadStorage(), STORAGE_EVERY, STORAGE_EVERY);
+      storageSoon();
     },
 
     soon() {
@@ -113,6 +125,13 @@ export function dashboard() {
       heardAt = Date.now();
       this.queue = { ...this.queue, ...stats };
     },
+    heardWorkers(found) {
+      workersHeardAt = Date.now();
+      this.showWorkers(found);
+    },
+    showWorkers(found) {
+      renew(this.refs.slots, found.filter((each) => each.alive), (each) => each.id, slots);
+    },
 
     async loadLists() {
       const asked = Date.now();
@@ -135,7 +154,7 @@ export function dashboard() {
         renew(this.refs.latest, recent.items, (job) => job.id, brief);
         this.cutFailures = Boolean(failed.next_cursor);
         renew(this.refs.failures, grouped(failed.items), ([job]) => alike(job), (jobs) => failure(jobs, () => this.retry(jobs)));
-        renew(this.refs.slots, queue.workers.filter((each) => each.alive), (each) => each.id, slots);
+        if (workersHeardAt < asked) this.showWorkers(queue.workers);
       } catch (error) {
         this.problem = error.message;
       }

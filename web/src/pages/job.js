@@ -166,6 +166,7 @@ export function job() {
         this.missing = "It was removed with its logs.";
         return;
       }
+      if (message.type === "deleted") this.forgoBelow(message.id);
       if (message.type === "tree") soon();
       if (message.type !== "job") return;
       if (!this.job) return soon();

@@ -244,12 +244,16 @@ export function queue() {
     },
 
     /** Change the rows of a flat list in place: as the list has them, and those that it has no more,
-     * which may have ended, as they are asked for one by one.
+     * as they are asked for one by one. A row below all that are listed may only stand further on.
      */
     async renew(answer, asked) {
       table.renew(answer.items, asked);
       const listed = new Set(answer.items.map((job) => job.id));
-      const missing = table.top.map((row) => row.job).filter((job) => !listed.has(job.id) && OPEN.includes(job.status));
+      const rows = table.ordered;
+      const last = answer.next_cursor ? rows.findLastIndex((row) => listed.has(row.job.id)) : rows.length;
+      const lacks = (row, at) => !listed.has(row.job.id) && (at < last || OPEN.includes(row.job.status));
+      const missing = rows.filter((row, at) => lacks(row, at) && !row.element.classList.contains("is-leaving")).map((row) => row.job);
+      if (missing.length > MOST_ASKED && last > 0) this.lookSoon();
       for (const { id } of missing.slice(0, MOST_ASKED)) {
         const job = await get(`/api/jobs/${id}`).catch((error) => error);
         if (job.status === 404) table.forgo(id);

@@ -64,6 +64,10 @@ export class JobRow {
     this.update(job);
   }
 
+  get isLeaving() {
+    return this.element.classList.contains("is-leaving");
+  }
+
   build(job) {
     const { table } = this;
     this.check = h("input", {

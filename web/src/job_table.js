@@ -171,7 +171,7 @@ export class JobTable {
 
   sweep() {
     for (const row of this.rows.values()) {
-      if (row.element.classList.contains("is-leaving") && !this.isHeld(row)) this.drop(row.job.id);
+      if (row.isLeaving && !this.isHeld(row)) this.drop(row.job.id);
     }
   }
 

@@ -252,13 +252,15 @@ export function queue() {
       const rows = table.ordered;
       const last = answer.next_cursor ? rows.findLastIndex((row) => listed.has(row.job.id)) : rows.length;
       const lacks = (row, at) => !listed.has(row.job.id) && (at < last || OPEN.includes(row.job.status));
-      const missing = rows.filter((row, at) => lacks(row, at) && !row.element.classList.contains("is-leaving")).map((row) => row.job);
-      if (missing.length > MOST_ASKED && last > 0) this.lookSoon();
-      for (const { id } of missing.slice(0, MOST_ASKED)) {
+      const missing = rows.filter((row, at) => lacks(row, at) && !row.isLeaving).map((row) => row.job);
+      const asks = missing.slice(0, MOST_ASKED);
+      for (const { id } of asks) {
         const job = await get(`/api/jobs/${id}`).catch((error) => error);
         if (job.status === 404) table.forgo(id);
         else if (job.id === id) table.patch(job);
       }
+      const stays = ({ id }) => table.rows.get(id)?.isLeaving === false;
+      if (missing.length > MOST_ASKED && !asks.every(stays)) this.lookSoon();
     },
 
     showFresh() {

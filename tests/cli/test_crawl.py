@@ -280,6 +280,27 @@ def test_a_host_that_a_crawl_was_told_to_leave_alone_is_named_as_what_it_and_oth
     assert asked(site) == ["/"]
 
 
+def test_a_host_that_is_left_alone_is_named_though_another_page_failed_since(
+    tmp_path: Path,
+) -> None:
+    pages = {
+        "/": "<a href='/busy'>1</a> <a href='/broken'>2</a>",
+        "/busy": Page(status=503, headers={"Retry-After": "3600"}),
+        "/broken": Page(status=500, delay=0.5),
+    }
+    with SiteServer(pages) as site:
+        process = start("--data-dir", tmp_path, "crawl", site.url)
+        assert process.stderr is not None
+        assert "begins" in process.stderr.readline()
+        said = ""
+        while "is left alone until 2" not in said:
+            said = process.stderr.readline()
+            assert said, "it ended"
+            assert re.match(r"waiting: |1 of 3 pages", said)
+        process.kill()
+        process.communicate()
+
+
 def test_the_first_failures_are_shown_and_the_others_counted(cli: Cli, tmp_path: Path) -> None:
     links = " ".join(f"<a href='/{n}'>{n}</a>" for n in range(5))
     with SiteServer({"/": links}) as site:

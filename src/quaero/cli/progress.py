@@ -164,11 +164,12 @@ class Display:
             return ""
         if seen.queue_paused:
             return f"the queue is paused; `{suggest('queue', 'resume')}` lets it go on"
-        if seen.room or id_ > self._old_trouble:
-            return seen.room or text
-        if seen.again is not None:
-            return f"{text} (said before); tried again at {moment(seen.again)}"
-        return seen.host
+        if seen.room:
+            return seen.room
+        told = id_ > self._old_trouble
+        if seen.again is None and (seen.host or not told):
+            return seen.host  # that page may be tried again, were it not for its host
+        return text if told else f"{text} (said before); tried again at {moment(seen.again or 0)}"
 
     def close(self) -> None:
         """Take the live line away; the summary follows."""
